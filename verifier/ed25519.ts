@@ -1,0 +1,86 @@
+/**
+ * Ed25519 signatures, checked so that whatever is accepted here is accepted by every strict verifier (RFC 8032, Section 5.1.7;
+ * Chalkias, Garillot, Nikolaenko, "Taming the many EdDSAs", 2020).
+ *
+ * node:crypto checks the equation without the cofactor and compares R as bytes. Around it stand the rules on which implementations differ:
+ * S below the group order, A and R canonical, neither of them of small order (which includes the identity).
+ */
+import { createPublicKey, verify, type KeyObject } from 'node:crypto';
+
+/** Length of a public key in bytes. */
+export const publicKeyBytes = 32;
+
+/** Length of a signature in bytes: R, then S. */
+export const signatureBytes = 64;
+
+const fieldPrime = 2n ** 255n - 19n;
+const groupOrder = 2n ** 252n + 27742317777372353535851937790883648493n;
+
+// d = -121665/121666 (RFC 8032, Section 5.1).
+const curveConstant = 37095705934669439343138083508754565189542113879843219016388785533085940283555n;
+
+// y of the eight points whose order divides the cofactor: order 4 (y = 0), 1 (y = 1), 2 (y = -1) and 8 (two values, each the negative of the other).
+const order8Y = 55188659117513257062467267217118295137698188065244968500265048394206261417927n;
+const smallOrderYs = [0n, 1n, fieldPrime - 1n, order8Y, fieldPrime - order8Y];
+
+// SubjectPublicKeyInfo of an Ed25519 key up to its 32 bytes (RFC 8410, Section 4).
+const spkiPrefix = Uint8Array.of(0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00);
+
+/** Whether these bytes are 32, the canonical encoding of a point on the curve, and that point is not of small order. */
+export function isPublicKey(bytes: Uint8Array): boolean {
+  return isSafeEncoding(bytes) && isOnCurve(yOf(bytes));
+}
+
+/** Whether the signature is valid for this message under this public key. Answers false, and never throws, for bytes of any shape. */
+export function verifySignature(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+  if (signature.length !== signatureBytes) return false;
+  if (!isSafeEncoding(publicKey)) return false;
+  if (!isSafeEncoding(signature.subarray(0, 32))) return false;
+  if (littleEndian(signature.subarray(32)) >= groupOrder) return false;
+  try {
+    return verify(null, message, keyObject(publicKey), signature);
+  } catch {
+    // OpenSSL reports some malformed keys by throwing; to the caller they are keys under which nothing verifies.
+    return false;
+  }
+}
+
+/** 32 bytes, y below p, and no point of small order. The sign bit plays no part: x is 0 only for y = 1 and y = -1, both of small order. */
+function isSafeEncoding(bytes: Uint8Array): boolean {
+  if (bytes.length !== publicKeyBytes) return false;
+  const y = yOf(bytes);
+  return y < fieldPrime && !smallOrderYs.includes(y);
+}
+
+/** The encoding without its sign bit (RFC 8032, Section 5.1.3, step 1). */
+function yOf(bytes: Uint8Array): bigint {
+  return littleEndian(bytes) & (2n ** 255n - 1n);
+}
+
+/** Whether x^2 = (y^2 - 1) / (d y^2 + 1) has a root, by Euler's criterion on numerator times denominator (RFC 8032, Section 5.1.3). */
+function isOnCurve(y: bigint): boolean {
+  const ySquared = (y * y) % fieldPrime;
+  const xSquaredUpToASquare = ((ySquared - 1n) * (curveConstant * ySquared + 1n)) % fieldPrime;
+  return power(xSquaredUpToASquare, (fieldPrime - 1n) / 2n) === 1n;
+}
+
+function power(base: bigint, exponent: bigint): bigint {
+  let result = 1n;
+  for (let square = base, rest = exponent; rest > 0n; rest >>= 1n, square = (square * square) % fieldPrime) {
+    if (rest & 1n) result = (result * square) % fieldPrime;
+  }
+  return result;
+}
+
+function littleEndian(bytes: Uint8Array): bigint {
+  let hex = '';
+  for (const byte of bytes) hex = byte.toString(16).padStart(2, '0') + hex;
+  return BigInt(`0x${hex}`);
+}
+
+function keyObject(publicKey: Uint8Array): KeyObject {
+  const der = new Uint8Array(spkiPrefix.length + publicKeyBytes);
+  der.set(spkiPrefix);
+  der.set(publicKey, spkiPrefix.length);
+  return createPublicKey({ key: der as Buffer, format: 'der', type: 'spki' });
+}

@@ -1,0 +1,34 @@
+/** Every bound of the verifier, with its unit and its reason. */
+
+/** Artifacts in one statement: a large distribution fits, and a statement stays far below `maxPayloadBytes`. */
+export const maxSubjects = 1024;
+
+/** Bytes of one subject's name in UTF-8: NAME_MAX of every common file system. */
+export const maxSubjectNameBytes = 255;
+
+/** Bytes of a product or release in UTF-8: shown on one line. */
+export const maxTextBytes = 255;
+
+/** Bytes of a source's repository or ref in UTF-8: URLs are longer than names. */
+export const maxSourceBytes = 1024;
+
+/** Bytes of one envelope's payload: 1024 subjects whose names need escaping take 0.7 MiB. */
+export const maxPayloadBytes = 1024 * 1024;
+
+/** Characters of an envelope's payload type: the longest in use has 44. */
+export const maxPayloadTypeChars = 128;
+
+/** Characters of an envelope's key id, a name or a fingerprint. */
+export const maxKeyIdChars = 128;
+
+/** Bytes of a bundle file: a full statement in base64 (1.4 MiB), its delegation, and room. */
+export const maxBundleBytes = 2 * 1024 * 1024;
+
+/** Bytes of a delegation's payload; it has six short fields. */
+export const maxDelegationBytes = 4096;
+
+/** Bytes of a file that holds one public key. */
+export const maxKeyFileBytes = 4096;
+
+/** Levels of objects and arrays in a bundle, a statement or a delegation; the deepest has four. */
+export const maxDepth = 8;
