@@ -5,7 +5,10 @@
  * node:crypto checks the equation without the cofactor and compares R as bytes. Around it stand the rules on which implementations differ:
  * S below the group order, A and R canonical, neither of them of small order (which includes the identity).
  */
+import { Buffer } from 'node:buffer';
 import { createPublicKey, verify, type KeyObject } from 'node:crypto';
+
+import { encodeBase64Url } from './base64.ts';
 
 /** Length of a public key in bytes. */
 export const publicKeyBytes = 32;
@@ -22,9 +25,6 @@ const curveConstant = 3709570593466943934313808350875456518954211387984321901638
 // y of the eight points whose order divides the cofactor: order 4 (y = 0), 1 (y = 1), 2 (y = -1) and 8 (two values, each the negative of the other).
 const order8Y = 55188659117513257062467267217118295137698188065244968500265048394206261417927n;
 const smallOrderYs = [0n, 1n, fieldPrime - 1n, order8Y, fieldPrime - order8Y];
-
-// SubjectPublicKeyInfo of an Ed25519 key up to its 32 bytes (RFC 8410, Section 4).
-const spkiPrefix = Uint8Array.of(0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00);
 
 /** Whether these bytes are 32, the canonical encoding of a point on the curve, and that point is not of small order. */
 export function isPublicKey(bytes: Uint8Array): boolean {
@@ -73,14 +73,10 @@ function power(base: bigint, exponent: bigint): bigint {
 }
 
 function littleEndian(bytes: Uint8Array): bigint {
-  let hex = '';
-  for (const byte of bytes) hex = byte.toString(16).padStart(2, '0') + hex;
-  return BigInt(`0x${hex}`);
+  return BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`);
 }
 
+// By JWK (RFC 8037, Section 2), because Node takes ten times as long to read the same key as DER.
 function keyObject(publicKey: Uint8Array): KeyObject {
-  const der = new Uint8Array(spkiPrefix.length + publicKeyBytes);
-  der.set(spkiPrefix);
-  der.set(publicKey, spkiPrefix.length);
-  return createPublicKey({ key: der as Buffer, format: 'der', type: 'spki' });
+  return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: encodeBase64Url(publicKey) }, format: 'jwk' });
 }

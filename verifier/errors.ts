@@ -22,6 +22,7 @@ export type VerifyErrorCode =
   | 'too-large'
   | 'missing-file'
   | 'unreadable'
+  | 'changed-file'
   | 'usage';
 
 /** 1: it could not be judged; 2: it was asked wrongly; 3: it is not valid. */
@@ -44,6 +45,7 @@ function exitCodeOf(code: VerifyErrorCode): VerifyExitCode {
   switch (code) {
     case 'missing-file':
     case 'unreadable':
+    case 'changed-file':
       return 1;
     case 'usage':
     case 'bad-key':
@@ -66,5 +68,15 @@ function exitCodeOf(code: VerifyErrorCode): VerifyExitCode {
     case 'delegation-not-yet-valid':
     case 'too-large':
       return 3;
+  }
+}
+
+/** Runs `read` and names the place in whatever it refuses; code and exit code stay. */
+export function within<T>(place: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof VerifyError) throw new VerifyError(error.code, `${place}: ${error.message}`, { cause: error });
+    throw error;
   }
 }
