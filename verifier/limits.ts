@@ -32,3 +32,6 @@ export const maxKeyFileBytes = 4096;
 
 /** Levels of objects and arrays in a bundle, a statement or a delegation; the deepest has four. */
 export const maxDepth = 8;
+
+/** Bytes read at a time while hashing: large enough that system calls cost nothing, small enough to stay flat. */
+export const hashChunkBytes = 256 * 1024;

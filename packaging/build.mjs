@@ -1,0 +1,48 @@
+/** Makes dist/frostmark-verify.mjs, the verifier as one self-contained file, and what npm links executable; the same bytes from any folder. */
+import { chmod, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { build } from 'esbuild';
+
+/** Bytes: small enough that a careful person can read the file before trusting it. */
+const maxVerifierBytes = 30_000;
+
+const root = join(import.meta.dirname, '..');
+const verifierFile = join(root, 'dist', 'frostmark-verify.mjs');
+
+await bundleVerifier();
+await makeExecutable(verifierFile);
+await makeExecutable(join(root, 'dist', 'cli', 'main.js'));
+
+async function bundleVerifier() {
+  const { version, license } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['verifier/main.ts'],
+    outfile: verifierFile,
+    bundle: true,
+    platform: 'node',
+    target: 'node20.19',
+    format: 'esm',
+    minify: true,
+    charset: 'ascii',
+    legalComments: 'none',
+    banner: {
+      js: `#!/usr/bin/env node\n// frostmark-verify ${version} (${license}): checks releases that a group signed with frostmark.`,
+    },
+    logLevel: 'warning',
+  });
+  const { size } = await stat(verifierFile);
+  if (size > maxVerifierBytes)
+    throw new Error(`${verifierFile} has ${size} bytes, at most ${maxVerifierBytes} are allowed`);
+  process.stdout.write(`dist/frostmark-verify.mjs ${size} bytes\n`);
+}
+
+async function makeExecutable(path) {
+  try {
+    await chmod(path, 0o755);
+  } catch (error) {
+    // The command line is not there when only the verifier is built.
+    if (error.code !== 'ENOENT') throw error;
+  }
+}

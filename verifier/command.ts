@@ -1,0 +1,216 @@
+/** The command line of the verifier, the same for `frostmark-verify` and `frostmark verify`. */
+import { parseArgs } from 'node:util';
+
+import { encodeBase64Url } from './base64.ts';
+import { VerifyError, type VerifyErrorCode, type VerifyExitCode } from './errors.ts';
+import { readKeyArgument, type PinnedKey } from './key-file.ts';
+import { isName, productionChannel } from './names.ts';
+import { printable, printableJson } from './printable.ts';
+import { parseTime } from './time.ts';
+import { verifyFile, type VerifiedFile } from './verify-file.ts';
+import { version } from './version.ts';
+
+/** Where a command writes and what it knows of the world. */
+export interface VerifyIo {
+  /** How the command is called, for usage and help. */
+  readonly program: string;
+  readonly stdout: (text: string) => void;
+  readonly stderr: (text: string) => void;
+  readonly nowUnixSeconds: () => number;
+}
+
+const options = {
+  bundle: { type: 'string' },
+  key: { type: 'string' },
+  channel: { type: 'string' },
+  product: { type: 'string' },
+  'min-release': { type: 'string' },
+  'any-name': { type: 'boolean' },
+  at: { type: 'string' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean' },
+} as const;
+
+/** Help for a person, without a trailing blank line. */
+export function verifyHelp(program: string): string {
+  return `Checks that a file was signed by the group whose key you pinned.
+
+  ${program} FILE --key GROUP.pub
+
+  --key KEY          the group public key: a line that begins with frostmark-group:,
+                     or a file: GROUP.pub, or a PEM public key
+  --bundle F         the signature (default: FILE.frostmark)
+  --channel CHANNEL  the channel it must be signed for (default: production)
+  --product P        the product it must be
+  --min-release R    the oldest release to accept, such as 1.4.2
+  --any-name         accept the file under another name than the signed one
+  --at TIME          judge a delegation at this time (default: now), such as 2026-11-22T08:00:00Z
+  --json             one line of JSON on stdout, also when it fails
+  --help, --version
+
+Exit code: 0 verified, 1 could not be checked (a missing file), 2 wrong usage, 3 not valid.
+`;
+}
+
+/** Runs the command with its arguments (without program and script) and returns its exit code: 0 to 3. Throws nothing. */
+export async function runVerify(argv: readonly string[], io: VerifyIo): Promise<0 | VerifyExitCode> {
+  const json = argv.includes('--json');
+  try {
+    return await run(argv, io);
+  } catch (error) {
+    const refusal = asVerifyError(error);
+    const { code, message, exitCode } = refusal;
+    if (json) io.stdout(`${printableJson({ verified: false, code, message, exitCode })}\n`);
+    io.stderr(describeRefusal(refusal, io.program));
+    return exitCode;
+  }
+}
+
+async function run(argv: readonly string[], io: VerifyIo): Promise<0> {
+  const { values, positionals } = parse(argv);
+  if (values.help === true) return say(io, verifyHelp(io.program));
+  if (values.version === true) return say(io, `${io.program} ${version}\n`);
+  const [path] = positionals;
+  if (path === undefined || path === '') throw new VerifyError('usage', 'no FILE was given');
+  if (positionals.length > 1) throw new VerifyError('usage', 'more than one FILE was given');
+  if (values.key === undefined)
+    throw new VerifyError('usage', 'no --key was given: it takes GROUP.pub, the key that you pinned');
+  const channel = values.channel ?? productionChannel;
+  if (!isName(channel)) throw new VerifyError('usage', `${channel} is no name of a channel`);
+  const at = values.at === undefined ? io.nowUnixSeconds() : parseAt(values.at);
+  const pinned = await readKeyArgument(values.key);
+  const verified = await verifyFile({
+    path,
+    bundlePath: values.bundle,
+    groupKey: pinned.key,
+    groupName: pinned.name ?? undefined,
+    channel,
+    at,
+    anyName: values['any-name'],
+    product: values.product,
+    minRelease: values['min-release'],
+  }).catch((error: unknown) => {
+    throw naming(path, error);
+  });
+  return say(io, values.json === true ? `${printableJson(toJson(verified, pinned))}\n` : describe(verified, pinned));
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options, allowPositionals: true });
+  } catch (cause) {
+    // Node's first sentence names the argument; what follows explains how Node's own parser could be told otherwise.
+    const message = cause instanceof Error ? (cause.message.split(/\.\s/)[0] ?? cause.message) : String(cause);
+    throw new VerifyError('usage', message, { cause });
+  }
+}
+
+function parseAt(text: string): number {
+  const unixSeconds = parseTime(text);
+  if (unixSeconds === undefined) throw new VerifyError('usage', `--at ${text} is no time such as 2026-11-22T08:00:00Z`);
+  return unixSeconds;
+}
+
+function say(io: VerifyIo, text: string): 0 {
+  io.stdout(text);
+  return 0;
+}
+
+function describe({ file, statement, delegation, subject }: VerifiedFile, { name, key }: PinnedKey): string {
+  const { product, release, source, createdAt } = statement;
+  const rows: readonly (readonly [string, string | null])[] = [
+    ['group', name ?? encodeBase64Url(key)],
+    ['channel', statement.channel + (delegation === null ? '' : `, until ${delegation.until}`)],
+    ['signed as', subject.name === file.name ? null : subject.name],
+    ['product', product],
+    ['release', release],
+    ['source', source === null ? null : `${source.repo} ${source.ref}`],
+    ['commit', source === null ? null : source.commit],
+    ['requested', createdAt],
+    ['sha256', file.sha256],
+  ];
+  const lines = rows.flatMap(([label, text]) => (text === null ? [] : [`  ${label.padEnd(9)}  ${printable(text)}\n`]));
+  return `VERIFIED ${printable(file.path)}\n${lines.join('')}`;
+}
+
+function toJson({ file, bundlePath, statement, delegation, subject }: VerifiedFile, { name, key }: PinnedKey): unknown {
+  const { channel, product, release, requestDigest, source, createdAt, subjects } = statement;
+  return {
+    verified: true,
+    file,
+    bundle: bundlePath,
+    group: { name, key: encodeBase64Url(key) },
+    channel,
+    product,
+    release,
+    requestDigest,
+    source,
+    createdAt,
+    delegation:
+      delegation === null
+        ? null
+        : { channelKey: encodeBase64Url(delegation.channelKey), from: delegation.from, until: delegation.until },
+    subject,
+    subjects,
+  };
+}
+
+function describeRefusal({ code, message, exitCode }: VerifyError, program: string): string {
+  const verdict = { 1: 'NOT CHECKED', 2: 'WRONG USAGE', 3: 'NOT VALID' }[exitCode];
+  return `${verdict} ${printable(message)} (${code})\n  ${adviceFor(code, program)}\n`;
+}
+
+function adviceFor(code: VerifyErrorCode, program: string): string {
+  switch (code) {
+    case 'usage':
+      return `${program} --help shows how to ask.`;
+    case 'bad-key':
+      return 'Get GROUP.pub again, from where you trust it.';
+    case 'missing-file':
+      return 'Check the path; the bundle is looked for beside the file unless --bundle says where it is.';
+    case 'unreadable':
+      return 'Check what it is and that you may read it.';
+    case 'changed-file':
+      return 'Let whatever writes it finish, then verify again.';
+    case 'bad-base64':
+    case 'bad-json':
+    case 'bad-envelope':
+    case 'bad-payload-type':
+    case 'bad-bundle':
+    case 'bad-statement':
+    case 'bad-delegation':
+    case 'too-large':
+      return 'Do not use the file. Fetch it and its bundle again; if this stays, tell whoever published them.';
+    case 'bad-signature':
+      return 'Do not use the file. Either it was not signed by this group, or its bundle was changed.';
+    case 'wrong-group':
+      return 'Do not use the file. It belongs to another group than the one you pinned.';
+    case 'wrong-digest':
+      return 'Do not use the file. It was changed, damaged on the way, or belongs to another bundle.';
+    case 'wrong-name':
+      return 'If you renamed it yourself, give it its name back or say --any-name.';
+    case 'wrong-channel':
+      return 'Do not use the file for this. Only say --channel if you want builds of that channel.';
+    case 'wrong-product':
+      return 'Do not use the file for this: it is a good signature of something else.';
+    case 'old-release':
+      return 'Do not use the file for this: somebody may be offering an old release as the new one.';
+    case 'delegation-expired':
+      return 'Get a newer build; to judge a time in the past, say --at TIME.';
+    case 'delegation-not-yet-valid':
+      return 'Check the clock of this machine; to judge another time, say --at TIME.';
+  }
+}
+
+// What could not be read is named already; of what is not valid a person with several files wants to know which one it is.
+function naming(path: string, error: unknown): unknown {
+  if (!(error instanceof VerifyError) || error.exitCode !== 3) return error;
+  return new VerifyError(error.code, `${path}: ${error.message}`, { cause: error });
+}
+
+// Whatever else went wrong is neither a valid nor an invalid release; it is said, not thrown at a person as a stack.
+function asVerifyError(error: unknown): VerifyError {
+  if (error instanceof VerifyError) return error;
+  return new VerifyError('unreadable', error instanceof Error ? error.message : String(error), { cause: error });
+}

@@ -1,0 +1,42 @@
+/** Regular files read through one open descriptor, never past a bound. */
+import { constants } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+
+import { VerifyError, type VerifyErrorCode } from './errors.ts';
+
+/** Opens a regular file for reading. Throws `missing-file` or `unreadable`. */
+export async function openFile(path: string): Promise<FileHandle> {
+  // O_NONBLOCK: opening a pipe must not wait for its writer before it can be refused.
+  const handle = await readingFrom(path, () => open(path, constants.O_RDONLY | constants.O_NONBLOCK));
+  const stats = await readingFrom(path, () => handle.stat());
+  if (stats.isFile()) return handle;
+  await handle.close();
+  throw new VerifyError('unreadable', `${path} is not a regular file`);
+}
+
+/** The whole file, if it has at most this many bytes. Throws `tooLarge` before reading, and what `openFile` throws. */
+export async function readSmallFile(path: string, maxBytes: number, tooLarge: VerifyErrorCode): Promise<Uint8Array> {
+  await using handle = await openFile(path);
+  const { size } = await handle.stat();
+  if (size > maxBytes) throw new VerifyError(tooLarge, `${path} has ${size} bytes, at most ${maxBytes} are allowed`);
+  // One byte more than allowed: the file may have grown since.
+  const buffer = new Uint8Array(maxBytes + 1);
+  let length = 0;
+  for (;;) {
+    const { bytesRead } = await readingFrom(path, () => handle.read(buffer, length, buffer.length - length));
+    length += bytesRead;
+    if (length > maxBytes) throw new VerifyError(tooLarge, `${path} has more than ${maxBytes} bytes`);
+    if (bytesRead === 0) return buffer.slice(0, length);
+  }
+}
+
+/** Runs one operation on a file and says of which file it failed. */
+export async function readingFrom<T>(path: string, operation: () => Promise<T>): Promise<T> {
+  try {
+    return await operation();
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
+    if (code === 'ENOENT') throw new VerifyError('missing-file', `${path} does not exist`, { cause });
+    throw new VerifyError('unreadable', `${path} cannot be read (${code})`, { cause });
+  }
+}

@@ -1,0 +1,81 @@
+/** Verifies a file on disk: what is judged is what one open descriptor gave, and the result says what that was. */
+import { createHash } from 'node:crypto';
+import { stat, type FileHandle } from 'node:fs/promises';
+import { basename } from 'node:path';
+
+import { bundleSuffix } from './bundle.ts';
+import { VerifyError } from './errors.ts';
+import { hashChunkBytes, maxBundleBytes } from './limits.ts';
+import { openFile, readingFrom, readSmallFile } from './open-file.ts';
+import { verifyBundle, verifyRelease, type ReleaseQuestion, type VerifiedRelease } from './verify.ts';
+
+/** What is asked of a file. */
+export interface FileQuestion extends Omit<ReleaseQuestion, 'bundle' | 'sha256' | 'name'> {
+  readonly path: string;
+  /** Where the bundle is; beside the file, with `.frostmark` appended, unless said. */
+  readonly bundlePath?: string | undefined;
+  /** Told after every chunk how many bytes are hashed. */
+  readonly onProgress?: ((hashedBytes: number, totalBytes: number) => void) | undefined;
+}
+
+/** The bytes that were hashed. */
+export interface HashedFile {
+  readonly path: string;
+  /** Base name, the one that was compared. */
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  /** 64 lower-case hexadecimal digits. */
+  readonly sha256: string;
+}
+
+/** A file that verified. */
+export interface VerifiedFile extends VerifiedRelease {
+  readonly file: HashedFile;
+  readonly bundlePath: string;
+}
+
+/**
+ * Verifies a file of any size with the bundle beside it, in constant memory. Throws `VerifyError`; `changed-file` if the path no
+ * longer leads to the bytes that were hashed.
+ */
+export async function verifyFile(question: FileQuestion): Promise<VerifiedFile> {
+  const { path } = question;
+  await using handle = await openFile(path);
+  const bundlePath = question.bundlePath ?? path + bundleSuffix;
+  const bundle = await readSmallFile(bundlePath, maxBundleBytes, 'too-large');
+  // What is wrong with the bundle itself is said before gigabytes are hashed.
+  verifyBundle({ ...question, bundle });
+  const file = { path, name: basename(path), ...(await hashWhole(handle, question)) };
+  return { ...verifyRelease({ ...question, bundle, sha256: file.sha256, name: file.name }), file, bundlePath };
+}
+
+/** Hashes the descriptor from its beginning, and refuses if file or path changed meanwhile. */
+async function hashWhole(
+  handle: FileHandle,
+  { path, onProgress }: FileQuestion,
+): Promise<Pick<HashedFile, 'size' | 'sha256'>> {
+  const before = await fingerprint(handle);
+  const totalBytes = (await handle.stat()).size;
+  const hash = createHash('sha256');
+  const chunk = new Uint8Array(hashChunkBytes);
+  let size = 0;
+  for (;;) {
+    const { bytesRead } = await readingFrom(path, () => handle.read(chunk, 0, chunk.length, size));
+    if (bytesRead === 0) break;
+    hash.update(chunk.subarray(0, bytesRead));
+    size += bytesRead;
+    onProgress?.(size, totalBytes);
+  }
+  // Who installs by path afterwards should get what was hashed: a swap or a write in the meantime shows here.
+  if ((await fingerprint(handle)) !== before || (await fingerprint(path)) !== before) {
+    throw new VerifyError('changed-file', `${path} changed while it was read`);
+  }
+  return { size, sha256: hash.digest('hex') };
+}
+
+async function fingerprint(file: FileHandle | string): Promise<string> {
+  const read = typeof file === 'string' ? stat(file, { bigint: true }) : file.stat({ bigint: true });
+  const stats = await read.catch(() => undefined);
+  return stats === undefined ? 'gone' : [stats.dev, stats.ino, stats.size, stats.mtimeNs].join(':');
+}
