@@ -1,0 +1,164 @@
+/** Settings: flags, then `FROSTMARK_*` variables, then `config.yaml` in the home, whose keys are the long flag names. */
+import type * as Yaml from 'yaml';
+import { HomeError } from './errors.ts';
+import { readFileBounded } from './files.ts';
+import type { Home } from './home.ts';
+import { maxConfigFileBytes } from './limits.ts';
+
+/** What a setting holds: text, on or off, or several texts (in a variable: separated by commas). */
+export type SettingKind = 'text' | 'switch' | 'list';
+
+/** Every long flag name (kebab-case, without dashes) that may stand in `config.yaml`, with its kind. */
+export type SettingTable = Readonly<Record<string, SettingKind>>;
+
+type ValueOf<K extends SettingKind> = K extends 'text' ? string : K extends 'switch' ? boolean : readonly string[];
+
+/** Only what was set somewhere. */
+export type Settings<T extends SettingTable> = { readonly [K in keyof T]?: ValueOf<T[K]> };
+
+export interface SettingSources<T extends SettingTable> {
+  readonly table: T;
+  /** Flags as given, by long name; they win. */
+  readonly flags: Settings<T>;
+  /** Usually `process.env`; `passphrase-file` is `FROSTMARK_PASSPHRASE_FILE`. Empty variables count as not set. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The home with `config.yaml`; it may have none. */
+  readonly home?: Home;
+}
+
+/** Throws `HomeError('bad-config')` with file, line and column, or the name of the variable. */
+export async function loadSettings<T extends SettingTable>(sources: SettingSources<T>): Promise<Settings<T>> {
+  const path = sources.home?.file('config.yaml');
+  const config = path === undefined ? {} : await readConfig(path, sources.table);
+  return {
+    ...config,
+    ...readEnvironment(sources.environment, sources.table),
+    ...withoutUndefined(sources.flags),
+  } as Settings<T>;
+}
+
+type Value = string | boolean | readonly string[];
+
+function withoutUndefined(flags: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
+}
+
+/** `passphrase-file` is `FROSTMARK_PASSPHRASE_FILE`. */
+export function variableName(setting: string): string {
+  return `FROSTMARK_${setting.toUpperCase().replaceAll('-', '_')}`;
+}
+
+function readEnvironment(
+  environment: SettingSources<SettingTable>['environment'],
+  table: SettingTable,
+): Record<string, Value> {
+  const found: Record<string, Value> = {};
+  for (const [name, kind] of Object.entries(table)) {
+    const text = environment[variableName(name)];
+    if (text !== undefined && text !== '') found[name] = fromVariable(variableName(name), text, kind);
+  }
+  return found;
+}
+
+function fromVariable(variable: string, text: string, kind: SettingKind): Value {
+  switch (kind) {
+    case 'text':
+      return text;
+    case 'list':
+      return text.split(',').map((item) => item.trim());
+    case 'switch':
+      if (text === 'true' || text === '1') return true;
+      if (text === 'false' || text === '0') return false;
+      throw new HomeError('bad-config', `${variable} must be true or false`);
+  }
+}
+
+async function readConfig(path: string, table: SettingTable): Promise<Record<string, Value>> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFileBounded(path, maxConfigFileBytes);
+  } catch (error) {
+    if (error instanceof HomeError && error.code === 'missing') return {};
+    throw error;
+  }
+  return decodeConfig(bytes, path, table);
+}
+
+/** Loads the YAML parser only where there is a file to parse: start-up is felt. */
+async function decodeConfig(bytes: Uint8Array, path: string, table: SettingTable): Promise<Record<string, Value>> {
+  const yaml = await import('yaml');
+  const lines = new yaml.LineCounter();
+  const refuse: Refuse = (offset, reason) => {
+    const { line, col } = lines.linePos(offset);
+    throw new HomeError('bad-config', `${path}:${line}:${col}: ${reason}`, { path });
+  };
+
+  const options = {
+    lineCounter: lines,
+    uniqueKeys: true,
+    prettyErrors: false,
+    version: '1.2',
+    schema: 'core',
+  } as const;
+  const document = yaml.parseDocument(decodeText(bytes, path), options);
+  const problem = document.errors[0] ?? document.warnings[0];
+  if (problem !== undefined) refuse(problem.pos[0], problem.message);
+  yaml.visit(document, {
+    Alias: (_, node) => refuse(node.range?.[0] ?? 0, 'aliases are not allowed'),
+    Value: (_, node) =>
+      node.anchor === undefined ? undefined : refuse(node.range?.[0] ?? 0, 'anchors are not allowed'),
+  });
+  return readSettings(yaml, document.contents, table, refuse);
+}
+
+type Refuse = (offset: number, reason: string) => never;
+
+function readSettings(yaml: typeof Yaml, root: unknown, table: SettingTable, refuse: Refuse): Record<string, Value> {
+  if (root === null || (yaml.isScalar(root) && root.value === null)) return {};
+  if (!yaml.isMap(root)) return refuse(0, 'expected settings, one `name: value` a line');
+  const found: Record<string, Value> = {};
+  for (const { key, value } of root.items) {
+    const offset = yaml.isNode(key) ? (key.range?.[0] ?? 0) : 0;
+    const name = yaml.isScalar(key) ? key.value : undefined;
+    if (typeof name !== 'string') return refuse(offset, 'the name of a setting is text');
+    const kind = Object.hasOwn(table, name) ? table[name] : undefined;
+    if (kind === undefined)
+      return refuse(offset, `unknown setting ${JSON.stringify(name)}; known are: ${Object.keys(table).join(', ')}`);
+    found[name] = ofKind(plain(yaml, value), kind) ?? refuse(offset, `${name} must be ${wanted[kind]}`);
+  }
+  return found;
+}
+
+/** A scalar's value, or those of a list of scalars; nothing deeper is a setting. */
+function plain(yaml: typeof Yaml, node: unknown): unknown {
+  if (yaml.isScalar(node)) return node.value;
+  if (yaml.isSeq(node)) return node.items.map((item) => (yaml.isScalar(item) ? item.value : undefined));
+  return undefined;
+}
+
+const wanted: Readonly<Record<SettingKind, string>> = {
+  text: 'text (in quotes, if it looks like something else)',
+  switch: 'true or false',
+  list: 'a list of texts',
+};
+
+function ofKind(value: unknown, kind: SettingKind): Value | undefined {
+  switch (kind) {
+    case 'text':
+      return typeof value === 'string' && value !== '' ? value : undefined;
+    case 'switch':
+      return typeof value === 'boolean' ? value : undefined;
+    case 'list':
+      return Array.isArray(value) && value.every((item) => typeof item === 'string' && item !== '')
+        ? (value as string[])
+        : undefined;
+  }
+}
+
+function decodeText(bytes: Uint8Array, path: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new HomeError('bad-config', `${path} is not UTF-8 text`, { path, cause });
+  }
+}

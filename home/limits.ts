@@ -1,0 +1,25 @@
+/** Every bound of `home/`, with its unit and reason. */
+
+/** Bytes of a PKCS#8 PEM file: an Ed25519 key takes 119. */
+export const maxIdentityFileBytes = 4096;
+
+/** Bytes of `config.yaml`: a few dozen settings. */
+export const maxConfigFileBytes = 64 * 1024;
+
+/** Bytes of `home.json`: role and version. */
+export const maxMarkerFileBytes = 1024;
+
+/** Bytes of a passphrase file with its newline: forty words fit four times over. */
+export const maxPassphraseFileBytes = 1024;
+
+/** Bytes of the binary payload of a share file: 600 shares with the longest channel name; one age chunk (65,536 bytes) holds it. */
+export const maxSharePayloadBytes = 60 * 1024;
+
+/** Bytes of a share file: the payload, and 4 KiB for age's header, nonce and tag. */
+export const maxShareFileBytes = maxSharePayloadBytes + 4096;
+
+/** Bytes of one error message from the age child. */
+export const maxChildMessageBytes = 4096;
+
+/** Log2 of scrypt's N in share files that we make: age's own default, 256 MiB and about a second for each guess. */
+export const scryptWorkFactor = 18;
