@@ -1,0 +1,178 @@
+/**
+ * The group on @noble/curves: portable, and the independent second opinion.
+ *
+ * Its secrets are JavaScript integers that cannot be wiped and its arithmetic is not constant time: it holds no member's share.
+ */
+import { ed25519 } from '@noble/curves/ed25519.js';
+import { sha512 } from '@noble/hashes/sha2.js';
+import { FrostError } from './errors.ts';
+import type { Point, RandomBytes, Secret, SecretGroup } from './group.ts';
+import { decodeScalar, encodeScalar, littleEndianInteger, reduceScalar, type Scalar } from './scalar.ts';
+
+type CurvePoint = InstanceType<typeof ed25519.Point>;
+
+/** contextString || "nonce" (RFC 9591, Section 6.1, H3). */
+const h3Prefix = new TextEncoder().encode('FROST-ED25519-SHA512-v1nonce');
+
+export function createNobleGroup(options: { readonly randomBytes: RandomBytes }): SecretGroup {
+  return new NobleGroup(options.randomBytes);
+}
+
+class NobleGroup implements SecretGroup {
+  readonly name = 'noble';
+  readonly identity: Point;
+  readonly generator: Point;
+  readonly #points = new WeakMap<Point, CurvePoint>();
+  #secrets = new WeakMap<Secret, bigint>();
+  readonly #randomBytes: RandomBytes;
+  #ended = false;
+
+  constructor(randomBytes: RandomBytes) {
+    this.#randomBytes = randomBytes;
+    this.identity = this.#point(ed25519.Point.ZERO);
+    this.generator = this.#point(ed25519.Point.BASE);
+  }
+
+  decodePoint(bytes: Uint8Array): Point | undefined {
+    const point = decodeStrictly(bytes);
+    return point && this.#point(point);
+  }
+
+  multiplyEncoded(bytes: Uint8Array, scalar: Scalar): Point | undefined {
+    const point = this.decodePoint(bytes);
+    return point && this.multiply(point, scalar);
+  }
+
+  add(p: Point, q: Point): Point {
+    return this.#point(this.#curvePoint(p).add(this.#curvePoint(q)));
+  }
+
+  multiply(point: Point, scalar: Scalar): Point {
+    return this.#point(this.#curvePoint(point).multiplyUnsafe(reduceScalar(scalar)));
+  }
+
+  multiplyBase(scalar: Scalar): Point {
+    return this.multiply(this.generator, scalar);
+  }
+
+  randomSecret(): Secret {
+    return this.#drawNonZero(() => this.#randomBytes(64));
+  }
+
+  loadSecret(bytes: Uint8Array): Secret | undefined {
+    const value = decodeScalar(bytes);
+    bytes.fill(0);
+    return value === undefined || value === 0n ? undefined : this.#keep(value);
+  }
+
+  makeNonce(share: Secret): Secret {
+    const shareBytes = encodeScalar(this.#value(share));
+    return this.#drawNonZero(() => sha512(Buffer.concat([h3Prefix, this.#randomBytes(32), shareBytes])));
+  }
+
+  publicPoint(secret: Secret): Point {
+    const value = this.#value(secret);
+    return value === 0n ? this.identity : this.#point(ed25519.Point.BASE.multiply(value));
+  }
+
+  evaluatePolynomial(coefficients: readonly Secret[], x: Scalar): Secret {
+    return this.#keep(coefficients.reduceRight((sum, secret) => reduceScalar(sum * x + this.#value(secret)), 0n));
+  }
+
+  sum(secrets: readonly Secret[]): Secret {
+    return this.evaluatePolynomial(secrets, 1n);
+  }
+
+  respond(nonce: Secret, challenge: Scalar, secret: Secret): Scalar {
+    try {
+      return reduceScalar(this.#value(nonce) + challenge * this.#value(secret));
+    } finally {
+      this.wipe(nonce);
+    }
+  }
+
+  signatureShare(
+    nonces: { readonly hiding: Secret; readonly binding: Secret },
+    bindingFactor: Scalar,
+    coefficient: Scalar,
+    challenge: Scalar,
+    share: Secret,
+  ): Scalar {
+    try {
+      const bound = this.#value(nonces.hiding) + this.#value(nonces.binding) * bindingFactor;
+      return reduceScalar(bound + coefficient * this.#value(share) * challenge);
+    } finally {
+      this.wipe(nonces.hiding);
+      this.wipe(nonces.binding);
+    }
+  }
+
+  async exportSecret(secret: Secret, write: (bytes: Uint8Array) => Promise<void>): Promise<void> {
+    const copy = encodeScalar(this.#value(secret));
+    try {
+      await write(copy);
+    } finally {
+      copy.fill(0);
+    }
+  }
+
+  wipe(secret: Secret): void {
+    this.#secrets.delete(secret);
+  }
+
+  end(): void {
+    this.#secrets = new WeakMap();
+    this.#ended = true;
+  }
+
+  #drawNonZero(draw: () => Uint8Array): Secret {
+    for (;;) {
+      const value = reduceScalar(littleEndianInteger(draw()));
+      if (value !== 0n) return this.#keep(value);
+    }
+  }
+
+  #keep(value: bigint): Secret {
+    if (this.#ended) throw gone();
+    const secret: Secret = Object.freeze({ kind: 'secret' });
+    this.#secrets.set(secret, value);
+    return secret;
+  }
+
+  #value(secret: Secret): bigint {
+    const value = this.#secrets.get(secret);
+    if (value === undefined) throw gone();
+    return value;
+  }
+
+  #point(curvePoint: CurvePoint): Point {
+    const point: Point = { bytes: curvePoint.toBytes() };
+    this.#points.set(point, curvePoint);
+    return point;
+  }
+
+  /** Points of another group come by their bytes. */
+  #curvePoint(point: Point): CurvePoint {
+    const known = this.#points.get(point);
+    if (known !== undefined) return known;
+    if (Buffer.from(point.bytes).equals(this.identity.bytes)) return ed25519.Point.ZERO;
+    const decoded = decodeStrictly(point.bytes);
+    if (decoded === undefined) throw new FrostError('foreign-point', 'a point was used that no decoder has passed');
+    this.#points.set(point, decoded);
+    return decoded;
+  }
+}
+
+/** RFC 8032's decoding without ZIP 215's leniency, then the prime-order subgroup without its identity (RFC 9591, Section 6.1). */
+function decodeStrictly(bytes: Uint8Array): CurvePoint | undefined {
+  try {
+    const point = ed25519.Point.fromBytes(bytes, false);
+    return point.is0() || !point.isTorsionFree() ? undefined : point;
+  } catch {
+    return undefined;
+  }
+}
+
+function gone(): FrostError {
+  return new FrostError('secret-gone', 'the secret was wiped, consumed, or never in this group');
+}
