@@ -1,0 +1,247 @@
+/** The certificate: one transcript of a whole ceremony, signed by every member with a proof of its share. Its hash names the key epoch. */
+import { encodeBase64Url } from '../verifier/base64.ts';
+import { decodeCanonicalJson, encodeCanonicalJson } from '../verifier/json.ts';
+import { bytesToHex, hexToBytes, sha256Hex } from './bytes.ts';
+import { storedMessage, transcriptMessage, type CeremonyPayload } from './ceremony-messages.ts';
+import { memberByKey, type Charter, type Member } from './charter.ts';
+import { isSamePlace, shareContext, sharingsHeldBy, type PublicDealing } from './dealing.ts';
+import { openMessage, refuseAs, type Envelope } from './envelope.ts';
+import { Epoch, type ChannelKey } from './epoch.ts';
+import { ProtocolError } from './errors.ts';
+import { FrostError } from './frost/errors.ts';
+import type { Group, Point } from './frost/group.ts';
+import { decodeCommitments, groupPublicKey, sumCommitments, verifyShareProof } from './frost/keygen.ts';
+import { publicShare, type Identifier, type Sharing } from './frost/sharing.ts';
+import { maxCertificateBytes, maxChannels, maxJsonDepth, maxMembers } from './limits.ts';
+import { checkSchema, EnvelopeSchema, Hash, Hex, Name, Strict, Type, type Static } from './schema.ts';
+
+const transcriptSchema = Strict({
+  version: Type.Literal(1),
+  origin: Type.Literal('generated'),
+  charter: Hash,
+  requesters: Hash,
+  ceremony: Hash,
+  channels: Type.Array(
+    Strict({
+      channel: Name,
+      /** For each sharing, the dealers' commitments summed, constant term first. */
+      sharings: Type.Array(Strict({ commitments: Type.Array(Hex(32), { minItems: 1, maxItems: maxMembers }) }), {
+        minItems: 1,
+        maxItems: maxMembers,
+      }),
+    }),
+    { minItems: 1, maxItems: maxChannels },
+  ),
+  /** SHA-256 of what each member said, in order of identifiers; the boxes' ciphertexts are part of it. */
+  messages: Type.Array(Strict({ hello: Hash, commit: Hash, reveal: Hash, boxes: Hash }), {
+    minItems: 2,
+    maxItems: maxMembers,
+  }),
+});
+const certificateSchema = Strict({
+  transcript: transcriptSchema,
+  signatures: Type.Array(EnvelopeSchema, { minItems: 2, maxItems: maxMembers }),
+});
+
+export type Transcript = Static<typeof transcriptSchema>;
+
+export interface Certificate {
+  /** SHA-256 of the bytes, hex. */
+  readonly hash: string;
+  /** Canonical JSON. */
+  readonly bytes: Uint8Array;
+  readonly ceremony: string;
+  readonly transcript: Transcript;
+  readonly transcriptHash: string;
+  /** One signed transcript of each member, in order of identifiers. */
+  readonly signatures: readonly Envelope[];
+}
+
+export function transcriptHash(transcript: Transcript): string {
+  return sha256Hex(encodeCanonicalJson(transcript));
+}
+
+/** The transcript that follows from the ceremony's messages; a text that says what is wrong when dealers cancel each other. */
+export function transcriptOf(
+  group: Group,
+  charter: Charter,
+  requesters: string,
+  ceremony: string,
+  dealings: ReadonlyMap<number, readonly PublicDealing[]>,
+  messages: Transcript['messages'],
+): Transcript | string {
+  try {
+    const channels = charter.channels.map(({ name, sharings }) => ({
+      channel: name,
+      sharings: sharings.map((of, sharing) => ({
+        commitments: summed(group, of, { channel: name, sharing }, dealings),
+      })),
+    }));
+    const transcript: Transcript = {
+      version: 1,
+      origin: 'generated',
+      charter: charter.hash,
+      requesters,
+      ceremony,
+      channels,
+      messages,
+    };
+    channelKeysOf(group, charter, transcript);
+    return transcript;
+  } catch (error) {
+    if (error instanceof FrostError || error instanceof ProtocolError) return error.message;
+    throw error;
+  }
+}
+
+function summed(
+  group: Group,
+  of: Sharing,
+  place: { readonly channel: string; readonly sharing: number },
+  dealings: ReadonlyMap<number, readonly PublicDealing[]>,
+): string[] {
+  const vectors = of.members.map((dealer) => {
+    const dealing = dealings.get(dealer)?.find((candidate) => isSamePlace(candidate, place));
+    if (dealing === undefined)
+      throw new ProtocolError('bad-ceremony-message', `member ${dealer} dealt nothing for ${place.channel}`);
+    return dealing.commitments;
+  });
+  return sumCommitments(group, vectors).map((point) => bytesToHex(point.bytes));
+}
+
+/** Keys and public shares of every channel. Throws `ProtocolError('bad-certificate')` or `FrostError('identity')`. */
+export function channelKeysOf(group: Group, charter: Charter, transcript: Transcript): Map<string, ChannelKey> {
+  const channels = new Map<string, ChannelKey>();
+  const taken = new Set(charter.members.map((member) => member.key));
+  for (const [index, { name, sharings }] of charter.channels.entries()) {
+    const entry = transcript.channels[index];
+    if (entry?.channel !== name || entry.sharings.length !== sharings.length) {
+      throw new ProtocolError('bad-certificate', 'the channels of the certificate are not those of the charter');
+    }
+    const vectors = sharings.map((of, place) => decodeVector(group, of, entry.sharings[place]?.commitments ?? []));
+    const point = groupPublicKey(group, vectors);
+    const key = encodeBase64Url(point.bytes);
+    // One key with two meanings would let the weaker quorum sign for the stronger (T38).
+    if (taken.has(key)) throw new ProtocolError('bad-certificate', `the key of ${name} is also somebody else's`);
+    taken.add(key);
+    channels.set(name, { channel: name, key, point, sharings, publicShares: publicSharesOf(group, sharings, vectors) });
+  }
+  return channels;
+}
+
+function decodeVector(group: Group, of: Sharing, commitments: readonly string[]): Point[] {
+  const vector = decodeCommitments(group, commitments.map(hexToBytes), of.threshold);
+  if (vector === undefined)
+    throw new ProtocolError('bad-certificate', `a sharing does not have exactly ${of.threshold} valid commitments`);
+  return vector;
+}
+
+function publicSharesOf(
+  group: Group,
+  sharings: readonly Sharing[],
+  vectors: readonly Point[][],
+): Map<Identifier, Point> {
+  return new Map(
+    sharings.flatMap((of, place) =>
+      of.members.map((identifier): [Identifier, Point] => [
+        identifier,
+        publicShare(group, vectors[place] ?? [], identifier),
+      ]),
+    ),
+  );
+}
+
+/** Checks that a member proved every share it holds; a text that says what is wrong if not. `channels` are those of this transcript. */
+export function verifyShareProofs(
+  group: Group,
+  charter: Charter,
+  transcript: Transcript,
+  channels: ReadonlyMap<string, ChannelKey>,
+  member: Member,
+  proofs: CeremonyPayload<'transcript'>['proofs'],
+): string | undefined {
+  const places = sharingsHeldBy(charter, member);
+  if (proofs.length !== places.length) return `it proved ${proofs.length} shares instead of ${places.length}`;
+  const hash = transcriptHash(transcript);
+  for (const [index, place] of places.entries()) {
+    const proof = proofs[index];
+    const share = channels.get(place.channel)?.publicShares.get(member.identifier);
+    if (proof === undefined || share === undefined || !isSamePlace(proof, place))
+      return 'it proved other shares than the charter says';
+    if (!verifyShareProof(group, share, hexToBytes(proof.proof), member.identifier, shareContext(hash, place))) {
+      return `its proof of share for ${place.channel} is wrong`;
+    }
+  }
+  return undefined;
+}
+
+/** The certificate of a transcript and all its signatures, in order of identifiers. */
+export function buildCertificate(transcript: Transcript, signatures: readonly Envelope[]): Certificate {
+  const bytes = encodeCanonicalJson({ transcript, signatures });
+  return {
+    hash: sha256Hex(bytes),
+    bytes,
+    ceremony: transcript.ceremony,
+    transcript,
+    transcriptHash: transcriptHash(transcript),
+    signatures,
+  };
+}
+
+/** Shape only; `openEpoch` checks the rest. Throws `ProtocolError('bad-certificate')`. */
+export function decodeCertificate(bytes: Uint8Array): Certificate {
+  const value = refuseAs('bad-certificate', 'certificate', () =>
+    decodeCanonicalJson(bytes, { maxBytes: maxCertificateBytes, maxDepth: maxJsonDepth }),
+  );
+  const { transcript, signatures } = checkSchema(certificateSchema, value, 'bad-certificate', 'certificate');
+  return {
+    hash: sha256Hex(bytes),
+    bytes,
+    ceremony: transcript.ceremony,
+    transcript,
+    transcriptHash: transcriptHash(transcript),
+    signatures,
+  };
+}
+
+/**
+ * Checks a certificate against its charter: every member signed this very transcript and proved every share it holds.
+ * Throws `ProtocolError('bad-certificate')`.
+ */
+export function openEpoch(group: Group, charter: Charter, certificate: Certificate): Epoch {
+  const { transcript, signatures } = certificate;
+  if (transcript.charter !== charter.hash)
+    throw new ProtocolError('bad-certificate', 'the certificate is of another charter');
+  if (transcript.messages.length !== charter.members.length || signatures.length !== charter.members.length) {
+    throw new ProtocolError('bad-certificate', 'a certificate needs the signature of every member');
+  }
+  const channels = refuseAs('bad-certificate', 'certificate', () => channelKeysOf(group, charter, transcript));
+  for (const [index, member] of charter.members.entries()) {
+    const opened = refuseAs('bad-certificate', `signature of ${member.name}`, () =>
+      openMessage(transcriptMessage, signatures[index], (key) => key === member.key),
+    );
+    if (opened.payload.ceremony !== transcript.ceremony || opened.payload.transcript !== certificate.transcriptHash) {
+      throw new ProtocolError('bad-certificate', `${member.name} signed another transcript`);
+    }
+    const problem = verifyShareProofs(group, charter, transcript, channels, member, opened.payload.proofs);
+    if (problem !== undefined) throw new ProtocolError('bad-certificate', `${member.name}: ${problem}`);
+  }
+  return new Epoch(charter, certificate, channels);
+}
+
+/** Checks that all n members said that they hold this certificate: only then is the key live (T35). Throws `ProtocolError('bad-certificate')`. */
+export function assertAllStored(epoch: Epoch, stored: readonly Envelope[]): void {
+  const missing = new Set(epoch.charter.members.map((member) => member.name));
+  for (const envelope of stored) {
+    const opened = openMessage(storedMessage, envelope, (key) => memberByKey(epoch.charter, key) !== undefined);
+    if (opened.payload.certificate !== epoch.certificateHash)
+      throw new ProtocolError('bad-certificate', 'a member stored another certificate');
+    missing.delete(memberByKey(epoch.charter, opened.from)?.name ?? '');
+  }
+  if (missing.size > 0) {
+    throw new ProtocolError(
+      'bad-certificate',
+      `${[...missing].join(', ')} did not say that they hold the certificate; the key is not live yet`,
+    );
+  }
+}

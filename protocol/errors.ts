@@ -1,0 +1,68 @@
+/** The one error of `protocol/`: a code from a closed list, a message that says what was found, and who is at fault when that is known. */
+
+/** Every code stands in PROTOCOL.md with its cause and remedy. */
+export const protocolErrorCodes = [
+  'bad-card',
+  'bad-certificate',
+  'bad-charter',
+  'bad-ceremony-message',
+  'bad-commitment',
+  'bad-decision',
+  'bad-document',
+  'bad-envelope',
+  'bad-evidence',
+  'bad-frame',
+  'bad-login',
+  'bad-package',
+  'bad-payload',
+  'bad-policy',
+  'bad-request',
+  'bad-requesters',
+  'bad-share',
+  'bad-signature',
+  'conflict',
+  'expired',
+  'not-a-member',
+  'not-a-requester',
+  'not-allowed',
+  'not-found',
+  'not-yet-valid',
+  'rolled-back',
+  'stale-version',
+  'too-large',
+  'too-many',
+  'unknown-channel',
+  'unknown-format',
+  'unknown-kind',
+  'wrong-certificate',
+  'wrong-group',
+] as const;
+
+export type ProtocolErrorCode = (typeof protocolErrorCodes)[number];
+
+export interface ErrorPlace {
+  /** Name of the file, for charter, requesters and policy. */
+  readonly file?: string;
+  /** 1-based line in that file. */
+  readonly line?: number;
+  /** Names of members who caused it, when that is known. */
+  readonly culprits?: readonly string[];
+  readonly cause?: unknown;
+}
+
+export class ProtocolError extends Error {
+  readonly code: ProtocolErrorCode;
+  readonly file: string | undefined;
+  readonly line: number | undefined;
+  readonly culprits: readonly string[];
+
+  constructor(code: ProtocolErrorCode, message: string, place: ErrorPlace = {}) {
+    const at = place.file === undefined ? '' : `${place.file}${place.line === undefined ? '' : `:${place.line}`}: `;
+    super(at + message, { cause: place.cause });
+    this.name = 'ProtocolError';
+    this.code = code;
+    this.file = place.file;
+    this.line = place.line;
+    this.culprits = place.culprits ?? [];
+  }
+}

@@ -1,0 +1,14 @@
+/** The requesters document under the production quorum's signature. */
+import { ProtocolError } from '../errors.ts';
+import { decodeRequesters, requestersMessage } from '../requesters.ts';
+import { dsseFormat } from './format.ts';
+
+export const requesters = dsseFormat(
+  'requesters',
+  'requesters',
+  requestersMessage.payloadType,
+  ({ epoch, documents: [document] }) => {
+    if (document === undefined) throw new ProtocolError('bad-document', 'the requesters document is missing');
+    return decodeRequesters(document, epoch.charter).bytes;
+  },
+);

@@ -1,0 +1,57 @@
+/** Every bound of the protocol, with its unit and its reason. */
+
+/** Members of one charter. A certificate of this many stays under `maxCertificateBytes`. */
+export const maxMembers = 128;
+export const maxChannels = 16;
+export const maxRequesters = 1000;
+
+/** Bytes of a charter file: 128 members with their cards need about 60 KiB. */
+export const maxCharterBytes = 256 * 1024;
+/** Bytes of the requesters document: 1000 entries of about 450 bytes. */
+export const maxRequestersBytes = 1024 * 1024;
+/** Bytes of a certificate: 128 signed transcripts with a proof for every channel. */
+export const maxCertificateBytes = 4 * 1024 * 1024;
+/** Bytes of one document that travels whole. */
+export const maxDocumentBytes = 1024 * 1024;
+export const maxDocuments = 8;
+
+/** Artifacts of one request; each is about 300 bytes of JSON. */
+export const maxArtifacts = 200;
+/** Formats, so messages, of one request; each takes a nonce pair of every signer. */
+export const maxMessages = 16;
+/** Bytes of a signed request's payload: 200 artifacts and the text fields. */
+export const maxRequestBytes = 128 * 1024;
+
+/** Characters of the free text fields, what fits a screen. */
+export const maxNameCharacters = 64;
+export const maxProductCharacters = 128;
+export const maxReleaseCharacters = 128;
+export const maxNoteCharacters = 2000;
+export const maxReasonCharacters = 500;
+export const maxSourceCharacters = 500;
+export const maxUrlCharacters = 300;
+
+/** Depth of any JSON we read; our deepest message has 7 levels. */
+export const maxJsonDepth = 12;
+
+/** Seconds a request may lie ahead of our clock. */
+export const maxClockAheadSeconds = 300;
+/** Seconds after which a request dies when its channel does not say otherwise (72 h). */
+export const maxExpirySeconds = 30 * 24 * 3600;
+/** Seconds a delegation may live (90 days). */
+export const maxDelegationSeconds = 90 * 24 * 3600;
+
+/** R of promise 7: `lost` and `declined` answers that a member may give in one round before it is left out of it. */
+export const maxLosses = 3;
+/** Open attempts one member may owe an answer to, over all rounds (T11: bounds parallel sessions). */
+export const maxOpenAttempts = 64;
+
+/** Bytes of a WebSocket frame before the size of the group is known. */
+export const maxFirstFrameBytes = 64 * 1024;
+
+/** Bytes of a WebSocket frame between a member and the coordinator: the largest is a signing package or a certificate in pieces. */
+export function maxFrameBytes(members: number): number {
+  const commitment = 1200 + 200 * maxMessages;
+  const boxes = 400 * members;
+  return Math.max(256 * 1024, 4096 + members * commitment, 4096 + boxes);
+}

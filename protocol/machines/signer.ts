@@ -1,0 +1,363 @@
+/**
+ * One signing round, a participant's side, as a pure machine (RFC 9591, Section 5; the promises of SECURITY.md about nonces).
+ *
+ * Nonces stay in the vault behind slot names. A package takes its nonces first and is checked afterwards, so that no path through
+ * the checks can ever use them twice.
+ */
+import {
+  attemptId,
+  isCommitmentFor,
+  openCommitment,
+  type AnswerPayload,
+  type AttemptSubject,
+  type CommitmentPayload,
+  type DeclineCode,
+  type SharePayload,
+  type SignedCommitment,
+} from '../attempt.ts';
+import { bytesToHex, hexToBytes } from '../bytes.ts';
+import type { DecisionPayload } from '../decision.ts';
+import type { Envelope } from '../envelope.ts';
+import type { Epoch } from '../epoch.ts';
+import { ProtocolError } from '../errors.ts';
+import { FrostError } from '../frost/errors.ts';
+import type { Group } from '../frost/group.ts';
+import { isMinimalQualifiedSet, type Identifier } from '../frost/sharing.ts';
+import { encodeShare, prepareAttempt, type Attempt } from '../frost/sign.ts';
+import type { Scalar } from '../frost/scalar.ts';
+import type { Member } from '../charter.ts';
+import { formatTimestamp } from '../time.ts';
+import { verifySignature } from '../../verifier/ed25519.ts';
+import { sessionInput } from './session.ts';
+
+export interface SignerContext {
+  readonly group: Group;
+  readonly epoch: Epoch;
+  readonly self: Member;
+  readonly channel: string;
+  readonly subject: AttemptSubject;
+  /** What this member rebuilt from request and documents, in format order. */
+  readonly messages: readonly Uint8Array[];
+  /** Names this run of the daemon: 32 hex digits. */
+  readonly run: string;
+}
+
+/** What a burned attempt came to: `shares` once they are stored. */
+export interface BurnedAttempt {
+  readonly shares: SharePayload | undefined;
+}
+
+export interface SignerState {
+  readonly decision: 'none' | 'approve' | 'refuse';
+  readonly serial: number;
+  /** The newest decision, to say again on every connect. */
+  readonly said: DecisionPayload | undefined;
+  /** The commitment whose nonces the vault still holds, unused. */
+  readonly held: CommitmentPayload | undefined;
+  /** Attempts that were burned on disk, by id. */
+  readonly attempts: ReadonlyMap<string, BurnedAttempt>;
+  /** Pairs made by this run, to number them. */
+  readonly counter: number;
+  readonly connected: boolean;
+  readonly closed: boolean;
+}
+
+/** What of a request survives a restart. */
+export interface SignerMemory {
+  readonly said: DecisionPayload | undefined;
+  readonly attempts: ReadonlyMap<string, BurnedAttempt>;
+}
+
+export type SignerEvent =
+  | { readonly kind: 'connected' }
+  | { readonly kind: 'disconnected' }
+  /** By policy or by a person. */
+  | {
+      readonly kind: 'decide';
+      readonly decision: DecisionPayload['decision'];
+      readonly reason: string | null;
+      readonly nowUnixSeconds: number;
+    }
+  /** The vault made nonces for this slot, one pair for each message. */
+  | { readonly kind: 'nonces-made'; readonly slot: string; readonly commitments: CommitmentPayload['commitments'] }
+  | {
+      readonly kind: 'package';
+      readonly commitments: readonly Envelope[];
+      /** Why this request may not be signed now (expired, rights withdrawn), judged anew at signing. */
+      readonly obstacle: DeclineCode | undefined;
+      /** The asker's member, who may not be in the set. */
+      readonly keptOut: Identifier | undefined;
+    }
+  | { readonly kind: 'signed'; readonly attempt: string; readonly shares: readonly Scalar[] }
+  /** The round is over. `signatures` are checked by the caller with `areSignatures`. */
+  | { readonly kind: 'closed' };
+
+export type SignerEffect =
+  /** Made, then answered with `nonces-made`. */
+  | { readonly kind: 'make-nonces'; readonly slot: string; readonly pairs: number }
+  /** Removes the nonces of a slot from where anybody could find them again, synchronously; first of its step's effects. */
+  | { readonly kind: 'take'; readonly slot: string }
+  | { readonly kind: 'record-decision'; readonly decision: DecisionPayload }
+  /** Synced before the effect behind it. */
+  | { readonly kind: 'burn'; readonly attempt: string; readonly slot: string }
+  | { readonly kind: 'sign'; readonly attempt: string; readonly slot: string; readonly sessions: readonly Attempt[] }
+  | { readonly kind: 'store-share'; readonly share: SharePayload }
+  | { readonly kind: 'send-decision'; readonly decision: DecisionPayload }
+  | { readonly kind: 'send-commitment'; readonly commitment: CommitmentPayload }
+  | { readonly kind: 'send-share'; readonly share: SharePayload }
+  | { readonly kind: 'send-answer'; readonly answer: AnswerPayload }
+  | { readonly kind: 'wipe'; readonly slot: string };
+
+export interface SignerStep {
+  readonly state: SignerState;
+  readonly effects: readonly SignerEffect[];
+}
+
+export function startSigner(memory: SignerMemory): SignerState {
+  const said = memory.said?.decision;
+  return {
+    decision: said === undefined || said === 'withdraw' ? 'none' : said,
+    serial: memory.said?.serial ?? 0,
+    said: memory.said,
+    held: undefined,
+    attempts: memory.attempts,
+    counter: 0,
+    connected: false,
+    closed: false,
+  };
+}
+
+/** Throws `ProtocolError('not-allowed')` for a decision that comes too late; every other event has an answer. */
+export function stepSigner(context: SignerContext, state: SignerState, event: SignerEvent): SignerStep {
+  if (state.closed) return { state, effects: [] };
+  switch (event.kind) {
+    case 'connected':
+      return connect(context, { ...state, connected: true });
+    case 'disconnected':
+      return { state: { ...state, connected: false }, effects: [] };
+    case 'decide':
+      return decide(context, state, event);
+    case 'nonces-made':
+      return commit(context, state, event);
+    case 'package':
+      return openPackage(context, state, event);
+    case 'signed':
+      return storeShares(context, state, event);
+    case 'closed':
+      return close(state);
+  }
+}
+
+function connect(context: SignerContext, state: SignerState): SignerStep {
+  if (state.said === undefined) return { state, effects: [] };
+  const said: SignerEffect = { kind: 'send-decision', decision: state.said };
+  if (state.decision !== 'approve') return { state, effects: [said] };
+  if (state.held !== undefined) return { state, effects: [said, { kind: 'send-commitment', commitment: state.held }] };
+  return withFresh(context, { state, effects: [said] });
+}
+
+/** Asks for a next pair list, which is announced as soon as it is made. */
+function withFresh(context: SignerContext, step: SignerStep): SignerStep {
+  const counter = step.state.counter + 1;
+  const slot = `${context.run}-${counter}`;
+  return {
+    state: { ...step.state, counter },
+    effects: [...step.effects, { kind: 'make-nonces', slot, pairs: context.messages.length }],
+  };
+}
+
+function decide(
+  context: SignerContext,
+  state: SignerState,
+  event: Extract<SignerEvent, { kind: 'decide' }>,
+): SignerStep {
+  if (event.decision !== 'approve' && [...state.attempts.values()].some(({ shares }) => shares !== undefined)) {
+    throw new ProtocolError(
+      'not-allowed',
+      'a signature share was already given; the approval can no longer be withdrawn',
+    );
+  }
+  const decision: DecisionPayload = {
+    groupKey: context.epoch.groupKey,
+    certificate: context.epoch.certificateHash,
+    requestDigest: context.subject.requestDigest,
+    decision: event.decision,
+    serial: state.serial + 1,
+    reason: event.reason,
+    decidedAt: formatTimestamp(event.nowUnixSeconds),
+  };
+  const known = event.decision === 'withdraw' ? 'none' : event.decision;
+  if (known === state.decision) return { state, effects: [] };
+  const effects: SignerEffect[] = [
+    // Stored before it is said: a decision that anybody has seen outlives a restart.
+    { kind: 'record-decision', decision },
+    { kind: 'send-decision', decision },
+  ];
+  const next: SignerState = { ...state, decision: known, serial: decision.serial, said: decision };
+  if (known === 'approve')
+    return state.connected ? withFresh(context, { state: next, effects }) : { state: next, effects };
+  const wiped: SignerEffect[] = next.held === undefined ? [] : [{ kind: 'wipe', slot: next.held.slot }];
+  return { state: { ...next, held: undefined }, effects: [...effects, ...wiped] };
+}
+
+function commit(
+  context: SignerContext,
+  state: SignerState,
+  event: Extract<SignerEvent, { kind: 'nonces-made' }>,
+): SignerStep {
+  if (state.decision !== 'approve') return { state, effects: [{ kind: 'wipe', slot: event.slot }] };
+  const { certificate, channelKey, requestDigest, stage, messages } = context.subject;
+  const commitment: CommitmentPayload = {
+    certificate,
+    channelKey,
+    requestDigest,
+    stage,
+    slot: event.slot,
+    messages: stage === 1 ? [...messages] : null,
+    commitments: event.commitments,
+  };
+  const replaced: SignerEffect[] = state.held === undefined ? [] : [{ kind: 'wipe', slot: state.held.slot }];
+  return { state: { ...state, held: commitment }, effects: [...replaced, { kind: 'send-commitment', commitment }] };
+}
+
+/** What a package says of this member, found before anything in it is believed. */
+interface OwnEntry {
+  readonly commitments: readonly SignedCommitment[];
+  readonly own: SignedCommitment | undefined;
+}
+
+/** The one place where a check comes second: the nonces are gone from here on, whatever the package turns out to be. */
+function openPackage(
+  context: SignerContext,
+  state: SignerState,
+  event: Extract<SignerEvent, { kind: 'package' }>,
+): SignerStep {
+  const entry = openCommitments(context, event.commitments);
+  if (entry === undefined) return { state, effects: [] };
+  const attempt = attemptId(context.subject, entry.commitments);
+  const burned = state.attempts.get(attempt);
+  if (burned !== undefined) return repeat(context, state, attempt, burned);
+  const held = state.held?.slot === entry.own?.payload.slot ? state.held : undefined;
+  if (held === undefined) {
+    const lost = entry.own !== undefined && !entry.own.payload.slot.startsWith(`${context.run}-`);
+    return answer(context, state, attempt, lost ? null : 'commitment-used');
+  }
+  const taken: SignerStep = { state: { ...state, held: undefined }, effects: [{ kind: 'take', slot: held.slot }] };
+  const refused = judge(context, state, event, entry, held);
+  if (refused !== undefined) return wiped(taken, held.slot, answer(context, taken.state, attempt, refused));
+  const sessions = prepareSessions(context, entry.commitments);
+  if (sessions === undefined) return wiped(taken, held.slot, answer(context, taken.state, attempt, 'bad-package'));
+  return {
+    state: { ...taken.state, attempts: new Map(state.attempts).set(attempt, { shares: undefined }) },
+    effects: [
+      ...taken.effects,
+      // Burned on disk before a share can exist, or a crash in between could let the same package be signed twice (T1).
+      { kind: 'burn', attempt, slot: held.slot },
+      { kind: 'sign', attempt, slot: held.slot, sessions },
+    ],
+  };
+}
+
+function wiped(taken: SignerStep, slot: string, answered: SignerStep): SignerStep {
+  return { state: answered.state, effects: [...taken.effects, { kind: 'wipe', slot }, ...answered.effects] };
+}
+
+/** Every entry signed by a member, sorted by identifier, none twice; `undefined` for a package that is none, which nobody owes an answer. */
+function openCommitments(context: SignerContext, envelopes: readonly Envelope[]): OwnEntry | undefined {
+  const commitments: SignedCommitment[] = [];
+  for (const envelope of envelopes) {
+    try {
+      commitments.push(openCommitment(envelope, context.epoch.charter));
+    } catch (error) {
+      if (error instanceof ProtocolError) return undefined;
+      throw error;
+    }
+  }
+  const own = commitments.find(({ member }) => member.identifier === context.self.identifier);
+  return own === undefined ? undefined : { commitments, own };
+}
+
+/** The first thing wrong with a package whose nonces are already taken. */
+function judge(
+  context: SignerContext,
+  state: SignerState,
+  event: Extract<SignerEvent, { kind: 'package' }>,
+  { commitments, own }: OwnEntry,
+  held: CommitmentPayload,
+): DeclineCode | undefined {
+  if (state.decision !== 'approve') return 'no-approval';
+  if (event.obstacle !== undefined) return event.obstacle;
+  if (JSON.stringify(own?.payload) !== JSON.stringify(held)) return 'own-commitment-changed';
+  if (!commitments.every(({ payload }) => isCommitmentFor(payload, context.subject))) return 'bad-package';
+  const signers = commitments.map(({ member }) => member.identifier);
+  if (event.keptOut !== undefined && signers.includes(event.keptOut)) return 'asker-in-set';
+  if (!isMinimalQualifiedSet(context.epoch.channel(context.channel).sharings, signers)) return 'not-qualified';
+  return undefined;
+}
+
+function prepareSessions(context: SignerContext, commitments: readonly SignedCommitment[]): Attempt[] | undefined {
+  const channel = context.epoch.channel(context.channel);
+  try {
+    return context.messages.map((message, index) =>
+      prepareAttempt(context.group, sessionInput(channel, message, commitments, index)),
+    );
+  } catch (error) {
+    if (error instanceof FrostError) return undefined;
+    throw error;
+  }
+}
+
+/** The same package again: the stored share while the approval stands, `lost` if a crash came between burning and storing. */
+function repeat(context: SignerContext, state: SignerState, attempt: string, burned: BurnedAttempt): SignerStep {
+  if (burned.shares === undefined) return answer(context, state, attempt, null);
+  if (state.decision !== 'approve') return answer(context, state, attempt, 'no-approval');
+  return { state, effects: [{ kind: 'send-share', share: burned.shares }] };
+}
+
+/** `lost` for a null code, else `declined`; either way with a fresh commitment when none is left. */
+function answer(context: SignerContext, state: SignerState, attempt: string, code: DeclineCode | null): SignerStep {
+  const { certificate, requestDigest, stage } = context.subject;
+  const about = { certificate, requestDigest, stage, attempt };
+  const payload: AnswerPayload =
+    code === null ? { ...about, answer: 'lost', code } : { ...about, answer: 'declined', code };
+  const step: SignerStep = { state, effects: [{ kind: 'send-answer', answer: payload }] };
+  return state.held === undefined && state.decision === 'approve' ? withFresh(context, step) : step;
+}
+
+function storeShares(
+  context: SignerContext,
+  state: SignerState,
+  event: Extract<SignerEvent, { kind: 'signed' }>,
+): SignerStep {
+  const { certificate, channelKey, requestDigest, stage } = context.subject;
+  const share: SharePayload = {
+    certificate,
+    channelKey,
+    requestDigest,
+    stage,
+    attempt: event.attempt,
+    shares: event.shares.map((scalar) => bytesToHex(encodeShare(scalar))),
+  };
+  const next: SignerState = { ...state, attempts: new Map(state.attempts).set(event.attempt, { shares: share }) };
+  return withFresh(context, {
+    state: next,
+    effects: [
+      { kind: 'store-share', share },
+      { kind: 'send-share', share },
+    ],
+  });
+}
+
+function close(state: SignerState): SignerStep {
+  const effects: SignerEffect[] = state.held === undefined ? [] : [{ kind: 'wipe', slot: state.held.slot }];
+  return { state: { ...state, held: undefined, closed: true }, effects };
+}
+
+/** True when these are valid signatures by the channel's key over exactly this member's own messages, by the verifier's rule (T12). */
+export function areSignatures(context: SignerContext, signatures: readonly string[]): boolean {
+  const key = context.epoch.channel(context.channel).point.bytes;
+  return (
+    signatures.length === context.messages.length &&
+    context.messages.every((message, index) => verifySignature(key, message, hexToBytes(signatures[index] ?? '')))
+  );
+}

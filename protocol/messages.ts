@@ -1,0 +1,205 @@
+/** The frames between a member and the coordinator, and the bodies of the HTTP routes. */
+import { artifactSchema, documentSchema } from './request.ts';
+import { ProtocolError } from './errors.ts';
+import { maxDocuments, maxUrlCharacters } from './limits.ts';
+import { decodeCanonicalJson } from '../verifier/json.ts';
+import { defineMessage, refuseAs } from './envelope.ts';
+import {
+  checkSchema,
+  EnvelopeSchema,
+  Hash,
+  IdentifierNumber,
+  Key,
+  Name,
+  Nullable,
+  Strict,
+  Timestamp,
+  Type,
+  type Static,
+} from './schema.ts';
+
+export const protocolVersion = 1;
+
+const Envelopes = Type.Array(EnvelopeSchema, { maxItems: 1024 });
+
+/** A journal's head: the incarnation that a restore begins anew, its number of records and the last record's hash. */
+export const JournalHead = Strict({
+  incarnation: Type.String({ pattern: '^[0-9a-f]{32}$' }),
+  length: Type.Integer({ minimum: 0 }),
+  head: Hash,
+});
+export type JournalHead = Static<typeof JournalHead>;
+
+/** What a member sends. */
+export const memberFrames = [
+  Strict({ type: Type.Literal('decision'), decision: EnvelopeSchema }),
+  Strict({ type: Type.Literal('commitment'), commitment: EnvelopeSchema }),
+  Strict({ type: Type.Literal('share'), share: EnvelopeSchema }),
+  Strict({ type: Type.Literal('answer'), answer: EnvelopeSchema }),
+  Strict({ type: Type.Literal('ceremony'), message: EnvelopeSchema }),
+  /** What the member knows of its group, sent first on every connect: a coordinator that lost its store answers `wanted`. */
+  Strict({ type: Type.Literal('holding'), certificate: Nullable(Hash), requesters: Type.Integer({ minimum: 0 }) }),
+  /** The head of the member's journal as it moves on (T3). */
+  Strict({ type: Type.Literal('journal'), journal: JournalHead }),
+] as const;
+export const memberFrame = Type.Union([...memberFrames]);
+export type MemberFrame = Static<typeof memberFrame>;
+
+/** How a round stands, as the coordinator says it; who approved or refused is believed only from the decisions. */
+export const outcomes = ['pending', 'signed', 'refused', 'faulted', 'expired', 'cancelled'] as const;
+export type Outcome = (typeof outcomes)[number];
+export const OutcomeSchema = Type.Union(outcomes.map((outcome) => Type.Literal(outcome)));
+
+/** What the coordinator sends to a member. */
+export const coordinatorFrames = [
+  Strict({ type: Type.Literal('request'), request: EnvelopeSchema, decisions: Envelopes }),
+  Strict({ type: Type.Literal('decision'), decision: EnvelopeSchema }),
+  Strict({
+    type: Type.Literal('package'),
+    requestDigest: Hash,
+    stage: Type.Integer({ minimum: 1, maximum: 2 }),
+    commitments: Envelopes,
+  }),
+  /** The round is over. For `signed`, `signatures` are the 64-byte results in format order, hex. */
+  Strict({
+    type: Type.Literal('closed'),
+    requestDigest: Hash,
+    outcome: OutcomeSchema,
+    signatures: Type.Array(Type.String({ pattern: '^[0-9a-f]{128}$' }), { maxItems: 16 }),
+    /** Who signed, as the coordinator says it. */
+    signers: Type.Array(IdentifierNumber, { maxItems: 256 }),
+  }),
+  Strict({ type: Type.Literal('ceremony'), message: EnvelopeSchema }),
+  /** Who is connected, after all that was pending was sent; and again whenever it changes. */
+  Strict({ type: Type.Literal('present'), members: Type.Array(IdentifierNumber, { maxItems: 256 }) }),
+  /** The newest documents under the group key; sent on connect and on change to every member. Believed only after verification. */
+  Strict({
+    type: Type.Literal('documents'),
+    genesis: Nullable(EnvelopeSchema),
+    requesters: Nullable(EnvelopeSchema),
+    delegations: Type.Array(EnvelopeSchema, { maxItems: 64 }),
+  }),
+  /** The coordinator knows less of the group than this member holds: the member PUTs it. */
+  Strict({ type: Type.Literal('wanted') }),
+  /** A journal head went back within one incarnation (T3). */
+  Strict({ type: Type.Literal('alarm'), member: Name, message: Type.String({ maxLength: 500 }) }),
+  /** One refused frame: nothing was changed by it. */
+  Strict({
+    type: Type.Literal('error'),
+    code: Type.String({ maxLength: 40 }),
+    message: Type.String({ maxLength: 1000 }),
+  }),
+] as const;
+export const coordinatorFrame = Type.Union([...coordinatorFrames]);
+export type CoordinatorFrame = Static<typeof coordinatorFrame>;
+
+function decodeFrame(bytes: Uint8Array, maxBytes: number): { readonly type: unknown } {
+  const value = refuseAs('bad-frame', 'frame', () => decodeCanonicalJson(bytes, { maxBytes, maxDepth: 8 }));
+  if (typeof value !== 'object' || value === null || !('type' in value))
+    throw new ProtocolError('bad-frame', 'a frame is an object with a type');
+  return value;
+}
+
+/** One frame of a member. Only the schema of its own type is tried, so the error names the field. Throws `ProtocolError('bad-frame')`. */
+export function decodeMemberFrame(bytes: Uint8Array, maxBytes: number): MemberFrame {
+  const value = decodeFrame(bytes, maxBytes);
+  const schema = memberFrames.find((candidate) => candidate.properties.type.const === value.type);
+  if (schema === undefined)
+    throw new ProtocolError('bad-frame', `unknown frame ${JSON.stringify(value.type)?.slice(0, 40) ?? ''}`);
+  return checkSchema(schema, value, 'bad-frame', `frame ${schema.properties.type.const}`);
+}
+
+/** One frame of the coordinator. Throws `ProtocolError('bad-frame')`. */
+export function decodeCoordinatorFrame(bytes: Uint8Array, maxBytes: number): CoordinatorFrame {
+  const value = decodeFrame(bytes, maxBytes);
+  const schema = coordinatorFrames.find((candidate) => candidate.properties.type.const === value.type);
+  if (schema === undefined)
+    throw new ProtocolError('bad-frame', `unknown frame ${JSON.stringify(value.type)?.slice(0, 40) ?? ''}`);
+  return checkSchema(schema, value, 'bad-frame', `frame ${schema.properties.type.const}`);
+}
+
+const Url = Type.String({ minLength: 1, maxLength: maxUrlCharacters });
+
+/** The coordinator's signed challenge: single use, short-lived, bound to its own URL. */
+export const challengeMessage = defineMessage(
+  'challenge',
+  Strict({ challenge: Hash, url: Url, version: Type.Literal(protocolVersion), expiresAt: Timestamp }),
+  'bad-login',
+);
+
+/** A client's answer. `charter` names the group for a member, `groupKey` for a requester. */
+export const loginMessage = defineMessage(
+  'login',
+  Strict({
+    challenge: Hash,
+    url: Url,
+    version: Type.Literal(protocolVersion),
+    expiresAt: Timestamp,
+    role: Type.Union([Type.Literal('member'), Type.Literal('requester')]),
+    /** SHA-256 of the charter, for a member. */
+    charter: Nullable(Hash),
+    /** Group public key, for a requester. */
+    groupKey: Nullable(Key),
+    /** Of a member. */
+    journal: Nullable(JournalHead),
+  }),
+  'bad-login',
+);
+
+export const loginBody = Strict({ login: EnvelopeSchema });
+export const tokenBody = Strict({ token: Hash, expiresAt: Timestamp });
+export const submitBody = Strict({ request: EnvelopeSchema });
+export const submittedBody = Strict({
+  digest: Hash,
+  /** True when the same submission was already there. */
+  joined: Type.Boolean(),
+  /** SHA-256 of documents that are still to be uploaded. */
+  missing: Type.Array(Hash, { maxItems: maxDocuments }),
+});
+export const cancelBody = Strict({ cancel: EnvelopeSchema });
+
+/** How one round stands; sent whole as every event of its stream. */
+export const roundBody = Strict({
+  digest: Hash,
+  request: EnvelopeSchema,
+  outcome: OutcomeSchema,
+  decisions: Envelopes,
+  /** Identifiers of members that are connected. */
+  connected: Type.Array(IdentifierNumber, { maxItems: 256 }),
+  /** Members left out of this round, and why. */
+  out: Type.Array(
+    Strict({ member: IdentifierNumber, reason: Type.Union([Type.Literal('fault'), Type.Literal('losses')]) }),
+    { maxItems: 256 },
+  ),
+  attempts: Type.Array(
+    Strict({
+      attempt: Hash,
+      signers: Type.Array(IdentifierNumber, { maxItems: 256 }),
+      answered: Type.Array(IdentifierNumber, { maxItems: 256 }),
+      open: Type.Boolean(),
+    }),
+    { maxItems: 2048 },
+  ),
+  signatures: Type.Array(Type.String({ pattern: '^[0-9a-f]{128}$' }), { maxItems: 16 }),
+  signers: Type.Array(IdentifierNumber, { maxItems: 256 }),
+  evidence: Type.Array(Hash, { maxItems: 256 }),
+});
+export type RoundBody = Static<typeof roundBody>;
+
+/** Everything a client needs to know of a group, checked against the one key it holds. */
+export const groupBody = Strict({
+  /** Base64 of the charter file. */
+  charter: Type.String(),
+  /** Base64 of the certificate. */
+  certificate: Type.String(),
+  /** Signed "certificate stored" messages of all members. */
+  stored: Envelopes,
+  genesis: Nullable(EnvelopeSchema),
+  requesters: Nullable(EnvelopeSchema),
+  delegations: Type.Array(EnvelopeSchema, { maxItems: 64 }),
+});
+export type GroupBody = Static<typeof groupBody>;
+
+export const problemBody = Strict({ code: Type.String(), message: Type.String() });
+
+export { artifactSchema, documentSchema };

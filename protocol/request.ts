@@ -1,0 +1,195 @@
+/** A request: what is asked to be signed. Signed by whoever asks; everything a quorum signs is a function of it and its documents. */
+import { isSubjectName } from '../verifier/names.ts';
+import { encodeCanonicalJson } from '../verifier/json.ts';
+import { bytesToHex, sha256Hex, taggedHash, utf8ToBytes } from './bytes.ts';
+import { channelOf, memberByKey, production, type Channel, type Charter, type Member } from './charter.ts';
+import { defineMessage, openMessage, type Envelope, type Opened } from './envelope.ts';
+import { ProtocolError } from './errors.ts';
+import {
+  maxArtifacts,
+  maxClockAheadSeconds,
+  maxDocumentBytes,
+  maxDocuments,
+  maxMessages,
+  maxNoteCharacters,
+  maxProductCharacters,
+  maxReleaseCharacters,
+  maxRequestBytes,
+  maxSourceCharacters,
+} from './limits.ts';
+import type { Requesters } from './requesters.ts';
+import { Hash, Hex, Key, Name, Nullable, Strict, Text, Timestamp, Type, type Static } from './schema.ts';
+import { parseTimestamp } from './time.ts';
+
+export const requestKinds = ['release', 'genesis', 'requesters', 'delegation'] as const;
+export type RequestKind = (typeof requestKinds)[number];
+
+const Size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+
+export const artifactSchema = Strict({ name: Text(255), size: Size, sha256: Hash, sha512: Hex(64) });
+export const documentSchema = Strict({
+  kind: Name,
+  size: Type.Integer({ minimum: 1, maximum: maxDocumentBytes }),
+  sha256: Hash,
+});
+export const sourceSchema = Strict({
+  repo: Nullable(Text(maxSourceCharacters)),
+  ref: Nullable(Text(maxSourceCharacters)),
+  /** 40 or 64 hex digits. */
+  commit: Type.String({ pattern: '^[0-9a-f]{40}([0-9a-f]{24})?$' }),
+});
+
+export const requestSchema = Strict({
+  groupKey: Key,
+  certificate: Hash,
+  kind: Type.Union(requestKinds.map((kind) => Type.Literal(kind))),
+  channel: Name,
+  formats: Type.Array(Name, { minItems: 1, maxItems: maxMessages, uniqueItems: true }),
+  artifacts: Type.Array(artifactSchema, { maxItems: maxArtifacts }),
+  documents: Type.Array(documentSchema, { maxItems: maxDocuments }),
+  product: Nullable(Text(maxProductCharacters)),
+  release: Nullable(Text(maxReleaseCharacters)),
+  source: Nullable(sourceSchema),
+  note: Nullable(Text(maxNoteCharacters)),
+  createdAt: Timestamp,
+});
+
+export type RequestPayload = Static<typeof requestSchema>;
+export type Artifact = Static<typeof artifactSchema>;
+export type DocumentEntry = Static<typeof documentSchema>;
+export type Source = Static<typeof sourceSchema>;
+
+export const requestMessage = defineMessage('request', requestSchema, 'bad-request', maxRequestBytes);
+
+/** A request whose signature and shape hold; `rightsOf` and `freshness` judge the rest. */
+export interface Request {
+  /** Names the round: SHA-256 over asker and payload, hex. */
+  readonly digest: string;
+  /** Identity key of whoever asks, base64url. */
+  readonly asker: string;
+  readonly payload: RequestPayload;
+  readonly createdAtUnixSeconds: number;
+  readonly envelope: Envelope;
+}
+
+/** Cancels a pending round; only its asker may. */
+export const cancelMessage = defineMessage('cancel', Strict({ groupKey: Key, requestDigest: Hash }), 'bad-request');
+
+/** Opens a request signed by any key; who may ask is `assertMayAsk`'s question. Throws `ProtocolError`. */
+export function openRequest(envelope: unknown): Request {
+  return toRequest(openMessage(requestMessage, envelope, () => true));
+}
+
+function toRequest(opened: Opened<RequestPayload>): Request {
+  const { payload, from } = opened;
+  assertConsistent(payload);
+  return {
+    digest: requestDigest(from, opened.bytes),
+    asker: from,
+    payload,
+    createdAtUnixSeconds: parseTimestamp(payload.createdAt, 'bad-request', 'createdAt'),
+    envelope: opened.envelope,
+  };
+}
+
+/** SHA-256 over the asker's key and the exact payload bytes, hex: two askers never share a round. */
+export function requestDigest(asker: string, payload: Uint8Array): string {
+  return bytesToHex(taggedHash('request', utf8ToBytes(asker), payload));
+}
+
+/** The same submission has the same id whenever it is made: everything but the time. Hex. */
+export function submissionId(request: Request): string {
+  const { createdAt: _createdAt, ...submission } = request.payload;
+  return sha256Hex(encodeCanonicalJson([request.asker, submission]));
+}
+
+/** What the schema cannot say. Throws `ProtocolError('bad-request')` naming the artifact or field. */
+function assertConsistent(payload: RequestPayload): void {
+  if (payload.kind === 'release') {
+    if (payload.artifacts.length === 0) throw new ProtocolError('bad-request', 'a release names at least one artifact');
+    if (payload.documents.length > 0)
+      throw new ProtocolError('bad-request', 'a release of native format has no documents');
+    for (const { name } of payload.artifacts) {
+      if (!isSubjectName(name))
+        throw new ProtocolError('bad-request', `${JSON.stringify(name)} is not a plain file name`);
+    }
+    const names = new Set(payload.artifacts.map((artifact) => artifact.name));
+    if (names.size !== payload.artifacts.length)
+      throw new ProtocolError('bad-request', 'two artifacts have the same name');
+  } else {
+    if (payload.artifacts.length > 0)
+      throw new ProtocolError('bad-request', `a ${payload.kind} request has no artifacts`);
+    if (payload.documents.length !== 1 || payload.documents[0]?.kind !== payload.kind) {
+      throw new ProtocolError('bad-request', `a ${payload.kind} request has exactly one document, of that kind`);
+    }
+    if (payload.channel !== production)
+      throw new ProtocolError('bad-request', `a ${payload.kind} is signed on production only`);
+    if (payload.product !== null || payload.release !== null || payload.source !== null) {
+      throw new ProtocolError('bad-request', `a ${payload.kind} has no product, release or source`);
+    }
+  }
+}
+
+/** Who asks: a requester by the newest document, or a member for what members may always ask. */
+export interface Asker {
+  readonly name: string;
+  /** The member this person also is, if any. */
+  readonly member: Member | undefined;
+}
+
+/** Throws `ProtocolError('not-a-requester')` or `('not-allowed')`. */
+export function askerOf(request: Request, charter: Charter, requesters: Requesters): Asker {
+  const { kind, channel } = request.payload;
+  const member = memberByKey(charter, request.asker);
+  const requester = requesters.entries.find((entry) => entry.key === request.asker);
+  if (kind === 'genesis' && member === undefined)
+    throw new ProtocolError('not-allowed', 'only a member may ask for genesis');
+  if (kind !== 'release' && member !== undefined) return { name: member.name, member };
+  if (requester === undefined) {
+    throw new ProtocolError(
+      'not-a-requester',
+      `${member?.name ?? request.asker} is not in version ${requesters.version} of the requesters document`,
+    );
+  }
+  if (!requester.channels.includes(channel)) {
+    throw new ProtocolError(
+      'not-allowed',
+      `${requester.name} may not request on ${channel}, only on ${requester.channels.join(', ')}`,
+    );
+  }
+  const also = member ?? charter.members.find((candidate) => candidate.name === requester.member);
+  return { name: requester.name, member: also };
+}
+
+/**
+ * The member that may not be in the signer set of this request: whoever asked for it on production (T31).
+ * The documents of the ceremony are the one exception: nobody could sign them otherwise.
+ */
+export function keptOut(request: Request, asker: Asker, isCeremonyDocument: boolean): Member | undefined {
+  return request.payload.channel === production && !isCeremonyDocument ? asker.member : undefined;
+}
+
+/** Unix seconds at which the request dies. */
+export function expiresAt(request: Request, channel: Channel): number {
+  return request.createdAtUnixSeconds + channel.expirySeconds;
+}
+
+/** Throws `ProtocolError('not-yet-valid')` or `('expired')`. */
+export function assertFresh(request: Request, charter: Charter, nowUnixSeconds: number): void {
+  if (request.createdAtUnixSeconds > nowUnixSeconds + maxClockAheadSeconds) {
+    throw new ProtocolError(
+      'not-yet-valid',
+      `the request is dated ${request.payload.createdAt}, more than 5 minutes ahead; check the clocks`,
+    );
+  }
+  if (nowUnixSeconds >= expiresAt(request, channelOf(charter, request.payload.channel))) {
+    throw new ProtocolError('expired', `the request of ${request.payload.createdAt} has expired`);
+  }
+}
+
+/** Throws `ProtocolError('bad-document')` unless `bytes` are all the bytes of the entry. */
+export function assertDocument(entry: DocumentEntry, bytes: Uint8Array): void {
+  if (bytes.length !== entry.size || sha256Hex(bytes) !== entry.sha256) {
+    throw new ProtocolError('bad-document', `the ${entry.kind} document is not the one that was asked for`);
+  }
+}
