@@ -1,5 +1,4 @@
 /** Settings: flags, then `FROSTMARK_*` variables, then `config.yaml` in the home, whose keys are the long flag names. */
-import type * as Yaml from 'yaml';
 import { HomeError } from './errors.ts';
 import { readFileBounded } from './files.ts';
 import type { Home } from './home.ts';
@@ -26,7 +25,7 @@ export interface SettingSources<T extends SettingTable> {
   readonly home?: Home;
 }
 
-/** Throws `HomeError('bad-config')` with file, line and column, or the name of the variable. */
+/** Throws `HomeError('bad-config')` with file and line, or the name of the variable. */
 export async function loadSettings<T extends SettingTable>(sources: SettingSources<T>): Promise<Settings<T>> {
   const path = sources.home?.file('config.yaml');
   const config = path === undefined ? {} : await readConfig(path, sources.table);
@@ -86,54 +85,34 @@ async function readConfig(path: string, table: SettingTable): Promise<Record<str
 
 /** Loads the YAML parser only where there is a file to parse: start-up is felt. */
 async function decodeConfig(bytes: Uint8Array, path: string, table: SettingTable): Promise<Record<string, Value>> {
-  const yaml = await import('yaml');
-  const lines = new yaml.LineCounter();
-  const refuse: Refuse = (offset, reason) => {
-    const { line, col } = lines.linePos(offset);
-    throw new HomeError('bad-config', `${path}:${line}:${col}: ${reason}`, { path });
+  const { parseYaml } = await import('../protocol/yaml.ts');
+  const yaml = refusing(path, () => parseYaml(bytes, path, 'bad-document'));
+  const refuse = (name: string | undefined, reason: string): never => {
+    const line = yaml.lineOf(name === undefined ? [] : [name]);
+    throw new HomeError('bad-config', `${path}:${line}: ${reason}`, { path });
   };
 
-  const options = {
-    lineCounter: lines,
-    uniqueKeys: true,
-    prettyErrors: false,
-    version: '1.2',
-    schema: 'core',
-  } as const;
-  const document = yaml.parseDocument(decodeText(bytes, path), options);
-  const problem = document.errors[0] ?? document.warnings[0];
-  if (problem !== undefined) refuse(problem.pos[0], problem.message);
-  yaml.visit(document, {
-    Alias: (_, node) => refuse(node.range?.[0] ?? 0, 'aliases are not allowed'),
-    Value: (_, node) =>
-      node.anchor === undefined ? undefined : refuse(node.range?.[0] ?? 0, 'anchors are not allowed'),
-  });
-  return readSettings(yaml, document.contents, table, refuse);
-}
-
-type Refuse = (offset: number, reason: string) => never;
-
-function readSettings(yaml: typeof Yaml, root: unknown, table: SettingTable, refuse: Refuse): Record<string, Value> {
-  if (root === null || (yaml.isScalar(root) && root.value === null)) return {};
-  if (!yaml.isMap(root)) return refuse(0, 'expected settings, one `name: value` a line');
+  const root = yaml.value;
+  if (root === null || root === undefined) return {};
+  if (typeof root !== 'object' || Array.isArray(root))
+    return refuse(undefined, 'expected settings, one `name: value` a line');
   const found: Record<string, Value> = {};
-  for (const { key, value } of root.items) {
-    const offset = yaml.isNode(key) ? (key.range?.[0] ?? 0) : 0;
-    const name = yaml.isScalar(key) ? key.value : undefined;
-    if (typeof name !== 'string') return refuse(offset, 'the name of a setting is text');
+  for (const [name, value] of Object.entries(root)) {
     const kind = Object.hasOwn(table, name) ? table[name] : undefined;
     if (kind === undefined)
-      return refuse(offset, `unknown setting ${JSON.stringify(name)}; known are: ${Object.keys(table).join(', ')}`);
-    found[name] = ofKind(plain(yaml, value), kind) ?? refuse(offset, `${name} must be ${wanted[kind]}`);
+      return refuse(name, `unknown setting ${JSON.stringify(name)}; known are: ${Object.keys(table).join(', ')}`);
+    found[name] = ofKind(value, kind) ?? refuse(name, `${name} must be ${wanted[kind]}`);
   }
   return found;
 }
 
-/** A scalar's value, or those of a list of scalars; nothing deeper is a setting. */
-function plain(yaml: typeof Yaml, node: unknown): unknown {
-  if (yaml.isScalar(node)) return node.value;
-  if (yaml.isSeq(node)) return node.items.map((item) => (yaml.isScalar(item) ? item.value : undefined));
-  return undefined;
+/** The parser's own refusals name file and line already. */
+function refusing<T>(path: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    throw new HomeError('bad-config', cause instanceof Error ? cause.message : `${path} is not YAML`, { path, cause });
+  }
 }
 
 const wanted: Readonly<Record<SettingKind, string>> = {
@@ -152,13 +131,5 @@ function ofKind(value: unknown, kind: SettingKind): Value | undefined {
       return Array.isArray(value) && value.every((item) => typeof item === 'string' && item !== '')
         ? (value as string[])
         : undefined;
-  }
-}
-
-function decodeText(bytes: Uint8Array, path: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new HomeError('bad-config', `${path} is not UTF-8 text`, { path, cause });
   }
 }

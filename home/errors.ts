@@ -16,7 +16,8 @@
  * - `no-terminal`: a passphrase must be asked for and there is no terminal.
  * - `cancelled`: the person at the terminal gave up.
  * - `age-failed`: the process that makes and opens age files broke.
- * - `disk-full`, `write-failed`: nothing was changed, the old file is still in place.
+ * - `disk-full`: nothing was changed, the old file is still in place.
+ * - `write-failed`: the same, unless the message says that only the disk's confirmation is missing.
  */
 export type HomeErrorCode =
   | 'missing'

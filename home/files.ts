@@ -57,10 +57,18 @@ async function writeThrough(
     await writeSynced(disk, temporary, bytes, mode);
     // The bytes are synced first: a name that reaches the medium before its bytes would be a half file after a power loss.
     await publish(temporary);
-    await disk.syncFolder(dirname(path));
   } catch (error) {
     await disk.unlink(temporary).catch(() => undefined); // gone already, or the disk is; the first error is the one to tell
     throw writeFailure(error, path);
+  }
+  try {
+    await disk.syncFolder(dirname(path));
+  } catch (cause) {
+    throw new HomeError(
+      'write-failed',
+      `${path} was written, but the disk does not confirm it; check the disk and try again`,
+      { path, cause },
+    );
   }
 }
 

@@ -61,7 +61,7 @@ export const answerSchema = Strict({
   attempt: Hash,
   /** `lost`: the nonces are gone (a restart). `declined`: something was wrong, and `code` says what. */
   answer: Type.Union([Type.Literal('lost'), Type.Literal('declined')]),
-  code: Nullable(Type.Union(declineCodes.map((code) => Type.Literal(code)))),
+  code: Nullable(Type.Unsafe<DeclineCode>(Type.Union(declineCodes.map((code) => Type.Literal(code))))),
 });
 export type AnswerPayload = Static<typeof answerSchema>;
 export const answerMessage = defineMessage('answer', answerSchema, 'bad-share');

@@ -1,6 +1,6 @@
 /** A delegation: a statement under the group public key that a channel key may sign for its channel from one time until another. */
 import { decodeBase64Url, encodeBase64Url } from './base64.ts';
-import { isPublicKey } from './ed25519.ts';
+import { isPublicKey, publicKeyBytes } from './ed25519.ts';
 import { VerifyError, within } from './errors.ts';
 import { decodeCanonicalJson, encodeCanonicalJson, readFields, readString } from './json.ts';
 import { maxDelegationBytes, maxDepth } from './limits.ts';
@@ -12,7 +12,7 @@ export const delegationPayloadType = 'application/vnd.frostmark.delegation.v1+js
 
 /** What a delegation says. */
 export interface Delegation {
-  /** 32 bytes; the group it belongs to. */
+  /** 32 bytes; the group it belongs to. A verifier compares it with the key it pinned. */
   readonly groupKey: Uint8Array;
   /** Never `production`. */
   readonly channel: string;
@@ -48,6 +48,8 @@ export function decodeDelegation(payload: Uint8Array): Delegation {
     if (channel === productionChannel) throw new VerifyError('bad-delegation', 'production is never delegated');
     const groupKey = decodeKey(fields.groupKey, 'groupKey');
     const channelKey = decodeKey(fields.channelKey, 'channelKey');
+    if (!isPublicKey(channelKey))
+      throw new VerifyError('bad-delegation', 'channelKey is no Ed25519 key that may be trusted');
     if (fields.groupKey === fields.channelKey)
       throw new VerifyError('bad-delegation', 'the group key is delegated to itself');
     return { groupKey, channel, channelKey, from, until };
@@ -72,7 +74,7 @@ function decodeWindow(from: unknown, until: unknown): Pick<Delegation, 'from' | 
 
 function decodeKey(value: unknown, what: string): Uint8Array {
   const key = decodeBase64Url(readString(value, (it) => it.length === 43, 'bad-delegation', what));
-  if (!isPublicKey(key)) throw new VerifyError('bad-delegation', `${what} is no Ed25519 key that may be trusted`);
+  if (key.length !== publicKeyBytes) throw new VerifyError('bad-delegation', `${what} is not ${publicKeyBytes} bytes`);
   return key;
 }
 

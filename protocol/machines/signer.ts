@@ -317,9 +317,8 @@ function repeat(context: SignerContext, state: SignerState, attempt: string, bur
 /** `lost` for a null code, else `declined`; either way with a fresh commitment when none is left. */
 function answer(context: SignerContext, state: SignerState, attempt: string, code: DeclineCode | null): SignerStep {
   const { certificate, requestDigest, stage } = context.subject;
-  const about = { certificate, requestDigest, stage, attempt };
-  const payload: AnswerPayload =
-    code === null ? { ...about, answer: 'lost', code } : { ...about, answer: 'declined', code };
+  const said = code === null ? 'lost' : 'declined';
+  const payload: AnswerPayload = { certificate, requestDigest, stage, attempt, answer: said, code };
   const step: SignerStep = { state, effects: [{ kind: 'send-answer', answer: payload }] };
   return state.held === undefined && state.decision === 'approve' ? withFresh(context, step) : step;
 }

@@ -77,7 +77,7 @@ describe('a statement', () => {
     ['an unknown field in the predicate', (json) => ((json.predicate as Json).extra = 1)],
     ['an unknown field in a subject', (json) => ((json.subject as Json[])[0]!.uri = 'x')],
     ['a second digest', (json) => (((json.subject as Json[])[0]!.digest as Json).sha512 = 'a'.repeat(128))],
-    ['an object for the subjects', (json) => (json.subject = { ...(json.subject as Json[]) })],
+    ['an object for the subjects', (json) => (json.subject = { 0: json.subject, length: 1 })],
     ['a missing product', (json) => delete (json.predicate as Json).product],
     ['a number for the release', (json) => ((json.predicate as Json).release = 1)],
     ['a list for the source', (json) => ((json.predicate as Json).source = [])],
