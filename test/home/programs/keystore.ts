@@ -1,0 +1,74 @@
+/**
+ * Uses the keystore as a daemon would: `seal|open|restamp CHILD FILE [PASSPHRASE-FILE]`, shares of known bytes (`fixture`).
+ * Prints one line: `done`, what was opened, or `code: message`. `hold` opens, seals a copy, and then stays, for its memory to be read.
+ */
+import { createInterface } from 'node:readline';
+import { HomeError } from '../../../home/errors.ts';
+import {
+  openKeystore,
+  openShares,
+  sealShares,
+  type Keystore,
+  type OpenedShare,
+  type ShareToSeal,
+} from '../../../home/keystore.ts';
+
+const [command = '', childPath = '', path = '', file] = process.argv.slice(2);
+const passphrase = file === undefined ? {} : { file };
+const header = { state: 'pending', hash: new Uint8Array(32).fill(7) } as const;
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+
+try {
+  switch (command) {
+    case 'seal':
+      await sealShares({
+        path,
+        passphrase,
+        childPath,
+        header,
+        shares: [fixture('production', 0xa5), fixture('development', 0x5a)],
+      });
+      print('done');
+      break;
+    case 'open': {
+      const { state, shares } = await openShares({ path, passphrase, childPath });
+      print([state, ...shares.map(described)].join(' '));
+      break;
+    }
+    case 'hold':
+      await hold();
+      break;
+  }
+} catch (error) {
+  print(error instanceof HomeError ? `${error.code}: ${error.message}` : String(error));
+}
+
+function fixture(channel: string, byte: number): ShareToSeal {
+  return { channel, sharing: 0, identifier: 3, export: (write) => write(new Uint8Array(32).fill(byte)) };
+}
+
+function described(share: OpenedShare): string {
+  return `${share.channel}/${share.sharing}/${share.identifier}=${share.take((bytes) => Buffer.from(bytes).toString('hex'))}`;
+}
+
+/** Takes the shares in and seals them again from one place in memory, as the arithmetic group does; `keep` leaves them there. */
+async function hold(): Promise<void> {
+  const arena = new Uint8Array(new ArrayBuffer(1 << 20));
+  let used = 0;
+  await using keystore: Keystore = await openKeystore({ passphrase, purpose: 'existing', childPath });
+  const { shares } = await keystore.open(path);
+  const sealed = shares.map(({ channel, sharing, identifier, take }): ShareToSeal => {
+    const slot = take((bytes) => {
+      arena.set(bytes, used);
+      return (used += 64) - 64;
+    });
+    return { channel, sharing, identifier, export: (write) => write(arena.subarray(slot, slot + 32)) };
+  });
+  await keystore.seal(`${path}.copy`, header, sealed);
+  print('held');
+  const commands = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+  for (let next = await commands.next(); next.done !== true; next = await commands.next()) {
+    if (next.value === 'wipe') arena.fill(0);
+    print(`${next.value} done`);
+  }
+}
