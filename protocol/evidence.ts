@@ -1,0 +1,277 @@
+/**
+ * Evidence: a file with which anybody, offline, can judge that a member misbehaved. Everything in it is signed by those it speaks of,
+ * so nobody can frame an honest member; silence and boxes that do not open are never in it.
+ */
+import { decodeBase64, encodeBase64 } from '../verifier/base64.ts';
+import { decodeCanonicalJson, encodeCanonicalJson } from '../verifier/json.ts';
+import {
+  attemptId,
+  isCommitmentFor,
+  openCommitment,
+  openShare,
+  type AttemptSubject,
+  type SignedShare,
+} from './attempt.ts';
+import { hexToBytes, sha256Hex } from './bytes.ts';
+import { openCeremonyMessage, type CeremonyMessage } from './ceremony-messages.ts';
+import { decodeCertificate, openEpoch } from './certificate.ts';
+import { decodeCharter, type Charter, type Member } from './charter.ts';
+import { verifyReveal } from './dealing.ts';
+import { refuseAs, type Envelope } from './envelope.ts';
+import type { Epoch } from './epoch.ts';
+import { ProtocolError } from './errors.ts';
+import { prepareRequest } from './formats/index.ts';
+import { FrostError } from './frost/errors.ts';
+import type { Group } from './frost/group.ts';
+import { decodeShare, prepareAttempt, verifyShare, type Attempt } from './frost/sign.ts';
+import {
+  maxCertificateBytes,
+  maxCharterBytes,
+  maxDocumentBytes,
+  maxDocuments,
+  maxJsonDepth,
+  maxMembers,
+} from './limits.ts';
+import { sessionInput } from './machines/session.ts';
+import { openRequest } from './request.ts';
+import { checkSchema, EnvelopeSchema, Strict, Type, type Static } from './schema.ts';
+
+const Base64 = Type.String({ pattern: '^[A-Za-z0-9+/]*={0,2}$' });
+
+/** A signature share that does not fit the attempt it names. */
+const wrongShareSchema = Strict({
+  kind: Type.Literal('wrong-share'),
+  charter: Base64,
+  certificate: Base64,
+  request: EnvelopeSchema,
+  documents: Type.Array(Base64, { maxItems: maxDocuments }),
+  commitments: Type.Array(EnvelopeSchema, { minItems: 1, maxItems: maxMembers }),
+  share: EnvelopeSchema,
+});
+
+/** A signed nonce commitment that holds no valid points. */
+const badCommitmentSchema = Strict({
+  kind: Type.Literal('bad-commitment'),
+  charter: Base64,
+  commitment: EnvelopeSchema,
+});
+
+/** One or two ceremony messages of one member that contradict the protocol or each other. */
+const ceremonySchema = Strict({
+  kind: Type.Literal('ceremony'),
+  charter: Base64,
+  messages: Type.Array(EnvelopeSchema, { minItems: 2, maxItems: 2 }),
+});
+
+const schemas = {
+  'wrong-share': wrongShareSchema,
+  'bad-commitment': badCommitmentSchema,
+  ceremony: ceremonySchema,
+} as const;
+
+export type Evidence =
+  Static<typeof wrongShareSchema> | Static<typeof badCommitmentSchema> | Static<typeof ceremonySchema>;
+
+/** Bytes of an evidence file: charter and certificate in base64, documents, and a commitment of every signer. */
+export const maxEvidenceBytes =
+  Math.ceil((maxCharterBytes + maxCertificateBytes + maxDocuments * maxDocumentBytes) * 1.4) + 2 * 1024 * 1024;
+
+/** What an evidence file proves. */
+export interface Verdict {
+  readonly culprit: Member;
+  /** What the culprit did, in words. */
+  readonly deed: string;
+  readonly group: string;
+  /** SHA-256 of the charter, hex: compare it before believing who is who. */
+  readonly charterHash: string;
+  /** GROUP.pub line, when the evidence is about a round. */
+  readonly groupLine: string | undefined;
+  readonly requestDigest: string | undefined;
+}
+
+export function wrongShareEvidence(
+  epoch: Epoch,
+  request: Envelope,
+  documents: readonly Uint8Array[],
+  commitments: readonly Envelope[],
+  share: Envelope,
+): Evidence {
+  return {
+    kind: 'wrong-share',
+    charter: encodeBase64(epoch.charter.bytes),
+    certificate: encodeBase64(epoch.certificate.bytes),
+    request: request as Static<typeof EnvelopeSchema>,
+    documents: documents.map(encodeBase64),
+    commitments: [...commitments] as Static<typeof EnvelopeSchema>[],
+    share: share as Static<typeof EnvelopeSchema>,
+  };
+}
+
+export function badCommitmentEvidence(charter: Charter, commitment: Envelope): Evidence {
+  return {
+    kind: 'bad-commitment',
+    charter: encodeBase64(charter.bytes),
+    commitment: commitment as Static<typeof EnvelopeSchema>,
+  };
+}
+
+export function ceremonyEvidence(charter: Charter, messages: readonly [Envelope, Envelope]): Evidence {
+  return {
+    kind: 'ceremony',
+    charter: encodeBase64(charter.bytes),
+    messages: [...messages] as Static<typeof EnvelopeSchema>[],
+  };
+}
+
+/** The file, canonical JSON, and the SHA-256 that names it. */
+export function encodeEvidence(evidence: Evidence): { readonly bytes: Uint8Array; readonly hash: string } {
+  const bytes = encodeCanonicalJson(evidence);
+  return { bytes, hash: sha256Hex(bytes) };
+}
+
+/** Judges a file offline. Throws `ProtocolError('bad-evidence')` when it proves nothing against anybody. */
+export function judgeEvidence(group: Group, bytes: Uint8Array): Verdict {
+  const value = refuseAs('bad-evidence', 'evidence', () =>
+    decodeCanonicalJson(bytes, { maxBytes: maxEvidenceBytes, maxDepth: maxJsonDepth }),
+  );
+  const kind = typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined;
+  switch (kind) {
+    case 'wrong-share':
+      return refuseAs('bad-evidence', kind, () =>
+        judgeShare(group, checkSchema(schemas[kind], value, 'bad-evidence', kind)),
+      );
+    case 'bad-commitment':
+      return refuseAs('bad-evidence', kind, () =>
+        judgeCommitment(group, checkSchema(schemas[kind], value, 'bad-evidence', kind)),
+      );
+    case 'ceremony':
+      return refuseAs('bad-evidence', kind, () =>
+        judgeCeremony(group, checkSchema(schemas[kind], value, 'bad-evidence', kind)),
+      );
+    default:
+      throw new ProtocolError(
+        'bad-evidence',
+        `there is no evidence of kind ${JSON.stringify(kind)?.slice(0, 40) ?? 'undefined'}`,
+      );
+  }
+}
+
+function judgeShare(group: Group, evidence: Static<typeof wrongShareSchema>): Verdict {
+  const charter = decodeCharter(decodeBase64(evidence.charter));
+  const epoch = openEpoch(group, charter, decodeCertificate(decodeBase64(evidence.certificate)));
+  const request = openRequest(evidence.request);
+  if (request.payload.certificate !== epoch.certificateHash)
+    throw new ProtocolError('wrong-certificate', 'the request is of another key epoch');
+  const prepared = prepareRequest({ epoch, request, documents: evidence.documents.map(decodeBase64), earlier: [] });
+  const channel = epoch.channel(request.payload.channel);
+  const subject: AttemptSubject = {
+    certificate: epoch.certificateHash,
+    channelKey: channel.key,
+    requestDigest: request.digest,
+    stage: 1,
+    messages: prepared.map(({ message }) => sha256Hex(message)),
+  };
+  const commitments = evidence.commitments
+    .map((envelope) => openCommitment(envelope, charter))
+    .sort((a, b) => a.member.identifier - b.member.identifier);
+  if (!commitments.every(({ payload }) => isCommitmentFor(payload, subject)))
+    throw new ProtocolError('bad-package', 'a commitment is for something else');
+  const share = openShare(evidence.share, charter);
+  // The share names the attempt, and the attempt fixes everything it is judged by: nothing can be swapped under an honest one.
+  if (share.payload.attempt !== attemptId(subject, commitments))
+    throw new ProtocolError('bad-share', 'the share names another attempt');
+  if (!commitments.some(({ member }) => member.identifier === share.member.identifier))
+    throw new ProtocolError('bad-share', 'its sender is no signer');
+  const sessions = prepared.map(({ message }, index) =>
+    prepareAttempt(group, sessionInput(channel, message, commitments, index)),
+  );
+  if (isRightShare(sessions, share))
+    throw new ProtocolError('bad-evidence', `the share of ${share.member.name} is right`);
+  return {
+    culprit: share.member,
+    deed: 'signed a signature share that does not fit its attempt',
+    group: charter.group,
+    charterHash: charter.hash,
+    groupLine: epoch.groupLine,
+    requestDigest: request.digest,
+  };
+}
+
+function isRightShare(sessions: readonly Attempt[], { member, payload }: SignedShare): boolean {
+  return (
+    payload.shares.length === sessions.length &&
+    sessions.every((session, index) => {
+      const scalar = decodeShare(hexToBytes(payload.shares[index] ?? ''));
+      return scalar !== undefined && verifyShare(session, member.identifier, scalar);
+    })
+  );
+}
+
+function judgeCommitment(group: Group, evidence: Static<typeof badCommitmentSchema>): Verdict {
+  const charter = decodeCharter(decodeBase64(evidence.charter));
+  const { member, payload } = openCommitment(evidence.commitment, charter);
+  const points = payload.commitments.flatMap(({ hiding, binding }) => [hiding, binding]);
+  if (points.every((point) => group.decodePoint(hexToBytes(point)) !== undefined)) {
+    throw new ProtocolError('bad-evidence', `the commitment of ${member.name} holds valid points`);
+  }
+  return {
+    culprit: member,
+    deed: 'signed a nonce commitment that is no valid point',
+    group: charter.group,
+    charterHash: charter.hash,
+    groupLine: undefined,
+    requestDigest: payload.requestDigest,
+  };
+}
+
+function judgeCeremony(group: Group, evidence: Static<typeof ceremonySchema>): Verdict {
+  const charter = decodeCharter(decodeBase64(evidence.charter));
+  const [first, second] = evidence.messages.map((envelope) => openCeremonyMessage(envelope, charter));
+  if (first === undefined || second === undefined || first.from.key !== second.from.key) {
+    throw new ProtocolError('bad-evidence', 'the two messages are not of one member');
+  }
+  const deed = contradiction(group, charter, first, second);
+  if (deed === undefined)
+    throw new ProtocolError('bad-evidence', `the messages of ${first.from.name} do not contradict each other`);
+  return {
+    culprit: first.from,
+    deed,
+    group: charter.group,
+    charterHash: charter.hash,
+    groupLine: undefined,
+    requestDigest: undefined,
+  };
+}
+
+/** What two messages of one member prove together, if anything. */
+function contradiction(
+  group: Group,
+  charter: Charter,
+  first: CeremonyMessage,
+  second: CeremonyMessage,
+): string | undefined {
+  if (first.kind === 'hello' || second.kind === 'hello' || first.payload.ceremony !== second.payload.ceremony)
+    return undefined;
+  if (first.kind === second.kind) {
+    return first.kind === 'abort' || first.hash === second.hash
+      ? undefined
+      : `signed two different ${first.kind} messages for one ceremony`;
+  }
+  const kinds = new Map([first, second].map((message) => [message.kind, message]));
+  if (kinds.has('abort') && (kinds.has('transcript') || kinds.has('stored')))
+    return 'signed a transcript and aborted it';
+  const [commit, reveal] = [kinds.get('commit'), kinds.get('reveal')];
+  if (commit?.kind !== 'commit' || reveal?.kind !== 'reveal') return undefined;
+  if (commit.payload.reveal !== reveal.hash) return 'revealed something else than it had committed to';
+  const problem = refuseFrost(() => verifyReveal(group, charter, reveal.from, reveal.payload));
+  return typeof problem === 'string' ? `dealt wrongly: ${problem}` : undefined;
+}
+
+function refuseFrost<T>(judge: () => T): T | string {
+  try {
+    return judge();
+  } catch (error) {
+    if (error instanceof FrostError) return error.message;
+    throw error;
+  }
+}
