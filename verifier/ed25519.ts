@@ -36,6 +36,7 @@ export function verifySignature(publicKey: Uint8Array, message: Uint8Array, sign
   if (signature.length !== signatureBytes) return false;
   if (!isSafeEncoding(publicKey)) return false;
   if (!isSafeEncoding(signature.subarray(0, 32))) return false;
+  // OpenSSL refuses this too; said here because RFC 8032 leaves the bound to every decoder and not all of them had it.
   if (littleEndian(signature.subarray(32)) >= groupOrder) return false;
   try {
     return verify(null, message, keyObject(publicKey), signature);

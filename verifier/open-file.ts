@@ -14,12 +14,9 @@ export async function openFile(path: string): Promise<FileHandle> {
   throw new VerifyError('unreadable', `${path} is not a regular file`);
 }
 
-/** The whole file, if it has at most this many bytes. Throws `tooLarge` before reading, and what `openFile` throws. */
+/** The whole file, of which never more than `maxBytes` and one are read. Throws `tooLarge`, and what `openFile` throws. */
 export async function readSmallFile(path: string, maxBytes: number, tooLarge: VerifyErrorCode): Promise<Uint8Array> {
   await using handle = await openFile(path);
-  const { size } = await handle.stat();
-  if (size > maxBytes) throw new VerifyError(tooLarge, `${path} has ${size} bytes, at most ${maxBytes} are allowed`);
-  // One byte more than allowed: the file may have grown since.
   const buffer = new Uint8Array(maxBytes + 1);
   let length = 0;
   for (;;) {

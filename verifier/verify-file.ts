@@ -1,5 +1,6 @@
 /** Verifies a file on disk: what is judged is what one open descriptor gave, and the result says what that was. */
 import { createHash } from 'node:crypto';
+import type { BigIntStats } from 'node:fs';
 import { stat, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 
@@ -50,13 +51,12 @@ export async function verifyFile(question: FileQuestion): Promise<VerifiedFile> 
   return { ...verifyRelease({ ...question, bundle, sha256: file.sha256, name: file.name }), file, bundlePath };
 }
 
-/** Hashes the descriptor from its beginning, and refuses if file or path changed meanwhile. */
+/** Hashes the descriptor to its end, and refuses if the path leads elsewhere afterwards or the file was written to. */
 async function hashWhole(
   handle: FileHandle,
   { path, onProgress }: FileQuestion,
 ): Promise<Pick<HashedFile, 'size' | 'sha256'>> {
-  const before = await fingerprint(handle);
-  const totalBytes = (await handle.stat()).size;
+  const before = await readingFrom(path, () => handle.stat({ bigint: true }));
   const hash = createHash('sha256');
   const chunk = new Uint8Array(hashChunkBytes);
   let size = 0;
@@ -65,17 +65,17 @@ async function hashWhole(
     if (bytesRead === 0) break;
     hash.update(chunk.subarray(0, bytesRead));
     size += bytesRead;
-    onProgress?.(size, totalBytes);
+    onProgress?.(size, Number(before.size));
   }
-  // Who installs by path afterwards should get what was hashed: a swap or a write in the meantime shows here.
-  if ((await fingerprint(handle)) !== before || (await fingerprint(path)) !== before) {
+  // Who installs by path afterwards should get what was hashed.
+  const after = await stat(path, { bigint: true }).catch(() => undefined);
+  if (after === undefined || !isSameVersion(before, after)) {
     throw new VerifyError('changed-file', `${path} changed while it was read`);
   }
   return { size, sha256: hash.digest('hex') };
 }
 
-async function fingerprint(file: FileHandle | string): Promise<string> {
-  const read = typeof file === 'string' ? stat(file, { bigint: true }) : file.stat({ bigint: true });
-  const stats = await read.catch(() => undefined);
-  return stats === undefined ? 'gone' : [stats.dev, stats.ino, stats.size, stats.mtimeNs].join(':');
+// The change time, because a writer can set the modification time back.
+function isSameVersion(a: BigIntStats, b: BigIntStats): boolean {
+  return a.dev === b.dev && a.ino === b.ino && a.ctimeNs === b.ctimeNs;
 }

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import { appendFileSync, renameSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -20,10 +20,13 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-/** Writes a file whose last change lies in the past, as that of a download does. */
+/** Writes a file, and waits until the clock of the file system has moved on, so that any later write shows. */
 async function write(file: string, bytes: Uint8Array): Promise<void> {
   await writeFile(file, bytes);
-  await utimes(file, 1_000_000, 1_000_000);
+  const written = statSync(file, { bigint: true }).ctimeNs;
+  const probe = join(folder, 'probe');
+  do writeFileSync(probe, 'x');
+  while (statSync(probe, { bigint: true }).ctimeNs === written);
 }
 
 function verify(changes: Partial<FileQuestion> = {}) {
@@ -90,7 +93,7 @@ describe('a file', () => {
     expect(await codeOfAsync(verify({ bundlePath: join(folder, 'pipe') }))).toBe('unreadable');
   });
 
-  it('is refused when its bundle is too large, which is seen before it is read (T23)', async () => {
+  it('is refused when its bundle is too large, without reading all of it (T23)', async () => {
     await truncate(`${path}.frostmark`, maxBundleBytes + 1);
     expect(await codeOfAsync(verify())).toBe('too-large');
     await truncate(`${path}.frostmark`, 2 ** 30);
@@ -144,6 +147,17 @@ describe('a file that changes while it is hashed (T39)', () => {
     expect(await codeOfAsync(verify({ onProgress }))).toBe('changed-file');
     expect(state.ran).toBe(true);
     expect(bytes.length).toBeGreaterThan(hashChunkBytes);
+  });
+
+  it('is refused when it is overwritten and its modification time set back', async () => {
+    await writeLong();
+    const { mtime } = statSync(path);
+    const { onProgress, state } = during(() => {
+      writeFileSync(path, Buffer.from('evil'), { flag: 'r+' });
+      utimesSync(path, mtime, mtime);
+    });
+    expect(await codeOfAsync(verify({ onProgress }))).toBe('changed-file');
+    expect(state.ran).toBe(true);
   });
 
   it('is refused when it grows, shrinks or goes away', async () => {
