@@ -48,7 +48,7 @@ export type MemberFrame = Static<typeof memberFrame>;
 /** How a round stands, as the coordinator says it; who approved or refused is believed only from the decisions. */
 export const outcomes = ['pending', 'signed', 'refused', 'faulted', 'expired', 'cancelled'] as const;
 export type Outcome = (typeof outcomes)[number];
-export const OutcomeSchema = Type.Union(outcomes.map((outcome) => Type.Literal(outcome)));
+export const OutcomeSchema = Type.Unsafe<Outcome>(Type.Union(outcomes.map((outcome) => Type.Literal(outcome))));
 
 /** What the coordinator sends to a member. */
 export const coordinatorFrames = [

@@ -42,7 +42,7 @@ export const sourceSchema = Strict({
 export const requestSchema = Strict({
   groupKey: Key,
   certificate: Hash,
-  kind: Type.Union(requestKinds.map((kind) => Type.Literal(kind))),
+  kind: Type.Unsafe<RequestKind>(Type.Union(requestKinds.map((kind) => Type.Literal(kind)))),
   channel: Name,
   formats: Type.Array(Name, { minItems: 1, maxItems: maxMessages, uniqueItems: true }),
   artifacts: Type.Array(artifactSchema, { maxItems: maxArtifacts }),
