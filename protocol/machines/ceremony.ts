@@ -32,6 +32,7 @@ import { hexToBytes } from '../bytes.ts';
 import type { Envelope } from '../envelope.ts';
 import { ProtocolError, type ProtocolErrorCode } from '../errors.ts';
 import type { Group } from '../frost/group.ts';
+import { maxMembers } from '../limits.ts';
 
 /** What never changes while one `join` runs. */
 export interface CeremonyContext {
@@ -44,7 +45,11 @@ export interface CeremonyContext {
   readonly finished: ReadonlySet<string>;
 }
 
-type Inbox = { readonly [K in CeremonyKind]: ReadonlyMap<number, CeremonyMessageOf<K>> };
+/** The newest hello of each member by identifier; every other message by ceremony and identifier. */
+type Inbox = { readonly [K in CeremonyKind]: ReadonlyMap<string, CeremonyMessageOf<K>> };
+
+/** Messages of one kind that are kept: enough for a few ceremonies of the largest charter; the oldest goes first. */
+const maxKept = 8 * maxMembers;
 
 export type CeremonyPhase =
   /** Waiting for a hello of every member. */
@@ -79,6 +84,8 @@ export interface CeremonyState {
   readonly nonce: string;
   /** Ceremonies this run left; never joined again. */
   readonly left: ReadonlySet<string>;
+  /** Nonces of hellos that a newer one replaced: said again, they count no more. */
+  readonly superseded: ReadonlySet<string>;
   readonly inbox: Inbox;
   readonly phase: CeremonyPhase;
 }
@@ -163,6 +170,7 @@ export interface CeremonyStep {
 export const ceremonyStart: CeremonyState = {
   nonce: '',
   left: new Set(),
+  superseded: new Set(),
   inbox: emptyInbox(),
   phase: { kind: 'hello' },
 };
@@ -289,26 +297,30 @@ function helloOf(context: CeremonyContext, nonce: string): CeremonyEffect {
 
 /** Files one message: repeats are no-ops, a hello replaces the last, and two different ones of another kind are a fault with proof. */
 function receive(context: CeremonyContext, state: CeremonyState, message: CeremonyMessage): CeremonyStep {
-  const held = state.inbox[message.kind].get(message.from.identifier);
+  const key = keyOf(message);
+  const held = state.inbox[message.kind].get(key);
   if (held?.hash === message.hash) return { state, effects: [] };
   if (message.kind === 'hello') return receiveHello(context, state, message);
-  if (held !== undefined && held.kind !== 'hello' && held.payload.ceremony === message.payload.ceremony) {
+  if (held !== undefined) {
     // An abort may be said twice in other words; everything else has one version.
-    if (message.kind === 'abort') return { state, effects: [] };
-    if (message.payload.ceremony !== ceremonyOf(state)) return { state, effects: [] };
-    return fail(
-      state,
-      message.payload.ceremony,
-      'conflict',
-      'conflict',
-      `${message.from.name} signed two different ${message.kind} messages for one ceremony`,
-      message.from.name,
-      [held.envelope, message.envelope],
-    );
+    if (message.kind === 'abort' || message.payload.ceremony !== ceremonyOf(state)) return { state, effects: [] };
+    const what = `${message.from.name} signed two different ${message.kind} messages for one ceremony`;
+    const proof = [held.envelope, message.envelope];
+    return fail(state, message.payload.ceremony, 'conflict', 'conflict', what, message.from.name, proof);
   }
-  const others = state.inbox[message.kind] as ReadonlyMap<number, CeremonyMessage>;
-  const inbox: Inbox = { ...state.inbox, [message.kind]: new Map(others).set(message.from.identifier, message) };
-  return { state: { ...state, inbox }, effects: [] };
+  const kept = new Map<string, CeremonyMessage>(state.inbox[message.kind]).set(key, message);
+  const [oldest] = kept.keys();
+  if (kept.size > maxKept && oldest !== undefined) kept.delete(oldest);
+  return { state: { ...state, inbox: { ...state.inbox, [message.kind]: kept } }, effects: [] };
+}
+
+function keyOf(message: CeremonyMessage): string {
+  return placeOf(message.kind, message.kind === 'hello' ? '' : message.payload.ceremony, message.from);
+}
+
+/** Where the inbox keeps a member's message of one kind. */
+function placeOf(kind: CeremonyKind, ceremony: string, member: Member): string {
+  return kind === 'hello' ? `${member.identifier}` : `${ceremony}/${member.identifier}`;
 }
 
 function receiveHello(
@@ -319,15 +331,21 @@ function receiveHello(
   const { identifier } = message.from;
   // The relay may still hold a hello of this member's earlier run.
   if (identifier === context.self.identifier && message.payload.nonce !== state.nonce) return { state, effects: [] };
-  const inbox: Inbox = { ...state.inbox, hello: new Map(state.inbox.hello).set(identifier, message) };
+  const superseded = state.inbox.hello.get(keyOf(message));
+  if (state.superseded.has(message.payload.nonce)) return { state, effects: [] };
+  const inbox: Inbox = { ...state.inbox, hello: new Map(state.inbox.hello).set(keyOf(message), message) };
+  const next =
+    superseded === undefined
+      ? state
+      : { ...state, superseded: new Set([...state.superseded, superseded.payload.nonce]) };
   const mismatch = mismatchOf(context, message);
   if (mismatch !== undefined && state.phase.kind === 'hello') {
     return {
-      state: { ...state, inbox, phase: { kind: 'failed', error: mismatch } },
+      state: { ...next, inbox, phase: { kind: 'failed', error: mismatch } },
       effects: [{ kind: 'failed', error: mismatch, evidence: [] }],
     };
   }
-  return leaveFor(state, inbox);
+  return leaveFor(next, inbox);
 }
 
 function mismatchOf(
@@ -450,10 +468,8 @@ const phaseKind: Partial<Record<CeremonyPhase['kind'], CeremonyKind>> = {
 function waiting(context: CeremonyContext, state: CeremonyState): CeremonyEffect[] {
   const step = phaseKind[state.phase.kind];
   if (step === undefined) return [];
-  const missing = context.charter.members.filter((member) => {
-    const held = state.inbox[step].get(member.identifier);
-    return held === undefined || (held.kind !== 'hello' && held.payload.ceremony !== ceremonyOf(state));
-  });
+  const ceremony = ceremonyOf(state) ?? '';
+  const missing = context.charter.members.filter((member) => !state.inbox[step].has(placeOf(step, ceremony, member)));
   return [{ kind: 'progress', step, waitingFor: missing.map((member) => member.name) }];
 }
 
@@ -504,7 +520,7 @@ function leaveAborted(context: CeremonyContext, state: CeremonyState, abort: Cer
   const left = new Set([...state.left, ceremony]);
   const wipe: CeremonyEffect = { kind: 'wipe', ceremony };
   if (abort.payload.code === 'restarted') {
-    const hello = state.inbox.hello.has(context.self.identifier) ? [] : [helloOf(context, state.nonce)];
+    const hello = state.inbox.hello.has(placeOf('hello', '', context.self)) ? [] : [helloOf(context, state.nonce)];
     return { state: { ...state, left, phase: { kind: 'hello' } }, effects: [...released, wipe, ...hello] };
   }
   const suspect = abort.payload.suspect === null ? '' : ` and suspects ${abort.payload.suspect}`;
@@ -528,15 +544,17 @@ function complete<K extends Exclude<CeremonyKind, 'hello'>>(
 ): CeremonyMessageOf<K>[] | undefined {
   const messages: CeremonyMessageOf<K>[] = [];
   for (const member of context.charter.members) {
-    const message = (state.inbox[kind] as ReadonlyMap<number, CeremonyMessage>).get(member.identifier);
-    if (message === undefined || message.kind === 'hello' || message.payload.ceremony !== ceremony) return undefined;
+    const message: CeremonyMessage | undefined = (state.inbox[kind] as ReadonlyMap<string, CeremonyMessage>).get(
+      placeOf(kind, ceremony, member),
+    );
+    if (message === undefined) return undefined;
     messages.push(message as CeremonyMessageOf<K>);
   }
   return messages;
 }
 
 function beginCeremony(context: CeremonyContext, state: CeremonyState): CeremonyStep | undefined {
-  const hellos = context.charter.members.map((member) => state.inbox.hello.get(member.identifier));
+  const hellos = context.charter.members.map((member) => state.inbox.hello.get(placeOf('hello', '', member)));
   if (!hellos.every((hello) => hello !== undefined)) return undefined;
   const ceremony = ceremonyId(
     context.charter.hash,
@@ -643,7 +661,7 @@ function checkBoxes(
     }
   }
   const hashes = context.charter.members.map((member, index) => ({
-    hello: state.inbox.hello.get(member.identifier)?.hash ?? '',
+    hello: state.inbox.hello.get(placeOf('hello', '', member))?.hash ?? '',
     commit: commits[index]?.hash ?? '',
     reveal: reveals[index]?.hash ?? '',
     boxes: boxes[index]?.hash ?? '',
@@ -672,42 +690,22 @@ function certify(
 ): CeremonyStep | undefined {
   const { ceremony, transcript } = phase;
   const own = transcriptHash(transcript);
-  const channels = channelKeysOf(context.group, context.charter, transcript);
-  for (const message of state.inbox.transcript.values()) {
-    if (message.payload.ceremony !== ceremony) continue;
-    if (message.payload.transcript !== own) {
-      const mine = state.inbox.transcript.get(context.self.identifier);
-      return fail(
-        state,
-        ceremony,
-        'conflict',
-        'conflict',
-        `${message.from.name} saw another transcript of this ceremony: somebody sent different messages to different members`,
-        null,
-        [message.envelope, ...(mine === undefined ? [] : [mine.envelope])],
-      );
-    }
-    const problem = verifyShareProofs(
-      context.group,
-      context.charter,
-      transcript,
-      channels,
-      message.from,
-      message.payload.proofs,
-    );
-    if (problem !== undefined)
-      return fail(
-        state,
-        ceremony,
-        'fault',
-        'bad-ceremony-message',
-        `${message.from.name}: ${problem}`,
-        message.from.name,
-        [message.envelope],
-      );
+  const split = [...state.inbox.transcript.values()].find(
+    (message) => message.payload.ceremony === ceremony && message.payload.transcript !== own,
+  );
+  if (split !== undefined) {
+    const what = `${split.from.name} saw another transcript of this ceremony: somebody sent different messages to different members`;
+    return fail(state, ceremony, 'conflict', 'conflict', what, null, [split.envelope]);
   }
   const signatures = complete(context, state, 'transcript', ceremony);
   if (signatures === undefined) return undefined;
+  const channels = channelKeysOf(context.group, context.charter, transcript);
+  for (const { from, payload, envelope } of signatures) {
+    const problem = verifyShareProofs(context.group, context.charter, transcript, channels, from, payload.proofs);
+    if (problem !== undefined) {
+      return fail(state, ceremony, 'fault', 'bad-ceremony-message', `${from.name}: ${problem}`, from.name, [envelope]);
+    }
+  }
   const certificate = buildCertificate(
     transcript,
     signatures.map((message) => message.envelope),

@@ -1,0 +1,328 @@
+/** Key generation with everybody honest but the network, then with liars, crashes and restarts. */
+import { describe, expect, it } from 'vitest';
+import { encodeBase64 } from '../../verifier/base64.ts';
+import { openCeremonyMessage, ceremonyMessageType, type CeremonyKind } from '../../protocol/ceremony-messages.ts';
+import { assertAllStored, decodeCertificate, openEpoch } from '../../protocol/certificate.ts';
+import { sealMessage, type Envelope } from '../../protocol/envelope.ts';
+import type { TSchema } from '../../protocol/schema.ts';
+import { ceremonyEvidence, encodeEvidence, judgeEvidence } from '../../protocol/evidence.ts';
+import { CeremonyNetwork, publicGroup, sharedSodium, type CeremonyFaults } from '../harness/ceremony-network.ts';
+import { writeCharter, type CharterPlan, type Person } from '../harness/people.ts';
+import { seededRandom } from '../harness/random.ts';
+
+const flat: CharterPlan = {
+  tiers: ['build', 'admin', 'admin', 'hardware', 'hardware'],
+  production: '{ any: 3 }',
+  development: '{ hardware: 2 }',
+};
+const tiered: CharterPlan = {
+  tiers: ['admin', 'admin', 'admin', 'build', 'build'],
+  production: '{ admin: 2, build: 1 }',
+  development: '{ build: 1 }',
+};
+const small: CharterPlan = {
+  tiers: ['admin', 'admin', 'build'],
+  production: '{ any: 2 }',
+  development: '{ build: 1 }',
+};
+
+async function network(
+  plan: CharterPlan,
+  seed: number,
+  faults: (people: Person[]) => CeremonyFaults = () => ({}),
+): Promise<CeremonyNetwork> {
+  const { people, charter } = writeCharter(plan);
+  return new CeremonyNetwork(charter, people, await sharedSodium(), seededRandom(seed), faults(people));
+}
+
+/** Nobody may ever sign a transcript and abort it, whatever happened (T35). */
+function expectExclusive(run: CeremonyNetwork): void {
+  for (const { disk } of run.members) {
+    const of = (type: string): string[] =>
+      disk.records.flatMap((record) => (record.type === type ? [record.ceremony] : []));
+    expect(of('ceremony-signed').filter((ceremony) => of('ceremony-aborted').includes(ceremony))).toEqual([]);
+  }
+}
+
+function expectOneKey(run: CeremonyNetwork): void {
+  const certificates = run.activated();
+  expect(run.members.flatMap((member) => member.failures)).toEqual([]);
+  expect(certificates).toHaveLength(run.members.length);
+  expect(new Set(certificates.map((certificate) => certificate.hash)).size).toBe(1);
+}
+
+function failures(run: CeremonyNetwork): string[] {
+  return run.members.flatMap((member) => member.failures.map((error) => error.message));
+}
+
+describe('a ceremony over an in-memory relay', () => {
+  it.each([
+    ['flat', flat],
+    ['tiered', tiered],
+  ])(
+    'ends with one certificate that every member holds, in any order of delivery, some messages doubled (%s)',
+    async (_name, plan) => {
+      for (let seed = 1; seed <= 2; seed += 1) {
+        const run = await network(plan, seed, () => ({ doubled: true }));
+        run.run();
+        expectOneKey(run);
+        const [certificate] = run.activated();
+        const epoch = openEpoch(publicGroup, run.charter, decodeCertificate(certificate!.bytes));
+        expect(() => assertAllStored(epoch, run.members[0]!.stored!)).not.toThrow();
+        expect(() => assertAllStored(epoch, run.members[0]!.stored!.slice(1))).toThrow('not live yet');
+      }
+    },
+  );
+
+  it('goes on when messages are lost and the relay hands them out again', async () => {
+    let lost = 0;
+    const random = seededRandom(7);
+    const run = await network(small, 7, () => ({
+      deliver: (envelope) => {
+        if (!random.oneIn(3)) return envelope;
+        lost += 1;
+        return undefined;
+      },
+    }));
+    run.run();
+    expect(lost).toBeGreaterThan(0);
+    for (let connect = 0; connect < 60 && run.activated().length < 3; connect += 1) {
+      for (const member of run.members) member.inbox.push(...run.log);
+      run.settle();
+    }
+    expectOneKey(run);
+  });
+});
+
+describe('a ceremony with one liar', () => {
+  /** Signs another version of a message as its real sender would: what only a lying member can do. */
+  function otherVersion(
+    envelope: Envelope,
+    liar: Person,
+    change: (payload: Record<string, unknown>) => Record<string, unknown>,
+  ): Envelope {
+    const kind = openKind(envelope);
+    const payload = JSON.parse(Buffer.from(envelope.payload, 'base64').toString()) as Record<string, unknown>;
+    return sealMessage<TSchema>(ceremonyMessageType(kind), change(payload), liar);
+  }
+  function openKind(envelope: Envelope): CeremonyKind {
+    return envelope.payloadType
+      .replace('application/vnd.frostmark.ceremony-', '')
+      .replace('.v1+json', '') as CeremonyKind;
+  }
+
+  it('activates nobody when members were shown different messages, and the two signed versions are the proof (T13)', async () => {
+    const versions: Envelope[] = [];
+    const run = await network(small, 3, (people) => ({
+      deliver: (envelope, kind, from, to) => {
+        if (kind !== 'boxes' || from !== people[0]!.name) return envelope;
+        // Only the member that cannot open it sees another ciphertext, so that no box fails to open.
+        const other = otherVersion(envelope, people[0]!, (payload) => ({
+          ...payload,
+          boxes: (payload['boxes'] as { to: number; box: string }[]).map((box) =>
+            box.to === 3 ? { ...box, box: encodeBase64(new Uint8Array(80)) } : box,
+          ),
+        }));
+        if (to === people[1]!.name) {
+          versions.push(envelope, other);
+          return other;
+        }
+        return envelope;
+      },
+    }));
+    run.run();
+    expect(versions.length).toBe(2);
+    expect(run.activated()).toEqual([]);
+    expect(failures(run).some((message) => message.includes('another transcript'))).toBe(true);
+    const evidence = encodeEvidence(ceremonyEvidence(run.charter, [versions[0]!, versions[1]!]));
+    expect(judgeEvidence(publicGroup, evidence.bytes).culprit.name).toBe('admin-1');
+  });
+
+  it.each([
+    ['one coefficient fewer', (t: number) => t - 1],
+    ['one coefficient more', (t: number) => t + 1],
+  ])('stops with proof at %s than the threshold (T14)', async (_name, coefficients) => {
+    const run = await network({ ...small, production: '{ any: 3 }' }, 5, (people) => ({
+      coefficients: (from, threshold) =>
+        from === people[1]!.name && threshold === 3 ? coefficients(threshold) : threshold,
+    }));
+    run.run();
+    expect(run.activated()).toEqual([]);
+    expect(failures(run).join()).toContain('are not exactly 3 valid points');
+    const [commit, reveal] = run.members.flatMap((member) => member.evidence).find((proof) => proof.length === 2)!;
+    const verdict = judgeEvidence(publicGroup, encodeEvidence(ceremonyEvidence(run.charter, [commit!, reveal!])).bytes);
+    expect(verdict.culprit.name).toBe('admin-2');
+  });
+
+  it.each([
+    ['an empty vector', () => [] as string[]],
+    ['the identity in place of a coefficient', (all: string[]) => [...all.slice(0, -1), `01${'00'.repeat(31)}`]],
+    [
+      'a point of small order',
+      (all: string[]) => [...all.slice(0, -1), 'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa'],
+    ],
+  ])('stops at %s (T8, T14)', async (_name, change) => {
+    const run = await network(small, 6, (people) => ({
+      deal: (reveal, from) =>
+        from === people[0]!.name
+          ? { ...reveal, dealings: reveal.dealings.map((one) => ({ ...one, commitments: change(one.commitments) })) }
+          : reveal,
+    }));
+    run.run();
+    expect(run.activated()).toEqual([]);
+    expect(failures(run).join()).toContain('valid points');
+  });
+
+  it('stops with proof at a reveal that is not what was committed to (T15)', async () => {
+    const run = await network(small, 8, (people) => ({
+      lie: (kind, payload, from) =>
+        kind === 'reveal' && from === people[2]!.name ? { ...payload, encryptionKey: '11'.repeat(32) } : payload,
+    }));
+    run.run();
+    expect(run.activated()).toEqual([]);
+    expect(failures(run).join()).toContain('build-3 revealed something else');
+    const [commit, reveal] = run.members.flatMap((member) => member.evidence).find((proof) => proof.length === 2)!;
+    expect(
+      judgeEvidence(publicGroup, encodeEvidence(ceremonyEvidence(run.charter, [commit!, reveal!])).bytes).culprit.name,
+    ).toBe('build-3');
+  });
+
+  it('stops at a proof of knowledge from another ceremony or of another dealer (T15)', async () => {
+    let stolen: string | undefined;
+    const run = await network(small, 9, (people) => ({
+      deal: (reveal, from) => {
+        if (from === people[0]!.name) stolen = reveal.dealings[0]!.proof;
+        if (from !== people[1]!.name || stolen === undefined) return reveal;
+        return {
+          ...reveal,
+          dealings: reveal.dealings.map((one, index) => (index === 0 ? { ...one, proof: stolen! } : one)),
+        };
+      },
+    }));
+    // The liar must deal after its victim for there to be a proof to steal.
+    run.random.shuffle = (items) => [...items];
+    run.run();
+    if (stolen === undefined) throw new Error('nothing was stolen');
+    expect(run.activated()).toEqual([]);
+    expect(failures(run).join()).toContain('proof of knowledge for production is wrong');
+  });
+
+  it('stops with suspicion only at a box that does not open, and blames nobody (T17)', async () => {
+    const run = await network(small, 10, (people) => ({
+      lie: (kind, payload, from) =>
+        kind === 'boxes' && from === people[0]!.name
+          ? {
+              ...payload,
+              boxes: (payload['boxes'] as { to: number }[]).map((box) => ({
+                ...box,
+                box: encodeBase64(new Uint8Array(112).fill(7)),
+              })),
+            }
+          : payload,
+    }));
+    run.run();
+    expect(run.activated()).toEqual([]);
+    expect(failures(run).join()).toContain('a suspicion, not a proof');
+    expect(
+      run.members.flatMap((member) => member.evidence.flat()).filter((envelope) => openKind(envelope) !== 'abort'),
+    ).toEqual([]);
+  });
+
+  it('stops at two different messages for one step, with both as proof', async () => {
+    const sent: Envelope[] = [];
+    const run = await network(small, 11, (people) => ({
+      deliver: (envelope, kind, from) => {
+        if (kind === 'commit' && from === people[0]!.name) {
+          sent.push(otherVersion(envelope, people[0]!, (payload) => ({ ...payload, reveal: '22'.repeat(32) })));
+        }
+        return envelope;
+      },
+      tick: (net) => {
+        const other = sent.shift();
+        if (other !== undefined) net.members[1]!.inbox.push(other);
+      },
+    }));
+    run.run();
+    expect(run.activated()).toEqual([]);
+    expect(failures(run).join()).toContain('admin-1 signed two different commit messages');
+  });
+
+  it('names the member that joined with another requesters file (T18)', async () => {
+    const run = await network(small, 12, (people) => ({
+      lie: (kind, payload, from) =>
+        kind === 'hello' && from === people[1]!.name ? { ...payload, requesters: '33'.repeat(32) } : payload,
+    }));
+    run.run();
+    expect(run.activated()).toEqual([]);
+    expect(failures(run).join()).toContain('admin-2 joined with another requesters file');
+  });
+});
+
+describe('a ceremony with crashes', () => {
+  /** Crashes one member before delivery `at`, and restarts it when the others have nothing left to do. */
+  async function crashAt(
+    at: number,
+    victim: number,
+    seed: number,
+  ): Promise<{ run: CeremonyNetwork; happened: boolean; deliveries: number }> {
+    let deliveries = 0;
+    let happened = false;
+    const run = await network(small, seed, () => ({
+      tick: (net) => {
+        if (deliveries === at) {
+          happened = true;
+          net.crash(net.members[victim]!);
+        }
+        deliveries += 1;
+      },
+    }));
+    run.run();
+    run.settle();
+    for (const member of run.members) if (member.down) run.restart(member);
+    run.settle();
+    return { run, happened, deliveries };
+  }
+
+  it('ends with one key for all after one crash at any step and a new join (T16, T35)', async () => {
+    let crashes = 0;
+    for (let at = 0; at < 57; at += 2) {
+      const { run, happened } = await crashAt(at, at % 3, 100 + at);
+      crashes += happened ? 1 : 0;
+      expectExclusive(run);
+      expectOneKey(run);
+      expectOnePolynomialSet(run);
+    }
+    expect(crashes).toBeGreaterThan(20);
+  });
+
+  it('gives two crashed members one key, or none, but never two (T35)', async () => {
+    for (let seed = 0; seed < 12; seed += 1) {
+      let deliveries = 0;
+      const run = await network(small, 500 + seed, () => ({
+        tick: (net) => {
+          if (deliveries === 5 + seed * 4) net.crash(net.members[0]!);
+          if (deliveries === 9 + seed * 4) net.crash(net.members[1]!);
+          deliveries += 1;
+        },
+      }));
+      run.run();
+      for (const member of run.members) if (member.down) run.restart(member);
+      run.settle();
+      expectExclusive(run);
+      expectOnePolynomialSet(run);
+      expect(new Set(run.activated().map((certificate) => certificate.hash)).size).toBeLessThanOrEqual(1);
+    }
+  });
+
+  /** One ceremony id never sees two sets of polynomials of one member (T16). */
+  function expectOnePolynomialSet(run: CeremonyNetwork): void {
+    const seen = new Map<string, string>();
+    for (const envelope of run.log) {
+      const message = openCeremonyMessage(envelope, run.charter);
+      if (message.kind !== 'reveal' && message.kind !== 'commit') continue;
+      const id = `${message.kind} ${message.payload.ceremony} ${message.from.name}`;
+      expect(seen.get(id) ?? message.hash).toBe(message.hash);
+      seen.set(id, message.hash);
+    }
+  }
+});
