@@ -1,7 +1,7 @@
 /** The one allocation in libsodium's heap where secrets live: 32-byte slots behind handles, and a scratch area for everything computed from them. */
 import { FrostError } from './errors.ts';
 import type { BoxKey, Secret } from './group.ts';
-import { maxBoxPlaintextBytes } from './limits.ts';
+import { maxArenaSlots, maxBoxPlaintextBytes } from './limits.ts';
 import type { Libsodium } from './libsodium.ts';
 
 type Handle = Secret | BoxKey;
@@ -33,6 +33,9 @@ export class Arena {
   #ended = false;
 
   constructor(sodium: Libsodium, slots: number) {
+    if (!Number.isInteger(slots) || slots < 1 || slots > maxArenaSlots) {
+      throw new FrostError('arena-full', `an arena has 1 to ${maxArenaSlots} slots, not ${slots}`);
+    }
     const scratchBytes = 5 * slotBytes + maxBoxPlaintextBytes + (maxBoxPlaintextBytes + sealBytes);
     const bytes = slots * slotBytes + scratchBytes;
     const start = sodium.raw._malloc(bytes);

@@ -4,10 +4,12 @@
 export type FrostErrorCode =
   /** A secret was used after it was wiped or consumed, after `end()`, or in a group that does not hold it. */
   | 'secret-gone'
-  /** The arena has no free slot for another secret. */
+  /** The arena has no free slot for another secret, or cannot be as large as asked for. */
   | 'arena-full'
   /** A box would hold more than `maxBoxPlaintextBytes`. */
   | 'box-too-large'
+  /** The random source gave nothing but zeros. */
+  | 'no-randomness'
   /** libsodium does not run as WebAssembly here. */
   | 'no-webassembly'
   /** libsodium's memory is not laid out as this code knows it, so its residue could not be wiped. */

@@ -56,7 +56,7 @@ class NobleGroup implements SecretGroup {
   }
 
   randomSecret(): Secret {
-    return this.#drawNonZero(() => this.#randomBytes(64));
+    return this.#keepReduced(this.#randomBytes(64));
   }
 
   loadSecret(bytes: Uint8Array): Secret | undefined {
@@ -67,7 +67,7 @@ class NobleGroup implements SecretGroup {
 
   makeNonce(share: Secret): Secret {
     const shareBytes = encodeScalar(this.#value(share));
-    return this.#drawNonZero(() => sha512(Buffer.concat([h3Prefix, this.#randomBytes(32), shareBytes])));
+    return this.#keepReduced(sha512(Buffer.concat([h3Prefix, this.#randomBytes(32), shareBytes])));
   }
 
   publicPoint(secret: Secret): Point {
@@ -125,11 +125,10 @@ class NobleGroup implements SecretGroup {
     this.#ended = true;
   }
 
-  #drawNonZero(draw: () => Uint8Array): Secret {
-    for (;;) {
-      const value = reduceScalar(littleEndianInteger(draw()));
-      if (value !== 0n) return this.#keep(value);
-    }
+  #keepReduced(wide: Uint8Array): Secret {
+    const value = reduceScalar(littleEndianInteger(wide));
+    if (value === 0n) throw new FrostError('no-randomness', 'the random source gives zeros');
+    return this.#keep(value);
   }
 
   #keep(value: bigint): Secret {

@@ -1,7 +1,7 @@
 /** The group on libsodium: secrets stay in one arena of its WebAssembly memory, used in place by its constant-time functions. */
 import { Arena, sealBytes } from './arena.ts';
 import { FrostError } from './errors.ts';
-import type { BoxKey, Point, RandomBytes, SealingGroup, Secret } from './group.ts';
+import type { BoxKey, Point, RandomBytes, SealingGroup, Secret, SecretGroup } from './group.ts';
 import { loadLibsodium, type Libsodium } from './libsodium.ts';
 import { defaultArenaSlots, maxBoxPlaintextBytes } from './limits.ts';
 import { encodeScalar, littleEndianInteger, reduceScalar, type Scalar } from './scalar.ts';
@@ -25,7 +25,7 @@ export async function createSodiumGroup(options: {
 const memories = new WeakMap<object, Libsodium>();
 
 /** The whole memory of a group made by `createSodiumGroup`, for tests that look for residue in it. */
-export function testingOnlyMemory(group: SealingGroup): Uint8Array {
+export function testingOnlyMemory(group: SecretGroup): Uint8Array {
   const sodium = memories.get(group);
   if (sodium === undefined) throw new TypeError('not a group on libsodium');
   return sodium.raw.HEAPU8;
@@ -90,11 +90,8 @@ class SodiumGroup implements SealingGroup {
   randomSecret(): Secret {
     return this.#arena.compute(() => {
       const { a, wide } = this.#arena.scratch;
-      do {
-        this.#putRandom(wide, 64);
-        this.#raw._crypto_core_ed25519_scalar_reduce(a, wide);
-      } while (this.#isZero(a));
-      return this.#keep(a);
+      this.#putRandom(wide, 64);
+      return this.#keepReduced(a, wide);
     });
   }
 
@@ -113,13 +110,10 @@ class SodiumGroup implements SealingGroup {
       const { a, wide, text } = this.#arena.scratch;
       const random = text + h3Prefix.length;
       this.#put(text, h3Prefix);
-      do {
-        this.#putRandom(random, 32);
-        this.#copy(random + 32, this.#arena.addressOf(share));
-        this.#raw._crypto_hash_sha512(wide, text, h3Prefix.length + 64, 0);
-        this.#raw._crypto_core_ed25519_scalar_reduce(a, wide);
-      } while (this.#isZero(a));
-      return this.#keep(a);
+      this.#putRandom(random, 32);
+      this.#copy(random + 32, this.#arena.addressOf(share));
+      this.#raw._crypto_hash_sha512(wide, text, h3Prefix.length + 64, 0);
+      return this.#keepReduced(a, wide);
     });
   }
 
@@ -244,6 +238,13 @@ class SodiumGroup implements SealingGroup {
 
   #keep(address: number): Secret {
     return this.#arena.keep(Object.freeze({ kind: 'secret' }), address);
+  }
+
+  /** Keeps a random 64-byte integer modulo L, which is zero only if the randomness is broken. */
+  #keepReduced(target: number, wide: number): Secret {
+    this.#raw._crypto_core_ed25519_scalar_reduce(target, wide);
+    if (this.#isZero(target)) throw new FrostError('no-randomness', 'the random source gives zeros');
+    return this.#keep(target);
   }
 
   /** secret·scalar into `target`; the scalar passes through `target`, too. */

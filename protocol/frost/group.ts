@@ -48,11 +48,11 @@ export interface Group {
 
 /** A group that also holds secrets. Whatever takes a `Secret` after it was wiped, or after `end()`, throws `FrostError('secret-gone')`. */
 export interface SecretGroup extends Group {
-  /** A uniformly random non-zero scalar. */
+  /** A uniformly random scalar; throws `FrostError('no-randomness')` if it is zero, which no working source gives. */
   randomSecret(): Secret;
   /** Takes a canonical 32-byte little-endian non-zero scalar in and wipes `bytes`, whatever the result; `undefined` if it is not one. */
   loadSecret(bytes: Uint8Array): Secret | undefined;
-  /** RFC 9591, Section 4.1, `nonce_generate`: H3(random 32 bytes || share); drawn again in the case, never seen, that it is zero. */
+  /** RFC 9591, Section 4.1, `nonce_generate`: H3(random 32 bytes || share). */
   makeNonce(share: Secret): Secret;
   /** secret·B. */
   publicPoint(secret: Secret): Point;

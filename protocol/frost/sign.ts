@@ -194,10 +194,14 @@ function decodeEntries(
 }
 
 /**
- * `compute_binding_factors` (Section 4.4) with H1, H4 and H5 of Section 6.1: H1(key || H4(message) || H5(list) || i).
+ * `compute_binding_factors` (Section 4.4) with H1, H4 and H5 of Section 6.1: H1(key || H4(message) || H5(list) || i), in list order.
  * The bytes are hashed as they came: a point that they do not canonically encode is refused by the decoder afterwards.
  */
-function bindingFactors({ key, message, commitments }: AttemptInput): Scalar[] {
+export function bindingFactors({
+  key,
+  message,
+  commitments,
+}: Pick<AttemptInput, 'key' | 'message' | 'commitments'>): Scalar[] {
   const list = createHash('sha512').update(`${contextString}com`);
   for (const { identifier, hiding, binding } of commitments) {
     list
