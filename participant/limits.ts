@@ -5,3 +5,75 @@ export const maxJournalRecordBytes = 16 * 1024 * 1024;
 
 /** Bytes that one write to the journal takes on: waiting appends beyond it go with the next, so that none waits for a huge write. */
 export const maxJournalBatchBytes = 1024 * 1024;
+
+/** Secrets in the arena: those of a ceremony of 128 members, and a nonce pair for every pending round several times over. */
+export const arenaSlots = 16_384;
+
+/** Nonce pair lists held at once, one for each approved pending round; what is over it waits for a reconnect. */
+export const maxHeldSlots = 1024;
+
+/** Rounds known at once that are not over, and how many of them one asker may have: what is over it is not looked at. */
+export const maxPendingRounds = 1024;
+export const maxPendingRoundsOfAsker = 128;
+
+/** Rounds that are over and still shown. */
+export const maxClosedRounds = 200;
+
+/** Events of one round that wait for the one before; packages and decisions beyond it are dropped, a reconnect brings them again. */
+export const maxWaitingEvents = 256;
+
+/** Frames that wait before the group's key is known; the coordinator sends them again on the next connect. */
+export const maxEarlyFrames = 256;
+
+/** Frames that were received and not yet handled, before reading stops until they are. */
+export const maxUnhandledFrames = 64;
+
+/** Bytes written and not yet taken by the network before the connection is given up: its reader is stuck. */
+export const maxUnsentBytes = 32 * 1024 * 1024;
+
+/** Alarms of the coordinator that `status` shows, the newest. */
+export const maxAlarms = 20;
+
+/** Milliseconds between pings, and until a missing answer ends the connection: a dead network is noticed within half a minute. */
+export const pingIntervalMs = 15_000;
+export const pongTimeoutMs = 10_000;
+
+/** Milliseconds for one HTTP request to the coordinator, documents included. */
+export const httpTimeoutMs = 20_000;
+
+/** Milliseconds of the first and of the longest wait before a reconnect; each is drawn at random up to twice the last. */
+export const firstBackOffMs = 200;
+export const longestBackOffMs = 20_000;
+
+/** Milliseconds between looks for requests that have expired. */
+export const sweepIntervalMs = 15_000;
+
+/** Milliseconds before a document of the ceremony is asked for again after a failure. */
+export const retryIntervalMs = 1000;
+
+/** Bytes of a policy file, and rules in it. */
+export const maxPolicyBytes = 256 * 1024;
+export const maxPolicyRules = 500;
+
+/** Programs of `exec` rules that run at once: a rebuild takes a whole machine. */
+export const maxExecRuns = 2;
+/** Runs that wait, in all and for one requester (T33); a request beyond it is left to a person. */
+export const maxExecWaiting = 64;
+export const maxExecWaitingOfAsker = 8;
+/** Seconds one run may take, unless the policy says otherwise, and at most. */
+export const defaultExecSeconds = 600;
+export const maxExecSeconds = 24 * 3600;
+/** Milliseconds between looks at the memory of a run. */
+export const execPollMs = 200;
+/** Bytes of standard error that are kept: its last line is the reason. */
+export const maxExecErrorBytes = 16 * 1024;
+
+/** Bytes of a control socket's path. The kernel's structure has 108, and some systems 104. */
+export const maxSocketPathBytes = 100;
+/** Bytes of one command on the control socket: a reason of 500 characters. */
+export const maxCommandBytes = 16 * 1024;
+/** Bytes of one answer: all pending requests, or one with 200 artifacts and its documents. */
+export const maxAnswerBytes = 64 * 1024 * 1024;
+/** Connections to the control socket at once, and milliseconds for sending a command. */
+export const maxControlConnections = 32;
+export const commandTimeoutMs = 10_000;

@@ -1,0 +1,69 @@
+/** What a participant refuses: one error class over a closed union of codes. */
+
+/**
+ * - `not-joined`: this home has no key yet; `join` makes one.
+ * - `other-charter`: this home belongs to another charter than the one it was given.
+ * - `not-a-member`: the charter does not name this home's identity.
+ * - `cancelled`: the person said no, or `close` came first.
+ * - `ceremony-failed`: the ceremony ended without a key; the message says who or what stopped it.
+ * - `damaged`: something in the home is not what was written.
+ * - `damaged-share`: the share does not belong to the public key of this home.
+ * - `contradiction`: a record that excludes an earlier one was about to be written.
+ * - `nonces-gone`: nonces were asked for twice.
+ * - `bad-policy`: a policy that this process cannot carry out (what is wrong in its text is a `ProtocolError`).
+ * - `bad-socket`: the control socket's path cannot be used.
+ * - `socket-in-use`: a living daemon answers on the control socket.
+ * - `no-daemon`: nobody answers on the control socket.
+ * - `bad-command`: the control socket was sent something that is no command.
+ * - `unknown-request`: no request has this id, or several do.
+ * - `not-allowed`: this member cannot decide so on that request; the message says why.
+ * - `unreachable`: the coordinator cannot be reached or does not prove who it is.
+ */
+export const participantErrorCodes = [
+  'not-joined',
+  'other-charter',
+  'not-a-member',
+  'cancelled',
+  'ceremony-failed',
+  'damaged',
+  'damaged-share',
+  'contradiction',
+  'nonces-gone',
+  'bad-policy',
+  'bad-socket',
+  'socket-in-use',
+  'no-daemon',
+  'bad-command',
+  'unknown-request',
+  'not-allowed',
+  'unreachable',
+] as const;
+
+export type ParticipantErrorCode = (typeof participantErrorCodes)[number];
+
+/** A refusal by the participant: what was found and what to do next. Never holds a secret. */
+export class ParticipantError extends Error {
+  readonly code: ParticipantErrorCode;
+  /** Names of members whose doing it is, when that is known. */
+  readonly culprits: readonly string[];
+
+  constructor(
+    code: ParticipantErrorCode,
+    message: string,
+    options: { readonly culprits?: readonly string[]; readonly cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.name = 'ParticipantError';
+    this.code = code;
+    this.culprits = options.culprits ?? [];
+  }
+}
+
+/** The `code` of any of our errors, or of the operating system's; `internal` for anything else. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'internal';
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
