@@ -1,0 +1,201 @@
+/** The coordinator as participants and requesters call it: one method for each route, one login behind them all. */
+import type { IncomingMessage } from 'node:http';
+import type { Envelope, Identity } from '../protocol/envelope.ts';
+import { maxDocumentBytes } from '../protocol/limits.ts';
+import {
+  groupBody,
+  roundBody,
+  submittedBody,
+  type GroupBody,
+  type JournalHead,
+  type RoundBody,
+} from '../protocol/messages.ts';
+import { Strict, Type, type Static } from '../protocol/schema.ts';
+import { sha256Hex } from '../protocol/bytes.ts';
+import { ClientError } from './errors.ts';
+import { Http, trustedAuthorities, type Call, type HttpOptions } from './http.ts';
+import { maxEvidenceBytes, maxGroupBytes, maxRoundBytes, maxRoundsBytes } from './limits.ts';
+import { watch, type WatchOptions } from './live.ts';
+import { login, type LoginAs, type Session } from './login.ts';
+import type { CoordinatorUrl } from './url.ts';
+
+export type Submitted = Static<typeof submittedBody>;
+
+/** Of the request's answer to `GET /v1/rounds`. */
+const roundsBody = Strict({ rounds: Type.Array(roundBody, { maxItems: 1024 }) });
+const doneBody = Strict({ done: Type.Literal(true) });
+
+export type ClientIdentity =
+  | {
+      readonly role: 'member';
+      /** SHA-256 of the charter, hex. */
+      readonly charter: string;
+      /** The journal's head, asked for at every login (T3). */
+      readonly journal: () => JournalHead;
+    }
+  | {
+      readonly role: 'requester';
+      /** Group public key, base64url. */
+      readonly groupKey: string;
+    };
+
+export type ClientOptions = HttpOptions &
+  ClientIdentity & {
+    /** As `parseCoordinatorUrl` gives it. */
+    readonly url: CoordinatorUrl;
+    readonly identity: Identity;
+    /** Unix milliseconds; the system's clock by default. */
+    readonly now?: (() => number) | undefined;
+  };
+
+/** What a WebSocket client needs for `GET /v1/members/socket`. */
+export interface SocketAddress {
+  /** `ws:` or `wss:`. */
+  readonly url: string;
+  readonly headers: { readonly authorization: string };
+  /** Certificate authorities in place of Node's own; absent where those do. */
+  readonly ca?: readonly string[];
+}
+
+/** Every method logs in when it must, once more when the token has expired, and throws `ClientError`. */
+export class CoordinatorClient {
+  readonly #options: ClientOptions;
+  readonly #http: Http;
+  #session: Promise<Session> | undefined;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    this.#http = new Http(options.url.base, options);
+  }
+
+  /** Logs in now, whether or not there is a session. */
+  login(): Promise<Session> {
+    const session = login(this.#http, this.#options.url, this.#loginAs(), this.#nowUnixSeconds());
+    this.#session = session;
+    session.catch(() => {
+      if (this.#session === session) this.#session = undefined;
+    });
+    return session;
+  }
+
+  /** Everything the coordinator knows of a group (base64url key); believed only through `openGroup`. */
+  group(groupKey: string): Promise<GroupBody> {
+    return this.#json(groupBody, { method: 'GET', path: `/v1/groups/${groupKey}`, maxBytes: maxGroupBytes });
+  }
+
+  /** A member's group for a coordinator that knows less (`wanted`). */
+  async putGroup(charterHash: string, body: GroupBody): Promise<void> {
+    await this.#json(doneBody, { method: 'PUT', path: `/v1/charters/${charterHash}/group`, body });
+  }
+
+  submit(request: Envelope): Promise<Submitted> {
+    return this.#json(submittedBody, { method: 'POST', path: '/v1/rounds', body: { request } });
+  }
+
+  /** Uploads one document of one's own round; answers which are still missing. */
+  putDocument(digest: string, bytes: Uint8Array): Promise<Submitted> {
+    const path = `/v1/rounds/${digest}/documents/${sha256Hex(bytes)}`;
+    return this.#json(submittedBody, { method: 'PUT', path, body: bytes });
+  }
+
+  /** All bytes of one document, hashed: what comes back is what was asked for. */
+  async document(digest: string, sha256: string): Promise<Uint8Array> {
+    const path = `/v1/rounds/${digest}/documents/${sha256}`;
+    const bytes = await this.#bytes({ method: 'GET', path, maxBytes: maxDocumentBytes });
+    if (sha256Hex(bytes) !== sha256) throw new ClientError('bad-response', `the document is not ${sha256}`);
+    return bytes;
+  }
+
+  /** Newest first; the coordinator bounds how many. */
+  async rounds(groupKey: string): Promise<RoundBody[]> {
+    const path = `/v1/rounds?groupKey=${groupKey}`;
+    return (await this.#json(roundsBody, { method: 'GET', path, maxBytes: maxRoundsBytes })).rounds;
+  }
+
+  round(digest: string): Promise<RoundBody> {
+    return this.#json(roundBody, { method: 'GET', path: `/v1/rounds/${digest}`, maxBytes: maxRoundBytes });
+  }
+
+  /** `cancel` is a signed `cancelMessage` of the asker. */
+  cancel(digest: string, cancel: Envelope): Promise<RoundBody> {
+    const path = `/v1/rounds/${digest}/cancel`;
+    return this.#json(roundBody, { method: 'POST', path, body: { cancel }, maxBytes: maxRoundBytes });
+  }
+
+  /** An evidence file named in a round's body, hashed; `protocol/evidence.ts` judges it. */
+  async evidence(digest: string, sha256: string): Promise<Uint8Array> {
+    const path = `/v1/rounds/${digest}/evidence/${sha256}`;
+    const bytes = await this.#bytes({ method: 'GET', path, maxBytes: maxEvidenceBytes });
+    if (sha256Hex(bytes) !== sha256) throw new ClientError('bad-response', `the evidence is not ${sha256}`);
+    return bytes;
+  }
+
+  /**
+   * How a round stands, now and after every change, through interruptions and restarts of the coordinator, until it is over
+   * or the signal fires (then it just ends).
+   */
+  watchRound(digest: string, options: WatchOptions | AbortSignal = {}): AsyncIterable<RoundBody> {
+    const { signal, onRetry } = options instanceof AbortSignal ? { signal: options, onRetry: undefined } : options;
+    return watch((lastEventId, abort) => this.#stream(digest, lastEventId, abort), { signal, onRetry });
+  }
+
+  /** Where and how to open the member's WebSocket; logs in for it, so that the journal's head is fresh. */
+  async socket(): Promise<SocketAddress> {
+    const { token } = await this.login();
+    const { url, ca } = this.#options;
+    return {
+      url: `${url.base.replace(/^http/, 'ws')}/v1/members/socket`,
+      headers: { authorization: `Bearer ${token}` },
+      ...(ca === undefined ? {} : { ca: trustedAuthorities(ca) }),
+    };
+  }
+
+  /** Closes idle connections; a stream ends by its own signal. */
+  close(): void {
+    this.#http.close();
+  }
+
+  #json<T extends Parameters<Http['json']>[0]>(schema: T, call: Call): Promise<Static<T>> {
+    return this.#withSession((token) => this.#http.json(schema, { ...call, token }));
+  }
+
+  #bytes(call: Call): Promise<Uint8Array> {
+    return this.#withSession((token) => this.#http.bytes({ ...call, token }));
+  }
+
+  #stream(digest: string, lastEventId: string | undefined, signal: AbortSignal | undefined): Promise<IncomingMessage> {
+    const headers = {
+      accept: 'text/event-stream',
+      ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
+    };
+    const path = `/v1/rounds/${digest}/events`;
+    return this.#withSession((token) => this.#http.stream({ method: 'GET', path, token, signal }, headers));
+  }
+
+  /** A coordinator that restarted knows no token: the second refusal is meant, the first may only be old. */
+  async #withSession<T>(call: (token: string) => Promise<T>): Promise<T> {
+    const known = await this.#currentSession();
+    try {
+      return await call(known.token);
+    } catch (error) {
+      if (!(error instanceof ClientError) || error.code !== 'not-authenticated') throw error;
+      return call((await this.login()).token);
+    }
+  }
+
+  async #currentSession(): Promise<Session> {
+    const session = await this.#session;
+    return session !== undefined && session.expiresAtUnixSeconds > this.#nowUnixSeconds() ? session : this.login();
+  }
+
+  #loginAs(): LoginAs {
+    const { identity } = this.#options;
+    return this.#options.role === 'member'
+      ? { identity, role: 'member', charter: this.#options.charter, journal: this.#options.journal() }
+      : { identity, role: 'requester', groupKey: this.#options.groupKey };
+  }
+
+  #nowUnixSeconds(): number {
+    return Math.floor((this.#options.now?.() ?? Date.now()) / 1000);
+  }
+}

@@ -1,0 +1,148 @@
+/** A group as a client learns it: everything the coordinator says of it, checked against the one key that the client pinned. */
+import { randomBytes } from 'node:crypto';
+import { decodeBase64, encodeBase64Url } from '../verifier/base64.ts';
+import { decodeDelegation, delegationPayloadType, positionInWindow, type Delegation } from '../verifier/delegation.ts';
+import { decodeEnvelope, preAuthEncoding } from '../verifier/dsse.ts';
+import { verifySignature } from '../verifier/ed25519.ts';
+import { parseTime } from '../verifier/time.ts';
+import { equalBytes } from '../protocol/bytes.ts';
+import { assertAllStored, decodeCertificate, openEpoch } from '../protocol/certificate.ts';
+import { decodeCharter } from '../protocol/charter.ts';
+import { refuseAs, type Envelope } from '../protocol/envelope.ts';
+import type { Epoch } from '../protocol/epoch.ts';
+import { ProtocolError } from '../protocol/errors.ts';
+import { genesisMessage, genesisOf } from '../protocol/formats/genesis.ts';
+import { createNobleGroup } from '../protocol/frost/group-noble.ts';
+import type { Group } from '../protocol/frost/group.ts';
+import { maxRequestersBytes } from '../protocol/limits.ts';
+import type { GroupBody } from '../protocol/messages.ts';
+import { decodeRequesters, requestersMessage, type Requesters } from '../protocol/requesters.ts';
+import { ClientError } from './errors.ts';
+
+/** A delegation under the group's key, checked. */
+export interface HeldDelegation {
+  readonly channel: string;
+  readonly delegation: Delegation;
+  /** What goes into a bundle. */
+  readonly envelope: Envelope;
+}
+
+/** The newest documents under the group's key, as far as there are any. */
+export interface GroupDocuments {
+  readonly genesis: Envelope | undefined;
+  readonly requesters: Requesters | undefined;
+  readonly requestersEnvelope: Envelope | undefined;
+  readonly delegations: readonly HeldDelegation[];
+}
+
+/** What a client believes of its group. */
+export interface OpenedGroup {
+  readonly epoch: Epoch;
+  readonly genesis: Envelope;
+  readonly requesters: Requesters;
+  readonly delegations: readonly HeldDelegation[];
+}
+
+/**
+ * Opens the coordinator's answer with nothing but the pinned group key (32 bytes): charter and certificate belong together, every member
+ * signed and stored the certificate, its key is the pinned one, and genesis, requesters and delegations are signed by it.
+ * Throws `ClientError('bad-group')`, the `ProtocolError` kept as its cause.
+ */
+export function openGroup(body: GroupBody, groupKey: Uint8Array, group: Group = portableGroup()): OpenedGroup {
+  try {
+    const epoch = openGroupEpoch(body, group);
+    if (epoch.groupKey !== encodeBase64Url(groupKey))
+      throw new ProtocolError('wrong-group', 'its certificate is of another key than the pinned one');
+    const { genesis, requesters, delegations } = openGroupDocuments(epoch, body);
+    if (genesis === undefined || requesters === undefined)
+      throw new ProtocolError(
+        'bad-document',
+        'the ceremony is not finished: genesis and requesters are not signed yet',
+      );
+    return { epoch, genesis, requesters, delegations };
+  } catch (cause) {
+    if (!(cause instanceof ProtocolError)) throw cause;
+    throw new ClientError('bad-group', `what the coordinator says of the group cannot be believed: ${cause.message}`, {
+      cause,
+    });
+  }
+}
+
+/** Charter, certificate and the members' "stored" messages, checked against each other. Throws `ProtocolError`. */
+export function openGroupEpoch(body: Pick<GroupBody, 'charter' | 'certificate' | 'stored'>, group: Group): Epoch {
+  const charter = decodeCharter(decode(body.charter, 'bad-charter'));
+  const epoch = openEpoch(group, charter, decodeCertificate(decode(body.certificate, 'bad-certificate')));
+  assertAllStored(epoch, body.stored);
+  return epoch;
+}
+
+function decode(base64: string, code: 'bad-charter' | 'bad-certificate'): Uint8Array {
+  return refuseAs(code, code.slice(4), () => decodeBase64(base64));
+}
+
+/** Documents as the coordinator sends them, in a body or a frame: each is signed by the group's key and of this epoch. Throws `ProtocolError`. */
+export function openGroupDocuments(
+  epoch: Epoch,
+  documents: Pick<GroupBody, 'genesis' | 'requesters' | 'delegations'>,
+): GroupDocuments {
+  const { genesis, requesters } = documents;
+  if (genesis !== null) assertGenesis(epoch, genesis);
+  return {
+    genesis: genesis ?? undefined,
+    requesters: requesters === null ? undefined : openRequesters(epoch, requesters),
+    requestersEnvelope: requesters ?? undefined,
+    delegations: documents.delegations.map((envelope) => openDelegation(epoch, envelope)),
+  };
+}
+
+function assertGenesis(epoch: Epoch, envelope: Envelope): void {
+  const payload = openGroupEnvelope(epoch, envelope, genesisMessage.payloadType);
+  if (!equalBytes(payload, genesisOf(epoch)))
+    throw new ProtocolError('bad-document', 'the genesis document does not follow from the certificate');
+}
+
+function openRequesters(epoch: Epoch, envelope: Envelope): Requesters {
+  return decodeRequesters(openGroupEnvelope(epoch, envelope, requestersMessage.payloadType), epoch.charter);
+}
+
+function openDelegation(epoch: Epoch, envelope: Envelope): HeldDelegation {
+  const payload = openGroupEnvelope(epoch, envelope, delegationPayloadType);
+  const delegation = refuseAs('bad-document', 'delegation', () => decodeDelegation(payload));
+  const { channel, channelKey, groupKey } = delegation;
+  if (encodeBase64Url(groupKey) !== epoch.groupKey)
+    throw new ProtocolError('wrong-group', `the delegation of ${channel} is for another group`);
+  if (encodeBase64Url(channelKey) !== epoch.channel(channel).key)
+    throw new ProtocolError('bad-document', `the delegation of ${channel} is for another key`);
+  return { channel, delegation, envelope };
+}
+
+/** The payload of an envelope that the group's own key signed. Throws `ProtocolError` (`bad-document`, `bad-signature`). */
+export function openGroupEnvelope(epoch: Epoch, envelope: Envelope, payloadType: string): Uint8Array {
+  const decoded = refuseAs('bad-document', 'document of the group', () => decodeEnvelope(envelope, maxRequestersBytes));
+  if (decoded.payloadType !== payloadType || decoded.keyid !== '')
+    throw new ProtocolError('bad-document', `the envelope is not a ${payloadType} under the group key`);
+  const key = epoch.channel('production').point.bytes;
+  if (!verifySignature(key, preAuthEncoding(payloadType, decoded.payload), decoded.signature))
+    throw new ProtocolError('bad-signature', `the ${payloadType} is not signed by the group key`);
+  return decoded.payload;
+}
+
+/** The delegation of a channel that holds at this time and does so the longest; `undefined` if none does. */
+export function currentDelegation(
+  delegations: readonly HeldDelegation[],
+  channel: string,
+  nowUnixSeconds: number,
+): HeldDelegation | undefined {
+  const untilOf = ({ delegation }: HeldDelegation): number => parseTime(delegation.until) ?? 0;
+  return delegations
+    .filter((held) => held.channel === channel && positionInWindow(held.delegation, nowUnixSeconds) === 'within')
+    .sort((a, b) => untilOf(b) - untilOf(a))[0];
+}
+
+let portable: Group | undefined;
+
+/** Nothing here is secret, so the group without WebAssembly will do; public arithmetic draws no randomness. */
+function portableGroup(): Group {
+  portable ??= createNobleGroup({ randomBytes: (count) => new Uint8Array(randomBytes(count)) });
+  return portable;
+}

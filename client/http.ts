@@ -1,0 +1,189 @@
+/**
+ * HTTP calls to one coordinator: bounded answers, one time limit for the whole call, errors that say whether a retry may help.
+ * `node:http` and not `fetch`, because `fetch` takes no certificate authority for one call alone.
+ */
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { rootCertificates } from 'node:tls';
+import { encodeCanonicalJson, decodeCanonicalJson } from '../verifier/json.ts';
+import { problemBody } from '../protocol/messages.ts';
+import { checkSchema, type Static, type TSchema } from '../protocol/schema.ts';
+import { ClientError } from './errors.ts';
+import { callTimeoutMs, maxAnswerBytes, streamSilenceMs } from './limits.ts';
+
+export interface HttpOptions {
+  /** PEM of a certificate authority to trust beside those of the system, for a self-signed coordinator. */
+  readonly ca?: string | undefined;
+  /** Milliseconds for one call, from start to the end of the answer. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface Call {
+  readonly method: 'GET' | 'POST' | 'PUT';
+  /** Begins with a slash. */
+  readonly path: string;
+  readonly token?: string | undefined;
+  /** A value for a JSON body, or the bytes of a raw one. */
+  readonly body?: object | Uint8Array | undefined;
+  /** Bytes of the answer. */
+  readonly maxBytes?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const maxDepth = 12;
+
+/** Connections to one coordinator, kept alive between calls. */
+export class Http {
+  readonly #base: URL;
+  readonly #agent: HttpAgent | HttpsAgent;
+  readonly #timeoutMs: number;
+
+  /** `base` as `parseCoordinatorUrl` gives it. */
+  constructor(base: string, options: HttpOptions = {}) {
+    this.#base = new URL(base);
+    this.#timeoutMs = options.timeoutMs ?? callTimeoutMs;
+    this.#agent =
+      this.#base.protocol === 'https:'
+        ? new HttpsAgent({
+            keepAlive: true,
+            ...(options.ca === undefined ? {} : { ca: trustedAuthorities(options.ca) }),
+          })
+        : new HttpAgent({ keepAlive: true });
+  }
+
+  /** The JSON of a 2xx answer, checked against `schema`. Throws `ClientError`. */
+  async json<T extends TSchema>(schema: T, call: Call): Promise<Static<T>> {
+    return decodeAnswer(schema, await this.bytes(call), call.maxBytes ?? maxAnswerBytes);
+  }
+
+  /** The bytes of a 2xx answer. Throws `ClientError`, with a `refusal` for any other status. */
+  async bytes(call: Call): Promise<Uint8Array> {
+    const limit = AbortSignal.timeout(this.#timeoutMs);
+    const signal = call.signal === undefined ? limit : AbortSignal.any([limit, call.signal]);
+    try {
+      const response = await this.#send(call, signal);
+      const body = await readBody(response, call.maxBytes ?? maxAnswerBytes);
+      if (isSuccess(response)) return body;
+      throw refusalOf(response.statusCode ?? 0, body);
+    } catch (error) {
+      throw this.#failure(error, limit, call);
+    }
+  }
+
+  /** An answer that goes on and on; ends by `signal`, or with a broken stream. Throws `ClientError` before the first byte. */
+  async stream(call: Call, headers: Readonly<Record<string, string>>): Promise<IncomingMessage> {
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), this.#timeoutMs);
+    try {
+      const signals = [limit.signal, ...(call.signal === undefined ? [] : [call.signal])];
+      const response = await this.#send(call, AbortSignal.any(signals), headers);
+      if (!isSuccess(response)) throw refusalOf(response.statusCode ?? 0, await readBody(response, maxAnswerBytes));
+      response.socket.setTimeout(streamSilenceMs, () =>
+        response.destroy(new ClientError('timeout', 'the live stream fell silent')),
+      );
+      return response;
+    } catch (error) {
+      throw this.#failure(error, limit.signal, call);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  #send(call: Call, signal: AbortSignal, headers: Readonly<Record<string, string>> = {}): Promise<IncomingMessage> {
+    const body =
+      call.body === undefined || call.body instanceof Uint8Array ? call.body : encodeCanonicalJson(call.body);
+    const options: RequestOptions = {
+      method: call.method,
+      agent: this.#agent,
+      signal,
+      headers: {
+        ...(call.token === undefined ? {} : { authorization: `Bearer ${call.token}` }),
+        ...(body === undefined ? {} : { 'content-length': body.length, 'content-type': contentType(call.body) }),
+        ...headers,
+      },
+    };
+    const url = new URL(this.#base.pathname.replace(/\/$/, '') + call.path, this.#base);
+    const request = url.protocol === 'https:' ? httpsRequest : httpRequest;
+    return new Promise((resolve, reject) => {
+      const sent = request(url, options, resolve);
+      sent.on('error', reject);
+      sent.end(body);
+    });
+  }
+
+  #failure(error: unknown, limit: AbortSignal, call: Call): unknown {
+    if (error instanceof ClientError || call.signal?.aborted === true) return error;
+    if (limit.aborted) {
+      return new ClientError('timeout', `no answer from ${this.#base.origin} within ${this.#timeoutMs} ms`, {
+        cause: error,
+      });
+    }
+    const found = error instanceof Error ? ((error as { code?: string }).code ?? error.message) : 'unknown error';
+    return new ClientError(
+      'unreachable',
+      `${this.#base.origin} cannot be reached (${found}); is the coordinator running?`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+/** JSON within bounds and of exactly this shape. Throws `ClientError('bad-response')`. */
+export function decodeAnswer<T extends TSchema>(schema: T, bytes: Uint8Array, maxBytes: number): Static<T> {
+  try {
+    return checkSchema(schema, decodeCanonicalJson(bytes, { maxBytes, maxDepth }), 'bad-frame', 'answer');
+  } catch (cause) {
+    throw new ClientError('bad-response', `the answer is not one of a coordinator: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
+function isSuccess(response: IncomingMessage): boolean {
+  const status = response.statusCode ?? 0;
+  return status >= 200 && status < 300;
+}
+
+function contentType(body: object | undefined): string {
+  return body instanceof Uint8Array ? 'application/octet-stream' : 'application/json';
+}
+
+async function readBody(response: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > maxBytes) {
+      response.destroy();
+      throw new ClientError('bad-response', `the answer is longer than ${maxBytes} bytes`);
+    }
+    chunks.push(chunk);
+  }
+  if (!response.complete) throw new Error('the answer broke off');
+  return Buffer.concat(chunks);
+}
+
+function refusalOf(status: number, body: Uint8Array): ClientError {
+  const problem = decodeProblem(body) ?? { code: 'unknown', message: `HTTP status ${status}` };
+  const code = status === 401 ? 'not-authenticated' : 'refused';
+  return new ClientError(code, problem.message, { refusal: { status, ...problem } });
+}
+
+function decodeProblem(body: Uint8Array): { code: string; message: string } | undefined {
+  try {
+    return decodeAnswer(problemBody, body, maxAnswerBytes);
+  } catch {
+    // Something between us and the coordinator answered in words of its own; the status says enough.
+    return undefined;
+  }
+}
+
+/** Node takes a list in place of its own, not beside it. */
+export function trustedAuthorities(ca: string): string[] {
+  return [...rootCertificates, ca];
+}

@@ -1,0 +1,30 @@
+/** Every bound of `client/`, with its unit and reason. */
+import { maxCertificateBytes, maxCharterBytes, maxRequestersBytes } from '../protocol/limits.ts';
+
+/** Milliseconds from the start of a call to the end of its answer: a certificate over a slow line. */
+export const callTimeoutMs = 30_000;
+
+/** Milliseconds without a byte on a live stream; the coordinator sends a comment every 15 s. */
+export const streamSilenceMs = 45_000;
+
+/** Milliseconds before the first and the longest retry of a live stream; each retry doubles, less up to half at random. */
+export const firstRetryMs = 200;
+export const longestRetryMs = 10_000;
+
+/** Bytes of an ordinary answer: a token, a challenge, a problem. */
+export const maxAnswerBytes = 256 * 1024;
+
+/** Bytes of one round's body: request, decisions and the attempts of a large group. */
+export const maxRoundBytes = 4 * 1024 * 1024;
+
+/** Bytes of a list of rounds; the coordinator stops at half of it. */
+export const maxRoundsBytes = 16 * 1024 * 1024;
+
+/** Bytes of a group's body: charter, certificate and documents in base64, and 128 signed "stored" messages. */
+export const maxGroupBytes = 2 * (maxCharterBytes + maxCertificateBytes + maxRequestersBytes) + 512 * 1024;
+
+/** Bytes of an evidence file: request, documents in base64, certificate and commitments. */
+export const maxEvidenceBytes = 24 * 1024 * 1024;
+
+/** Seconds by which the coordinator's clock may differ from ours, as for requests. */
+export const maxClockDifferenceSeconds = 300;

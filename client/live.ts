@@ -1,0 +1,89 @@
+/** A round as it happens: server-sent events, resumed by `Last-Event-ID` and retried with back-off (WHATWG HTML, Section 9.2). */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { IncomingMessage } from 'node:http';
+import { roundBody, type RoundBody } from '../protocol/messages.ts';
+import { ClientError, isPassing } from './errors.ts';
+import { decodeAnswer } from './http.ts';
+import { firstRetryMs, longestRetryMs, maxRoundBytes } from './limits.ts';
+
+export interface StreamEvent {
+  readonly id: string | undefined;
+  readonly data: string;
+}
+
+export interface WatchOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told of every interruption that is retried, for a progress line. */
+  readonly onRetry?: ((error: ClientError) => void) | undefined;
+}
+
+/** Opens the stream of a round behind the last event that was seen. */
+export type OpenStream = (lastEventId: string | undefined, signal: AbortSignal | undefined) => Promise<IncomingMessage>;
+
+/**
+ * How a round stands, again whenever that changes, until it is over: the last value has an outcome other than `pending`.
+ * Ends quietly when `signal` fires. Throws `ClientError` for what no retry can mend.
+ */
+export async function* watch(open: OpenStream, options: WatchOptions = {}): AsyncGenerator<RoundBody, void, undefined> {
+  let lastEventId: string | undefined;
+  let retries = 0;
+  while (!isAborted(options.signal)) {
+    try {
+      for await (const event of readEvents(await open(lastEventId, options.signal))) {
+        const round = decodeAnswer(roundBody, Buffer.from(event.data), maxRoundBytes);
+        lastEventId = event.id;
+        retries = 0;
+        yield round;
+        if (round.outcome !== 'pending') return;
+      }
+      throw new ClientError('unreachable', 'the live stream ended before the round did');
+    } catch (error) {
+      if (isAborted(options.signal)) return;
+      const interruption = interruptionOf(error);
+      options.onRetry?.(interruption);
+      await sleep(retryDelay(retries++), undefined, { signal: options.signal }).catch(() => undefined);
+    }
+  }
+}
+
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true;
+}
+
+/** What a retry may mend; anything else is thrown on. */
+function interruptionOf(error: unknown): ClientError {
+  if (isPassing(error)) return error as ClientError;
+  if (error instanceof ClientError || !(error instanceof Error) || !('code' in error)) throw error;
+  return new ClientError('unreachable', `the live stream broke (${String(error.code)})`, { cause: error });
+}
+
+/** Doubles from retry to retry, and is shortened by up to half at random so that clients do not return together. */
+export function retryDelay(retries: number, random: () => number = Math.random): number {
+  return Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(retries, 10)) * (1 - random() / 2);
+}
+
+/** Events of one stream, comments left out. Throws `ClientError('bad-response')` past the bound. */
+export async function* readEvents(
+  stream: AsyncIterable<Buffer | string>,
+): AsyncGenerator<StreamEvent, void, undefined> {
+  let buffered = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of stream) {
+    buffered += typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
+    for (let end = buffered.indexOf('\n\n'); end !== -1; end = buffered.indexOf('\n\n')) {
+      const event = parseEvent(buffered.slice(0, end));
+      buffered = buffered.slice(end + 2);
+      if (event !== undefined) yield event;
+    }
+    if (buffered.length > maxRoundBytes)
+      throw new ClientError('bad-response', `an event is longer than ${maxRoundBytes} characters`);
+  }
+}
+
+function parseEvent(block: string): StreamEvent | undefined {
+  const lines = block.split('\n');
+  const fieldOf = (name: string): string | undefined =>
+    lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
+  const data = fieldOf('data');
+  return data === undefined ? undefined : { id: fieldOf('id'), data };
+}

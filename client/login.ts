@@ -1,0 +1,91 @@
+/** One login serves HTTP and WebSocket: the coordinator proves who it is, then we sign its challenge (single use, bound to URL, role, version and expiry). */
+import { openMessage, sealMessage, type Identity } from '../protocol/envelope.ts';
+import { ProtocolError } from '../protocol/errors.ts';
+import type { protocolVersion} from '../protocol/messages.ts';
+import { challengeMessage, loginMessage, tokenBody, type JournalHead } from '../protocol/messages.ts';
+import { EnvelopeSchema } from '../protocol/schema.ts';
+import { parseTimestamp } from '../protocol/time.ts';
+import { ClientError } from './errors.ts';
+import type { Http } from './http.ts';
+import { maxClockDifferenceSeconds } from './limits.ts';
+import type { CoordinatorUrl } from './url.ts';
+
+/** Who logs in, and to which group. */
+export type LoginAs = { readonly identity: Identity } & (
+  | {
+      readonly role: 'member';
+      /** SHA-256 of the charter, hex. */
+      readonly charter: string;
+      /** Head of the member's journal at this moment (T3). */
+      readonly journal: JournalHead;
+    }
+  | {
+      readonly role: 'requester';
+      /** Group public key, base64url. */
+      readonly groupKey: string;
+    }
+);
+
+export interface Session {
+  /** For `Authorization: Bearer`. */
+  readonly token: string;
+  readonly expiresAtUnixSeconds: number;
+}
+
+/**
+ * Throws `ClientError`: `wrong-coordinator` before anything is signed, unless who answers holds the identity in the URL and means
+ * this very URL; `refused` or `not-authenticated` with the coordinator's reason.
+ */
+export async function login(http: Http, url: CoordinatorUrl, as: LoginAs, nowUnixSeconds: number): Promise<Session> {
+  const envelope = await http.json(EnvelopeSchema, { method: 'POST', path: '/v1/challenge', body: {} });
+  const challenge = openChallenge(envelope, url, nowUnixSeconds);
+  const answer = sealMessage(
+    loginMessage,
+    {
+      ...challenge,
+      role: as.role,
+      charter: as.role === 'member' ? as.charter : null,
+      groupKey: as.role === 'requester' ? as.groupKey : null,
+      journal: as.role === 'member' ? as.journal : null,
+    },
+    as.identity,
+  );
+  const { token, expiresAt } = await http.json(tokenBody, {
+    method: 'POST',
+    path: '/v1/login',
+    body: { login: answer },
+  });
+  return { token, expiresAtUnixSeconds: parseTimestamp(expiresAt, 'bad-login', 'expiresAt') };
+}
+
+function openChallenge(
+  envelope: unknown,
+  url: CoordinatorUrl,
+  nowUnixSeconds: number,
+): { challenge: string; url: string; version: typeof protocolVersion; expiresAt: string } {
+  const { payload } = openAsCoordinator(envelope, url);
+  if (payload.url !== url.base) {
+    throw new ClientError(
+      'wrong-coordinator',
+      `the coordinator at ${url.base} calls itself ${payload.url}; use that URL, or start it with --url ${url.base}`,
+    );
+  }
+  const expiry = parseTimestamp(payload.expiresAt, 'bad-login', 'expiresAt');
+  if (expiry + maxClockDifferenceSeconds < nowUnixSeconds) {
+    throw new ClientError('wrong-coordinator', 'its challenge expired long ago: it is replayed, or a clock is wrong');
+  }
+  return payload;
+}
+
+function openAsCoordinator(envelope: unknown, url: CoordinatorUrl) {
+  try {
+    return openMessage(challengeMessage, envelope, (key) => key === url.fingerprint);
+  } catch (cause) {
+    if (!(cause instanceof ProtocolError)) throw cause;
+    throw new ClientError(
+      'wrong-coordinator',
+      `who answers at ${url.base} does not hold the identity ${url.fingerprint}; compare the URL with the one that the coordinator printed`,
+      { cause },
+    );
+  }
+}
