@@ -33,7 +33,7 @@ const options = {
 } as const;
 
 /** Help for a person, without a trailing blank line. */
-export function verifyHelp(program: string): string {
+function verifyHelp(program: string): string {
   return `Checks that a file was signed by the group whose key you pinned.
 
   ${program} FILE --key GROUP.pub

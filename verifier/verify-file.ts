@@ -20,7 +20,7 @@ export interface FileQuestion extends Omit<ReleaseQuestion, 'bundle' | 'sha256' 
 }
 
 /** The bytes that were hashed. */
-export interface HashedFile {
+interface HashedFile {
   readonly path: string;
   /** Base name, the one that was compared. */
   readonly name: string;

@@ -20,6 +20,7 @@ describe('canonical JSON', () => {
         expect(decodeCanonicalJson(bytes, bounds)).toEqual(JSON.parse(JSON.stringify(value)));
         expect(Buffer.from(bytes).toString()).toBe(JSON.stringify(value));
       }),
+      { numRuns: 40 },
     );
   });
 

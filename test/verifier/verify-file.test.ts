@@ -88,7 +88,7 @@ describe('a file', () => {
     expect(await codeOfAsync(verify({ path: folder }))).toBe('unreadable');
     expect(await codeOfAsync(verify({ bundlePath: folder }))).toBe('unreadable');
     expect(await codeOfAsync(verify({ path: join(path, 'x') }))).toBe('unreadable');
-    execFileSync('mkfifo', [join(folder, 'pipe')]);
+    execFileSync('/usr/bin/mkfifo', [join(folder, 'pipe')]);
     expect(await codeOfAsync(verify({ path: join(folder, 'pipe') }))).toBe('unreadable');
     expect(await codeOfAsync(verify({ bundlePath: join(folder, 'pipe') }))).toBe('unreadable');
   });
