@@ -10,7 +10,7 @@ import { Decrypter, Encrypter, type Stanza } from 'age-encryption';
 import { HomeError } from './errors.ts';
 import { maxShareFileBytes, scryptWorkFactor } from './limits.ts';
 import { askPassphrase, readPassphraseFile } from './passphrase.ts';
-import { answer, frameHead, operation, readFrame, writeAll, type Frame } from './pipe.ts';
+import { answer, frameHead, operation, pipeReader, readFrame, writeAll, type Frame, type PipeReader } from './pipe.ts';
 import { headerBytes } from './share-payload.ts';
 
 const testingOnlyVariable = 'FROSTMARK_TESTING_ONLY_SCRYPT_WORK_FACTOR';
@@ -24,28 +24,28 @@ await main();
 process.exit();
 
 async function main(): Promise<void> {
+  const requests = pipeReader(process.stdin);
+  let request = nextRequest(requests); // from now on: a parent that goes while a person is being asked is noticed
   try {
     const passphrase = await passphraseOf(process.argv.slice(2));
     const workFactor = chosenWorkFactor();
     await respond(answer.result, new Uint8Array(0));
-    await serve(passphrase, workFactor);
+    for (; ; request = nextRequest(requests)) await serve(await request, passphrase, workFactor);
   } catch (error) {
     await respondError(error);
     process.exitCode = 1;
   }
 }
 
-/** The parent sends nothing before we are ready: if stdin stirs while we ask, it has gone. */
-async function passphraseOf([purpose, flag, file]: readonly string[]): Promise<string> {
-  const abandoned = () => process.exit(1);
-  process.stdin.once('readable', abandoned);
-  try {
-    if (flag === '--passphrase-file' && file !== undefined)
-      return await readPassphraseFile(file, process.env['CREDENTIALS_DIRECTORY']);
-    return await askPassphrase(purpose === 'new');
-  } finally {
-    process.stdin.off('readable', abandoned);
-  }
+/** Ends this process when there is none: the parent is done, or has gone. */
+async function nextRequest(requests: PipeReader): Promise<Frame> {
+  return (await readFrame(requests, 2 * maxShareFileBytes)) ?? process.exit();
+}
+
+function passphraseOf([purpose, flag, file]: readonly string[]): Promise<string> {
+  if (flag === '--passphrase-file' && file !== undefined)
+    return readPassphraseFile(file, process.env['CREDENTIALS_DIRECTORY']);
+  return askPassphrase(purpose === 'new');
 }
 
 function chosenWorkFactor(): number {
@@ -60,15 +60,11 @@ function chosenWorkFactor(): number {
   return Number(text);
 }
 
-async function serve(passphrase: string, workFactor: number): Promise<void> {
-  for (;;) {
-    const request = await readFrame(process.stdin, 2 * maxShareFileBytes);
-    if (request === undefined) return;
-    try {
-      await respond(answer.result, await perform(request, passphrase, workFactor));
-    } catch (error) {
-      await respondError(error);
-    }
+async function serve(request: Frame, passphrase: string, workFactor: number): Promise<void> {
+  try {
+    await respond(answer.result, await perform(request, passphrase, workFactor));
+  } catch (error) {
+    await respondError(error);
   }
 }
 

@@ -18,7 +18,7 @@ export type Settings<T extends SettingTable> = { readonly [K in keyof T]?: Value
 export interface SettingSources<T extends SettingTable> {
   readonly table: T;
   /** Flags as given, by long name; they win. */
-  readonly flags: Settings<T>;
+  readonly flags: { readonly [K in keyof T]?: ValueOf<T[K]> | undefined };
   /** Usually `process.env`; `passphrase-file` is `FROSTMARK_PASSPHRASE_FILE`. Empty variables count as not set. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The home with `config.yaml`; it may have none. */

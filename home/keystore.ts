@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { HomeError, type HomeErrorCode } from './errors.ts';
 import { readFileBounded, syncFile, writeFileAtomic } from './files.ts';
 import { maxSharePayloadBytes, maxShareFileBytes } from './limits.ts';
-import { answer, frameHead, operation, readFrame, writeAll } from './pipe.ts';
+import { answer, frameHead, operation, pipeReader, readFrame, writeAll } from './pipe.ts';
 import {
   decodePayload,
   encodeHeader,
@@ -207,8 +207,9 @@ async function startAgeChild({ passphrase, purpose, childPath = ageChildPath() }
     child.once('exit', (code, signal) => resolve(`it ended with ${signal ?? String(code)}`));
   });
   child.stdin.on('error', () => undefined); // the write that failed tells it, too
+  const answers = pipeReader(child.stdout);
   const receive = async (subject: string): Promise<Uint8Array> => {
-    const frame = await readFrame(child.stdout, maxShareFileBytes);
+    const frame = await readFrame(answers, maxShareFileBytes);
     if (frame === undefined)
       throw new HomeError('age-failed', `${subject}the process for age files broke: ${await exited}`);
     if (frame.kind !== answer.result) throw childError(frame.body, subject);

@@ -4,7 +4,7 @@ import { ReadStream } from 'node:tty';
 import { HomeError } from './errors.ts';
 import { readFileBounded } from './files.ts';
 import { maxPassphraseFileBytes } from './limits.ts';
-import { readExactly } from './pipe.ts';
+import { pipeReader, type PipeReader } from './pipe.ts';
 
 /**
  * The passphrase in a file: its one line, without the newline at the end.
@@ -55,7 +55,8 @@ export async function askPassphrase(confirm: boolean): Promise<string> {
 
 /** The controlling terminal in raw mode: nothing typed is shown. */
 interface Terminal extends Disposable {
-  readonly input: ReadStream;
+  /** What is typed; what was typed ahead waits here. */
+  readonly input: PipeReader;
   readonly print: (text: string) => void;
 }
 
@@ -73,7 +74,7 @@ function openTerminal(): Terminal {
   const input = new ReadStream(descriptor);
   input.setRawMode(true);
   return {
-    input,
+    input: pipeReader(input),
     print: (text) => writeSync(descriptor, text),
     [Symbol.dispose]: () => {
       input.setRawMode(false);
@@ -103,10 +104,10 @@ const key = {
 } as const;
 
 /** In raw mode the keys that edit a line are ours to obey. */
-async function readLine(input: ReadStream): Promise<Uint8Array> {
+async function readLine(input: PipeReader): Promise<Uint8Array> {
   const line: number[] = [];
   while (line.length <= maxPassphraseFileBytes) {
-    const typed = (await readExactly(input, 1))?.[0] ?? key.end;
+    const typed = (await input.read(1))?.[0] ?? key.end;
     if (typed === key.lineFeed || typed === key.carriageReturn) return Uint8Array.from(line);
     if (typed === key.interrupt || typed === key.end) throw new HomeError('cancelled', 'no passphrase was given');
     if (typed === key.escape)

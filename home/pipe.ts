@@ -1,5 +1,4 @@
 /** Bytes through a pipe between this process and the age child: frames of one byte, a length, and a body. */
-import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 
 /** A request (`kind` is the operation) or an answer (`kind` is 0 for a result, 1 for an error). */
@@ -22,24 +21,38 @@ export const operation = {
 /** How the age child answers; the body of an error is its code, a newline, and its message. */
 export const answer = { result: 0, error: 1 } as const;
 
-/** The next `length` bytes; `undefined` if the stream ends before. Bytes that are not asked for stay in the stream. */
-export async function readExactly(stream: Readable, length: number): Promise<Uint8Array | undefined> {
-  if (length === 0) return new Uint8Array(0);
-  for (;;) {
-    const bytes = stream.read(length) as Uint8Array | null;
-    if (bytes !== null) return bytes.length === length ? bytes : undefined;
-    if (stream.readableEnded || stream.destroyed) return undefined;
-    await Promise.race([once(stream, 'readable'), once(stream, 'end'), once(stream, 'close')]);
-  }
+/** A stream that is read by length. One read at a time. */
+export interface PipeReader {
+  /** The next `length` bytes; `undefined` if the stream ends or breaks before. */
+  read(length: number): Promise<Uint8Array | undefined>;
+}
+
+/** Takes the stream over: nothing else may read it. */
+export function pipeReader(stream: Readable): PipeReader {
+  const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  let held = Buffer.alloc(0);
+  return {
+    read: async (length) => {
+      while (held.length < length) {
+        // A broken pipe and a closed one say the same: the other side has gone.
+        const next = await chunks.next().catch(() => undefined);
+        if (next === undefined || next.done === true) return undefined;
+        held = Buffer.concat([held, next.value]);
+      }
+      const bytes = held.subarray(0, length);
+      held = held.subarray(length);
+      return bytes;
+    },
+  };
 }
 
 /** The next frame; `undefined` if the stream ends before it does, or the frame is longer than `maxBodyBytes`. */
-export async function readFrame(stream: Readable, maxBodyBytes: number): Promise<Frame | undefined> {
-  const head = await readExactly(stream, 5);
+export async function readFrame(reader: PipeReader, maxBodyBytes: number): Promise<Frame | undefined> {
+  const head = await reader.read(5);
   if (head === undefined) return undefined;
   const length = new DataView(head.buffer, head.byteOffset).getUint32(1);
   if (length > maxBodyBytes) return undefined;
-  const body = await readExactly(stream, length);
+  const body = await reader.read(length);
   return body === undefined ? undefined : { kind: head[0] ?? 0, body };
 }
 

@@ -1,4 +1,4 @@
-import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,6 +25,12 @@ async function holder(home: Home, nodeFlags: readonly string[] = []): Promise<Pr
   return started;
 }
 
+/** Locks the home until the test is over. */
+async function hold(home: Home): Promise<void> {
+  const lock = await acquireLock(home);
+  onTestFinished(() => lock[Symbol.asyncDispose]());
+}
+
 describe('the lock of a home (T3)', () => {
   it('refuses a second process, naming the first, and lets it in afterwards', async () => {
     const home = await newHome();
@@ -35,12 +41,12 @@ describe('the lock of a home (T3)', () => {
     });
     first.process.stdin.end();
     expect(await first.exited).toBe(0);
-    await using _ = await acquireLock(home);
+    await hold(home);
   });
 
   it('refuses a second lock in one process', async () => {
     const home = await newHome();
-    await using _ = await acquireLock(home);
+    await hold(home);
     await expect(acquireLock(home)).rejects.toMatchObject({ code: 'locked' });
   });
 
@@ -64,7 +70,7 @@ describe('the lock of a home (T3)', () => {
     first.process.kill('SIGKILL');
     await first.exited;
     process.kill(child, 0); // throws unless it lives
-    await using _ = await acquireLock(home);
+    await hold(home);
   });
 
   it('stays with a holder that is stopped', async () => {
@@ -87,7 +93,7 @@ describe('the lock of a home (T3)', () => {
     const first = await holder(home);
     first.tell('release');
     expect(await first.line()).toBe('released');
-    await using _ = await acquireLock(home);
+    await hold(home);
   });
 
   it('goes to exactly one of many that start at once', async () => {
@@ -105,14 +111,14 @@ describe('the lock of a home (T3)', () => {
     await holder(home);
     const copy = join(await temporaryFolder(), 'copy');
     await cp(home.path, copy, { recursive: true });
-    await using _ = await acquireLock(await openHome('participant', copy));
+    await hold(await openHome('participant', copy));
     await expect(acquireLock(home)).rejects.toMatchObject({ code: 'locked' });
   });
 
   it('does not believe a stale process id', async () => {
     const home = await newHome();
     await writeFile(home.file('lock'), `${process.pid}\n`);
-    await using _ = await acquireLock(home);
+    await hold(home);
     expect(await readFile(home.file('lock'), 'utf8')).toBe(`${process.pid}\n`);
   });
 
@@ -129,6 +135,8 @@ describe('the lock of a home (T3)', () => {
 
   it('refuses a link in place of the lock file, and a home that is gone', async () => {
     const home = await newHome();
+    await symlink(home.file('home.json'), home.file('lock'));
+    await expect(acquireLock(home)).rejects.toMatchObject({ code: 'write-failed' });
     await rm(home.path, { recursive: true });
     await expect(acquireLock(home)).rejects.toBeInstanceOf(HomeError);
   });
@@ -137,7 +145,7 @@ describe('the lock of a home (T3)', () => {
     const home = await newHome();
     await writeFile(home.file('.share.age.0123456789abcdef.tmp'), 'half');
     await writeFile(home.file('.mine.tmp'), 'mine');
-    await using _ = await acquireLock(home);
+    await hold(home);
     await expect(readFile(home.file('.share.age.0123456789abcdef.tmp'))).rejects.toMatchObject({ code: 'ENOENT' });
     expect(await readFile(home.file('.mine.tmp'), 'utf8')).toBe('mine');
   });

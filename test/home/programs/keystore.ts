@@ -57,8 +57,9 @@ async function hold(): Promise<void> {
   let used = 0;
   await using keystore: Keystore = await openKeystore({ passphrase, purpose: 'existing', childPath });
   const { shares } = await keystore.open(path);
-  const sealed = shares.map(({ channel, sharing, identifier, take }): ShareToSeal => {
-    const slot = take((bytes) => {
+  const sealed = shares.map((share): ShareToSeal => {
+    const { channel, sharing, identifier } = share;
+    const slot = share.take((bytes) => {
       arena.set(bytes, used);
       return (used += 64) - 64;
     });

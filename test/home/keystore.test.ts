@@ -1,0 +1,569 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
+import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import {
+  openKeystore,
+  openShares,
+  sealShares,
+  type OpenedShares,
+  type ShareHeader,
+  type ShareToSeal,
+} from '../../home/keystore.ts';
+import { compile, run, temporaryFolder, type Program } from './support.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'frostmark-keystore-'));
+const workFactor = 'FROSTMARK_TESTING_ONLY_SCRYPT_WORK_FACTOR';
+let childPath = '';
+let program = '';
+beforeAll(async () => {
+  process.env[workFactor] = '4';
+  childPath = await compile('home/age-child.ts', folder);
+  program = await compile('test/home/programs/keystore.ts', folder);
+});
+afterAll(() => {
+  delete process.env['FROSTMARK_TESTING_ONLY_SCRYPT_WORK_FACTOR'];
+  rmSync(folder, { recursive: true });
+});
+
+const hash = Uint8Array.from({ length: 32 }, (_, index) => index);
+const header: ShareHeader = { state: 'pending', hash };
+const scalar = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
+
+function share(channel: string, byte: number, labels: Partial<ShareToSeal> = {}): ShareToSeal {
+  return { channel, sharing: 0, identifier: 3, export: (write) => write(scalar(byte)), ...labels };
+}
+
+/** What a share file holds, with the scalars as hex. */
+function described({ state, hash, shares }: OpenedShares): unknown {
+  const scalars = shares.map(({ channel, sharing, identifier, ...rest }) => [
+    channel,
+    sharing,
+    identifier,
+    hexOf(rest),
+  ]);
+  return { state, hash: Buffer.from(hash).toString('hex'), scalars };
+}
+
+function hexOf({ take }: { take: OpenedShares['shares'][number]['take'] }): string {
+  return take((bytes) => Buffer.from(bytes).toString('hex'));
+}
+
+interface Files {
+  readonly folder: string;
+  /** The share file. */
+  readonly path: string;
+  /** An owner-only file with `correct horse`. */
+  readonly file: string;
+}
+
+async function newFiles(): Promise<Files> {
+  const place = await temporaryFolder();
+  const file = join(place, 'passphrase');
+  await writeFile(file, 'correct horse\n', { mode: 0o600 });
+  return { folder: place, path: join(place, 'share.age'), file };
+}
+
+async function sealed(shares: readonly ShareToSeal[] = [share('production', 0xa5)]): Promise<Files> {
+  const files = await newFiles();
+  await sealShares({ path: files.path, passphrase: { file: files.file }, childPath, header, shares });
+  return files;
+}
+
+function opened({ path, file }: Files): Promise<OpenedShares> {
+  return openShares({ path, passphrase: { file }, childPath });
+}
+
+/** What stands in the payload: magic, state, hash, then channel, sharing, identifier and scalar of each share. */
+function payload(state: number, ...shares: readonly Uint8Array[]): Buffer {
+  return Buffer.concat([Buffer.from('frostmark-share\x01'), Uint8Array.of(state), hash, ...shares]);
+}
+
+const productionShare = Buffer.concat([
+  Uint8Array.of(10),
+  Buffer.from('production'),
+  Uint8Array.of(0, 0, 3),
+  scalar(0xa5),
+]);
+
+describe('a share file', () => {
+  it('gives back what was sealed, and is owner-only', async () => {
+    const files = await sealed([
+      share('production', 0xa5, { sharing: 0, identifier: 65535 }),
+      share('production', 0xa6, { sharing: 255, identifier: 1 }),
+      share('dévelopment', 0xa7, { identifier: 258 }),
+    ]);
+    expect((await stat(files.path)).mode & 0o777).toBe(0o600);
+    expect((await readdir(files.folder)).sort()).toEqual(['passphrase', 'share.age']);
+    expect(described(await opened(files))).toEqual({
+      state: 'pending',
+      hash: Buffer.from(hash).toString('hex'),
+      scalars: [
+        ['production', 0, 65535, 'a5'.repeat(32)],
+        ['production', 255, 1, 'a6'.repeat(32)],
+        ['dévelopment', 0, 258, 'a7'.repeat(32)],
+      ],
+    });
+  });
+
+  it('holds its shares neither open nor twice alike', async () => {
+    const first = await readFile((await sealed()).path);
+    const second = await readFile((await sealed()).path);
+    expect(first.includes(Buffer.alloc(8, 0xa5))).toBe(false);
+    expect(first.includes('production')).toBe(false);
+    expect(first.equals(second)).toBe(false);
+  });
+
+  it('hands each share out once, and wipes it whatever the loader does (T29)', async () => {
+    const { shares } = await opened(await sealed());
+    const seen: Uint8Array[] = [];
+    expect(() =>
+      shares[0]!.take((bytes) => {
+        expect(bytes).toEqual(scalar(0xa5));
+        seen.push(bytes);
+        throw new Error('no thanks');
+      }),
+    ).toThrow('no thanks');
+    expect(seen).toEqual([scalar(0)]);
+    expect(() => shares[0]!.take(() => undefined)).toThrow(/was taken already/);
+  });
+
+  it('is stamped as certified without its shares leaving the child', async () => {
+    const files = await sealed();
+    const before = await readFile(files.path);
+    const certificate = new Uint8Array(32).fill(9);
+    {
+      await using keystore = await openKeystore({ passphrase: { file: files.file }, purpose: 'existing', childPath });
+      await keystore.restamp(files.path, { state: 'certified', hash: certificate });
+      expect((await keystore.open(files.path)).state).toBe('certified');
+    }
+    expect((await readFile(files.path)).equals(before)).toBe(false);
+    expect(described(await opened(files))).toEqual({
+      state: 'certified',
+      hash: '09'.repeat(32),
+      scalars: [['production', 0, 3, 'a5'.repeat(32)]],
+    });
+  });
+
+  it('serves requests that overlap one after the other', async () => {
+    const files = await sealed();
+    await using keystore = await openKeystore({ passphrase: { file: files.file }, purpose: 'existing', childPath });
+    const results = await Promise.all([
+      keystore.open(files.path),
+      keystore.seal(files.path, { state: 'certified', hash }, [share('other', 1)]),
+      keystore.open(files.path),
+    ]);
+    expect([results[0].shares[0]!.channel, results[2].shares[0]!.channel]).toEqual(['production', 'other']);
+  });
+
+  it('may hold no share: a member may be in no sharing', async () => {
+    expect((await opened(await sealed([]))).shares).toEqual([]);
+  });
+});
+
+describe('the stock age tool', () => {
+  it('opens our file', async () => {
+    const { folder: place, path } = await sealed();
+    const output = join(place, 'payload');
+    const terminal = onTerminal(`age -d -o ${output} ${path}`);
+    await terminal.answer('passphrase', 'correct horse');
+    expect(await terminal.exited).toBe(0);
+    expect(await readFile(output)).toEqual(payload(0, productionShare));
+  });
+
+  it('makes a file that we open', async () => {
+    const files = await newFiles();
+    await writeFile(join(files.folder, 'payload'), payload(1, productionShare));
+    await stockSeal(files);
+    expect(described(await opened(files))).toMatchObject({
+      state: 'certified',
+      scalars: [['production', 0, 3, 'a5'.repeat(32)]],
+    });
+  });
+
+  it('finds the work factor 18 in what we make by default', async () => {
+    const files = await newFiles();
+    delete process.env['FROSTMARK_TESTING_ONLY_SCRYPT_WORK_FACTOR'];
+    onTestFinished(() => void (process.env[workFactor] = '4'));
+    await sealShares({ path: files.path, passphrase: { file: files.file }, childPath, header, shares: [] });
+    expect((await readFile(files.path, 'latin1')).split('\n').slice(0, 2)).toEqual([
+      'age-encryption.org/v1',
+      expect.stringMatching(/^-> scrypt [A-Za-z0-9+/]{22} 18$/),
+    ]);
+  });
+});
+
+describe('what does not open', () => {
+  it('says that the passphrase is wrong', async () => {
+    const files = await sealed();
+    await writeFile(files.file, 'battery staple\n');
+    await expect(opened(files)).rejects.toMatchObject({
+      code: 'wrong-passphrase',
+      message: expect.stringContaining(files.path) as string,
+    });
+  });
+
+  it('refuses a flipped bit anywhere in the file', async () => {
+    const files = await sealed();
+    const bytes = await readFile(files.path);
+    await using keystore = await openKeystore({ passphrase: { file: files.file }, purpose: 'existing', childPath });
+    const codes = new Set<string>();
+    for (let index = 0; index < bytes.length; index++) {
+      const flipped = Buffer.from(bytes);
+      flipped[index]! ^= 1;
+      await writeFile(files.path, flipped);
+      codes.add(
+        await keystore.open(files.path).then(
+          () => `byte ${index} opened`,
+          (error: unknown) => (error as { code: string }).code,
+        ),
+      );
+    }
+    expect([...codes].sort()).toEqual(['damaged', 'wrong-passphrase']);
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['text', 'no age file\n'],
+    ['another version of age', 'age-encryption.org/v2\n'],
+    ['a file for a public key', '-----'],
+  ])('refuses %s', async (_, text) => {
+    const files = await newFiles();
+    await writeFile(files.path, text, { mode: 0o600 });
+    await expect(opened(files)).rejects.toMatchObject({ code: 'damaged' });
+  });
+
+  it('refuses a file that is missing, huge, or open to others (T29)', async () => {
+    const files = await newFiles();
+    await expect(opened(files)).rejects.toMatchObject({ code: 'missing', path: files.path });
+    await writeFile(files.path, Buffer.alloc(100_000), { mode: 0o600 });
+    await expect(opened(files)).rejects.toMatchObject({ code: 'too-large' });
+    await chmod(files.path, 0o640);
+    await expect(opened(files)).rejects.toMatchObject({ code: 'not-private' });
+  });
+});
+
+describe('sealing that fails', () => {
+  it.each([
+    [
+      'the share does not come',
+      share('production', 1, { export: () => Promise.reject(new Error('no share')) }),
+      'no share',
+    ],
+    ['the share is never written', share('production', 1, { export: () => Promise.resolve() }), 'was not exported'],
+    ['the share is short', share('production', 1, { export: (write) => write(new Uint8Array(31)) }), '31 bytes'],
+    [
+      'the share comes twice',
+      share('production', 1, { export: (write) => write(scalar(1)).then(() => write(scalar(1))) }),
+      '64 bytes',
+    ],
+    ['the channel has no name', share('', 1), '1 to 255 bytes'],
+    ['the identifier is 0', share('production', 1, { identifier: 0 }), 'no identifier 0'],
+    ['the sharing is 256', share('production', 1, { sharing: 256 }), 'no sharing 256'],
+  ])('leaves the old file: %s', async (_, wrong, reason) => {
+    const files = await sealed();
+    const before = await readFile(files.path);
+    const request = {
+      path: files.path,
+      passphrase: { file: files.file },
+      childPath,
+      header,
+      shares: [share('development', 2), wrong],
+    };
+    await expect(sealShares(request)).rejects.toThrow(reason);
+    expect(await readFile(files.path)).toEqual(before);
+    expect((await readdir(files.folder)).sort()).toEqual(['passphrase', 'share.age']);
+  });
+
+  it('leaves the old file when the passphrase for a new header is wrong', async () => {
+    const files = await sealed();
+    const before = await readFile(files.path);
+    await writeFile(files.file, 'battery staple\n');
+    await using keystore = await openKeystore({ passphrase: { file: files.file }, purpose: 'existing', childPath });
+    await expect(keystore.restamp(files.path, { state: 'certified', hash })).rejects.toMatchObject({
+      code: 'wrong-passphrase',
+    });
+    expect(await readFile(files.path)).toEqual(before);
+  });
+
+  it('refuses more shares than a file holds', async () => {
+    const many = Array.from({ length: 700 }, (_, index) => share('x'.repeat(64), 1, { identifier: index + 1 }));
+    await expect(sealed(many)).rejects.toMatchObject({ code: 'too-large' });
+  });
+
+  it('says how the child ended when it breaks', async () => {
+    const files = await newFiles();
+    const broken = join(files.folder, 'broken.mjs');
+    for (const [source, reason] of [
+      ['process.exit(7)', 'ended with 7'],
+      ['process.kill(process.pid, "SIGKILL")', 'ended with SIGKILL'],
+    ]) {
+      await writeFile(broken, source!);
+      const request = openShares({ path: files.path, passphrase: { file: files.file }, childPath: broken });
+      await expect(request).rejects.toMatchObject({
+        code: 'age-failed',
+        message: expect.stringContaining(reason!) as string,
+      });
+    }
+  });
+});
+
+describe('the passphrase', () => {
+  it.each([
+    ['ends without a newline', 'correct horse'],
+    ['ends with a newline', 'correct horse\n'],
+    ['ends as on another system', 'correct horse\r\n'],
+  ])('is the line of its file, which %s', async (_, text) => {
+    const files = await sealed();
+    await writeFile(files.file, text);
+    expect((await opened(files)).shares).toHaveLength(1);
+  });
+
+  it('keeps every byte but the one newline', async () => {
+    const files = await newFiles();
+    await writeFile(files.file, ' \ufeffpäß \n');
+    await sealShares({ path: files.path, passphrase: { file: files.file }, childPath, header, shares: [] });
+    await writeFile(files.file, '\ufeffpäß');
+    await expect(opened(files)).rejects.toMatchObject({ code: 'wrong-passphrase' });
+    await writeFile(files.file, ' \ufeffpäß ');
+    expect((await opened(files)).shares).toEqual([]);
+  });
+
+  it.each([
+    ['empty', '', 'bad-passphrase'],
+    ['a newline', '\n', 'bad-passphrase'],
+    ['of two lines', 'correct\nhorse\n', 'bad-passphrase'],
+    ['followed by a second newline', 'correct horse\n\n', 'bad-passphrase'],
+    ['not UTF-8', Uint8Array.of(0xff, 0x0a), 'bad-passphrase'],
+    ['too long', 'x'.repeat(2000), 'too-large'],
+  ])('is refused from a file that is %s', async (_, text, code) => {
+    const files = await newFiles();
+    await writeFile(files.file, text);
+    await expect(opened(files)).rejects.toMatchObject({ code });
+  });
+
+  it('is refused from a file that others can read, or that is missing (T29)', async () => {
+    const files = await sealed();
+    await chmod(files.file, 0o644);
+    await expect(opened(files)).rejects.toMatchObject({
+      code: 'not-private',
+      message: expect.stringContaining(files.file) as string,
+    });
+    rmSync(files.file);
+    await expect(opened(files)).rejects.toMatchObject({
+      code: 'missing',
+      message: expect.stringContaining(files.file) as string,
+    });
+  });
+
+  it('may be a systemd credential, which shows group bits for its ACL', async () => {
+    const files = await sealed();
+    await chmod(files.file, 0o440);
+    await expect(opened(files)).rejects.toMatchObject({ code: 'not-private' });
+    process.env['CREDENTIALS_DIRECTORY'] = files.folder;
+    onTestFinished(() => void Reflect.deleteProperty(process.env, 'CREDENTIALS_DIRECTORY'));
+    expect((await opened(files)).shares).toHaveLength(1);
+    process.env['CREDENTIALS_DIRECTORY'] = `${files.folder}/other`;
+    await expect(opened(files)).rejects.toMatchObject({ code: 'not-private' });
+  });
+
+  it('stands in no argument of the child, nor in its environment (T29)', async () => {
+    const files = await sealed();
+    process.env['NODE_OPTIONS_CANARY'] = 'canary';
+    onTestFinished(() => void Reflect.deleteProperty(process.env, 'NODE_OPTIONS_CANARY'));
+    await using keystore = await openKeystore({ passphrase: { file: files.file }, purpose: 'existing', childPath });
+    const child = childrenOf(process.pid).find((pid) =>
+      readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(childPath),
+    )!;
+    expect(readFileSync(`/proc/${child}/cmdline`, 'latin1')).not.toContain('horse');
+    expect(readFileSync(`/proc/${child}/environ`, 'latin1')).toBe(`${workFactor}=4\0`);
+    await keystore.open(files.path);
+  });
+
+  it.each(['0', '19', 'x', '-1'])('is not stretched by a work factor of %s', async (factor) => {
+    const files = await newFiles();
+    process.env[workFactor] = factor;
+    onTestFinished(() => void (process.env[workFactor] = '4'));
+    await expect(opened(files)).rejects.toMatchObject({
+      code: 'bad-config',
+      message: expect.stringContaining(workFactor) as string,
+    });
+  });
+});
+
+describe('a passphrase asked for on the terminal', () => {
+  it('is asked for twice when it is new, once when it opens, and is not shown', async () => {
+    const { path } = await newFiles();
+    const first = onTerminal(`${process.execPath} ${program} seal ${childPath} ${path}`);
+    await first.answer('New passphrase', 'corrext\x7f\x7fct horse');
+    await first.answer('once more', 'wrong\x15correct horse');
+    expect(await first.exited).toBe(0);
+    expect(first.shown()).toContain('done');
+    expect(first.shown()).not.toMatch(/corre|horse|wrong/);
+
+    const second = onTerminal(`${process.execPath} ${program} open ${childPath} ${path}`);
+    await second.answer('Passphrase', 'correct horse');
+    await second.exited;
+    expect(second.shown()).toContain(`pending production/0/3=${'a5'.repeat(32)} development/0/3=${'5a'.repeat(32)}`);
+    expect(second.shown()).not.toContain('horse');
+  });
+
+  it('is refused when the two differ, and nothing is written', async () => {
+    const { folder: place, path } = await newFiles();
+    const terminal = onTerminal(`${process.execPath} ${program} seal ${childPath} ${path}`);
+    await terminal.answer('New passphrase', 'correct horse');
+    await terminal.answer('once more', 'correct house');
+    await terminal.exited;
+    expect(terminal.shown()).toContain('bad-passphrase: the two passphrases differ');
+    expect(await readdir(place)).toEqual(['passphrase']);
+  });
+
+  it.each([
+    ['Ctrl-C', '\x03', 'cancelled'],
+    ['Ctrl-D', '\x04', 'cancelled'],
+    ['nothing', '\r', 'bad-passphrase'],
+    ['an arrow key', '\x1b[A\r', 'bad-passphrase'],
+    ['a cat on the keyboard', `${'x'.repeat(1100)}\r`, 'bad-passphrase'],
+  ])('may be %s', async (_, typed, code) => {
+    const { path } = await newFiles();
+    const terminal = onTerminal(`${process.execPath} ${program} seal ${childPath} ${path}; stty -a`);
+    await terminal.answer('New passphrase', typed, '');
+    await terminal.exited;
+    expect(terminal.shown()).toContain(`${code}: `);
+    expect(terminal.shown()).toMatch(/ icanon .* echo /s); // the terminal is as it was
+  });
+
+  it('needs a terminal: without one it says what to do', async () => {
+    const { path } = await newFiles();
+    const alone = run(program, ['seal', childPath, path], { detached: true });
+    expect(await alone.line()).toBe(
+      'no-terminal: there is no terminal to ask for the passphrase; give it with --passphrase-file',
+    );
+  });
+
+  it('is no longer asked for when the parent is killed', async () => {
+    const { path } = await newFiles();
+    const terminal = onTerminal(
+      `${process.execPath} ${program} seal ${childPath} ${path} & echo parent $!; wait; stty -a`,
+    );
+    await terminal.until('New passphrase');
+    const parent = Number(/parent (\d+)/.exec(terminal.shown())![1]);
+    const [child] = childrenOf(parent);
+    process.kill(parent, 'SIGKILL');
+    await terminal.exited;
+    await gone(child!);
+    expect(terminal.shown()).toMatch(/ icanon .* echo /s);
+  });
+});
+
+describe('memory (T29)', () => {
+  it('keeps no share once it was taken, sealed again and wiped', async () => {
+    const scalars = [0, 1].map(() => crypto.getRandomValues(new Uint8Array(32)));
+    const files = await sealed(
+      scalars.map((bytes, index) => share(`channel-${index}`, 0, { export: (write) => write(bytes) })),
+    );
+    const daemon = run(program, ['hold', childPath, files.path, files.file]);
+    expect(await daemon.line()).toBe('held');
+    expect(windowsFound(daemon, scalars)).toBe(8); // the arena of the daemon: the search itself works
+    daemon.tell('wipe');
+    expect(await daemon.line()).toBe('wipe done');
+    expect(windowsFound(daemon, scalars)).toBe(0);
+    expect((await opened({ ...files, path: `${files.path}.copy` })).shares.map((one) => hexOf(one))).toEqual(
+      scalars.map((bytes) => Buffer.from(bytes).toString('hex')),
+    );
+  });
+});
+
+/** Each aligned 8-byte window of the scalars that stands anywhere in the writable memory of the process, counted once. */
+function windowsFound({ process: { pid } }: Program, scalars: readonly Uint8Array[]): number {
+  const windows = scalars.flatMap((bytes) =>
+    [0, 8, 16, 24].map((offset) => Buffer.from(bytes.subarray(offset, offset + 8))),
+  );
+  const found = new Set<Buffer>();
+  const memory = openSync(`/proc/${String(pid)}/mem`, 'r');
+  for (const [, from, to] of readFileSync(`/proc/${String(pid)}/maps`, 'latin1').matchAll(
+    /^([0-9a-f]+)-([0-9a-f]+) rw/gm,
+  )) {
+    const region = Buffer.alloc(Number.parseInt(to!, 16) - Number.parseInt(from!, 16));
+    const length = readRegion(memory, region, BigInt(`0x${from!}`));
+    for (const window of windows) if (region.subarray(0, length).includes(window)) found.add(window);
+  }
+  closeSync(memory);
+  return found.size;
+}
+
+function readRegion(memory: number, region: Buffer, position: bigint): number {
+  try {
+    return readSync(memory, region, 0, region.length, position);
+  } catch {
+    return 0; // [vvar] and the like
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  const output = spawnSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' }).stdout;
+  return output
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map(Number);
+}
+
+/** Resolves when the process is no more (or a zombie that nobody reaps). */
+async function gone(pid: number): Promise<void> {
+  for (;;) {
+    const state = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' }).stdout;
+    if (state === '' || state.startsWith('Z')) return;
+    await new Promise(setImmediate);
+  }
+}
+
+/** Seals `payload` in the folder with the stock tool. */
+async function stockSeal({ folder: place, path }: Files): Promise<void> {
+  const terminal = onTerminal(`age -p -o ${path} ${join(place, 'payload')}`);
+  await terminal.answer('passphrase', 'correct horse');
+  await terminal.answer('onfirm passphrase', 'correct horse');
+  expect(await terminal.exited).toBe(0);
+  await chmod(path, 0o600);
+}
+
+interface TerminalSession {
+  readonly exited: Promise<number | null>;
+  /** All that the terminal showed so far. */
+  shown(): string;
+  /** Resolves when the terminal shows `text` after what was answered last. */
+  until(text: string): Promise<void>;
+  /** Types `answer` and the enter key once the terminal shows `prompt`. */
+  answer(prompt: string, answer: string, enter?: string): Promise<void>;
+}
+
+/** Runs a shell command on a terminal of its own (script(1)). */
+function onTerminal(command: string): TerminalSession {
+  const child = spawn('script', ['-qec', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let shown = '';
+  let answered = 0;
+  child.stdout.on('data', (chunk: Buffer) => (shown += chunk.toString()));
+  const until = async (text: string): Promise<void> => {
+    while (!shown.slice(answered).includes(text)) await nextChunk(child.stdout, shown);
+  };
+  return {
+    exited: new Promise((resolve) => child.once('close', resolve)),
+    shown: () => shown,
+    until,
+    answer: async (prompt, answer, enter = '\r') => {
+      await until(prompt);
+      answered = shown.length;
+      child.stdin.write(answer + enter);
+    },
+  };
+}
+
+function nextChunk(stream: Readable, shown: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stream.once('data', () => resolve());
+    stream.once('end', () => reject(new Error(`the terminal ended after: ${shown}`)));
+  });
+}
