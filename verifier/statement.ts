@@ -24,10 +24,12 @@ export interface Subject {
   readonly sha256: string;
 }
 
-/** Where a release was built from, as its requester said and its signers checked. */
+/** Where a release was built from, as its requester said. */
 export interface Source {
-  readonly repo: string;
-  readonly ref: string;
+  /** Address of the repository; null when there is none but the requester's own. */
+  readonly repo: string | null;
+  /** Branch or tag; null when the commit was on none. */
+  readonly ref: string | null;
   /** 40 or 64 lower-case hexadecimal digits. */
   readonly commit: string;
 }
@@ -107,8 +109,8 @@ function decodePredicate(value: unknown): Omit<Statement, 'subjects'> {
   return {
     groupKey: decodeGroupKey(fields.groupKey),
     channel: readString(fields.channel, isName, 'bad-statement', 'channel'),
-    product: readTextOrNull(fields.product, 'product'),
-    release: readTextOrNull(fields.release, 'release'),
+    product: readTextOrNull(fields.product, maxTextBytes, 'product'),
+    release: readTextOrNull(fields.release, maxTextBytes, 'release'),
     requestDigest: readString(fields.requestDigest, isSha256, 'bad-statement', 'requestDigest'),
     source: decodeSource(fields.source),
     createdAt: readString(fields.createdAt, isTime, 'bad-statement', 'createdAt'),
@@ -122,16 +124,16 @@ function decodeGroupKey(value: unknown): Uint8Array {
   return key;
 }
 
-function readTextOrNull(value: unknown, what: string): string | null {
-  return value === null ? null : readString(value, (it) => isText(it, maxTextBytes), 'bad-statement', what);
+function readTextOrNull(value: unknown, maxBytes: number, what: string): string | null {
+  return value === null ? null : readString(value, (it) => isText(it, maxBytes), 'bad-statement', what);
 }
 
 function decodeSource(value: unknown): Source | null {
   if (value === null) return null;
   const fields = readFields(value, ['repo', 'ref', 'commit'], 'bad-statement', 'source');
   return {
-    repo: readString(fields.repo, (it) => isText(it, maxSourceBytes), 'bad-statement', 'repo'),
-    ref: readString(fields.ref, (it) => isText(it, maxSourceBytes), 'bad-statement', 'ref'),
+    repo: readTextOrNull(fields.repo, maxSourceBytes, 'repo'),
+    ref: readTextOrNull(fields.ref, maxSourceBytes, 'ref'),
     commit: readString(fields.commit, isCommit, 'bad-statement', 'commit'),
   };
 }

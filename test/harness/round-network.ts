@@ -1,0 +1,449 @@
+/** Signing rounds in one process: the real machines and real shares, between them a network whose order and faults are chosen by a seed. */
+import { randomBytes } from 'node:crypto';
+import { encodeCanonicalJson } from '../../verifier/json.ts';
+import {
+  answerMessage,
+  commitmentMessage,
+  openAnswer,
+  openCommitment,
+  openShare,
+  shareMessage,
+  type AttemptSubject,
+} from '../../protocol/attempt.ts';
+import { bytesToHex, sha256Hex } from '../../protocol/bytes.ts';
+import { decisionMessage, openDecision } from '../../protocol/decision.ts';
+import { sealMessage, type Envelope, type MessageType } from '../../protocol/envelope.ts';
+import type { Epoch } from '../../protocol/epoch.ts';
+import {
+  encodeEvidence,
+  judgeEvidence,
+  wrongShareEvidence,
+  badCommitmentEvidence,
+  type Verdict,
+} from '../../protocol/evidence.ts';
+import { formatNames, prepareRequest } from '../../protocol/formats/index.ts';
+import type { Prepared } from '../../protocol/formats/format.ts';
+import type { SealingGroup, Secret } from '../../protocol/frost/group.ts';
+import { toIdentifier, type Identifier } from '../../protocol/frost/sharing.ts';
+import { commit, signShare, type Nonces } from '../../protocol/frost/sign.ts';
+import {
+  startRound,
+  stepRound,
+  type RoundContext,
+  type RoundEffect,
+  type RoundEvent,
+  type RoundState,
+} from '../../protocol/machines/round.ts';
+import {
+  startSigner,
+  stepSigner,
+  type BurnedAttempt,
+  type SignerContext,
+  type SignerEffect,
+  type SignerEvent,
+  type SignerState,
+} from '../../protocol/machines/signer.ts';
+import type { DecisionPayload } from '../../protocol/decision.ts';
+import { openRequest, requestMessage, type Request, type RequestPayload } from '../../protocol/request.ts';
+import type { Static, TSchema } from '../../protocol/schema.ts';
+import { CeremonyNetwork, publicGroup, sharedSodium } from './ceremony-network.ts';
+import { person, writeCharter, type CharterPlan, type Person } from './people.ts';
+import { seededRandom, type Random } from './random.ts';
+
+/** A group with a live key: what one honest ceremony leaves behind. */
+export interface LiveGroup {
+  readonly epoch: Epoch;
+  readonly people: readonly Person[];
+  /** By channel, then identifier. */
+  readonly shares: ReadonlyMap<string, ReadonlyMap<number, Secret>>;
+  readonly requester: Person;
+  readonly sodium: SealingGroup;
+}
+
+export async function liveGroup(plan: CharterPlan): Promise<LiveGroup> {
+  const { people, charter } = writeCharter(plan);
+  const sodium = await sharedSodium();
+  const network = new CeremonyNetwork(charter, people, sodium, seededRandom(1));
+  network.run();
+  const epoch = network.epoch();
+  const shares = new Map(charter.channels.map(({ name }) => [name, new Map<number, Secret>()]));
+  for (const member of network.members) {
+    for (const [channel, share] of member.shares.get(epoch.certificate.ceremony)!)
+      shares.get(channel)!.set(member.member.identifier, share);
+  }
+  return { epoch, people, shares, requester: person('dev'), sodium };
+}
+
+/** A release of one artifact, as a requester would ask for it. */
+export function releaseRequest(group: LiveGroup, channel: string, change: Partial<RequestPayload> = {}): Request {
+  const payload: RequestPayload = {
+    groupKey: group.epoch.groupKey,
+    certificate: group.epoch.certificateHash,
+    kind: 'release',
+    channel,
+    formats: formatNames('release'),
+    artifacts: [
+      {
+        name: 'tool-1.0.0.tgz',
+        size: 5,
+        sha256: sha256Hex(new TextEncoder().encode('hello')),
+        sha512: '00'.repeat(64),
+      },
+    ],
+    documents: [],
+    product: 'tool',
+    release: '1.0.0',
+    source: null,
+    note: null,
+    createdAt: '2026-11-22T08:00:00Z',
+    ...change,
+  };
+  return openRequest(sealMessage(requestMessage, payload, group.requester));
+}
+
+type ToCoordinator =
+  | { readonly kind: 'decision' | 'commitment' | 'share' | 'answer'; readonly envelope: Envelope }
+  | { readonly kind: 'connected' | 'disconnected' };
+type ToMember = { readonly kind: 'package'; readonly commitments: readonly Envelope[] } | { readonly kind: 'closed' };
+
+export interface SimulatedSigner {
+  readonly person: Person;
+  readonly identifier: Identifier;
+  context: SignerContext;
+  state: SignerState;
+  readonly nonces: Map<string, Nonces[]>;
+  readonly taken: Map<string, Nonces[]>;
+  /** What a journal keeps. */
+  readonly disk: { said: DecisionPayload | undefined; attempts: Map<string, BurnedAttempt> };
+  readonly inbox: ToMember[];
+  readonly outbox: ToCoordinator[];
+  down: boolean;
+  restarts: number;
+}
+
+export interface RoundFaults {
+  /** Changes or drops (`undefined`) a payload before its sender signs it: the sender is the liar. */
+  readonly lie?: (
+    kind: ToCoordinator['kind'],
+    payload: Record<string, unknown>,
+    from: SimulatedSigner,
+  ) => Record<string, unknown> | undefined;
+  readonly tick?: (network: RoundNetwork) => void;
+  /** Between `burn` and `sign`, the worst moment for a crash. */
+  readonly afterBurn?: (signer: SimulatedSigner) => boolean;
+  readonly doubled?: boolean;
+  /** Loses one message in this many; the connection breaks with it, as TCP would. */
+  readonly lossOneIn?: number;
+}
+
+export class RoundNetwork {
+  readonly group: LiveGroup;
+  readonly request: Request;
+  readonly prepared: readonly Prepared[];
+  readonly context: RoundContext;
+  readonly signers: SimulatedSigner[];
+  readonly random: Random;
+  readonly faults: RoundFaults;
+  round: RoundState;
+  readonly watched: string[] = [];
+  readonly verdicts: Verdict[] = [];
+  readonly ended: string[] = [];
+  signatures: readonly Uint8Array[] | undefined;
+  signedBy: readonly Identifier[] = [];
+  /** Every share message any honest daemon let out, for those who look for a nonce used twice. */
+  readonly shares: { readonly from: Identifier; readonly payload: Static<(typeof shareMessage)['schema']> }[] = [];
+  losses = 0;
+
+  constructor(group: LiveGroup, request: Request, random: Random, faults: RoundFaults = {}, keptOut?: Identifier) {
+    this.group = group;
+    this.request = request;
+    this.random = random;
+    this.faults = faults;
+    this.prepared = prepareRequest({ epoch: group.epoch, request, documents: [], earlier: [] });
+    const channel = group.epoch.channel(request.payload.channel);
+    const subject: AttemptSubject = {
+      certificate: group.epoch.certificateHash,
+      channelKey: channel.key,
+      requestDigest: request.digest,
+      stage: 1,
+      messages: this.prepared.map(({ message }) => sha256Hex(message)),
+    };
+    const messages = this.prepared.map(({ message }) => message);
+    this.context = { group: group.sodium, channel, subject, messages, keptOut };
+    this.round = startRound(this.context);
+    this.signers = [...this.round.members.keys()].map((identifier) => this.makeSigner(identifier, messages, subject));
+  }
+
+  private makeSigner(
+    identifier: Identifier,
+    messages: readonly Uint8Array[],
+    subject: AttemptSubject,
+  ): SimulatedSigner {
+    const self = this.group.epoch.charter.members[identifier - 1]!;
+    const context: SignerContext = {
+      group: this.group.sodium,
+      epoch: this.group.epoch,
+      self,
+      channel: this.request.payload.channel,
+      subject,
+      messages,
+      run: bytesToHex(randomBytes(16)),
+    };
+    return {
+      person: this.group.people[identifier - 1]!,
+      identifier,
+      context,
+      state: startSigner({ said: undefined, attempts: new Map() }),
+      nonces: new Map(),
+      taken: new Map(),
+      disk: { said: undefined, attempts: new Map() },
+      inbox: [],
+      outbox: [],
+      down: false,
+      restarts: 0,
+    };
+  }
+
+  signer(identifier: number): SimulatedSigner {
+    return this.signers.find((signer) => Number(signer.identifier) === identifier)!;
+  }
+
+  connect(signer: SimulatedSigner): void {
+    signer.outbox.push({ kind: 'connected' });
+    this.feed(signer, { kind: 'connected' });
+  }
+
+  decide(identifier: number, decision: DecisionPayload['decision'], reason: string | null = null): void {
+    this.feed(this.signer(identifier), { kind: 'decide', decision, reason, nowUnixSeconds: 1_795_000_000 });
+  }
+
+  /** The connection breaks: what was on its way is gone, both sides notice, and it is made anew. */
+  reconnect(signer: SimulatedSigner): void {
+    signer.inbox.length = 0;
+    signer.outbox.length = 0;
+    this.tell(signer, { kind: 'disconnected' });
+    this.feed(signer, { kind: 'disconnected' });
+    this.connect(signer);
+  }
+
+  /** Memory is lost, the journal stays. */
+  restart(signer: SimulatedSigner): void {
+    signer.restarts += 1;
+    signer.nonces.clear();
+    signer.taken.clear();
+    signer.context = { ...signer.context, run: bytesToHex(randomBytes(16)) };
+    signer.state = startSigner({ said: signer.disk.said, attempts: new Map(signer.disk.attempts) });
+    this.reconnect(signer);
+  }
+
+  /** The coordinator is killed and started again: open attempts are void, decisions are not. */
+  restartCoordinator(): void {
+    const decisions = this.signers.flatMap(({ disk, person: who }) =>
+      disk.said === undefined ? [] : [sealMessage(decisionMessage, disk.said, who)],
+    );
+    this.round = startRound(this.context);
+    for (const envelope of decisions)
+      this.feedRound({ kind: 'decision', decision: openDecision(envelope, this.group.epoch.charter) });
+    for (const signer of this.signers) if (!signer.down) this.reconnect(signer);
+  }
+
+  /** Lets messages travel until none is left; attempts stall only when nothing else can happen. */
+  settle(maxDeliveries = 5000): void {
+    for (let count = 0; count < maxDeliveries; count += 1) {
+      this.faults.tick?.(this);
+      const links = this.signers.flatMap((signer) => [
+        ...(signer.outbox.length > 0 ? [{ signer, up: true }] : []),
+        ...(signer.inbox.length > 0 && !signer.down ? [{ signer, up: false }] : []),
+      ]);
+      if (links.length === 0) {
+        const stalled = this.watched.shift();
+        if (stalled === undefined) return;
+        this.feedRound({ kind: 'stalled', attempt: stalled });
+        continue;
+      }
+      this.deliver(this.random.pick(links));
+    }
+    throw new Error(`the network did not settle (seed ${this.random.seed})`);
+  }
+
+  private deliver({ signer, up }: { readonly signer: SimulatedSigner; readonly up: boolean }): void {
+    if (this.faults.lossOneIn !== undefined && this.random.oneIn(this.faults.lossOneIn)) {
+      this.losses += 1;
+      this.reconnect(signer);
+      return;
+    }
+    if (up) {
+      const message = signer.outbox.shift()!;
+      this.tell(signer, message);
+      if (this.faults.doubled === true && message.kind !== 'disconnected' && this.random.oneIn(2))
+        this.tell(signer, message);
+    } else {
+      const message = signer.inbox.shift()!;
+      this.hear(signer, message);
+      if (this.faults.doubled === true && this.random.oneIn(2)) this.hear(signer, message);
+    }
+  }
+
+  hear(signer: SimulatedSigner, message: ToMember): void {
+    if (message.kind === 'closed') this.feed(signer, { kind: 'closed' });
+    else
+      this.feed(signer, {
+        kind: 'package',
+        commitments: message.commitments,
+        obstacle: undefined,
+        keptOut: this.context.keptOut,
+      });
+  }
+
+  private tell(signer: SimulatedSigner, message: ToCoordinator): void {
+    const { charter } = this.group.epoch;
+    switch (message.kind) {
+      case 'connected':
+      case 'disconnected':
+        return this.feedRound({ kind: message.kind, member: signer.identifier });
+      case 'decision':
+        return this.feedRound({ kind: 'decision', decision: openDecision(message.envelope, charter) });
+      case 'commitment':
+        return this.feedRound({ kind: 'commitment', commitment: openCommitment(message.envelope, charter) });
+      case 'share':
+        return this.feedRound({ kind: 'share', share: openShare(message.envelope, charter) });
+      case 'answer':
+        return this.feedRound({ kind: 'answer', answer: openAnswer(message.envelope, charter) });
+    }
+  }
+
+  feedRound(event: RoundEvent): void {
+    const step = stepRound(this.context, this.round, event);
+    this.round = step.state;
+    for (const effect of step.effects) this.performRound(effect);
+  }
+
+  private performRound(effect: RoundEffect): void {
+    switch (effect.kind) {
+      case 'store-decision':
+        return;
+      case 'send-package':
+        this.signer(effect.to).inbox.push({
+          kind: 'package',
+          commitments: effect.attempt.commitments.map(({ envelope }) => envelope),
+        });
+        return;
+      case 'watch':
+        this.watched.push(effect.attempt);
+        return;
+      case 'fault': {
+        const { fault } = effect;
+        const evidence =
+          fault.kind === 'wrong-share'
+            ? wrongShareEvidence(
+                this.group.epoch,
+                this.request.envelope,
+                [],
+                fault.commitments.map(({ envelope }) => envelope),
+                fault.share.envelope,
+              )
+            : badCommitmentEvidence(this.group.epoch.charter, fault.commitment.envelope);
+        this.verdicts.push(judgeEvidence(publicGroup, encodeEvidence(evidence).bytes));
+        return;
+      }
+      case 'signed':
+        this.signatures = effect.signatures;
+        this.signedBy = effect.signers;
+        for (const signer of this.signers) signer.inbox.push({ kind: 'closed' });
+        return;
+      case 'ended':
+        this.ended.push(effect.outcome);
+        return;
+    }
+  }
+
+  feed(signer: SimulatedSigner, event: SignerEvent): void {
+    const queue: SignerEvent[] = [event];
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const step = stepSigner(signer.context, signer.state, next);
+      signer.state = step.state;
+      for (const effect of step.effects) {
+        if (effect.kind === 'sign' && this.faults.afterBurn?.(signer) === true) return this.restart(signer);
+        const answer = this.perform(signer, effect);
+        if (answer !== undefined) queue.push(answer);
+      }
+    }
+  }
+
+  private perform(signer: SimulatedSigner, effect: SignerEffect): SignerEvent | undefined {
+    const { sodium, shares } = this.group;
+    const share = shares.get(this.request.payload.channel)!.get(signer.identifier)!;
+    switch (effect.kind) {
+      case 'make-nonces': {
+        const pairs = Array.from({ length: effect.pairs }, () => commit(sodium, share));
+        signer.nonces.set(effect.slot, pairs);
+        const commitments = pairs.map(({ commitments: { hiding, binding } }) => ({
+          hiding: bytesToHex(hiding),
+          binding: bytesToHex(binding),
+        }));
+        return { kind: 'nonces-made', slot: effect.slot, commitments };
+      }
+      case 'take': {
+        const pairs = signer.nonces.get(effect.slot);
+        signer.nonces.delete(effect.slot);
+        if (pairs === undefined) throw new Error('nonces were taken twice');
+        signer.taken.set(effect.slot, pairs);
+        return undefined;
+      }
+      case 'burn':
+        signer.disk.attempts.set(effect.attempt, { shares: undefined });
+        return undefined;
+      case 'sign': {
+        const pairs = signer.taken.get(effect.slot)!;
+        signer.taken.delete(effect.slot);
+        const scalars = effect.sessions.map((session, index) =>
+          signShare(sodium, session, signer.identifier, pairs[index]!, share),
+        );
+        return { kind: 'signed', attempt: effect.attempt, shares: scalars };
+      }
+      case 'store-share':
+        signer.disk.attempts.set(effect.share.attempt, { shares: effect.share });
+        return undefined;
+      case 'record-decision':
+        signer.disk.said = effect.decision;
+        return undefined;
+      case 'send-decision':
+        return this.send(signer, 'decision', decisionMessage, effect.decision);
+      case 'send-commitment':
+        return this.send(signer, 'commitment', commitmentMessage, effect.commitment);
+      case 'send-share':
+        this.shares.push({ from: signer.identifier, payload: effect.share });
+        return this.send(signer, 'share', shareMessage, effect.share);
+      case 'send-answer':
+        return this.send(signer, 'answer', answerMessage, effect.answer);
+      case 'wipe':
+        for (const pair of [...(signer.nonces.get(effect.slot) ?? []), ...(signer.taken.get(effect.slot) ?? [])]) {
+          sodium.wipe(pair.hiding);
+          sodium.wipe(pair.binding);
+        }
+        signer.nonces.delete(effect.slot);
+        signer.taken.delete(effect.slot);
+        return undefined;
+    }
+  }
+
+  private send<T extends TSchema>(
+    signer: SimulatedSigner,
+    kind: ToCoordinator['kind'],
+    type: MessageType<T>,
+    payload: Static<T>,
+  ): undefined {
+    if (!signer.state.connected) return;
+    const lie = this.faults.lie;
+    const said = lie === undefined ? payload : lie(kind, payload as Record<string, unknown>, signer);
+    if (said === undefined || kind === 'connected' || kind === 'disconnected') return;
+    signer.outbox.push({ kind, envelope: sealMessage<TSchema>(type, said, signer.person) });
+  }
+
+  /** Attempts opened so far. */
+  get attempts(): number {
+    return this.round.attempts.size;
+  }
+}
+
+export { encodeCanonicalJson, toIdentifier };
