@@ -122,3 +122,12 @@ export async function readSecret(group: SecretGroup, secret: Secret): Promise<Ui
   });
   return copy;
 }
+
+/** The same group with some methods replaced. */
+export function variantOf(group: SecretGroup, change: Partial<SecretGroup>): SecretGroup {
+  const prototype = Object.getPrototypeOf(group) as Record<string, unknown>;
+  const names = Object.getOwnPropertyNames(prototype).filter((name) => name !== 'constructor');
+  const methods = names.map((name) => [name, (prototype[name] as () => unknown).bind(group)]);
+  const { name, identity, generator } = group;
+  return { ...(Object.fromEntries(methods) as SecretGroup), name, identity, generator, ...change };
+}

@@ -1,0 +1,200 @@
+/** What is left of secrets in libsodium's memory: nothing but the slots that hold them, and at the end nothing at all (T29). */
+import { createHash } from 'node:crypto';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { createSodiumGroup, testingOnlyMemory } from '../../../protocol/frost/group-sodium.ts';
+import type { Point, Secret, SealingGroup } from '../../../protocol/frost/group.ts';
+import {
+  deal,
+  dealShare,
+  finalShare,
+  groupPublicKey,
+  proveDealing,
+  proveShare,
+  sumCommitments,
+  verifyDealing,
+  verifyDealtShare,
+} from '../../../protocol/frost/keygen.ts';
+import { decodeScalar, encodeScalar, littleEndianInteger, reduceScalar } from '../../../protocol/frost/scalar.ts';
+import type { toIdentifier } from '../../../protocol/frost/sharing.ts';
+import { publicShare } from '../../../protocol/frost/sharing.ts';
+import { commit, prepareAttempt, signShare, verifyShare } from '../../../protocol/frost/sign.ts';
+import { flat, identifiers, makeKey, openSession, randomBytes, readSecret, signAll } from './keys.ts';
+
+/** Where any 8 consecutive bytes of `secret` stand in the memory. */
+function findWindows(group: SealingGroup, secret: Uint8Array): number[] {
+  const memory = Buffer.from(testingOnlyMemory(group).buffer);
+  const found = new Set<number>();
+  for (let from = 0; from + 8 <= secret.length; from++) {
+    const window = secret.subarray(from, from + 8);
+    for (let at = memory.indexOf(window); at >= 0; at = memory.indexOf(window, at + 1)) found.add(at - from);
+  }
+  return [...found];
+}
+
+const h3Prefix = Buffer.from('FROST-ED25519-SHA512-v1nonce');
+
+/** One member of 2 of 3: its part of a ceremony and of a round, with every secret and intermediate value noted on the way. */
+async function participate(group: SealingGroup) {
+  const intermediate = new Map<string, Uint8Array>();
+  const note = (name: string, bytes: Uint8Array | bigint): void => {
+    intermediate.set(name, typeof bytes === 'bigint' ? encodeScalar(reduceScalar(bytes)) : bytes.slice());
+  };
+  const valueOf = async (secret: Secret): Promise<bigint> => decodeScalar(await readSecret(group, secret))!;
+  const [one, two, three] = identifiers(1, 2, 3) as [
+    ReturnType<typeof toIdentifier>,
+    ReturnType<typeof toIdentifier>,
+    ReturnType<typeof toIdentifier>,
+  ];
+  const context = Buffer.from('context');
+
+  const dealing = deal(group, 2);
+  const [constant, linear] = [await valueOf(dealing.coefficients[0]!), await valueOf(dealing.coefficients[1]!)];
+  note('constant coefficient', constant);
+  note('linear coefficient', linear);
+  note('polynomial term', linear * 3n);
+  const proof = proveDealing(group, dealing, one, context);
+  expect(verifyDealing(group, dealing.commitments, proof, one, context)).toBe(true);
+
+  const boxKey = group.makeBoxKey();
+  const peer = group.makeBoxKey();
+  const header = Buffer.from('from 1 to 3, in this ceremony');
+  const toPeer = dealShare(group, dealing, three);
+  note('share dealt to another', await valueOf(toPeer));
+  const box = group.seal(peer.publicKey, header, [toPeer])!;
+  const [received] = group.open(peer, box, header, 1)!;
+  expect(verifyDealtShare(group, received!, three, dealing.commitments)).toBe(true);
+
+  const other = deal(group, 2);
+  note("another's coefficient", await valueOf(other.coefficients[0]!));
+  note("another's linear coefficient", await valueOf(other.coefficients[1]!));
+  const dealt = [dealShare(group, dealing, one), dealShare(group, other, one)];
+  note('own dealt share', await valueOf(dealt[0]!));
+  note('received share', await valueOf(dealt[1]!));
+  const sum = sumCommitments(group, [dealing.commitments, other.commitments]);
+  const share = finalShare(group, dealt);
+  const peerShare = finalShare(group, [received!, dealShare(group, other, three)]);
+  note("the other signer's share", await valueOf(peerShare));
+  proveShare(group, share, one, context);
+
+  const nonces = commit(group, share);
+  const peerNonces = commit(group, peerShare);
+  const attempt = prepareAttempt(group, {
+    key: groupPublicKey(group, [sum]),
+    sharings: flat(2, 3),
+    publicShares: new Map<typeof one, Point>([
+      [one, publicShare(group, sum, one)],
+      [two, publicShare(group, sum, two)],
+    ]),
+    message: Buffer.from('message'),
+    commitments: [
+      { identifier: one, ...nonces.commitments },
+      { identifier: three, ...peerNonces.commitments },
+    ],
+  });
+  const [s, d, e] = [await valueOf(share), await valueOf(nonces.hiding), await valueOf(nonces.binding)];
+  const [lambda, rho, c] = [attempt.coefficientOf(one), attempt.bindingFactorOf(one), attempt.challenge];
+  note('hiding nonce', d);
+  note('binding nonce', e);
+  note('λs', lambda * s);
+  note('cs', c * s);
+  note('cλs', c * lambda * s);
+  note('ρe', rho * e);
+  note('d + ρe', d + rho * e);
+  note('ρe + cλs', rho * e + c * lambda * s);
+  const z = signShare(group, attempt, one, nonces, share);
+  expect(verifyShare(attempt, one, z)).toBe(true);
+
+  const live = new Map([['share', await readSecret(group, share)]]);
+  for (const secret of [...dealing.coefficients, ...other.coefficients, ...dealt, toPeer, received!, peerShare])
+    group.wipe(secret);
+  for (const secret of [peerNonces.hiding, peerNonces.binding]) group.wipe(secret);
+  group.wipe(boxKey);
+  group.wipe(peer);
+  return { intermediate, live };
+}
+
+describe('a member that took part in a ceremony and a round', () => {
+  const drawn: Uint8Array[] = [];
+  let group: SealingGroup;
+  let secrets: Awaited<ReturnType<typeof participate>>;
+
+  beforeAll(async () => {
+    group = await createSodiumGroup({
+      randomBytes: (count) => {
+        const bytes = randomBytes(count);
+        drawn.push(bytes.slice());
+        return bytes;
+      },
+    });
+    drawn.length = 0;
+    secrets = await participate(group);
+  });
+
+  test('the scan sees a secret where there is one', () => {
+    const [share] = secrets.live.values();
+    const memory = testingOnlyMemory(group);
+    memory.set(share!.subarray(11, 19), 200_000);
+    expect(findWindows(group, share!)).toContain(200_000 - 11);
+    memory.fill(0, 200_000, 200_008);
+  });
+
+  test('holds its share in one place, its slot', () => {
+    for (const [name, bytes] of secrets.live) expect(findWindows(group, bytes), name).toHaveLength(1);
+  });
+
+  test('holds no nonce, coefficient, product, sum, dealt share or box plaintext', () => {
+    expect(secrets.intermediate.size).toBeGreaterThan(15);
+    for (const [name, bytes] of secrets.intermediate) expect(findWindows(group, bytes), name).toEqual([]);
+  });
+
+  test('holds none of the randomness it drew, and nothing that was hashed from it', () => {
+    const [share] = secrets.live.values();
+    const nonceRandomness = drawn.filter((bytes) => bytes.length === 32);
+    expect(nonceRandomness.length).toBeGreaterThan(3);
+    for (const bytes of drawn.filter((other) => other.length >= 8)) {
+      expect(findWindows(group, bytes)).toEqual([]);
+      expect(findWindows(group, encodeScalar(reduceScalar(littleEndianInteger(bytes))))).toEqual([]);
+      const hash = createHash('sha512').update(h3Prefix).update(bytes).update(share!).digest();
+      expect(findWindows(group, hash)).toEqual([]);
+      expect(findWindows(group, encodeScalar(reduceScalar(littleEndianInteger(hash))))).toEqual([]);
+    }
+    const boxKeys = drawn.filter((bytes) => bytes.length === 4);
+    expect(boxKeys.length).toBeGreaterThanOrEqual(24);
+    const words = Buffer.concat(boxKeys.map((bytes) => Uint8Array.from(bytes).reverse()));
+    expect(findWindows(group, words)).toEqual([]);
+  });
+
+  test('holds nothing after its end', () => {
+    group.end();
+    for (const [name, bytes] of [...secrets.live, ...secrets.intermediate]) {
+      expect(findWindows(group, bytes), name).toEqual([]);
+    }
+  });
+});
+
+test('end alone wipes what nobody wiped before', async () => {
+  const group = await createSodiumGroup({ randomBytes });
+  const key = makeKey(group, flat(2, 3));
+  const session = openSession(key, identifiers(1, 2), Buffer.from('message'));
+  const secrets = [
+    ...key.shares.values(),
+    ...[...session.nonces.values()].flatMap(({ hiding, binding }) => [hiding, binding]),
+  ];
+  const bytes = await Promise.all(secrets.map((secret) => readSecret(group, secret)));
+  for (const secret of bytes) expect(findWindows(group, secret)).toHaveLength(1);
+  group.end();
+  for (const secret of bytes) expect(findWindows(group, secret)).toEqual([]);
+});
+
+test('a computation that fails leaves nothing either', async () => {
+  const group = await createSodiumGroup({ randomBytes });
+  const key = makeKey(group, flat(2, 3));
+  const session = openSession(key, identifiers(1, 2), Buffer.from('message'));
+  const [coefficient, gone] = [group.randomSecret(), group.randomSecret()];
+  const bytes = await readSecret(group, coefficient);
+  group.wipe(gone);
+  expect(() => group.evaluatePolynomial([gone, coefficient], 1n)).toThrow();
+  expect(() => group.sum([coefficient, gone])).toThrow();
+  expect(findWindows(group, bytes)).toHaveLength(1);
+  expect(signAll(key, session).size).toBe(2);
+});
