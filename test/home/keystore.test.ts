@@ -446,16 +446,14 @@ describe('a passphrase asked for on the terminal', () => {
 
   it('is no longer asked for when the parent is killed', async () => {
     const { path } = await newFiles();
-    const terminal = onTerminal(
-      `${process.execPath} ${program} seal ${childPath} ${path} & echo parent $!; wait; stty -a`,
-    );
+    const command = `${process.execPath} ${program} seal ${childPath} ${path}`;
+    const terminal = onTerminal(`tty; ${command} & echo parent $!; wait; exec sleep 60`);
     await terminal.until('New passphrase');
-    const parent = Number(/parent (\d+)/.exec(terminal.shown())![1]);
-    const [child] = childrenOf(parent);
-    process.kill(parent, 'SIGKILL');
-    await terminal.exited;
+    const [, device, parent] = /(\/dev\/\S+)\s+parent (\d+)/.exec(terminal.shown())!;
+    const [child] = childrenOf(Number(parent));
+    process.kill(Number(parent), 'SIGKILL');
     await gone(child!);
-    expect(terminal.shown()).toMatch(/ icanon .* echo /s);
+    expect(spawnSync('stty', ['-a', '-F', device!], { encoding: 'utf8' }).stdout).toMatch(/ icanon .* echo /s);
   });
 });
 
