@@ -1,0 +1,320 @@
+/** The groups this coordinator serves: admitted charters, and for each the key epoch and the newest documents under its key. */
+import { join } from 'node:path';
+import { encodeBase64 } from '../verifier/base64.ts';
+import { parseTime } from '../verifier/time.ts';
+import { openGroupDocuments, openGroupEpoch, type GroupDocuments, type HeldDelegation } from '../client/group.ts';
+import { HomeError } from '../home/errors.ts';
+import { readFileBounded } from '../home/files.ts';
+import { decodeCertificate } from '../protocol/certificate.ts';
+import { decodeCharter, type Charter } from '../protocol/charter.ts';
+import type { Envelope } from '../protocol/envelope.ts';
+import type { Epoch } from '../protocol/epoch.ts';
+import { ProtocolError } from '../protocol/errors.ts';
+import type { Group } from '../protocol/frost/group.ts';
+import { maxCharterBytes } from '../protocol/limits.ts';
+import type { CoordinatorFrame, GroupBody } from '../protocol/messages.ts';
+import type { RequestKind } from '../protocol/request.ts';
+import { emptyRequesters, type Requesters } from '../protocol/requesters.ts';
+import { CoordinatorError } from './errors.ts';
+import { maxDelegationsPerChannel } from './limits.ts';
+import type { Log } from './log.ts';
+import type { Store, StoreRecord } from './store.ts';
+
+/** A group whose key is live: every member holds its certificate. */
+export interface KnownGroup {
+  readonly epoch: Epoch;
+  /** "Certificate stored" of every member. */
+  readonly stored: readonly Envelope[];
+  /** The newest that were verified. */
+  documents: GroupDocuments;
+}
+
+/** A document of the ceremony or a later one, as it comes out of a round. */
+export type GroupDocumentKind = Exclude<RequestKind, 'release'>;
+
+interface Options {
+  /** The folder that `admit` fills: `<SHA-256>.yaml`. */
+  readonly charters: string;
+  readonly group: Group;
+  readonly log: Log;
+}
+
+const hashPattern = /^[0-9a-f]{64}$/;
+const noDocuments: GroupDocuments = {
+  genesis: undefined,
+  requesters: undefined,
+  requestersEnvelope: undefined,
+  delegations: [],
+};
+
+/** The name of an admitted charter's file. */
+export function charterFile(folder: string, hash: string): string {
+  return join(folder, `${hash}.yaml`);
+}
+
+export class Groups {
+  readonly #options: Options;
+  readonly #charters = new Map<string, Charter>();
+  readonly #byCharter = new Map<string, KnownGroup>();
+  readonly #byKey = new Map<string, KnownGroup>();
+  /** One change of a charter's group at a time. */
+  readonly #changes = new Map<string, Promise<unknown>>();
+  #store: Store | undefined;
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  /** From here on changes are stored; before it, records are only restored. */
+  use(store: Store): void {
+    this.#store = store;
+  }
+
+  /** An admitted charter by its hash, read when first asked for. Throws `CoordinatorError('not-found')`. */
+  async charter(hash: string): Promise<Charter> {
+    const known = this.#charters.get(hash);
+    if (known !== undefined) return known;
+    if (!hashPattern.test(hash)) throw notAdmitted(hash);
+    const charter = decodeCharter(await this.#readCharter(hash), charterFile(this.#options.charters, hash));
+    if (charter.hash !== hash) throw notAdmitted(hash);
+    this.#charters.set(hash, charter);
+    return charter;
+  }
+
+  async #readCharter(hash: string): Promise<Uint8Array> {
+    try {
+      return await readFileBounded(charterFile(this.#options.charters, hash), maxCharterBytes);
+    } catch (error) {
+      if (error instanceof HomeError && error.code === 'missing') throw notAdmitted(hash);
+      throw error;
+    }
+  }
+
+  /** The live group of a charter, if there is one. */
+  ofCharter(hash: string): KnownGroup | undefined {
+    return this.#byCharter.get(hash);
+  }
+
+  /** The live group with this public key (base64url), if there is one. */
+  ofKey(groupKey: string): KnownGroup | undefined {
+    return this.#byKey.get(groupKey);
+  }
+
+  /** Takes back one stored record. Throws for a charter that is no longer admitted. */
+  async restore(
+    record: Extract<StoreRecord, { type: 'group' | 'group-document' }>,
+    blob: (hash: string) => Promise<Uint8Array>,
+  ) {
+    const charter = await this.charter(record.charter);
+    if (record.type === 'group') {
+      const body = {
+        charter: encodeBase64(charter.bytes),
+        certificate: encodeBase64(await blob(record.certificate)),
+        stored: [...record.stored] as GroupBody['stored'],
+      };
+      this.#remember({
+        epoch: openGroupEpoch(body, this.#options.group),
+        stored: record.stored,
+        documents: noDocuments,
+      });
+      return;
+    }
+    const known = this.#byCharter.get(record.charter);
+    if (known === undefined) return;
+    known.documents = newest(
+      known.documents,
+      openGroupDocuments(known.epoch, documentOf(record.document, record.envelope)),
+    );
+  }
+
+  #remember(known: KnownGroup): void {
+    this.#byCharter.set(known.epoch.charter.hash, known);
+    this.#byKey.set(known.epoch.groupKey, known);
+  }
+
+  /**
+   * Learns a group from one of its members: believes nothing that does not follow from the admitted charter and signatures, never replaces a
+   * newer document by an older one, and stores before it answers. Answers whether anything is new. Throws `ProtocolError`.
+   */
+  put(charter: Charter, body: GroupBody): Promise<boolean> {
+    return this.#inTurn(charter.hash, async () => {
+      if (body.charter !== encodeBase64(charter.bytes))
+        throw new ProtocolError('bad-charter', 'the charter is not the one that was admitted');
+      const known = this.#byCharter.get(charter.hash);
+      const next = known ?? this.#open(body);
+      this.#assertSameCertificate(next, body);
+      const offered = openGroupDocuments(next.epoch, body);
+      const documents = newest(next.documents, offered);
+      const records = changesBetween(charter.hash, next.documents, documents);
+      if (known !== undefined && records.length === 0) return false;
+      await this.#append(
+        known === undefined ? [groupRecord(next), ...records] : records,
+        known === undefined ? [next.epoch.certificate.bytes] : [],
+      );
+      // A round may have added to them meanwhile.
+      next.documents = newest(next.documents, offered);
+      this.#remember(next);
+      this.#options.log('info', 'group-learned', { group: charter.group });
+      return true;
+    });
+  }
+
+  #open(body: GroupBody): KnownGroup {
+    const epoch = openGroupEpoch(body, this.#options.group);
+    return { epoch, stored: body.stored, documents: noDocuments };
+  }
+
+  /** Two live keys for one charter cannot be: every member says "stored" once (T35). */
+  #assertSameCertificate({ epoch }: KnownGroup, body: GroupBody): void {
+    if (body.certificate === encodeBase64(epoch.certificate.bytes)) return;
+    const { hash } = decodeCertificate(Buffer.from(body.certificate, 'base64'));
+    this.#options.log('error', 'second-certificate', { group: epoch.charter.group, code: 'conflict' });
+    throw new ProtocolError(
+      'conflict',
+      `the certificate of ${epoch.charter.group} is ${epoch.certificateHash}, not ${hash}`,
+    );
+  }
+
+  /** What a signed round adds to its group: records to store with its result, and what to do once they are. */
+  added(
+    known: KnownGroup,
+    kind: GroupDocumentKind,
+    envelope: Envelope,
+  ): { readonly records: StoreRecord[]; readonly apply: () => boolean } {
+    const apply = (): boolean => {
+      const before = known.documents;
+      known.documents = newest(before, openGroupDocuments(known.epoch, documentOf(kind, envelope)));
+      return known.documents !== before;
+    };
+    return {
+      records: [{ type: 'group-document', charter: known.epoch.charter.hash, document: kind, envelope }],
+      apply,
+    };
+  }
+
+  #append(records: readonly StoreRecord[], blobs: readonly Uint8Array[]): Promise<number> {
+    if (this.#store === undefined) throw new CoordinatorError('failed', 'no store yet');
+    return this.#store.append(records, blobs);
+  }
+
+  #inTurn<T>(hash: string, change: () => Promise<T>): Promise<T> {
+    const turn = (this.#changes.get(hash) ?? Promise.resolve()).catch(() => undefined).then(change);
+    this.#changes.set(hash, turn);
+    return turn.finally(() => {
+      if (this.#changes.get(hash) === turn) this.#changes.delete(hash);
+    });
+  }
+}
+
+function notAdmitted(hash: string): CoordinatorError {
+  return new CoordinatorError(
+    'not-found',
+    `the charter ${hash.slice(0, 64)} is not admitted here; the coordinator's operator runs: frostmark coordinator admit CHARTER.yaml`,
+  );
+}
+
+/** Everything a client needs to know of a group. */
+export function bodyOf({ epoch, stored, documents }: KnownGroup): GroupBody {
+  return {
+    charter: encodeBase64(epoch.charter.bytes),
+    certificate: encodeBase64(epoch.certificate.bytes),
+    stored: [...stored] as GroupBody['stored'],
+    ...documentsOf(documents),
+  };
+}
+
+type DocumentsBody = Pick<GroupBody, 'genesis' | 'requesters' | 'delegations'>;
+
+function documentsOf({ genesis, requestersEnvelope, delegations }: GroupDocuments): DocumentsBody {
+  return {
+    genesis: (genesis ?? null) as GroupBody['genesis'],
+    requesters: (requestersEnvelope ?? null) as GroupBody['requesters'],
+    delegations: delegations.map(({ envelope }) => envelope) as GroupBody['delegations'],
+  };
+}
+
+/** The frame that shows them to members. */
+export function documentsFrame(documents: GroupDocuments): CoordinatorFrame {
+  return { type: 'documents', ...documentsOf(documents) };
+}
+
+/** Who may ask: before the first requesters document only members. */
+export function requestersOf({ epoch, documents }: KnownGroup): Requesters {
+  return documents.requesters ?? emptyRequesters(epoch.charter);
+}
+
+/** Whether a member that holds a certificate knows what we do not. */
+export function lacks(known: KnownGroup | undefined, requestersVersion: number): boolean {
+  if (known === undefined) return true;
+  const { genesis, requesters, delegations } = known.documents;
+  if (genesis === undefined || (requesters?.version ?? 0) < requestersVersion) return true;
+  const { channels } = known.epoch.charter;
+  return channels.some(
+    ({ name, validitySeconds }) =>
+      validitySeconds !== undefined && !delegations.some(({ channel }) => channel === name),
+  );
+}
+
+function documentOf(kind: GroupDocumentKind, envelope: Envelope): DocumentsBody {
+  const stored = envelope as NonNullable<GroupBody['genesis']>;
+  return {
+    genesis: kind === 'genesis' ? stored : null,
+    requesters: kind === 'requesters' ? stored : null,
+    delegations: kind === 'delegation' ? [stored] : [],
+  };
+}
+
+function groupRecord({ epoch, stored }: KnownGroup): StoreRecord {
+  return { type: 'group', charter: epoch.charter.hash, certificate: epoch.certificateHash, stored };
+}
+
+/** What of `after` is not in `before`, to be stored. */
+function changesBetween(charter: string, before: GroupDocuments, after: GroupDocuments): StoreRecord[] {
+  const record = (document: GroupDocumentKind, envelope: Envelope): StoreRecord => ({
+    type: 'group-document',
+    charter,
+    document,
+    envelope,
+  });
+  const { genesis, requestersEnvelope, delegations } = after;
+  return [
+    ...(genesis === undefined || genesis === before.genesis ? [] : [record('genesis', genesis)]),
+    ...(requestersEnvelope === undefined || requestersEnvelope === before.requestersEnvelope
+      ? []
+      : [record('requesters', requestersEnvelope)]),
+    ...delegations
+      .filter((held) => !before.delegations.includes(held))
+      .map(({ envelope }) => record('delegation', envelope)),
+  ];
+}
+
+/** The newest of both; `held` itself when `offered` has nothing newer. */
+function newest(held: GroupDocuments, offered: GroupDocuments): GroupDocuments {
+  const takesRequesters =
+    offered.requesters !== undefined && offered.requesters.version > (held.requesters?.version ?? 0);
+  const delegations = newestDelegations(held.delegations, offered.delegations);
+  const takesGenesis = held.genesis === undefined && offered.genesis !== undefined;
+  if (!takesRequesters && !takesGenesis && delegations === held.delegations) return held;
+  return {
+    genesis: held.genesis ?? offered.genesis,
+    requesters: takesRequesters ? offered.requesters : held.requesters,
+    requestersEnvelope: takesRequesters ? offered.requestersEnvelope : held.requestersEnvelope,
+    delegations,
+  };
+}
+
+function newestDelegations(
+  held: readonly HeldDelegation[],
+  offered: readonly HeldDelegation[],
+): readonly HeldDelegation[] {
+  const isHeld = (one: HeldDelegation): boolean =>
+    held.some(({ channel, delegation }) => channel === one.channel && delegation.from === one.delegation.from);
+  const all = [...held, ...offered.filter((one) => !isHeld(one))];
+  const untilOf = ({ delegation }: HeldDelegation): number => parseTime(delegation.until) ?? 0;
+  all.sort((a, b) => untilOf(b) - untilOf(a));
+  const kept = all.filter(
+    (one, index) =>
+      all.slice(0, index).filter(({ channel }) => channel === one.channel).length < maxDelegationsPerChannel,
+  );
+  return kept.every((one) => held.includes(one)) ? held : kept;
+}

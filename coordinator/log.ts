@@ -1,0 +1,25 @@
+/** The coordinator's log: one JSON object a line, naming group, member, round and code; never a payload, a token or a message's text. */
+
+export type LogLevel = 'info' | 'warn' | 'error';
+
+/** What an event was about. */
+export interface LogFields {
+  readonly group?: string | undefined;
+  readonly member?: string | undefined;
+  /** Request digest, hex. */
+  readonly round?: string | undefined;
+  readonly code?: string | undefined;
+  readonly outcome?: string | undefined;
+  readonly count?: number | undefined;
+  readonly url?: string | undefined;
+  /** Only of the coordinator's own failures, never of what a client sent. */
+  readonly failure?: string | undefined;
+}
+
+export type Log = (level: LogLevel, event: string, fields?: LogFields) => void;
+
+/** A log that hands each line, with its newline, to `write`. */
+export function createLog(write: (line: string) => void, now: () => number = Date.now): Log {
+  return (level, event, fields = {}) =>
+    write(`${JSON.stringify({ time: new Date(now()).toISOString(), level, event, ...fields })}\n`);
+}
