@@ -1,4 +1,5 @@
 /** The charter: the file that fixes members, tiers, channels and quorums. It travels byte for byte; its SHA-256 is pinned before any key exists. */
+import { isTime } from '../verifier/time.ts';
 import { decodeCard } from './card.ts';
 import { sha256Hex } from './bytes.ts';
 import { ProtocolError } from './errors.ts';
@@ -203,8 +204,8 @@ function readOpenpgp(reader: Reader, value: unknown): { userId: string; created:
   const { userId, created } = fields;
   if (typeof userId !== 'string' || userId.length < 1 || userId.length > 200)
     reader.fail(['openpgp', 'userId'], 'userId must be a text of 1 to 200 characters');
-  if (typeof created !== 'string' || Number.isNaN(Date.parse(created)))
-    reader.fail(['openpgp', 'created'], 'created must be a UTC time');
+  if (typeof created !== 'string' || !isTime(created))
+    reader.fail(['openpgp', 'created'], 'created must be a UTC time like 2026-11-22T08:00:00Z');
   return { userId, created };
 }
 

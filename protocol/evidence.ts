@@ -13,7 +13,7 @@ import {
   type SignedShare,
 } from './attempt.ts';
 import { hexToBytes, sha256Hex } from './bytes.ts';
-import { openCeremonyMessage, type CeremonyMessage } from './ceremony-messages.ts';
+import { ceremonyId, openCeremonyMessage, type CeremonyMessage } from './ceremony-messages.ts';
 import { decodeCertificate, openEpoch } from './certificate.ts';
 import { decodeCharter, type Charter, type Member } from './charter.ts';
 import { verifyReveal } from './dealing.ts';
@@ -56,11 +56,11 @@ const badCommitmentSchema = Strict({
   commitment: EnvelopeSchema,
 });
 
-/** One or two ceremony messages of one member that contradict the protocol or each other. */
+/** Two ceremony messages of one member that contradict the protocol or each other; behind a dealing, everybody's hello. */
 const ceremonySchema = Strict({
   kind: Type.Literal('ceremony'),
   charter: Base64,
-  messages: Type.Array(EnvelopeSchema, { minItems: 2, maxItems: 2 }),
+  messages: Type.Array(EnvelopeSchema, { minItems: 2, maxItems: 2 + maxMembers }),
 });
 
 const schemas = {
@@ -115,7 +115,8 @@ export function badCommitmentEvidence(charter: Charter, commitment: Envelope): E
   };
 }
 
-export function ceremonyEvidence(charter: Charter, messages: readonly [Envelope, Envelope]): Evidence {
+/** `messages` are what the ceremony's machine gives as evidence. */
+export function ceremonyEvidence(charter: Charter, messages: readonly Envelope[]): Evidence {
   return {
     kind: 'ceremony',
     charter: encodeBase64(charter.bytes),
@@ -160,8 +161,6 @@ function judgeShare(group: Group, evidence: Static<typeof wrongShareSchema>): Ve
   const charter = decodeCharter(decodeBase64(evidence.charter));
   const epoch = openEpoch(group, charter, decodeCertificate(decodeBase64(evidence.certificate)));
   const request = openRequest(evidence.request);
-  if (request.payload.certificate !== epoch.certificateHash)
-    throw new ProtocolError('wrong-certificate', 'the request is of another key epoch');
   const prepared = prepareRequest({ epoch, request, documents: evidence.documents.map(decodeBase64), earlier: [] });
   const channel = epoch.channel(request.payload.channel);
   const subject: AttemptSubject = {
@@ -226,11 +225,11 @@ function judgeCommitment(group: Group, evidence: Static<typeof badCommitmentSche
 
 function judgeCeremony(group: Group, evidence: Static<typeof ceremonySchema>): Verdict {
   const charter = decodeCharter(decodeBase64(evidence.charter));
-  const [first, second] = evidence.messages.map((envelope) => openCeremonyMessage(envelope, charter));
+  const [first, second, ...hellos] = evidence.messages.map((envelope) => openCeremonyMessage(envelope, charter));
   if (first === undefined || second === undefined || first.from.key !== second.from.key) {
     throw new ProtocolError('bad-evidence', 'the two messages are not of one member');
   }
-  const deed = contradiction(group, charter, first, second);
+  const deed = contradiction(first, second) ?? wrongDealing(group, charter, [first, second], hellos);
   if (deed === undefined)
     throw new ProtocolError('bad-evidence', `the messages of ${first.from.name} do not contradict each other`);
   return {
@@ -243,13 +242,8 @@ function judgeCeremony(group: Group, evidence: Static<typeof ceremonySchema>): V
   };
 }
 
-/** What two messages of one member prove together, if anything. */
-function contradiction(
-  group: Group,
-  charter: Charter,
-  first: CeremonyMessage,
-  second: CeremonyMessage,
-): string | undefined {
+/** What two messages of one member prove by themselves, whatever the charter says. */
+function contradiction(first: CeremonyMessage, second: CeremonyMessage): string | undefined {
   if (first.kind === 'hello' || second.kind === 'hello' || first.payload.ceremony !== second.payload.ceremony)
     return undefined;
   if (first.kind === second.kind) {
@@ -262,9 +256,32 @@ function contradiction(
     return 'signed a transcript and aborted it';
   const [commit, reveal] = [kinds.get('commit'), kinds.get('reveal')];
   if (commit?.kind !== 'commit' || reveal?.kind !== 'reveal') return undefined;
-  if (commit.payload.reveal !== reveal.hash) return 'revealed something else than it had committed to';
+  return commit.payload.reveal === reveal.hash ? undefined : 'revealed something else than it had committed to';
+}
+
+/** A dealing is judged by its charter, so all hellos must show that the ceremony was of this one: under another, right dealings look wrong. */
+function wrongDealing(
+  group: Group,
+  charter: Charter,
+  messages: readonly CeremonyMessage[],
+  hellos: readonly CeremonyMessage[],
+): string | undefined {
+  const reveal = messages.find((message) => message.kind === 'reveal');
+  if (reveal === undefined || reveal.payload.ceremony !== ceremonyOf(charter, hellos)) return undefined;
   const problem = refuseFrost(() => verifyReveal(group, charter, reveal.from, reveal.payload));
   return typeof problem === 'string' ? `dealt wrongly: ${problem}` : undefined;
+}
+
+/** The id of the ceremony that these hellos, one of each member in order of identifiers, began under this charter. */
+function ceremonyOf(charter: Charter, hellos: readonly CeremonyMessage[]): string | undefined {
+  const payloads = hellos.flatMap((hello) => (hello.kind === 'hello' ? [hello.payload] : []));
+  const [first] = payloads;
+  if (first === undefined || payloads.length !== charter.members.length) return undefined;
+  return ceremonyId(
+    charter.hash,
+    first.requesters,
+    payloads.map(({ nonce }) => nonce),
+  );
 }
 
 function refuseFrost<T>(judge: () => T): T | string {

@@ -5,7 +5,7 @@ import { channelOf, type Charter } from './charter.ts';
 import { defineMessage, decodePayload, refuseAs } from './envelope.ts';
 import { ProtocolError } from './errors.ts';
 import { maxChannels, maxRequesters, maxRequestersBytes } from './limits.ts';
-import { checkSchema, Name, Nullable, Strict, Text, Type, type Static } from './schema.ts';
+import { checkSchema, Name, Nullable, Strict, Text, Type, type Static, type TSchema } from './schema.ts';
 import { parseYaml } from './yaml.ts';
 
 const entrySchema = Strict({
@@ -65,14 +65,15 @@ export function readRequestersFile(file: Uint8Array, name: string, charter: Char
       file: name,
       line: yaml.lineOf(index === undefined ? [] : ['requesters', index]),
     });
-  requesters.forEach((entry, index) => {
+  const check = <T extends TSchema>(schema: T, entry: unknown, index: number | undefined, what: string): Static<T> => {
     try {
-      checkSchema(entrySchema, entry, 'bad-requesters', `entry ${index + 1}`);
+      return checkSchema(schema, entry, 'bad-requesters', what);
     } catch (cause) {
       throw fail(index, (cause as Error).message);
     }
-  });
-  const payload = checkSchema(documentSchema, { ...value, requesters }, 'bad-requesters', name);
+  };
+  requesters.forEach((entry, index) => check(entrySchema, entry, index, `entry ${index + 1}`));
+  const payload = check(documentSchema, { ...value, requesters }, undefined, 'the requesters document');
   const bytes = encodeCanonicalJson({ version: payload.version, requesters: payload.requesters });
   return toRequesters(payload, bytes, charter, fail);
 }

@@ -13,13 +13,15 @@ import { dsseFormat } from './format.ts';
 export function delegationOf(epoch: Epoch, channel: string, createdAtUnixSeconds: number): Uint8Array {
   const { validitySeconds } = channelOf(epoch.charter, channel);
   if (validitySeconds === undefined) throw new ProtocolError('bad-document', 'production is never delegated');
-  return encodeDelegation({
-    groupKey: decodeBase64Url(epoch.groupKey),
-    channel,
-    channelKey: epoch.channel(channel).point.bytes,
-    from: formatTimestamp(createdAtUnixSeconds),
-    until: formatTimestamp(createdAtUnixSeconds + validitySeconds),
-  });
+  return refuseAs('bad-document', 'delegation', () =>
+    encodeDelegation({
+      groupKey: decodeBase64Url(epoch.groupKey),
+      channel,
+      channelKey: epoch.channel(channel).point.bytes,
+      from: formatTimestamp(createdAtUnixSeconds),
+      until: formatTimestamp(createdAtUnixSeconds + validitySeconds),
+    }),
+  );
 }
 
 export const delegation = dsseFormat(

@@ -26,10 +26,15 @@ export function formatOf(name: string, kind: RequestKind): Format {
 
 /**
  * Every message of the request's formats, in the request's order, rebuilt from fields and whole documents.
- * Throws `ProtocolError` for a document that is not the one asked for, not of its kind, or not this group's to sign.
+ * Throws `ProtocolError` for a request of another group or key epoch, and for a document that is not the one asked for, not of its kind,
+ * or not this group's to sign.
  */
 export function prepareRequest(input: FormatInput): Prepared[] {
   const { payload } = input.request;
+  if (payload.groupKey !== input.epoch.groupKey)
+    throw new ProtocolError('wrong-group', `the request is for the group key ${payload.groupKey}`);
+  if (payload.certificate !== input.epoch.certificateHash)
+    throw new ProtocolError('wrong-certificate', 'the request is of another key epoch');
   if (input.documents.length !== payload.documents.length)
     throw new ProtocolError('bad-document', 'a document is missing');
   payload.documents.forEach((entry, index) => assertDocument(entry, input.documents[index] ?? new Uint8Array()));

@@ -553,9 +553,14 @@ function complete<K extends Exclude<CeremonyKind, 'hello'>>(
   return messages;
 }
 
+/** The hellos that are here, in order of identifiers. */
+function hellosOf(context: CeremonyContext, state: CeremonyState): CeremonyMessageOf<'hello'>[] {
+  return context.charter.members.flatMap((member) => state.inbox.hello.get(placeOf('hello', '', member)) ?? []);
+}
+
 function beginCeremony(context: CeremonyContext, state: CeremonyState): CeremonyStep | undefined {
-  const hellos = context.charter.members.map((member) => state.inbox.hello.get(placeOf('hello', '', member)));
-  if (!hellos.every((hello) => hello !== undefined)) return undefined;
+  const hellos = hellosOf(context, state);
+  if (hellos.length < context.charter.members.length) return undefined;
   const ceremony = ceremonyId(
     context.charter.hash,
     context.requesters,
@@ -612,7 +617,7 @@ function checkReveals(context: CeremonyContext, state: CeremonyState, ceremony: 
         'bad-ceremony-message',
         `${reveal.from.name}: ${verified}`,
         reveal.from.name,
-        proof,
+        [...proof, ...hellosOf(context, state).map(({ envelope }) => envelope)],
       );
     }
     dealings.set(reveal.from.identifier, verified);
