@@ -1,0 +1,41 @@
+/** `frostmark group renew` */
+import { askingOptions, connectAsAsker } from '../../asking.ts';
+import { defineCommand, text } from '../../command.ts';
+import { CommandError } from '../../errors.ts';
+import { submitAndWait, waitingOptions } from '../../waiting.ts';
+
+export const command = defineCommand({
+  home: 'asker',
+  arguments: [],
+  options: {
+    channel: text('CHANNEL', 'the channel whose key is vouched for anew'),
+    ...askingOptions,
+    ...waitingOptions,
+  },
+  about: `Has a new delegation signed by the production quorum: the channel's key may sign
+for its channel from now on, for the time that the charter gives. Do it before
+the old one ends, so that builds of the channel go on.`,
+  example: 'frostmark group renew --channel development --group GROUP.pub',
+  next: 'See until when: frostmark group show',
+  run: async (call) => {
+    const { settings, output, world } = call;
+    const { channel } = settings;
+    if (channel === undefined)
+      throw new CommandError('usage', 'no --channel was given', 'For example: --channel development');
+    const { askForDelegation } = await import('../../../requester/request.ts');
+    using connection = await connectAsAsker(call);
+    const submission = askForDelegation(
+      connection.group,
+      channel,
+      settings.note,
+      connection.identity,
+      world.nowUnixSeconds(),
+    );
+    const { digest, view } = await submitAndWait(call, connection, submission);
+    const { assertDocumentSigned } = await import('../../../requester/bundle.ts');
+    if (view !== undefined)
+      assertDocumentSigned(connection.group, view.request, submission.documents, view.body.signatures);
+    const said = view === undefined ? `asked for a delegation of ${channel}` : `the delegation of ${channel} is signed`;
+    output.result(said, { id: digest, channel, signed: view !== undefined });
+  },
+});

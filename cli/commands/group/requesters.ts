@@ -1,0 +1,40 @@
+/** `frostmark group requesters` */
+import { basename } from 'node:path';
+import { askingOptions, connectAsAsker } from '../../asking.ts';
+import { defineCommand } from '../../command.ts';
+import { submitAndWait, waitingOptions } from '../../waiting.ts';
+
+export const command = defineCommand({
+  home: 'asker',
+  arguments: [{ name: '<file>', help: 'requesters.yaml, with a higher version than the group has' }],
+  options: { ...askingOptions, ...waitingOptions },
+  about: `Has a new requesters document signed by the production quorum: who may request
+what on which channel. It replaces the one before; a member or requester asks.`,
+  example: 'frostmark group requesters requesters.yaml --note "dave joins" --group GROUP.pub',
+  next: 'See it: frostmark group show',
+  run: async (call) => {
+    const { args, settings, output, world } = call;
+    const [path = ''] = args;
+    const { readFileBounded } = await import('../../../home/files.ts');
+    const { maxRequestersBytes } = await import('../../../protocol/limits.ts');
+    const { readRequestersFile } = await import('../../../protocol/requesters.ts');
+    const { askForRequesters } = await import('../../../requester/request.ts');
+    const file = await readFileBounded(path, maxRequestersBytes);
+    using connection = await connectAsAsker(call);
+    const requesters = readRequestersFile(file, basename(path), connection.group.epoch.charter);
+    const submission = askForRequesters(
+      connection.group,
+      requesters,
+      settings.note,
+      connection.identity,
+      world.nowUnixSeconds(),
+    );
+    const { digest, view } = await submitAndWait(call, connection, submission);
+    const { assertDocumentSigned } = await import('../../../requester/bundle.ts');
+    if (view !== undefined)
+      assertDocumentSigned(connection.group, view.request, submission.documents, view.body.signatures);
+    const said =
+      view === undefined ? `asked for version ${requesters.version}` : `version ${requesters.version} is signed`;
+    output.result(said, { id: digest, version: requesters.version, signed: view !== undefined });
+  },
+});

@@ -1,0 +1,133 @@
+/** Every command by name, with the line that lists it and the door to its file: only the one that is asked for is loaded. */
+import type { AnyCommand } from '../command.ts';
+
+export interface CommandEntry {
+  /** `['sign']` or `['participant', 'join']`. */
+  readonly path: readonly string[];
+  readonly summary: string;
+  /** Absent for `verify`, which reads its own arguments. */
+  readonly load?: () => Promise<AnyCommand>;
+}
+
+/** Commands that only hold others. */
+export const groupTable: Readonly<Record<string, string>> = {
+  coordinator: 'run the coordinator: the server that holds no secret',
+  participant: 'hold a share: join a group, serve, decide',
+  requester: 'be somebody who asks for signatures',
+  group: 'look at a group, export its key, change who may ask',
+};
+
+/** In the order of the help. */
+export const commandTable: readonly CommandEntry[] = [
+  {
+    path: ['coordinator', 'init'],
+    summary: 'make its home and identity',
+    load: async () => (await import('./coordinator/init.ts')).command,
+  },
+  {
+    path: ['coordinator', 'admit'],
+    summary: 'let the group of a charter use it',
+    load: async () => (await import('./coordinator/admit.ts')).command,
+  },
+  {
+    path: ['coordinator', 'serve'],
+    summary: 'run it',
+    load: async () => (await import('./coordinator/serve.ts')).command,
+  },
+  {
+    path: ['participant', 'init'],
+    summary: 'make a home and identity, print the card',
+    load: async () => (await import('./participant/init.ts')).command,
+  },
+  {
+    path: ['participant', 'card'],
+    summary: 'print the card again',
+    load: async () => (await import('./participant/card.ts')).command,
+  },
+  {
+    path: ['participant', 'join'],
+    summary: 'make the key together with the other members',
+    load: async () => (await import('./participant/join.ts')).command,
+  },
+  {
+    path: ['participant', 'serve'],
+    summary: 'run the daemon that signs what was approved',
+    load: async () => (await import('./participant/serve.ts')).command,
+  },
+  {
+    path: ['participant', 'requests'],
+    summary: 'list what waits for a decision',
+    load: async () => (await import('./participant/requests.ts')).command,
+  },
+  {
+    path: ['participant', 'show'],
+    summary: 'show exactly what would be signed',
+    load: async () => (await import('./participant/show.ts')).command,
+  },
+  {
+    path: ['participant', 'approve'],
+    summary: 'approve a request',
+    load: async () => (await import('./participant/approve.ts')).command,
+  },
+  {
+    path: ['participant', 'refuse'],
+    summary: 'refuse a request',
+    load: async () => (await import('./participant/refuse.ts')).command,
+  },
+  {
+    path: ['participant', 'status'],
+    summary: 'how the daemon stands',
+    load: async () => (await import('./participant/status.ts')).command,
+  },
+  {
+    path: ['requester', 'init'],
+    summary: 'make a home and identity, print the card',
+    load: async () => (await import('./requester/init.ts')).command,
+  },
+  {
+    path: ['requester', 'card'],
+    summary: 'print the card again',
+    load: async () => (await import('./requester/card.ts')).command,
+  },
+  {
+    path: ['sign'],
+    summary: 'ask for files to be signed, and wait for it',
+    load: async () => (await import('./sign.ts')).command,
+  },
+  {
+    path: ['rounds'],
+    summary: 'list what was asked for',
+    load: async () => (await import('./rounds.ts')).command,
+  },
+  {
+    path: ['round'],
+    summary: 'show one of them',
+    load: async () => (await import('./round.ts')).command,
+  },
+  {
+    path: ['cancel'],
+    summary: 'take a request back',
+    load: async () => (await import('./cancel.ts')).command,
+  },
+  {
+    path: ['group', 'show'],
+    summary: 'members, quorums, keys, delegations, requesters',
+    load: async () => (await import('./group/show.ts')).command,
+  },
+  {
+    path: ['group', 'export'],
+    summary: 'the public key in the form that a tool wants',
+    load: async () => (await import('./group/export.ts')).command,
+  },
+  {
+    path: ['group', 'requesters'],
+    summary: 'have a new requesters document signed',
+    load: async () => (await import('./group/requesters.ts')).command,
+  },
+  {
+    path: ['group', 'renew'],
+    summary: 'have a new delegation of a channel signed',
+    load: async () => (await import('./group/renew.ts')).command,
+  },
+  { path: ['verify'], summary: 'check a file and its signature' },
+];

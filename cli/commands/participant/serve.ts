@@ -1,0 +1,49 @@
+/** `frostmark participant serve` */
+import { jsonLog } from '../../../participant/log.ts';
+import { coordinatorOptions, readAuthority } from '../../asking.ts';
+import { defineCommand, text } from '../../command.ts';
+import { socketOptions } from '../../deciding.ts';
+import { interruption } from '../../interrupt.ts';
+
+export const command = defineCommand({
+  home: 'participant',
+  arguments: [],
+  options: {
+    policy: text('FILE', 'policy.yaml: approve, refuse, ask or exec by rule'),
+    ...socketOptions,
+    'passphrase-file': text('FILE', 'the passphrase for the share, instead of asking'),
+    ...coordinatorOptions,
+  },
+  about: `Runs the daemon of one share holder: it fetches requests, decides by the policy
+or waits for you, and signs what enough members have approved. Without a policy
+every request waits for "frostmark participant approve ID".
+It logs JSON lines to stderr and ends at Ctrl-C or SIGTERM.`,
+  example: 'frostmark participant serve --policy policy.yaml --passphrase-file ~/secret',
+  next: `Decide, as the same user on the same host:
+frostmark participant requests
+frostmark participant show ID
+frostmark participant approve ID`,
+  run: async ({ settings, homePath, output, world }) => {
+    const { startDaemon } = await import('../../../participant/daemon.ts');
+    const passphraseFile = settings['passphrase-file'];
+    const stopped = interruption();
+    const daemon = await startDaemon({
+      home: homePath,
+      coordinator: settings.coordinator,
+      policyPath: settings.policy,
+      socketPath: settings.socket,
+      passphrase: passphraseFile === undefined ? {} : { file: passphraseFile },
+      log: jsonLog((line) => world.stderr.write(line)),
+      insecure: settings.insecure,
+      ca: await readAuthority(settings.ca),
+    });
+    output.result(`ready: ${daemon.groupLine}\ncontrol socket: ${daemon.socketPath}`, {
+      ready: true,
+      group: daemon.groupLine,
+      socket: daemon.socketPath,
+    });
+    await Promise.race([stopped, daemon.closed]);
+    await daemon.close();
+    output.talk('stopped');
+  },
+});

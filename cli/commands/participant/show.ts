@@ -1,0 +1,21 @@
+/** `frostmark participant show` */
+import { defineCommand } from '../../command.ts';
+import { askDaemon, parseId, socketOptions } from '../../deciding.ts';
+
+export const command = defineCommand({
+  home: 'participant',
+  arguments: [{ name: '<id>', help: 'the request: at least the first 8 digits of its id' }],
+  options: { ...socketOptions },
+  about: `Shows exactly what would be signed, as your own daemon rebuilt it, who has
+decided so far, and what is missing. Characters that cannot be seen, or that turn
+a line around, are shown as escapes such as \\u{202e}.`,
+  example: 'frostmark participant show 4f2a9c1b',
+  next: `Check the digests against a build of your own. Then:
+frostmark participant approve ID
+frostmark participant refuse ID --reason "the tag is wrong"`,
+  run: async (call) => {
+    const { request } = await askDaemon(call, { command: 'show', id: parseId(call.args[0] ?? '') });
+    const { requestPage } = await import('../../request-text.ts');
+    call.output.result(requestPage(request, call.world.nowUnixSeconds()), { request });
+  },
+});

@@ -1,0 +1,20 @@
+/** `frostmark round` */
+import { askingOptions, connectAsAsker } from '../asking.ts';
+import { defineCommand } from '../command.ts';
+
+export const command = defineCommand({
+  home: 'asker',
+  arguments: [{ name: '<id>', help: 'the round: at least the first 8 digits of its id' }],
+  options: { ...askingOptions },
+  about: `Shows one round: what was asked, who approved and who refused (believed only
+from their signed decisions), what is missing, and when it expires.`,
+  example: 'frostmark round 4f2a9c1b --group GROUP.pub',
+  next: 'Wait for it and get the result: the "frostmark sign" command that asked, once more.',
+  run: async (call) => {
+    using connection = await connectAsAsker(call);
+    const { findRound } = await import('../../requester/submit.ts');
+    const { roundJson, roundPage } = await import('../round-text.ts');
+    const view = await findRound(connection, call.args[0] ?? '');
+    call.output.result(roundPage(view, call.world.nowUnixSeconds()), roundJson(view));
+  },
+});

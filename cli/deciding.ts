@@ -1,0 +1,29 @@
+/** What the commands that talk to the daemon on this host have in common. */
+import { openHome } from '../home/home.ts';
+import { callControl } from '../participant/control.ts';
+import type { AnswerTo, Command, CommandName } from '../participant/control.ts';
+import { text, type Call, type OptionSpecs } from './command.ts';
+import { CommandError } from './errors.ts';
+
+export const socketOptions = {
+  socket: text('PATH', 'the control socket (default: control.sock in the home)'),
+} as const;
+
+/** Asks the daemon of this home. Throws `HomeError` and `ParticipantError`. */
+export async function askDaemon<Name extends CommandName>(
+  call: Pick<Call<typeof socketOptions & OptionSpecs>, 'settings' | 'homePath'>,
+  command: Extract<Command, { command: Name }>,
+): Promise<AnswerTo<Name>> {
+  const path = call.settings.socket ?? (await openHome('participant', call.homePath)).file('control.sock');
+  return callControl<Name>(path, command);
+}
+
+/** A request's id or enough of its beginning. Throws `CommandError('usage')`. */
+export function parseId(id: string): string {
+  if (/^[0-9a-f]{8,64}$/.test(id)) return id;
+  throw new CommandError(
+    'usage',
+    `${JSON.stringify(id.slice(0, 80))} is no id: it has 64 hexadecimal digits, of which the first 8 will do`,
+    'frostmark participant requests shows the ids.',
+  );
+}

@@ -1,0 +1,10 @@
+/** Every bound of `cli/`, with its unit and reason. */
+
+/** Bytes of a PEM file with certificate authorities: a whole system's store has about 220 KiB. */
+export const maxAuthorityBytes = 1024 * 1024;
+
+/** Milliseconds between two redraws of a progress line: what an eye can follow. */
+export const redrawIntervalMs = 100;
+
+/** Hexadecimal digits of a round's id in lists and talk: 48 bits. */
+export const shownIdDigits = 12;

@@ -1,0 +1,173 @@
+/** The one `frostmark` command: finds the command that was asked for, loads only that, runs it, and turns every ending into an exit code. */
+import { inspect } from 'node:util';
+import { Command, CommanderError, Option } from 'commander';
+import { version } from '../verifier/version.ts';
+import type { AnyCommand, OptionSpec, OptionSpecs, Values, World } from './command.ts';
+import { commandTable, groupTable, type CommandEntry } from './commands/index.ts';
+import { CommandError } from './errors.ts';
+import type { Explanation } from './exit.ts';
+import { Output } from './output.ts';
+import { homeToLookIn, resolveSettings } from './settings.ts';
+
+/** Columns of help: what every terminal has. */
+const helpWidth = 80;
+
+/** Runs `frostmark` with its arguments (without node and script) and returns the exit code. Throws nothing. */
+export async function runProgram(argv: readonly string[], world: World): Promise<number> {
+  if (argv[0] === 'verify') return verify(argv.slice(1), world);
+  try {
+    const program = await buildProgram(argv, world);
+    await program.parseAsync([...argv], { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    const { explain } = await import('./exit.ts');
+    if (world.environment['FROSTMARK_DEBUG'] === '1') world.stderr.write(`${inspect(error)}\n`);
+    return tell(explain(refine(error, argv)), argv, world);
+  }
+}
+
+/** The verifier reads its own arguments: they are the same in the one-file build. */
+async function verify(argv: readonly string[], world: World): Promise<number> {
+  const { runVerify } = await import('../verifier/command.ts');
+  return runVerify(argv, {
+    program: 'frostmark verify',
+    stdout: (text) => world.stdout.write(text),
+    stderr: (text) => world.stderr.write(text),
+    nowUnixSeconds: world.nowUnixSeconds,
+  });
+}
+
+/** Every command by name and summary; only the one that was asked for with its options. */
+async function buildProgram(argv: readonly string[], world: World): Promise<Command> {
+  const program = new Command('frostmark')
+    .description('Signs software releases with a quorum instead of a key.')
+    .usage('COMMAND [options]')
+    .version(version, '--version', 'print the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [command]', 'show the help of a command')
+    .configureOutput({
+      writeOut: (text) => world.stdout.write(text),
+      writeErr: (text) => world.stderr.write(text),
+      outputError: () => undefined, // `tell` says it, together with what to do next
+      getOutHelpWidth: () => helpWidth,
+      getErrHelpWidth: () => helpWidth,
+    })
+    .exitOverride()
+    .addHelpText('after', '\nFirst steps: frostmark participant init --help');
+  const words = argv[0] === 'help' ? argv.slice(1) : argv;
+  for (const [name, summary] of Object.entries(groupTable)) {
+    const group = program.command(name).description(summary).usage('COMMAND [options]').helpCommand(false);
+    await addCommands(group, (entry) => entry.path[0] === name && entry.path.length === 2, words, world);
+  }
+  await addCommands(program, (entry) => entry.path.length === 1, words, world);
+  return program;
+}
+
+async function addCommands(
+  parent: Command,
+  belongs: (entry: CommandEntry) => boolean,
+  words: readonly string[],
+  world: World,
+): Promise<void> {
+  for (const entry of commandTable.filter(belongs)) {
+    const command = parent.command(entry.path.at(-1) ?? '').summary(entry.summary);
+    if (entry.load !== undefined && entry.path.every((word, index) => words[index] === word))
+      define(command, await entry.load(), world);
+  }
+}
+
+function define(command: Command, spec: AnyCommand, world: World): void {
+  command.description(spec.about);
+  for (const { name, help } of spec.arguments) command.argument(name, help);
+  for (const [name, option] of Object.entries(spec.options)) command.addOption(toOption(name, option));
+  command
+    .option('--home <DIR>', `its folder (default: ${defaultHomeText(spec)})`)
+    .option('--json', 'results as JSON on stdout, one value a line')
+    .addHelpText('after', `\nExample:\n${indent(spec.example)}\n\nNext:\n${indent(spec.next)}`)
+    .action(async () => {
+      await run(spec, command, world);
+    });
+}
+
+function defaultHomeText({ home }: AnyCommand): string {
+  return home === 'asker' ? '~/.frostmark/requester, or participant' : `~/.frostmark/${home}`;
+}
+
+function indent(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => `  ${line}`.trimEnd())
+    .join('\n');
+}
+
+function toOption(name: string, { value, help }: OptionSpec): Option {
+  return new Option(value === undefined ? `--${name}` : `--${name} <${value}>`, help);
+}
+
+async function run(spec: AnyCommand, command: Command, world: World): Promise<void> {
+  const given = command.opts<Readonly<Record<string, string | boolean | undefined>>>();
+  const homePath = (given['home'] as string | undefined) ?? nonEmpty(world.environment['FROSTMARK_HOME']);
+  const flags = toFlags(spec.options, given);
+  const home = await homeToLookIn(spec.home, homePath);
+  const options = { ...spec.options, json: jsonOption };
+  const settings = await resolveSettings(
+    options,
+    { ...flags, ...(given['json'] === true ? { json: true } : {}) },
+    home,
+    world.environment,
+  );
+  const output = new Output({ ...world, json: settings.json === true });
+  await spec.run({ args: command.args, settings, homePath, output, world });
+}
+
+const jsonOption = { kind: 'switch', value: undefined, help: '' } as const;
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
+}
+
+/** Commander names flags in camel case, and takes `--no-x` for the denial of `--x`; the settings have their long names. */
+function toFlags(
+  options: OptionSpecs,
+  given: Readonly<Record<string, string | boolean | undefined>>,
+): Values<OptionSpecs> {
+  const entries = Object.entries(options).flatMap(
+    ([name, option]): (readonly [string, string | boolean | string[]])[] => {
+      const value = given[toOption(name, option).attributeName()];
+      if (name.startsWith('no-')) return value === false ? [[name, true]] : [];
+      if (value === undefined || value === false) return [];
+      return [[name, option.kind === 'list' ? splitList(String(value)) : value]];
+    },
+  );
+  return Object.fromEntries(entries);
+}
+
+function splitList(text: string): string[] {
+  return text.split(',').map((item) => item.trim());
+}
+
+/** Commander's own refusals become ours, with the nearest command or flag as the hint. */
+function refine(error: unknown, argv: readonly string[]): unknown {
+  if (!(error instanceof CommanderError)) return error;
+  const asked = commandTable.find(({ path }) => path.every((word, index) => argv[index] === word));
+  const help = `frostmark ${[...(asked?.path ?? groupOf(argv)), '--help'].join(' ')} shows how to ask.`;
+  if (error.code === 'commander.help') return new CommandError('usage', 'no command was given', help);
+  const [message = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
+  const nearest = /^\(Did you mean (.*)\?\)$/.exec(rest.join(' '))?.[1];
+  return new CommandError('usage', message, nearest === undefined ? help : `Did you mean ${nearest}? ${help}`);
+}
+
+function groupOf(argv: readonly string[]): string[] {
+  const [first] = argv;
+  return first !== undefined && Object.hasOwn(groupTable, first) ? [first] : [];
+}
+
+function tell({ exitCode, code, message, hint }: Explanation, argv: readonly string[], world: World): number {
+  const json = argv.includes('--json');
+  const output = new Output({ ...world, json });
+  output.event({ error: { code, message, hint, exitCode } });
+  output.talk(`${output.toTalk('red', 'error:')} ${message}`);
+  if (hint !== undefined) output.talk(`${output.toTalk('dim', 'hint:')} ${hint}`);
+  return exitCode;
+}

@@ -1,0 +1,76 @@
+/** Where a value comes from: the flag, then `FROSTMARK_*`, then `config.yaml` in the home. */
+import { join } from 'node:path';
+import { loadSettings, type SettingTable } from '../home/config.ts';
+import { HomeError } from '../home/errors.ts';
+import { defaultHomePath, openHome, type Home, type Role } from '../home/home.ts';
+import type { HomeOf, OptionSpecs, Values } from './command.ts';
+
+const asker = {
+  group: 'text',
+  coordinator: 'text',
+  channel: 'text',
+  product: 'text',
+  format: 'list',
+  wait: 'text',
+  json: 'switch',
+} as const satisfies SettingTable;
+
+/**
+ * What may stand in a home's `config.yaml`: one file serves all commands of its role, so each of them knows the flags of all.
+ * Answers to questions (`--yes`), reasons and notes belong to one call and are flags only.
+ */
+const settingTables: Readonly<Record<Role, SettingTable>> = {
+  coordinator: {
+    listen: 'text',
+    url: 'text',
+    'tls-cert': 'text',
+    'tls-key': 'text',
+    insecure: 'switch',
+    json: 'switch',
+  },
+  participant: {
+    ...asker,
+    requesters: 'text',
+    policy: 'text',
+    socket: 'text',
+    'passphrase-file': 'text',
+    insecure: 'switch',
+  },
+  requester: asker,
+};
+
+/** Resolves the values of one command. Throws `HomeError('bad-config')`. */
+export async function resolveSettings<O extends OptionSpecs>(
+  options: O,
+  flags: Values<O>,
+  home: Home,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<Values<O>> {
+  const table = settingTables[home.role];
+  const settings: Readonly<Record<string, unknown>> = await loadSettings({ table, flags: {}, environment, home });
+  const known = Object.entries(settings).filter(([name]) => name in options);
+  return { ...Object.fromEntries(known), ...flags };
+}
+
+/** A home that may not be there yet: only to look for its `config.yaml`. */
+export async function homeToLookIn(whose: HomeOf, path: string | undefined): Promise<Home> {
+  if (whose === 'asker') return openAskerHome(path).catch(() => homeToLookIn('requester', path));
+  const folder = path ?? defaultHomePath(whose);
+  return { role: whose, path: folder, file: (name) => join(folder, name) };
+}
+
+/**
+ * The home of whoever asks: a requester's, else a member's (a member may always ask for requesters and delegations).
+ * Throws `HomeError` of the requester's home when there is neither.
+ */
+export async function openAskerHome(path: string | undefined): Promise<Home> {
+  try {
+    return await openHome('requester', path);
+  } catch (error) {
+    const other = path === undefined ? 'missing' : 'wrong-role';
+    if (!(error instanceof HomeError) || error.code !== other) throw error;
+    return openHome('participant', path).catch(() => {
+      throw error;
+    });
+  }
+}

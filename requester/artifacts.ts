@@ -1,0 +1,108 @@
+/** Artifacts: files of any size, hashed as streams, as they stand in a request. */
+import { createHash } from 'node:crypto';
+import { stat, type FileHandle } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { isSubjectName } from '../verifier/names.ts';
+import { openFile, readingFrom } from '../verifier/open-file.ts';
+import { printable } from '../verifier/printable.ts';
+import { maxArtifacts } from '../protocol/limits.ts';
+import type { Artifact } from '../protocol/request.ts';
+import { RequesterError } from './errors.ts';
+import { hashChunkBytes } from './limits.ts';
+
+/** A file on disk and what a request says of it. */
+export interface ArtifactFile extends Artifact {
+  readonly path: string;
+}
+
+/** Bytes, over all files together. */
+export interface HashProgress {
+  readonly path: string;
+  readonly hashedBytes: number;
+  readonly totalBytes: number;
+}
+
+/**
+ * Hashes files in the order given, SHA-256 and SHA-512 in one pass, in constant memory. Names are judged before a byte is read.
+ * Throws `RequesterError` (`bad-artifact`, `changed-file`) and the `VerifyError` of a file that is missing, unreadable or not regular.
+ */
+export async function hashArtifacts(
+  paths: readonly string[],
+  onProgress?: (progress: HashProgress) => void,
+): Promise<ArtifactFile[]> {
+  const totalBytes = await assertArtifacts(paths);
+  const artifacts: ArtifactFile[] = [];
+  let earlierBytes = 0;
+  for (const path of paths) {
+    const artifact = await hashFile(path, (bytes) =>
+      onProgress?.({ path, hashedBytes: earlierBytes + bytes, totalBytes }),
+    );
+    earlierBytes += artifact.size;
+    artifacts.push(artifact);
+  }
+  return artifacts;
+}
+
+/** Judges names and opens every file once, before anything is hashed: a typing error shows at once. Returns all bytes together. */
+export async function assertArtifacts(paths: readonly string[]): Promise<number> {
+  assertNames(paths);
+  let total = 0;
+  for (const path of paths) {
+    await using handle = await openFile(path);
+    total += (await handle.stat()).size;
+  }
+  return total;
+}
+
+/** What an installer compares is the base name, so that is what must be usable and unique. */
+function assertNames(paths: readonly string[]): void {
+  if (paths.length === 0) throw new RequesterError('bad-artifact', 'no file was given');
+  if (paths.length > maxArtifacts)
+    throw new RequesterError('bad-artifact', `${paths.length} files were given, one request takes ${maxArtifacts}`);
+  const seen = new Map<string, string>();
+  for (const path of paths) {
+    const name = basename(path);
+    if (!isSubjectName(name))
+      throw new RequesterError('bad-artifact', `${printable(path)} has a name that cannot be signed`);
+    const other = seen.get(name);
+    if (other !== undefined) {
+      throw new RequesterError(
+        'bad-artifact',
+        `${printable(other)} and ${printable(path)} have one name; a request names each file once`,
+      );
+    }
+    seen.set(name, path);
+  }
+}
+
+/** Hashes one descriptor to its end and refuses if file or path changed meanwhile. */
+async function hashFile(path: string, onBytes: (bytes: number) => void): Promise<ArtifactFile> {
+  await using handle = await openFile(path);
+  const before = await fingerprint(handle);
+  const sha256 = createHash('sha256');
+  const sha512 = createHash('sha512');
+  const chunk = new Uint8Array(hashChunkBytes);
+  let size = 0;
+  for (;;) {
+    const { bytesRead } = await readingFrom(path, () => handle.read(chunk, 0, chunk.length, size));
+    if (bytesRead === 0) break;
+    const bytes = chunk.subarray(0, bytesRead);
+    sha256.update(bytes);
+    sha512.update(bytes);
+    onBytes((size += bytesRead));
+  }
+  if ((await fingerprint(handle)) !== before || (await fingerprint(path)) !== before)
+    throw new RequesterError('changed-file', `${printable(path)} changed while it was hashed`);
+  return { path, name: basename(path), size, sha256: sha256.digest('hex'), sha512: sha512.digest('hex') };
+}
+
+async function fingerprint(file: FileHandle | string): Promise<string> {
+  const read = typeof file === 'string' ? stat(file, { bigint: true }) : file.stat({ bigint: true });
+  const stats = await read.catch(() => undefined);
+  return stats === undefined ? 'gone' : [stats.dev, stats.ino, stats.size, stats.mtimeNs].join(':');
+}
+
+/** The entry of a request: the path is nobody else's business. */
+export function toArtifact({ name, size, sha256, sha512 }: ArtifactFile): Artifact {
+  return { name, size, sha256, sha512 };
+}

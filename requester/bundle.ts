@@ -1,0 +1,110 @@
+/** The file beside each artifact: assembled from the round's signature and the delegation, verified as an installer would, then written. */
+import { decodeBase64Url } from '../verifier/base64.ts';
+import { bundleSuffix, encodeBundle } from '../verifier/bundle.ts';
+import { encodeEnvelope, type Envelope } from '../verifier/dsse.ts';
+import { verifySignature } from '../verifier/ed25519.ts';
+import { verifyRelease } from '../verifier/verify.ts';
+import { currentDelegation, type HeldDelegation, type OpenedGroup } from '../client/group.ts';
+import { writeFileAtomic } from '../home/files.ts';
+import { hexToBytes } from '../protocol/bytes.ts';
+import { production } from '../protocol/charter.ts';
+import { prepareRequest } from '../protocol/formats/index.ts';
+import type { Request } from '../protocol/request.ts';
+import { hashArtifacts, type ArtifactFile } from './artifacts.ts';
+import { RequesterError } from './errors.ts';
+
+/** Readable by everybody, as the artifact is: a signature is no secret. */
+const bundleMode = 0o644;
+
+/**
+ * The signed envelopes of a request, in the order of its formats; every signature is verified over the bytes rebuilt here.
+ * `signatures` are the coordinator's, 64 bytes each in hex. Throws `RequesterError('bad-result')`.
+ */
+export function openResult(
+  { epoch }: OpenedGroup,
+  request: Request,
+  documents: readonly Uint8Array[],
+  signatures: readonly string[],
+): Envelope[] {
+  const key = decodeBase64Url(epoch.channel(request.payload.channel).key);
+  const prepared = prepareRequest({ epoch, request, documents, earlier: [] });
+  if (signatures.length !== prepared.length)
+    throw new RequesterError(
+      'bad-result',
+      `${signatures.length} signatures were published instead of ${prepared.length}`,
+    );
+  return prepared.map(({ message, state }, index) => {
+    const signature = hexToBytes(signatures[index] ?? '');
+    if (!verifySignature(key, message, signature))
+      throw new RequesterError('bad-result', `the signature that the coordinator published does not verify`);
+    return encodeEnvelope(state.payloadType, state.payload, '', signature);
+  });
+}
+
+/** The delegation of `channel` that holds at this time and longest; `null` for production. Throws `RequesterError('no-delegation')`. */
+export function delegationFor(group: OpenedGroup, channel: string, atUnixSeconds: number): HeldDelegation | null {
+  if (channel === production) return null;
+  const current = currentDelegation(group.delegations, channel, atUnixSeconds);
+  if (current === undefined)
+    throw new RequesterError('no-delegation', `the group has no delegation for ${channel} that is valid now`);
+  return current;
+}
+
+/**
+ * The bundle's bytes for a signed release.
+ * Throws `RequesterError` (`bad-result`, `no-delegation`) and whatever the verifier finds in it.
+ */
+export function assembleBundle(
+  group: OpenedGroup,
+  request: Request,
+  signatures: readonly string[],
+  atUnixSeconds: number,
+): Uint8Array {
+  const [statement] = openResult(group, request, [], signatures);
+  if (statement === undefined) throw new RequesterError('bad-result', 'the round has no native signature');
+  const delegation = delegationFor(group, request.payload.channel, atUnixSeconds);
+  return encodeBundle({ statement, delegation: delegation?.envelope ?? null });
+}
+
+/** The quorum signed these very documents. Throws `RequesterError('bad-result')`. */
+export function assertDocumentSigned(
+  group: OpenedGroup,
+  request: Request,
+  documents: readonly Uint8Array[],
+  signatures: readonly string[],
+): void {
+  openResult(group, request, documents, signatures);
+}
+
+/**
+ * Verifies the bundle over every file as it is on disk now, then writes it beside each of them, whole or not at all.
+ * Returns the paths written. Throws `RequesterError('changed-file')`, `VerifyError` or `HomeError`; by then nothing, or whole bundles, were written.
+ */
+export async function writeBundles(
+  group: OpenedGroup,
+  channel: string,
+  files: readonly ArtifactFile[],
+  bundle: Uint8Array,
+  atUnixSeconds: number,
+): Promise<string[]> {
+  // The wait may have taken days: what is verified is what stands there today.
+  const today = await hashArtifacts(files.map(({ path }) => path));
+  for (const { path, name, sha256 } of today) {
+    if (files.find((file) => file.path === path)?.sha256 !== sha256)
+      throw new RequesterError('changed-file', `${path} changed since its signature was asked for`);
+    verifyRelease({
+      bundle,
+      groupKey: decodeBase64Url(group.epoch.groupKey),
+      channel,
+      at: atUnixSeconds,
+      sha256,
+      name,
+    });
+  }
+  const written: string[] = [];
+  for (const { path } of files) {
+    await writeFileAtomic(path + bundleSuffix, bundle, { mode: bundleMode });
+    written.push(path + bundleSuffix);
+  }
+  return written;
+}

@@ -1,0 +1,42 @@
+/** What can go wrong while something is asked to be signed: one class, a closed set of codes. */
+
+/**
+ * - `bad-artifact`: a file's name, or the set of files, cannot be signed.
+ * - `changed-file`: a file changed while it was hashed, or since.
+ * - `bad-field`: product, release, note, format or document cannot be asked for like this.
+ * - `no-delegation`: the group has no delegation that is valid now for the channel.
+ * - `not-found`: no round of this group has the id.
+ * - `ambiguous`: several rounds begin like this.
+ * - `bad-result`: what the coordinator published does not verify.
+ * - `unproved`: the coordinator claims an end of the round that nothing it shows proves.
+ * - `pending`: the round still stood open at the deadline.
+ * - `refused`: verified refusals leave no qualified set.
+ * - `expired`: the request died before it was signed.
+ * - `faulted`: verified refusals and proved faults leave no qualified set.
+ * - `cancelled`: whoever asked took the request back.
+ */
+export type RequesterErrorCode =
+  | 'bad-artifact'
+  | 'changed-file'
+  | 'bad-field'
+  | 'no-delegation'
+  | 'not-found'
+  | 'ambiguous'
+  | 'bad-result'
+  | 'unproved'
+  | 'pending'
+  | 'refused'
+  | 'expired'
+  | 'faulted'
+  | 'cancelled';
+
+/** A refusal by `requester/`. The message is lower case and says what was found. */
+export class RequesterError extends Error {
+  readonly code: RequesterErrorCode;
+
+  constructor(code: RequesterErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'RequesterError';
+    this.code = code;
+  }
+}

@@ -1,0 +1,173 @@
+/** Builds a request and signs it with the identity of whoever asks; judged here by the rules that coordinator and members apply. */
+import type { OpenedGroup } from '../client/group.ts';
+import { isText } from '../verifier/names.ts';
+import { maxTextBytes } from '../verifier/limits.ts';
+import { sha256Hex } from '../protocol/bytes.ts';
+import { channelOf, production, type Member } from '../protocol/charter.ts';
+import { sealMessage, type Envelope, type Identity } from '../protocol/envelope.ts';
+import { formatOf, prepareRequest } from '../protocol/formats/index.ts';
+import { delegationOf } from '../protocol/formats/delegation.ts';
+import { maxNoteCharacters, maxProductCharacters, maxReleaseCharacters } from '../protocol/limits.ts';
+import {
+  askerOf,
+  cancelMessage,
+  keptOut,
+  openRequest,
+  requestMessage,
+  type Asker,
+  type Request,
+  type RequestPayload,
+  type Source,
+} from '../protocol/request.ts';
+import type { Requesters } from '../protocol/requesters.ts';
+import { formatTimestamp } from '../protocol/time.ts';
+import { toArtifact, type ArtifactFile } from './artifacts.ts';
+import { RequesterError } from './errors.ts';
+
+/** A signed request with the bytes of its documents, and who takes part in it. */
+export interface Submission {
+  readonly request: Request;
+  readonly documents: readonly Uint8Array[];
+  readonly asker: Asker;
+  /** The member that may not sign it, because it is the asker's own. */
+  readonly keptOut: Member | undefined;
+}
+
+/** What a person says about a release. */
+export interface ReleaseWish {
+  readonly channel: string;
+  readonly formats: readonly string[];
+  readonly artifacts: readonly ArtifactFile[];
+  readonly product: string | undefined;
+  readonly release: string | undefined;
+  readonly source: Source | null;
+  readonly note: string | undefined;
+}
+
+/** Throws `RequesterError('bad-field')` and the `ProtocolError`s of `askerOf`, `channelOf` and `formatOf`. */
+export function askForRelease(
+  group: OpenedGroup,
+  wish: ReleaseWish,
+  identity: Identity,
+  nowUnixSeconds: number,
+): Submission {
+  channelOf(group.epoch.charter, wish.channel);
+  for (const format of wish.formats) formatOf(format, 'release');
+  const payload: RequestPayload = {
+    groupKey: group.epoch.groupKey,
+    certificate: group.epoch.certificateHash,
+    kind: 'release',
+    channel: wish.channel,
+    formats: [...wish.formats],
+    artifacts: wish.artifacts.map(toArtifact),
+    documents: [],
+    product: fieldOf('product', wish.product, maxProductCharacters),
+    release: fieldOf('release', wish.release, maxReleaseCharacters),
+    source: wish.source,
+    note: noteOf(wish.note),
+    createdAt: formatTimestamp(nowUnixSeconds),
+  };
+  return sign(group, payload, [], identity, false);
+}
+
+/** One line that a verifier prints. */
+function fieldOf(name: string, text: string | undefined, maxCharacters: number): string | null {
+  if (text === undefined) return null;
+  if (text.length > maxCharacters || !isText(text, maxTextBytes))
+    throw new RequesterError('bad-field', `--${name} must be one line of 1 to ${maxCharacters} characters`);
+  return text;
+}
+
+function noteOf(text: string | undefined): string | null {
+  if (text === undefined || text === '') return null;
+  if (text.length > maxNoteCharacters || !text.isWellFormed())
+    throw new RequesterError('bad-field', `--note has at most ${maxNoteCharacters} characters`);
+  return text;
+}
+
+/** Asks for a new requesters document. Throws what `askForRelease` does. */
+export function askForRequesters(
+  group: OpenedGroup,
+  requesters: Requesters,
+  note: string | undefined,
+  identity: Identity,
+  nowUnixSeconds: number,
+): Submission {
+  if (requesters.version <= group.requesters.version) {
+    throw new RequesterError(
+      'bad-field',
+      `version ${requesters.version} is not newer than the group's requesters document, version ${group.requesters.version}`,
+    );
+  }
+  return askForDocument(
+    group,
+    { kind: 'requesters', bytes: requesters.bytes, isFirst: false },
+    note,
+    identity,
+    nowUnixSeconds,
+  );
+}
+
+/** Asks for a delegation of `channel` that begins now. Throws what `askForRelease` does. */
+export function askForDelegation(
+  group: OpenedGroup,
+  channel: string,
+  note: string | undefined,
+  identity: Identity,
+  nowUnixSeconds: number,
+): Submission {
+  channelOf(group.epoch.charter, channel);
+  if (channel === production)
+    throw new RequesterError('bad-field', 'production signs under the group key itself and needs no delegation');
+  const bytes = delegationOf(group.epoch, channel, nowUnixSeconds);
+  // The first one belongs to the ceremony: its asker's own member may sign it, or nobody ever could.
+  const isFirst = !group.delegations.some((held) => held.channel === channel);
+  return askForDocument(group, { kind: 'delegation', bytes, isFirst }, note, identity, nowUnixSeconds);
+}
+
+function askForDocument(
+  group: OpenedGroup,
+  {
+    kind,
+    bytes,
+    isFirst,
+  }: { readonly kind: 'requesters' | 'delegation'; readonly bytes: Uint8Array; readonly isFirst: boolean },
+  note: string | undefined,
+  identity: Identity,
+  nowUnixSeconds: number,
+): Submission {
+  const payload: RequestPayload = {
+    groupKey: group.epoch.groupKey,
+    certificate: group.epoch.certificateHash,
+    kind,
+    channel: production,
+    formats: [kind],
+    artifacts: [],
+    documents: [{ kind, size: bytes.length, sha256: sha256Hex(bytes) }],
+    product: null,
+    release: null,
+    source: null,
+    note: noteOf(note),
+    createdAt: formatTimestamp(nowUnixSeconds),
+  };
+  return sign(group, payload, [bytes], identity, isFirst);
+}
+
+/** Everything that the coordinator and every member will check is checked before it is sent. */
+function sign(
+  group: OpenedGroup,
+  payload: RequestPayload,
+  documents: readonly Uint8Array[],
+  identity: Identity,
+  isCeremonyDocument: boolean,
+): Submission {
+  const request = openRequest(sealMessage(requestMessage, payload, identity));
+  const asker = askerOf(request, group.epoch.charter, group.requesters);
+  prepareRequest({ epoch: group.epoch, request, documents, earlier: [] });
+  return { request, documents, asker, keptOut: keptOut(request, asker, isCeremonyDocument) };
+}
+
+/** The signed wish to take a request back; only its asker's counts. */
+export function cancellationOf(group: OpenedGroup, requestDigest: string, identity: Identity): Envelope {
+  return sealMessage(cancelMessage, { groupKey: group.epoch.groupKey, requestDigest }, identity);
+}

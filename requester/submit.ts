@@ -1,0 +1,141 @@
+/** Submits a request and waits for its end, believing only what is signed. */
+import { createNobleGroup } from '../protocol/frost/group-noble.ts';
+import { randomBytes } from 'node:crypto';
+import { ClientError } from '../client/errors.ts';
+import { ProtocolError } from '../protocol/errors.ts';
+import { sha256Hex } from '../protocol/bytes.ts';
+import type { RoundBody } from '../protocol/messages.ts';
+import { submissionId, type Request } from '../protocol/request.ts';
+import type { Connection } from './connect.ts';
+import { RequesterError } from './errors.ts';
+import { clockGraceSeconds, maxTimerMs, minPrefixDigits } from './limits.ts';
+import type { Submission } from './request.ts';
+import { assertGoesOn, judgeFaults, openRound, type RoundView } from './round.ts';
+
+/** A round that handles our submission: ours, or the same one that was there before. */
+export interface Submitted {
+  /** Names the round. */
+  readonly digest: string;
+  readonly joined: boolean;
+}
+
+/** Submits and uploads what is missing; the same submission joins the round that exists. Throws `ClientError`. */
+export async function submit({ client }: Connection, { request, documents }: Submission): Promise<Submitted> {
+  const { digest, joined, missing } = await client.submit(request.envelope);
+  for (const bytes of documents) {
+    if (missing.includes(sha256Hex(bytes))) await client.putDocument(digest, bytes);
+  }
+  return { digest, joined };
+}
+
+export interface WaitOptions {
+  /** Unix seconds at which to stop waiting; when the request expires by default. */
+  readonly untilUnixSeconds?: number | undefined;
+  readonly nowUnixSeconds: () => number;
+  /** Told how the round stands, now and after every change. */
+  readonly onView?: ((view: RoundView) => void) | undefined;
+  /** Told when the connection broke and is tried again. */
+  readonly onRetry?: ((error: Error) => void) | undefined;
+  /** The person has seen enough: the round goes on without us. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Waits until the round of `request` is signed. Throws `RequesterError`: `refused`, `faulted`, `expired`, `cancelled`, `unproved`, or
+ * `pending` at the deadline or when the signal fires; and `ClientError` for what no retry can mend.
+ */
+export async function waitForRound(
+  connection: Connection,
+  digest: string,
+  request: Request,
+  options: WaitOptions,
+): Promise<RoundView> {
+  const first = checkRound(connection, digest, request, await connection.client.round(digest));
+  const deadline = deadlineOf(first, options);
+  using timer = signalAt(deadline, options.nowUnixSeconds);
+  const signal = options.signal === undefined ? timer.signal : AbortSignal.any([timer.signal, options.signal]);
+  for await (const body of connection.client.watchRound(digest, { signal, onRetry: options.onRetry })) {
+    const view = checkRound(connection, digest, request, body);
+    options.onView?.(view);
+    assertGoesOn(view, await provedFaults(connection, view), options.nowUnixSeconds());
+    if (view.outcome === 'signed') return view;
+  }
+  // Past its expiry no member signs it any more, whatever the coordinator does.
+  if (options.signal?.aborted !== true && deadline >= first.expiresAtUnixSeconds)
+    throw new RequesterError('expired', 'the request expired before enough members had approved');
+  throw new RequesterError('pending', 'the request is still pending');
+}
+
+/** The coordinator may show us no other round than that of our very submission, made by us earlier at most. */
+function checkRound({ group }: Connection, digest: string, request: Request, body: RoundBody): RoundView {
+  if (body.digest !== digest) throw new RequesterError('bad-result', 'the coordinator answers for another round');
+  const view = openRound(group, body);
+  if (submissionId(view.request) !== submissionId(request))
+    throw new RequesterError('bad-result', `round ${digest} asks for something else than we do`);
+  return view;
+}
+
+function deadlineOf(view: RoundView, { untilUnixSeconds }: WaitOptions): number {
+  const last = view.expiresAtUnixSeconds + clockGraceSeconds;
+  return untilUnixSeconds === undefined ? last : Math.min(untilUnixSeconds, last);
+}
+
+/** Fires at that time, however far away. */
+function signalAt(unixSeconds: number, now: () => number): Disposable & { readonly signal: AbortSignal } {
+  const controller = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const wait = (): void => {
+    const leftMs = (unixSeconds - now()) * 1000;
+    if (leftMs <= 0) controller.abort();
+    else timer = setTimeout(wait, Math.min(leftMs, maxTimerMs));
+  };
+  wait();
+  return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
+/** Only a round that is said to have ended by faults needs them proved. */
+async function provedFaults({ client, group }: Connection, view: RoundView): Promise<ReadonlySet<string>> {
+  if (view.outcome !== 'faulted') return new Set();
+  const files: Uint8Array[] = [];
+  for (const hash of view.body.evidence) files.push(await client.evidence(view.request.digest, hash));
+  const arithmetic = createNobleGroup({ randomBytes: (count) => new Uint8Array(randomBytes(count)) });
+  return judgeFaults(arithmetic, group, view, files);
+}
+
+/** Rounds of the group, newest first; what the coordinator shows and cannot be opened is left out. */
+export async function listRounds({ client, group }: Connection): Promise<RoundView[]> {
+  const bodies = await client.rounds(group.epoch.groupKey);
+  return bodies.flatMap((body) => {
+    try {
+      return [openRound(group, body)];
+    } catch (error) {
+      if (error instanceof ProtocolError || error instanceof RequesterError) return [];
+      throw error;
+    }
+  });
+}
+
+/** One round by its id, or by 8 or more of its first digits. Throws `RequesterError` (`not-found`, `ambiguous`, `bad-field`). */
+export async function findRound(connection: Connection, id: string): Promise<RoundView> {
+  if (!/^[0-9a-f]{1,64}$/.test(id) || id.length < minPrefixDigits) {
+    throw new RequesterError(
+      'bad-field',
+      `${JSON.stringify(id.slice(0, 80))} is no id of a round: it has 64 hexadecimal digits, of which ${minPrefixDigits} will do`,
+    );
+  }
+  if (id.length === 64) return openRound(connection.group, await roundBodyOf(connection, id));
+  const [found, ...more] = (await listRounds(connection)).filter(({ request }) => request.digest.startsWith(id));
+  if (found === undefined) throw new RequesterError('not-found', `no round of this group begins with ${id}`);
+  if (more.length > 0)
+    throw new RequesterError('ambiguous', `${more.length + 1} rounds begin with ${id}; give more digits`);
+  return found;
+}
+
+async function roundBodyOf({ client }: Connection, id: string): Promise<RoundBody> {
+  try {
+    return await client.round(id);
+  } catch (error) {
+    if (!(error instanceof ClientError) || error.refusal?.status !== 404) throw error;
+    throw new RequesterError('not-found', `this group has no round ${id}`, { cause: error });
+  }
+}
