@@ -135,7 +135,7 @@ export function judgeEvidence(group: Group, bytes: Uint8Array): Verdict {
   const value = refuseAs('bad-evidence', 'evidence', () =>
     decodeCanonicalJson(bytes, { maxBytes: maxEvidenceBytes, maxDepth: maxJsonDepth }),
   );
-  const kind = typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined;
+  const kind = typeof value === 'object' && value !== null && 'kind' in value ? value.kind : null;
   switch (kind) {
     case 'wrong-share':
       return refuseAs('bad-evidence', kind, () =>
@@ -150,10 +150,7 @@ export function judgeEvidence(group: Group, bytes: Uint8Array): Verdict {
         judgeCeremony(group, checkSchema(schemas[kind], value, 'bad-evidence', kind)),
       );
     default:
-      throw new ProtocolError(
-        'bad-evidence',
-        `there is no evidence of kind ${JSON.stringify(kind)?.slice(0, 40) ?? 'undefined'}`,
-      );
+      throw new ProtocolError('bad-evidence', `there is no evidence of kind ${JSON.stringify(kind).slice(0, 40)}`);
   }
 }
 

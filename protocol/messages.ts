@@ -16,6 +16,7 @@ import {
   Timestamp,
   Type,
   type Static,
+  type TSchema,
 } from './schema.ts';
 
 export const protocolVersion = 1;
@@ -93,29 +94,29 @@ export const coordinatorFrames = [
 export const coordinatorFrame = Type.Union([...coordinatorFrames]);
 export type CoordinatorFrame = Static<typeof coordinatorFrame>;
 
-function decodeFrame(bytes: Uint8Array, maxBytes: number): { readonly type: unknown } {
+/** A frame's schema: an object told apart by its literal `type`. */
+type FrameSchema = TSchema & { readonly properties: { readonly type: { readonly const: string } } };
+
+/** Only the schema of the frame's own type is tried, so that the error names the field. */
+function decodeFrame<T extends FrameSchema>(schemas: readonly T[], bytes: Uint8Array, maxBytes: number): Static<T> {
   const value = refuseAs('bad-frame', 'frame', () => decodeCanonicalJson(bytes, { maxBytes, maxDepth: 8 }));
-  if (typeof value !== 'object' || value === null || !('type' in value))
+  if (typeof value !== 'object' || value === null || !('type' in value)) {
     throw new ProtocolError('bad-frame', 'a frame is an object with a type');
-  return value;
+  }
+  const schema = schemas.find((candidate) => candidate.properties.type.const === value.type);
+  if (schema === undefined)
+    throw new ProtocolError('bad-frame', `unknown frame ${String(JSON.stringify(value.type)).slice(0, 40)}`);
+  return checkSchema(schema, value, 'bad-frame', `frame ${schema.properties.type.const}`);
 }
 
-/** One frame of a member. Only the schema of its own type is tried, so the error names the field. Throws `ProtocolError('bad-frame')`. */
+/** One frame of a member. Throws `ProtocolError('bad-frame')`. */
 export function decodeMemberFrame(bytes: Uint8Array, maxBytes: number): MemberFrame {
-  const value = decodeFrame(bytes, maxBytes);
-  const schema = memberFrames.find((candidate) => candidate.properties.type.const === value.type);
-  if (schema === undefined)
-    throw new ProtocolError('bad-frame', `unknown frame ${JSON.stringify(value.type)?.slice(0, 40) ?? ''}`);
-  return checkSchema(schema, value, 'bad-frame', `frame ${schema.properties.type.const}`);
+  return decodeFrame(memberFrames, bytes, maxBytes);
 }
 
 /** One frame of the coordinator. Throws `ProtocolError('bad-frame')`. */
 export function decodeCoordinatorFrame(bytes: Uint8Array, maxBytes: number): CoordinatorFrame {
-  const value = decodeFrame(bytes, maxBytes);
-  const schema = coordinatorFrames.find((candidate) => candidate.properties.type.const === value.type);
-  if (schema === undefined)
-    throw new ProtocolError('bad-frame', `unknown frame ${JSON.stringify(value.type)?.slice(0, 40) ?? ''}`);
-  return checkSchema(schema, value, 'bad-frame', `frame ${schema.properties.type.const}`);
+  return decodeFrame(coordinatorFrames, bytes, maxBytes);
 }
 
 const Url = Type.String({ minLength: 1, maxLength: maxUrlCharacters });

@@ -99,8 +99,7 @@ export function requestDigest(asker: string, payload: Uint8Array): string {
 
 /** The same submission has the same id whenever it is made: everything but the time. Hex. */
 export function submissionId(request: Request): string {
-  const { createdAt: _createdAt, ...submission } = request.payload;
-  return sha256Hex(encodeCanonicalJson([request.asker, submission]));
+  return sha256Hex(encodeCanonicalJson([request.asker, { ...request.payload, createdAt: null }]));
 }
 
 /** What the schema cannot say. Throws `ProtocolError('bad-request')` naming the artifact or field. */
