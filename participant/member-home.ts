@@ -1,0 +1,264 @@
+/**
+ * A member's home: what it agreed to, its share, its certificate and its group's documents, each whole or absent.
+ *
+ *     identity.pem  name  coordinator            who this is, and which coordinator it talks to
+ *     charter.yaml  requesters.json              what it agreed to; both pinned by hash in the journal
+ *     share-<transcript>.age                     its shares of one ceremony; never deleted, bound to the transcript hash by their header
+ *     certificate.json  stored.json              the certificate, and every member's word that it holds it
+ *     documents.json                             genesis, newest requesters, delegations, under the group's signature
+ *     journal  lock  control.sock  GROUP.pub
+ */
+import { readdir } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { decodeCanonicalJson, encodeCanonicalJson } from '../verifier/json.ts';
+import { sha256Hex } from '../protocol/bytes.ts';
+import { decodeCertificate, type Certificate } from '../protocol/certificate.ts';
+import { decodeCharter, memberByKey, type Charter, type Member } from '../protocol/charter.ts';
+import { keyId, type Envelope, type Identity } from '../protocol/envelope.ts';
+import {
+  maxCertificateBytes,
+  maxCharterBytes,
+  maxJsonDepth,
+  maxRequestersBytes,
+  maxUrlCharacters,
+} from '../protocol/limits.ts';
+import { decodeRequesters, type Requesters } from '../protocol/requesters.ts';
+import { checkSchema, EnvelopeSchema, Nullable, Strict, Type, type Static } from '../protocol/schema.ts';
+import { HomeError } from '../home/errors.ts';
+import { readFileBounded, useOwnerOnlyUmask, writeFileAtomic } from '../home/files.ts';
+import { openHome, type Home } from '../home/home.ts';
+import { loadIdentity } from '../home/identity.ts';
+import { acquireLock } from '../home/lock.ts';
+import { ParticipantError } from './errors.ts';
+import { readName } from './init.ts';
+import { openJournal, type Journal } from './journal.ts';
+import type { Log } from './log.ts';
+import { Records } from './records.ts';
+
+const storedSchema = Type.Array(EnvelopeSchema, { maxItems: 1024 });
+const documentsSchema = Strict({
+  genesis: Nullable(EnvelopeSchema),
+  requesters: Nullable(EnvelopeSchema),
+  delegations: Type.Array(EnvelopeSchema, { maxItems: 64 }),
+});
+/** Documents as they stand on disk and travel in a frame. */
+export type HeldDocuments = Static<typeof documentsSchema>;
+
+const maxStoredBytes = 1024 * 1024;
+const maxDocumentsBytes = 2 * maxRequestersBytes;
+const shareName = /^share-[0-9a-f]{64}\.age$/;
+
+/** What a home has agreed to. */
+export interface Agreement {
+  readonly charter: Charter;
+  readonly requesters: Requesters;
+  readonly self: Member;
+}
+
+export class MemberHome implements AsyncDisposable {
+  readonly home: Home;
+  readonly name: string;
+  readonly identity: Identity;
+  readonly records: Records;
+  readonly #lock: AsyncDisposable;
+  readonly #journal: Journal;
+
+  /**
+   * Opens and locks the home at `path`. Throws `HomeError` (`missing`, `locked`, …), `JournalError` (`damaged`, `missing`): a home whose
+   * journal is not what was written signs nothing (T2).
+   */
+  static async open(path: string | undefined, log: Log): Promise<MemberHome> {
+    useOwnerOnlyUmask();
+    const home = await openHome('participant', path);
+    const lock = await acquireLock(home);
+    try {
+      const identity = await loadIdentity(home);
+      const name = await readName(home);
+      const journal = await openJournal(home.file('journal'), { mustExist: await holdsShare(home) });
+      try {
+        if (journal.cutBack !== undefined) log('warn', 'journal-cut-back', { bytes: journal.cutBack });
+        return new MemberHome(home, name, identity, lock, journal, await Records.open(journal, unixSeconds()));
+      } catch (error) {
+        await journal.close();
+        throw error;
+      }
+    } catch (error) {
+      await lock[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  private constructor(
+    home: Home,
+    name: string,
+    identity: Identity,
+    lock: AsyncDisposable,
+    journal: Journal,
+    records: Records,
+  ) {
+    this.home = home;
+    this.name = name;
+    this.identity = identity;
+    this.records = records;
+    this.#lock = lock;
+    this.#journal = journal;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#journal.close();
+    await this.#lock[Symbol.asyncDispose]();
+  }
+
+  /** The member of the charter that has this home's identity. Throws `ParticipantError('not-a-member')`. */
+  memberOf(charter: Charter): Member {
+    const self = memberByKey(charter, keyId(this.identity.publicKey));
+    if (self !== undefined) return self;
+    throw new ParticipantError(
+      'not-a-member',
+      `the charter of ${charter.group} does not have the card of ${this.name}; frostmark participant card prints it`,
+    );
+  }
+
+  /** What this home agreed to, `undefined` before that. Throws `ParticipantError('damaged')` if the files are not those. */
+  async agreement(): Promise<Agreement | undefined> {
+    const { agreed } = this.records.ceremonies;
+    if (agreed === undefined) return undefined;
+    const charter = decodeCharter(
+      await this.#pinned('charter.yaml', maxCharterBytes, agreed.charter),
+      this.home.file('charter.yaml'),
+    );
+    const bytes = await this.#pinned('requesters.json', maxRequestersBytes, agreed.requesters);
+    return { charter, requesters: decodeRequesters(bytes, charter), self: this.memberOf(charter) };
+  }
+
+  async #pinned(name: string, maxBytes: number, sha256: string): Promise<Uint8Array> {
+    const bytes = await readFileBounded(this.home.file(name), maxBytes);
+    if (sha256Hex(bytes) !== sha256)
+      throw damaged(this.home.file(name), 'it is not what this home agreed to; put the very same file back');
+    return bytes;
+  }
+
+  /** Pins charter and requesters. Throws `ParticipantError('other-charter')` once a transcript of another one is signed. */
+  async agree(charter: Charter, requesters: Requesters): Promise<void> {
+    const { agreed, signed, released } = this.records.ceremonies;
+    const next = { charter: charter.hash, requesters: sha256Hex(requesters.bytes) };
+    if (agreed?.charter === next.charter && agreed.requesters === next.requesters) return;
+    if (agreed !== undefined && [...signed].some((ceremony) => !released.has(ceremony)))
+      throw new ParticipantError(
+        'other-charter',
+        `${this.home.path} has signed a key under another charter or requesters file; one home is one member of one group, make another home`,
+      );
+    await writeFileAtomic(this.home.file('charter.yaml'), charter.bytes);
+    await writeFileAtomic(this.home.file('requesters.json'), requesters.bytes);
+    // Pinned last: a crash before this line leaves files that nothing relies on.
+    await this.records.append({ type: 'agreed', ...next });
+  }
+
+  /** The coordinator's URL with its fingerprint, as `join` was given it. */
+  async coordinator(): Promise<string | undefined> {
+    const bytes = await this.#readIfThere('coordinator', 4 * maxUrlCharacters);
+    return bytes === undefined ? undefined : new TextDecoder().decode(bytes).trim();
+  }
+
+  async writeCoordinator(url: string): Promise<void> {
+    await writeFileAtomic(this.home.file('coordinator'), new TextEncoder().encode(`${url}\n`));
+  }
+
+  sharePath(transcriptHash: string): string {
+    return this.home.file(`share-${transcriptHash}.age`);
+  }
+
+  /** The certificate that the journal names, `undefined` before there is one. Throws `ParticipantError('damaged')`. */
+  async certificate(): Promise<Certificate | undefined> {
+    const { certified } = this.records.ceremonies;
+    if (certified === undefined) return undefined;
+    const path = this.home.file('certificate.json');
+    const certificate = decodeCertificate(await readFileBounded(path, maxCertificateBytes));
+    if (certificate.hash !== certified.certificate)
+      throw damaged(path, 'it is not the certificate that the journal names');
+    return certificate;
+  }
+
+  async writeCertificate(certificate: Certificate): Promise<void> {
+    await writeFileAtomic(this.home.file('certificate.json'), certificate.bytes);
+  }
+
+  /** Every member's signed word that it holds the certificate; `undefined` before all have said so. `assertAllStored` checks it. */
+  async stored(): Promise<readonly Envelope[] | undefined> {
+    const bytes = await this.#readIfThere('stored.json', maxStoredBytes);
+    return bytes === undefined ? undefined : this.#decode('stored.json', storedSchema, bytes, maxStoredBytes);
+  }
+
+  async writeStored(stored: readonly Envelope[]): Promise<void> {
+    await writeFileAtomic(this.home.file('stored.json'), encodeCanonicalJson(stored));
+  }
+
+  /** Unverified; `Documents.load` verifies. */
+  async documents(): Promise<HeldDocuments> {
+    const bytes = await this.#readIfThere('documents.json', maxDocumentsBytes);
+    if (bytes === undefined) return { genesis: null, requesters: null, delegations: [] };
+    return this.#decode('documents.json', documentsSchema, bytes, maxDocumentsBytes);
+  }
+
+  async writeDocuments(documents: HeldDocuments): Promise<void> {
+    await writeFileAtomic(this.home.file('documents.json'), encodeCanonicalJson(documents));
+  }
+
+  /** What proves that a ceremony was disturbed, for whoever looks into it; returns where it lies. */
+  async writeEvidence(evidence: readonly Envelope[]): Promise<string> {
+    const path = this.home.file('ceremony-evidence.json');
+    await writeFileAtomic(path, encodeCanonicalJson(evidence));
+    return path;
+  }
+
+  /** GROUP.pub, the one line that installers pin. */
+  async writeGroupLine(groupLine: string): Promise<string> {
+    const path = this.home.file('GROUP.pub');
+    await writeFileAtomic(path, new TextEncoder().encode(`${groupLine}\n`), { mode: 0o644 });
+    return path;
+  }
+
+  async #readIfThere(name: string, maxBytes: number): Promise<Uint8Array | undefined> {
+    try {
+      return await readFileBounded(this.home.file(name), maxBytes);
+    } catch (error) {
+      if (error instanceof HomeError && error.code === 'missing') return undefined;
+      throw error;
+    }
+  }
+
+  #decode<T extends typeof storedSchema | typeof documentsSchema>(
+    name: string,
+    schema: T,
+    bytes: Uint8Array,
+    maxBytes: number,
+  ): Static<T> {
+    try {
+      return checkSchema(
+        schema,
+        decodeCanonicalJson(bytes, { maxBytes, maxDepth: maxJsonDepth }),
+        'bad-document',
+        name,
+      );
+    } catch (cause) {
+      throw damaged(this.home.file(name), 'it is not what was written; put a copy of it back', cause);
+    }
+  }
+}
+
+async function holdsShare(home: Home): Promise<boolean> {
+  return (await readdir(home.path)).some((name) => shareName.test(name));
+}
+
+/** Absolute path of the control socket of the home at `path`. */
+export function defaultSocketPath(home: Home): string {
+  return resolve(home.file('control.sock'));
+}
+
+export function unixSeconds(): number {
+  return Math.floor(Date.now() / 1000);
+}
+
+function damaged(path: string, found: string, cause?: unknown): ParticipantError {
+  return new ParticipantError('damaged', `${path} is damaged: ${found}`, { cause });
+}

@@ -1,0 +1,373 @@
+/**
+ * The only place where shares and nonces live (RFC 9591, Sections 4.1 and 5; PedPop for the ceremony).
+ *
+ * Secrets are handles into libsodium's arena. What leaves: points, proofs, sealed boxes, signature shares, and the share itself
+ * only into the pipe of the age child. `end` zeroes everything.
+ */
+import { randomFillSync } from 'node:crypto';
+import { decodeBase64Url, encodeBase64 } from '../verifier/base64.ts';
+import { encodeCanonicalJson } from '../verifier/json.ts';
+import { bytesToHex, equalBytes, hexToBytes, sha256Hex } from '../protocol/bytes.ts';
+import type { CommitmentPayload } from '../protocol/attempt.ts';
+import type { CeremonyPayload } from '../protocol/ceremony-messages.ts';
+import { channelKeysOf, transcriptHash, type Transcript } from '../protocol/certificate.ts';
+import type { Charter, Member } from '../protocol/charter.ts';
+import {
+  boxHeader,
+  dealingContext,
+  isSamePlace,
+  shareContext,
+  sharingsHeldBy,
+  type HeldSharing,
+} from '../protocol/dealing.ts';
+import type { ChannelKey } from '../protocol/epoch.ts';
+import { ProtocolError } from '../protocol/errors.ts';
+import type { BoxKey, Group, SealingGroup, Secret } from '../protocol/frost/group.ts';
+import { createSodiumGroup } from '../protocol/frost/group-sodium.ts';
+import {
+  deal,
+  dealShare,
+  finalShare,
+  proveDealing,
+  proveShare,
+  verifyDealtShare,
+  type Dealing,
+} from '../protocol/frost/keygen.ts';
+import { assertKnownAnswers } from '../protocol/frost/known-answer.ts';
+import type { Scalar } from '../protocol/frost/scalar.ts';
+import { publicSharesMatch, publicShareOf, samePoint } from '../protocol/frost/sharing.ts';
+import { commit, signShare, type Attempt, type Nonces } from '../protocol/frost/sign.ts';
+import type { BoxToOpen, CeremonyEffect } from '../protocol/machines/ceremony.ts';
+import type { OpenedShares, ShareToSeal } from '../home/keystore.ts';
+import { ParticipantError } from './errors.ts';
+import { arenaSlots, maxHeldSlots } from './limits.ts';
+
+interface CeremonySecrets {
+  readonly ceremony: string;
+  readonly dealings: readonly { readonly place: HeldSharing; readonly dealing: Dealing }[];
+  readonly boxKey: BoxKey;
+}
+
+interface HeldNonces {
+  readonly channel: string;
+  /** One pair for each message. */
+  readonly nonces: readonly Nonces[];
+}
+
+declare const takenNonces: unique symbol;
+/** Nonces that were taken out: good for one `sign`, and found nowhere else any more. */
+export interface TakenNonces {
+  readonly [takenNonces]: true;
+}
+
+/** Who sent a box that does not open, or whose share does not fit. */
+export interface RefusedBox {
+  readonly from: number;
+}
+
+export class Vault {
+  readonly #group: SealingGroup;
+  readonly #charter: Charter;
+  readonly #self: Member;
+  #ceremony: CeremonySecrets | undefined;
+  /** This member's share of each channel's key: it has one tier, so one share a channel. */
+  readonly #shares = new Map<string, Secret>();
+  readonly #held = new Map<string, HeldNonces>();
+  readonly #taken = new WeakMap<TakenNonces, HeldNonces>();
+
+  /** Runs the known answers on both groups first. Throws `FrostError` (`known-answer`, `no-webassembly`, `unexpected-library`). */
+  static async open(charter: Charter, self: Member): Promise<Vault> {
+    await assertKnownAnswers();
+    const randomBytes = (count: number): Uint8Array => randomFillSync(new Uint8Array(new ArrayBuffer(count)));
+    return new Vault(await createSodiumGroup({ randomBytes, arenaSlots }), charter, self);
+  }
+
+  private constructor(group: SealingGroup, charter: Charter, self: Member) {
+    this.#group = group;
+    this.#charter = charter;
+    this.#self = self;
+  }
+
+  /** Public arithmetic for everybody else. */
+  get group(): Group {
+    return this.#group;
+  }
+
+  /** The group with its secrets, for tests that look for residue in its memory. */
+  get testingOnlyGroup(): SealingGroup {
+    return this.#group;
+  }
+
+  /** Draws this ceremony's polynomials and one-time encryption key; what an earlier ceremony left is wiped. */
+  deal(ceremony: string): { readonly reveal: CeremonyPayload<'reveal'>; readonly revealHash: string } {
+    this.wipeCeremony();
+    const dealings = sharingsHeldBy(this.#charter, this.#self).map((place) => ({
+      place,
+      dealing: deal(this.#group, place.of.threshold),
+    }));
+    const boxKey = this.#group.makeBoxKey();
+    this.#ceremony = { ceremony, dealings, boxKey };
+    const reveal: CeremonyPayload<'reveal'> = {
+      ceremony,
+      encryptionKey: bytesToHex(boxKey.publicKey),
+      dealings: dealings.map(({ place, dealing }) => ({
+        channel: place.channel,
+        sharing: place.sharing,
+        commitments: dealing.commitments.map((point) => bytesToHex(point.bytes)),
+        proof: bytesToHex(proveDealing(this.#group, dealing, this.#self.identifier, dealingContext(ceremony, place))),
+      })),
+    };
+    return { reveal, revealHash: sha256Hex(encodeCanonicalJson(reveal)) };
+  }
+
+  /** One sealed box for each receiver. Throws `ProtocolError('bad-ceremony-message')` for a receiver whose encryption key nobody can use. */
+  seal({ ceremony, receivers }: Extract<CeremonyEffect, { kind: 'seal' }>): CeremonyPayload<'boxes'>['boxes'] {
+    const { dealings } = this.#secretsOf(ceremony);
+    return receivers.map(({ to, key, places }) => {
+      const shares = places.map((place) => {
+        const own = dealings.find((candidate) => isSamePlace(candidate.place, place));
+        if (own === undefined) throw new ParticipantError('contradiction', `nothing was dealt for ${place.channel}`);
+        return dealShare(this.#group, own.dealing, to.identifier);
+      });
+      const box = this.#group.seal(key, boxHeader(ceremony, this.#self, to), shares);
+      for (const share of shares) this.#group.wipe(share);
+      if (box === undefined)
+        throw new ProtocolError('bad-ceremony-message', `${to.name} revealed an encryption key that cannot be used`, {
+          culprits: [to.name],
+        });
+      return { to: Number(to.identifier), box: encodeBase64(box) };
+    });
+  }
+
+  /** Opens every box, checks every share against its dealer's commitments, and keeps the sums as this member's shares. */
+  openBoxes(ceremony: string, boxes: readonly BoxToOpen[]): RefusedBox | undefined {
+    const { dealings, boxKey } = this.#secretsOf(ceremony);
+    const received: Secret[] = [];
+    const parts = dealings.map(({ place, dealing }) => {
+      const own = dealShare(this.#group, dealing, this.#self.identifier);
+      received.push(own);
+      return { place, shares: [own] };
+    });
+    try {
+      for (const box of boxes) {
+        const header = boxHeader(ceremony, box.from, this.#self);
+        const opened = this.#group.open(boxKey, box.box, header, box.dealings.length) ?? [];
+        received.push(...opened);
+        for (const [index, dealt] of box.dealings.entries()) {
+          const share = opened[index];
+          const part = parts.find(({ place }) => isSamePlace(place, dealt));
+          if (share === undefined || part === undefined || !this.#isDealt(share, dealt.commitments))
+            return { from: Number(box.from.identifier) };
+          part.shares.push(share);
+        }
+      }
+      this.#keepShares(parts);
+      return undefined;
+    } finally {
+      for (const share of received) this.#group.wipe(share);
+    }
+  }
+
+  #isDealt(share: Secret, commitments: Parameters<typeof verifyDealtShare>[3]): boolean {
+    return verifyDealtShare(this.#group, share, this.#self.identifier, commitments);
+  }
+
+  #keepShares(parts: readonly { readonly place: HeldSharing; readonly shares: readonly Secret[] }[]): void {
+    this.#wipeShares();
+    for (const { place, shares } of parts) {
+      if (shares.length !== place.of.members.length)
+        throw new ParticipantError(
+          'contradiction',
+          `${shares.length} of ${place.of.members.length} dealers dealt for ${place.channel}`,
+        );
+      this.#shares.set(place.channel, finalShare(this.#group, shares));
+    }
+  }
+
+  /** The shares on their way into the age child, in charter order. */
+  sharesToSeal(): ShareToSeal[] {
+    return sharingsHeldBy(this.#charter, this.#self).map(({ channel, sharing }) => ({
+      channel,
+      sharing,
+      identifier: Number(this.#self.identifier),
+      export: (write) => this.#group.exportSecret(this.#shareOf(channel), write),
+    }));
+  }
+
+  /** Proves every share for this transcript, after checking that it is the transcript's own. Throws `ParticipantError('damaged-share')`. */
+  proveShares(transcript: Transcript): CeremonyPayload<'transcript'>['proofs'] {
+    this.assertShares(channelKeysOf(this.#group, this.#charter, transcript));
+    const hash = transcriptHash(transcript);
+    return sharingsHeldBy(this.#charter, this.#self).map((place) => ({
+      channel: place.channel,
+      sharing: place.sharing,
+      proof: bytesToHex(
+        proveShare(this.#group, this.#shareOf(place.channel), this.#self.identifier, shareContext(hash, place)),
+      ),
+    }));
+  }
+
+  /** Forgets polynomials and the one-time key. The shares stay, until `forgetShares`. */
+  wipeCeremony(): void {
+    for (const { dealing } of this.#ceremony?.dealings ?? [])
+      for (const coefficient of dealing.coefficients) this.#group.wipe(coefficient);
+    if (this.#ceremony !== undefined) this.#group.wipe(this.#ceremony.boxKey);
+    this.#ceremony = undefined;
+  }
+
+  /** Forgets the shares of a ceremony that came to nothing; the file on disk stays. */
+  forgetShares(): void {
+    this.#wipeShares();
+  }
+
+  /**
+   * Takes the shares out of an opened share file, and checks that they are exactly this member's shares of this transcript.
+   * Throws `ParticipantError('damaged-share')`; nothing is kept then.
+   */
+  load(opened: OpenedShares, transcript: Transcript, certificateHash: string | undefined): void {
+    const hash = opened.state === 'pending' ? transcriptHash(transcript) : (certificateHash ?? '');
+    if (!equalBytes(opened.hash, hexToBytes(hash)))
+      throw damaged('the share file is of another ceremony than the certificate');
+    const places = sharingsHeldBy(this.#charter, this.#self);
+    const matches = places.map((place) => opened.shares.find((share) => isSamePlace(share, place)));
+    if (
+      opened.shares.length !== places.length ||
+      matches.some((share) => share?.identifier !== Number(this.#self.identifier))
+    )
+      throw damaged('the share file holds other shares than the charter says');
+    this.#wipeShares();
+    try {
+      for (const share of opened.shares) {
+        const secret = share.take((bytes) => this.#group.loadSecret(bytes));
+        if (secret === undefined) throw damaged(`the share for ${share.channel} is no scalar`);
+        this.#shares.set(share.channel, secret);
+      }
+      this.assertShares(channelKeysOf(this.#group, this.#charter, transcript));
+    } catch (error) {
+      this.#wipeShares();
+      throw error;
+    }
+  }
+
+  /** share·B is the own public share, and all public shares lie on polynomials whose constants sum to the key (T19). */
+  assertShares(channels: ReadonlyMap<string, ChannelKey>): void {
+    for (const { name } of this.#charter.channels) {
+      const channel = channels.get(name);
+      if (channel === undefined) throw damaged(`there is no key for ${name}`);
+      assertPublicShares(this.#group, channel);
+      const share = this.#shares.get(name);
+      const held = channel.sharings.some(({ members }) => members.includes(this.#self.identifier));
+      if (held !== (share !== undefined)) throw damaged(`the share for ${name} is missing`);
+      if (share === undefined) continue;
+      const own = publicShareOf(channel.publicShares, this.#self.identifier);
+      if (!samePoint(this.#group.publicPoint(share), own))
+        throw damaged(`the share for ${name} does not belong to this group's public key`);
+    }
+  }
+
+  /** Fresh nonces under this slot name, in memory only. Throws `FrostError('arena-full')` when too many wait. */
+  makeNonces(slot: string, channel: string, pairs: number): CommitmentPayload['commitments'] {
+    if (this.#held.has(slot)) throw new ParticipantError('contradiction', `the slot ${slot} was used before`);
+    if (this.#held.size >= maxHeldSlots)
+      throw new ParticipantError('not-allowed', 'too many rounds wait for a signature');
+    const share = this.#shareOf(channel);
+    const nonces = Array.from({ length: pairs }, () => commit(this.#group, share));
+    this.#held.set(slot, { channel, nonces });
+    return nonces.map(({ commitments }) => ({
+      hiding: bytesToHex(commitments.hiding),
+      binding: bytesToHex(commitments.binding),
+    }));
+  }
+
+  /** Removes the nonces of a slot from where anybody could find them again, synchronously; answers once. Throws `ParticipantError('nonces-gone')`. */
+  take(slot: string): TakenNonces {
+    const held = this.#held.get(slot);
+    if (held === undefined) throw new ParticipantError('nonces-gone', `the nonces of ${slot} are gone`);
+    this.#held.delete(slot);
+    const taken = {} as TakenNonces;
+    this.#taken.set(taken, held);
+    return taken;
+  }
+
+  /** One signature share for each session. Consumes the nonces whatever happens. Throws `ParticipantError('nonces-gone')` or `FrostError`. */
+  sign(taken: TakenNonces, sessions: readonly Attempt[]): Scalar[] {
+    const held = this.#taken.get(taken);
+    this.#taken.delete(taken);
+    if (held === undefined) throw new ParticipantError('nonces-gone', 'these nonces were used before');
+    try {
+      const share = this.#shareOf(held.channel);
+      if (sessions.length !== held.nonces.length)
+        throw new ParticipantError(
+          'contradiction',
+          `${held.nonces.length} nonce pairs for ${sessions.length} messages`,
+        );
+      return held.nonces.map((nonces, index) => {
+        const session = sessions[index];
+        if (session === undefined) throw new ParticipantError('contradiction', 'a session is missing');
+        return signShare(this.#group, session, this.#self.identifier, nonces, share);
+      });
+    } finally {
+      this.#wipeNonces(held);
+    }
+  }
+
+  /** Forgets taken nonces that will not be used; a repeat is a no-op. */
+  discard(taken: TakenNonces): void {
+    const held = this.#taken.get(taken);
+    this.#taken.delete(taken);
+    if (held !== undefined) this.#wipeNonces(held);
+  }
+
+  /** Forgets the nonces of a slot; a repeat is a no-op. */
+  wipe(slot: string): void {
+    const held = this.#held.get(slot);
+    this.#held.delete(slot);
+    if (held !== undefined) this.#wipeNonces(held);
+  }
+
+  /** Zeroes everything that was ever secret, for good. */
+  end(): void {
+    this.#held.clear();
+    this.#shares.clear();
+    this.#ceremony = undefined;
+    this.#group.end();
+  }
+
+  #secretsOf(ceremony: string): CeremonySecrets {
+    if (this.#ceremony?.ceremony !== ceremony)
+      throw new ParticipantError('contradiction', 'the secrets of this ceremony are gone');
+    return this.#ceremony;
+  }
+
+  #shareOf(channel: string): Secret {
+    const share = this.#shares.get(channel);
+    if (share === undefined) throw new ParticipantError('not-allowed', `this member holds no share of ${channel}`);
+    return share;
+  }
+
+  #wipeShares(): void {
+    for (const share of this.#shares.values()) this.#group.wipe(share);
+    this.#shares.clear();
+  }
+
+  #wipeNonces({ nonces }: HeldNonces): void {
+    for (const { hiding, binding } of nonces) {
+      this.#group.wipe(hiding);
+      this.#group.wipe(binding);
+    }
+  }
+}
+
+/** Throws `ParticipantError('damaged-share')` unless the public shares are those of the key and the key reads back as it was pinned. */
+export function assertPublicShares(group: Group, { channel, key, point, sharings, publicShares }: ChannelKey): void {
+  const pinned = equalBytes(decodeBase64Url(key), point.bytes);
+  if (!pinned || !publicSharesMatch(group, sharings, publicShares, point))
+    throw damaged(`the public shares of ${channel} do not belong to its key`);
+}
+
+function damaged(found: string): ParticipantError {
+  return new ParticipantError(
+    'damaged-share',
+    `${found}; nothing is signed with it, put the home's own files back from a copy or restore this member from its backup`,
+  );
+}
