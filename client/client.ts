@@ -191,7 +191,7 @@ export class CoordinatorClient {
   #loginAs(): LoginAs {
     const { identity } = this.#options;
     return this.#options.role === 'member'
-      ? { identity, role: 'member', charter: this.#options.charter, journal: this.#options.journal() }
+      ? { identity, role: 'member', charter: this.#options.charter, journal: this.#options.journal }
       : { identity, role: 'requester', groupKey: this.#options.groupKey };
   }
 

@@ -16,8 +16,8 @@ export type LoginAs = { readonly identity: Identity } & (
       readonly role: 'member';
       /** SHA-256 of the charter, hex. */
       readonly charter: string;
-      /** Head of the member's journal at this moment (T3). */
-      readonly journal: JournalHead;
+      /** Head of the member's journal, asked for at the last moment: an older one would look rolled back (T3). */
+      readonly journal: () => JournalHead;
     }
   | {
       readonly role: 'requester';
@@ -46,7 +46,7 @@ export async function login(http: Http, url: CoordinatorUrl, as: LoginAs, nowUni
       role: as.role,
       charter: as.role === 'member' ? as.charter : null,
       groupKey: as.role === 'requester' ? as.groupKey : null,
-      journal: as.role === 'member' ? as.journal : null,
+      journal: as.role === 'member' ? as.journal() : null,
     },
     as.identity,
   );

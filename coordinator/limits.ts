@@ -105,3 +105,9 @@ export const lazyWriteMs = 1_000;
 export const longestTimerMs = 2_000_000_000;
 /** Bytes of a TLS certificate chain or key file. */
 export const maxTlsFileBytes = 256 * 1024;
+/** Incarnations of one member that are remembered: each restore begins one. */
+export const maxIncarnations = 256;
+/** Heads of one member that were replaced lately: as many as a burst of rounds moves it on. */
+export const maxRecentHeads = 64;
+/** Milliseconds by which a frame may overtake a login of the same daemon. */
+export const overtakenMs = 5_000;

@@ -31,7 +31,7 @@ export async function loadLibsodium(randomBytes: RandomBytes): Promise<Libsodium
 }
 
 /** Throws `no-webassembly` unless the functions are exports of a WebAssembly instance: only those fit into a table. */
-export function assertWebAssembly(raw: Pick<RawLibsodium, '_crypto_core_ed25519_scalar_mul'>): void {
+function assertWebAssembly(raw: RawLibsodium): void {
   try {
     new WebAssembly.Table({ element: 'anyfunc', initial: 1 }).set(0, raw._crypto_core_ed25519_scalar_mul);
   } catch (cause) {

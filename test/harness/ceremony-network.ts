@@ -14,7 +14,7 @@ import type { Charter, Member } from '../../protocol/charter.ts';
 import { boxHeader, commonSharings, dealingContext, shareContext, sharingsHeldBy } from '../../protocol/dealing.ts';
 import { sealMessage, type Envelope } from '../../protocol/envelope.ts';
 import type { Epoch } from '../../protocol/epoch.ts';
-import { ProtocolError } from '../../protocol/errors.ts';
+import type { ProtocolError } from '../../protocol/errors.ts';
 import type { BoxKey, SealingGroup, Secret } from '../../protocol/frost/group.ts';
 import { createSodiumGroup } from '../../protocol/frost/group-sodium.ts';
 import { createNobleGroup } from '../../protocol/frost/group-noble.ts';
@@ -250,7 +250,7 @@ export class CeremonyNetwork {
   }
 
   private send(member: SimulatedMember, kind: CeremonyKind, honest: CeremonyPayload<CeremonyKind>): void {
-    const payload = this.faults.lie?.(kind, honest as Record<string, unknown>, member.person.name) ?? honest;
+    const payload = this.faults.lie?.(kind, honest, member.person.name) ?? honest;
     const envelope = sealMessage<TSchema>(ceremonyMessageType(kind), payload, member.person);
     if (kind !== 'hello' && kind !== 'abort') member.disk.said.push(envelope);
     this.broadcast(member, envelope);
@@ -360,7 +360,7 @@ export class CeremonyNetwork {
     for (const { dealing } of member.secrets.get(ceremony)?.dealings ?? [])
       dealing.coefficients.forEach((secret) => this.sodium.wipe(secret));
     const boxKey = member.secrets.get(ceremony)?.boxKey;
-    if (boxKey !== undefined) this.sodium.wipe(boxKey as never);
+    if (boxKey !== undefined) this.sodium.wipe(boxKey);
     member.secrets.delete(ceremony);
   }
 

@@ -300,15 +300,15 @@ export class RoundNetwork {
     switch (message.kind) {
       case 'connected':
       case 'disconnected':
-        return this.feedRound({ kind: message.kind, member: signer.identifier });
+        { this.feedRound({ kind: message.kind, member: signer.identifier }); return; }
       case 'decision':
-        return this.feedRound({ kind: 'decision', decision: openDecision(message.envelope, charter) });
+        { this.feedRound({ kind: 'decision', decision: openDecision(message.envelope, charter) }); return; }
       case 'commitment':
-        return this.feedRound({ kind: 'commitment', commitment: openCommitment(message.envelope, charter) });
+        { this.feedRound({ kind: 'commitment', commitment: openCommitment(message.envelope, charter) }); return; }
       case 'share':
-        return this.feedRound({ kind: 'share', share: openShare(message.envelope, charter) });
+        { this.feedRound({ kind: 'share', share: openShare(message.envelope, charter) }); return; }
       case 'answer':
-        return this.feedRound({ kind: 'answer', answer: openAnswer(message.envelope, charter) });
+        { this.feedRound({ kind: 'answer', answer: openAnswer(message.envelope, charter) }); return; }
     }
   }
 
@@ -363,7 +363,7 @@ export class RoundNetwork {
       const step = stepSigner(signer.context, signer.state, next);
       signer.state = step.state;
       for (const effect of step.effects) {
-        if (effect.kind === 'sign' && this.faults.afterBurn?.(signer) === true) return this.restart(signer);
+        if (effect.kind === 'sign' && this.faults.afterBurn?.(signer) === true) { this.restart(signer); return; }
         const answer = this.perform(signer, effect);
         if (answer !== undefined) queue.push(answer);
       }
@@ -408,14 +408,14 @@ export class RoundNetwork {
         signer.disk.said = effect.decision;
         return undefined;
       case 'send-decision':
-        return this.send(signer, 'decision', decisionMessage, effect.decision);
+        { this.send(signer, 'decision', decisionMessage, effect.decision); return; }
       case 'send-commitment':
-        return this.send(signer, 'commitment', commitmentMessage, effect.commitment);
+        { this.send(signer, 'commitment', commitmentMessage, effect.commitment); return; }
       case 'send-share':
         this.shares.push({ from: signer.identifier, payload: effect.share });
-        return this.send(signer, 'share', shareMessage, effect.share);
+        { this.send(signer, 'share', shareMessage, effect.share); return; }
       case 'send-answer':
-        return this.send(signer, 'answer', answerMessage, effect.answer);
+        { this.send(signer, 'answer', answerMessage, effect.answer); return; }
       case 'wipe':
         for (const pair of [...(signer.nonces.get(effect.slot) ?? []), ...(signer.taken.get(effect.slot) ?? [])]) {
           sodium.wipe(pair.hiding);
@@ -435,7 +435,7 @@ export class RoundNetwork {
   ): undefined {
     if (!signer.state.connected) return;
     const lie = this.faults.lie;
-    const said = lie === undefined ? payload : lie(kind, payload as Record<string, unknown>, signer);
+    const said = lie === undefined ? payload : lie(kind, payload, signer);
     if (said === undefined || kind === 'connected' || kind === 'disconnected') return;
     signer.outbox.push({ kind, envelope: sealMessage<TSchema>(type, said, signer.person) });
   }

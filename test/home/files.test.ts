@@ -212,9 +212,9 @@ describe('reading a file', () => {
 });
 
 describe('privacy (T29)', () => {
-  it.each([0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o644, 0o666])(
-    'refuses a secret file of mode %o',
-    async (mode) => {
+  it.each([0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o644, 0o666].map((mode) => [mode.toString(8), mode] as const))(
+    'refuses a secret file of mode %s',
+    async (_, mode) => {
       const path = join(await temporaryFolder(), 'secret');
       await writeFile(path, 'secret');
       await chmod(path, mode);

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { createNobleGroup } from '../../../protocol/frost/group-noble.ts';
 import { createSodiumGroup, testingOnlyMemory } from '../../../protocol/frost/group-sodium.ts';
 import type { Secret } from '../../../protocol/frost/group.ts';
-import { assertWebAssembly, loadLibsodium } from '../../../protocol/frost/libsodium.ts';
+import { loadLibsodium, type Libsodium } from '../../../protocol/frost/libsodium.ts';
 import { maxBoxPlaintextBytes } from '../../../protocol/frost/limits.ts';
 import { decodeScalar, encodeScalar, groupOrder, invertScalar, reduceScalar } from '../../../protocol/frost/scalar.ts';
 import { hostilePoints, hostileScalars, littleEndian } from './hostile.ts';
@@ -150,6 +150,14 @@ describe.each(groups)('secrets on $name', ({ group }) => {
       ),
       { numRuns: 20 },
     );
+  });
+
+  test('are not mixed up with what public arithmetic left in the scratch area', () => {
+    const secrets = [load(5n), load(6n)];
+    group.multiplyBase(123n);
+    expect(group.publicPoint(group.evaluatePolynomial(secrets, 2n))).toEqual(group.multiplyBase(17n));
+    group.multiplyBase(123n);
+    expect(group.publicPoint(group.sum(secrets))).toEqual(group.multiplyBase(11n));
   });
 
   test('may sum to zero, and then stand for the identity', () => {
@@ -340,11 +348,55 @@ describe('libsodium', () => {
     }
   });
 
-  test('is refused when its functions are JavaScript', () => {
-    const compiledToJavaScript = (): void => undefined;
-    expect(() => assertWebAssembly({ _crypto_core_ed25519_scalar_mul: compiledToJavaScript })).toThrow(
-      code('no-webassembly'),
+  /** Starts libsodium with exports that went through `change`. */
+  async function loadChanged(change: (exported: Exports) => Exports): Promise<Libsodium> {
+    const api = WebAssembly as unknown as {
+      instantiate: (...args: unknown[]) => Promise<{ instance: { exports: Exports } }>;
+    };
+    const { instantiate } = api;
+    api.instantiate = async (...args) => ({
+      instance: { exports: change((await instantiate(...args)).instance.exports) },
+    });
+    try {
+      return await loadLibsodium(randomBytes);
+    } finally {
+      api.instantiate = instantiate;
+    }
+  }
+  type Exports = Record<string, unknown>;
+  const mapFunctions = (exported: Exports, wrap: (f: (...args: number[]) => number) => unknown): Exports =>
+    Object.fromEntries(
+      Object.entries(exported).map(([name, value]) => [
+        name,
+        typeof value === 'function' ? wrap(value as (...args: number[]) => number) : value,
+      ]),
     );
+
+  test('is refused when its functions are JavaScript', async () => {
+    const asJavaScript = loadChanged((exported) =>
+      mapFunctions(
+        exported,
+        (f) =>
+          (...args: number[]) =>
+            f(...args),
+      ),
+    );
+    await expect(asJavaScript).rejects.toThrow(code('no-webassembly'));
+  });
+
+  test('is refused when its stack is not where the residue is wiped', async () => {
+    let exported: Exports = {};
+    const { raw } = await loadChanged((seen) => (exported = seen));
+    const name = Object.keys(exported).find((key) => exported[key] === raw._malloc)!;
+    const displaced = (bytes: number) =>
+      loadChanged((seen) => {
+        const malloc = seen[name] as (size: number) => number;
+        return { ...seen, [name]: (size: number) => malloc(size + bytes) + bytes };
+      });
+    for (const bytes of [-65_536, -1024, 1040, 16_384, 65_536]) {
+      await expect(displaced(bytes), `${bytes}`).rejects.toThrow(code('unexpected-library'));
+    }
+    await expect(displaced(0)).resolves.toBeDefined();
   });
 
   test('agrees with noble on the generator', () => {

@@ -115,6 +115,7 @@ async function participate(group: SealingGroup) {
 
 describe('a member that took part in a ceremony and a round', () => {
   const drawn: Uint8Array[] = [];
+  const handedOver: Uint8Array[] = [];
   let group: SealingGroup;
   let secrets: Awaited<ReturnType<typeof participate>>;
 
@@ -123,6 +124,7 @@ describe('a member that took part in a ceremony and a round', () => {
       randomBytes: (count) => {
         const bytes = randomBytes(count);
         drawn.push(bytes.slice());
+        handedOver.push(bytes);
         return bytes;
       },
     });
@@ -162,6 +164,11 @@ describe('a member that took part in a ceremony and a round', () => {
     expect(boxKeys.length).toBeGreaterThanOrEqual(24);
     const words = Buffer.concat(boxKeys.map((bytes) => Uint8Array.from(bytes).reverse()));
     expect(findWindows(group, words)).toEqual([]);
+  });
+
+  test('has wiped every buffer of randomness that it was handed', () => {
+    expect(handedOver.map(({ length }) => length)).toEqual(expect.arrayContaining([4, 32, 64]));
+    for (const bytes of handedOver) expect(bytes.every((byte) => byte === 0)).toBe(true);
   });
 
   test('holds nothing after its end', () => {
