@@ -18,8 +18,5 @@ export const maxSharePayloadBytes = 60 * 1024;
 /** Bytes of a share file: the payload, and 4 KiB for age's header, nonce and tag. */
 export const maxShareFileBytes = maxSharePayloadBytes + 4096;
 
-/** Bytes of one error message from the age child. */
-export const maxChildMessageBytes = 4096;
-
 /** Log2 of scrypt's N in share files that we make: age's own default, 256 MiB and about a second for each guess. */
 export const scryptWorkFactor = 18;

@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import type { Disk, DiskFile } from '../../home/disk.ts';
 
 /** The process is gone; nothing after it happens. */
-export class Crash extends Error {}
+class Crash extends Error {}
 
 /**
  * What is found after a crash. `kill`: all that was written, the rest of the disk lives on and nothing more is synced. The others are power losses:
