@@ -4,26 +4,32 @@ declare module 'libsodium-sumo' {
   export interface RawLibsodium {
     /** The whole memory; another object after the memory grows. */
     readonly HEAPU8: Uint8Array<ArrayBuffer>;
-    _malloc(bytes: number): number;
-    _sodium_init(): number;
-    _crypto_core_ed25519_is_valid_point(p: number): number;
-    _crypto_core_ed25519_add(r: number, p: number, q: number): number;
-    _crypto_core_ed25519_scalar_reduce(r: number, wide: number): void;
-    _crypto_core_ed25519_scalar_add(r: number, x: number, y: number): void;
-    _crypto_core_ed25519_scalar_mul(r: number, x: number, y: number): void;
-    _crypto_scalarmult_ed25519_noclamp(q: number, n: number, p: number): number;
-    _crypto_scalarmult_ed25519_base_noclamp(q: number, n: number): number;
-    _crypto_hash_sha512(out: number, input: number, lengthLow: number, lengthHigh: number): number;
-    _crypto_box_keypair(publicKey: number, secretKey: number): number;
-    _crypto_box_seal(box: number, text: number, lengthLow: number, lengthHigh: number, receiver: number): number;
-    _crypto_box_seal_open(
+    readonly _malloc: (bytes: number) => number;
+    readonly _sodium_init: () => number;
+    readonly _crypto_core_ed25519_is_valid_point: (p: number) => number;
+    readonly _crypto_core_ed25519_add: (r: number, p: number, q: number) => number;
+    readonly _crypto_core_ed25519_scalar_reduce: (r: number, wide: number) => void;
+    readonly _crypto_core_ed25519_scalar_add: (r: number, x: number, y: number) => void;
+    readonly _crypto_core_ed25519_scalar_mul: (r: number, x: number, y: number) => void;
+    readonly _crypto_scalarmult_ed25519_noclamp: (q: number, n: number, p: number) => number;
+    readonly _crypto_scalarmult_ed25519_base_noclamp: (q: number, n: number) => number;
+    readonly _crypto_hash_sha512: (out: number, input: number, lengthLow: number, lengthHigh: number) => number;
+    readonly _crypto_box_keypair: (publicKey: number, secretKey: number) => number;
+    readonly _crypto_box_seal: (
+      box: number,
+      text: number,
+      lengthLow: number,
+      lengthHigh: number,
+      receiver: number,
+    ) => number;
+    readonly _crypto_box_seal_open: (
       text: number,
       box: number,
       lengthLow: number,
       lengthHigh: number,
       publicKey: number,
       secretKey: number,
-    ): number;
+    ) => number;
   }
 
   /** Instantiates the module; `getRandomValue` is where all its randomness comes from, 32 unsigned bits a call. */
