@@ -234,6 +234,7 @@ export class Store implements AsyncDisposable {
 
   /** The one writer: takes all that waits, writes it, answers, until nothing waits. Never rejects. */
   async #writeAll(): Promise<void> {
+    await Promise.resolve(); // what is appended in one turn is synced together
     while (this.#waiting.length > 0) {
       const batch = this.#nextBatch();
       const head = batch.at(-1)?.head ?? this.#synced;

@@ -105,7 +105,7 @@ function decodeFrame<T extends FrameSchema>(schemas: readonly T[], bytes: Uint8A
   }
   const schema = schemas.find((candidate) => candidate.properties.type.const === value.type);
   if (schema === undefined)
-    throw new ProtocolError('bad-frame', `unknown frame ${String(JSON.stringify(value.type)).slice(0, 40)}`);
+    throw new ProtocolError('bad-frame', `unknown frame ${JSON.stringify(value.type).slice(0, 40)}`);
   return checkSchema(schema, value, 'bad-frame', `frame ${schema.properties.type.const}`);
 }
 

@@ -299,16 +299,26 @@ export class RoundNetwork {
     const { charter } = this.group.epoch;
     switch (message.kind) {
       case 'connected':
-      case 'disconnected':
-        { this.feedRound({ kind: message.kind, member: signer.identifier }); return; }
-      case 'decision':
-        { this.feedRound({ kind: 'decision', decision: openDecision(message.envelope, charter) }); return; }
-      case 'commitment':
-        { this.feedRound({ kind: 'commitment', commitment: openCommitment(message.envelope, charter) }); return; }
-      case 'share':
-        { this.feedRound({ kind: 'share', share: openShare(message.envelope, charter) }); return; }
-      case 'answer':
-        { this.feedRound({ kind: 'answer', answer: openAnswer(message.envelope, charter) }); return; }
+      case 'disconnected': {
+        this.feedRound({ kind: message.kind, member: signer.identifier });
+        return;
+      }
+      case 'decision': {
+        this.feedRound({ kind: 'decision', decision: openDecision(message.envelope, charter) });
+        return;
+      }
+      case 'commitment': {
+        this.feedRound({ kind: 'commitment', commitment: openCommitment(message.envelope, charter) });
+        return;
+      }
+      case 'share': {
+        this.feedRound({ kind: 'share', share: openShare(message.envelope, charter) });
+        return;
+      }
+      case 'answer': {
+        this.feedRound({ kind: 'answer', answer: openAnswer(message.envelope, charter) });
+        return;
+      }
     }
   }
 
@@ -363,7 +373,10 @@ export class RoundNetwork {
       const step = stepSigner(signer.context, signer.state, next);
       signer.state = step.state;
       for (const effect of step.effects) {
-        if (effect.kind === 'sign' && this.faults.afterBurn?.(signer) === true) { this.restart(signer); return; }
+        if (effect.kind === 'sign' && this.faults.afterBurn?.(signer) === true) {
+          this.restart(signer);
+          return;
+        }
         const answer = this.perform(signer, effect);
         if (answer !== undefined) queue.push(answer);
       }
@@ -407,15 +420,24 @@ export class RoundNetwork {
       case 'record-decision':
         signer.disk.said = effect.decision;
         return undefined;
-      case 'send-decision':
-        { this.send(signer, 'decision', decisionMessage, effect.decision); return; }
-      case 'send-commitment':
-        { this.send(signer, 'commitment', commitmentMessage, effect.commitment); return; }
+      case 'send-decision': {
+        this.send(signer, 'decision', decisionMessage, effect.decision);
+        return;
+      }
+      case 'send-commitment': {
+        this.send(signer, 'commitment', commitmentMessage, effect.commitment);
+        return;
+      }
       case 'send-share':
         this.shares.push({ from: signer.identifier, payload: effect.share });
-        { this.send(signer, 'share', shareMessage, effect.share); return; }
-      case 'send-answer':
-        { this.send(signer, 'answer', answerMessage, effect.answer); return; }
+        {
+          this.send(signer, 'share', shareMessage, effect.share);
+          return;
+        }
+      case 'send-answer': {
+        this.send(signer, 'answer', answerMessage, effect.answer);
+        return;
+      }
       case 'wipe':
         for (const pair of [...(signer.nonces.get(effect.slot) ?? []), ...(signer.taken.get(effect.slot) ?? [])]) {
           sodium.wipe(pair.hiding);
