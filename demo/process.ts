@@ -1,0 +1,109 @@
+/** A real process, started for the demo: its lines as they come, signals, and its exit. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const cli = fileURLToPath(new URL('../cli/main.js', import.meta.url));
+
+/** How long anything in the demo may take before it counts as broken. */
+const patienceMs = 90_000;
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export class Started {
+  readonly command: string;
+  readonly #child: ChildProcess;
+  readonly #lines: string[] = [];
+  readonly #waiting = new Set<() => void>();
+  readonly exit: Promise<Finished>;
+
+  constructor(program: string, args: readonly string[], options: { readonly cwd: string }) {
+    this.command = `frostmark ${args.slice(1).join(' ')}`;
+    const child = spawn(program, args, { cwd: options.cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = child;
+    const texts = { stdout: '', stderr: '' };
+    for (const stream of ['stdout', 'stderr'] as const) {
+      createInterface({ input: child[stream] }).on('line', (line) => {
+        texts[stream] += `${line}\n`;
+        this.#lines.push(line);
+        for (const look of this.#waiting) look();
+      });
+    }
+    this.exit = new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (code) => {
+        resolve({ code, ...texts });
+      });
+    });
+  }
+
+  /** The first line, past or to come, of which `find` makes something. Rejects when the process ends before or patience does. */
+  async find<T>(what: string, find: (line: string) => T | undefined): Promise<T> {
+    let seen = 0;
+    const found = new Promise<T>((resolve) => {
+      const look = (): void => {
+        for (; seen < this.#lines.length; seen += 1) {
+          const made = find(this.#lines[seen] ?? '');
+          if (made === undefined) continue;
+          this.#waiting.delete(look);
+          resolve(made);
+          return;
+        }
+      };
+      this.#waiting.add(look);
+      look();
+    });
+    const ended = this.exit.then(({ code, stderr }) => {
+      // The last lines and the exit may come together: what was found counts.
+      throw new Error(`${this.command} ended (${code ?? 'by a signal'}) before ${what}:\n${stderr}`);
+    });
+    return await withPatience(`${this.command}: ${what}`, Promise.race([found, ended]));
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+}
+
+async function withPatience<T>(what: string, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`gave up waiting for ${what}`));
+    }, patienceMs);
+  });
+  try {
+    return await Promise.race([work, tooLate]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Starts the `frostmark` command. */
+export function frostmark(args: readonly string[], cwd: string): Started {
+  return new Started(process.execPath, [cli, ...args], { cwd });
+}
+
+/** Runs the `frostmark` command to its end and demands an exit code. */
+export async function run(args: readonly string[], cwd: string, expected = 0): Promise<Finished> {
+  return await demand(frostmark(args, cwd), expected);
+}
+
+/** Waits for a process to end, and demands an exit code. */
+export async function demand(started: Started, expected: number): Promise<Finished> {
+  const finished = await withPatience(`the end of ${started.command}`, started.exit);
+  if (finished.code !== expected) {
+    throw new Error(
+      `${started.command} ended with ${finished.code ?? 'a signal'} instead of ${expected}:\n${finished.stderr}`,
+    );
+  }
+  return finished;
+}
