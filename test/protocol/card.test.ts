@@ -1,0 +1,82 @@
+/** Cards: one line by which somebody presents itself. */
+import { describe, expect, it } from 'vitest';
+import { encodeBase64Url } from '../../verifier/base64.ts';
+import { encodeCanonicalJson } from '../../verifier/json.ts';
+import { decodeCard, encodeCard } from '../../protocol/card.ts';
+import type { Envelope } from '../../protocol/envelope.ts';
+import { person } from '../harness/people.ts';
+import { codeOf, flipped, refusalOf, signBytes } from './support.ts';
+
+const cardType = 'application/vnd.frostmark.card.v1+json';
+const [alice, bob] = [person('alice'), person('bob')];
+const card = alice.card('member');
+const body = Buffer.from(card.slice('frostmark-member:'.length), 'base64url');
+const lineOf = (envelope: unknown): string => `frostmark-member:${encodeBase64Url(encodeCanonicalJson(envelope))}`;
+const claims = (fields: Record<string, unknown>, signer = alice, keyid = signer.key): string =>
+  lineOf(
+    signBytes(cardType, JSON.stringify({ role: 'member', name: 'alice', key: alice.key, ...fields }), signer, keyid),
+  );
+
+describe('a card', () => {
+  it('is one line that names role, name and key', () => {
+    expect(card).toMatch(/^frostmark-member:[A-Za-z0-9_-]+$/);
+    expect(decodeCard('member', card)).toEqual({ role: 'member', name: 'alice', key: alice.key });
+    expect(decodeCard('requester', bob.card('requester'))).toEqual({ role: 'requester', name: 'bob', key: bob.key });
+  });
+
+  it('is not made for a name that no reader would accept', () => {
+    for (const name of ['', 'Alice', 'a b', '-a', 'a'.repeat(65), 'ал', 'a\n'])
+      expect(codeOf(() => encodeCard('member', name, alice))).toBe('bad-card');
+  });
+
+  it.each<[string, string]>([
+    ['of another role', alice.card('requester')],
+    ['of another role under this prefix', alice.card('requester').replace('requester', 'member')],
+    ['that says another role than its prefix', claims({ role: 'requester' })],
+    ['of no known role', claims({ role: 'admin' })],
+    ['that shows a key that did not sign it', claims({ key: alice.key }, bob)],
+    ['signed by somebody else under its keyid', claims({}, bob, alice.key)],
+    ['whose name no charter could have', claims({ name: 'Alice' })],
+    ['with a field too many', claims({ tier: 'admin' })],
+    ['without a name', claims({ name: undefined })],
+    [
+      'signed for another purpose',
+      lineOf(
+        signBytes(
+          'application/vnd.frostmark.login.v1+json',
+          JSON.stringify({ role: 'member', name: 'alice', key: alice.key }),
+          alice,
+          alice.key,
+        ),
+      ),
+    ],
+    [
+      'with two signatures',
+      lineOf(
+        ((envelope: Envelope) => ({ ...envelope, signatures: [envelope.signatures[0], envelope.signatures[0]] }))(
+          JSON.parse(body.toString()) as Envelope,
+        ),
+      ),
+    ],
+    ['with padding', `${card}=`],
+    ['with a line break', `${card}\n`],
+    ['behind a space', ` ${card}`],
+    ['that is a bare key', `frostmark-member:${alice.key}`],
+    ['that is a prefix alone', 'frostmark-member:'],
+    ['that is nothing', ''],
+    ['past every bound', `frostmark-member:${'A'.repeat(100_000)}`],
+  ])('is refused when it is one %s (T18, T38)', (_name, line) => {
+    expect(codeOf(() => decodeCard('member', line))).toBe('bad-card');
+  });
+
+  it('is refused with any of its bytes changed (T18)', () => {
+    for (let index = 0; index < body.length; index += 1)
+      expect(codeOf(() => decodeCard('member', `frostmark-member:${encodeBase64Url(flipped(body, index))}`))).toBe(
+        'bad-card',
+      );
+  });
+
+  it('is refused with a hint at how the right one begins', () => {
+    expect(refusalOf(() => decodeCard('requester', card)).message).toContain('frostmark-requester:');
+  });
+});
