@@ -177,7 +177,11 @@ function readChannel(reader: Reader, name: string, value: unknown, members: read
         : reader.duration(fields['expiry'], [...path, 'expiry'], maxExpirySeconds),
     validitySeconds: isProduction
       ? undefined
-      : reader.duration(fields['validity'] ?? '90d', [...path, 'validity'], maxDelegationSeconds),
+      : reader.duration(
+          fields['validity'] === undefined ? '90d' : fields['validity'],
+          [...path, 'validity'],
+          maxDelegationSeconds,
+        ),
   };
 }
 

@@ -1,6 +1,6 @@
 /** What is left of secrets in libsodium's memory: nothing but the slots that hold them, and at the end nothing at all (T29). */
 import { createHash } from 'node:crypto';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createSodiumGroup, testingOnlyMemory } from '../../../protocol/frost/group-sodium.ts';
 import type { Point, Secret, SealingGroup } from '../../../protocol/frost/group.ts';
 import {
@@ -18,6 +18,7 @@ import { decodeScalar, encodeScalar, littleEndianInteger, reduceScalar } from '.
 import type { toIdentifier } from '../../../protocol/frost/sharing.ts';
 import { publicShare } from '../../../protocol/frost/sharing.ts';
 import { commit, prepareAttempt, signShare, verifyShare } from '../../../protocol/frost/sign.ts';
+import { littleEndian } from './hostile.ts';
 import { flat, identifiers, makeKey, openSession, randomBytes, readSecret, signAll } from './keys.ts';
 
 /** Where any 8 consecutive bytes of `secret` stand in the memory. */
@@ -193,15 +194,78 @@ test('end alone wipes what nobody wiped before', async () => {
   for (const secret of bytes) expect(findWindows(group, secret)).toEqual([]);
 });
 
-test('a computation that fails leaves nothing either', async () => {
-  const group = await createSodiumGroup({ randomBytes });
-  const key = makeKey(group, flat(2, 3));
-  const session = openSession(key, identifiers(1, 2), Buffer.from('message'));
-  const [coefficient, gone] = [group.randomSecret(), group.randomSecret()];
-  const bytes = await readSecret(group, coefficient);
-  group.wipe(gone);
-  expect(() => group.evaluatePolynomial([gone, coefficient], 1n)).toThrow();
-  expect(() => group.sum([coefficient, gone])).toThrow();
-  expect(findWindows(group, bytes)).toHaveLength(1);
-  expect(signAll(key, session).size).toBe(2);
+describe('right after each operation, before anything else could overwrite the stack,', () => {
+  const drawn: Uint8Array[] = [];
+  const header = Buffer.from('header');
+  let group: SealingGroup;
+  let secrets: Secret[];
+  let values: Uint8Array[];
+
+  beforeEach(async () => {
+    group = await createSodiumGroup({
+      arenaSlots: 16,
+      randomBytes: (count) => {
+        const bytes = randomBytes(count);
+        drawn.push(bytes.slice());
+        return bytes;
+      },
+    });
+    secrets = Array.from({ length: 4 }, () => group.randomSecret());
+    values = await Promise.all(secrets.map((secret) => readSecret(group, secret)));
+    drawn.length = 0;
+  });
+
+  /** The words that libsodium asked for, as they lie in memory. */
+  const drawnWords = (): Uint8Array =>
+    Buffer.concat(drawn.filter(({ length }) => length === 4).map((bytes) => bytes.toReversed()));
+
+  const operations: [string, () => void][] = [
+    ['randomSecret', () => group.randomSecret()],
+    ['loadSecret', () => group.loadSecret(littleEndian(7n))],
+    ['makeNonce', () => group.makeNonce(secrets[0]!)],
+    ['publicPoint', () => group.publicPoint(secrets[0]!)],
+    ['evaluatePolynomial', () => group.evaluatePolynomial(secrets, 3n)],
+    ['sum', () => group.sum(secrets)],
+    ['respond', () => group.respond(secrets[0]!, 1n, secrets[1]!)],
+    [
+      'signatureShare',
+      () => group.signatureShare({ hiding: secrets[0]!, binding: secrets[1]! }, 1n, 1n, 1n, secrets[2]!),
+    ],
+    ['makeBoxKey', () => group.makeBoxKey()],
+    ['seal', () => group.seal(group.makeBoxKey().publicKey, header, secrets)],
+    ['open', () => openOwnBox()],
+    ['a sum that fails', () => expect(() => group.sum([secrets[0]!, wiped()])).toThrow()],
+    ['a polynomial that fails', () => expect(() => group.evaluatePolynomial([wiped(), secrets[0]!], 1n)).toThrow()],
+    ['an answer that fails', () => expect(() => group.respond(secrets[0]!, 1n, wiped())).toThrow()],
+  ];
+  test.each(operations)('%s leaves no copy of a secret outside the slots', (_, operate) => {
+    operate();
+    const [slots] = findWindows(group, values[3]!);
+    expect(slots).toBeDefined();
+    const outside = (at: number): boolean => Math.abs(at - slots!) >= 16 * 32;
+    for (const value of [...values, ...drawn.filter(({ length }) => length >= 32), drawnWords()]) {
+      expect(findWindows(group, value).filter(outside)).toEqual([]);
+    }
+  });
+
+  test.each(operations)('%s leaves the stack and the scratch area empty', (_, operate) => {
+    const before = Buffer.from(testingOnlyMemory(group));
+    operate();
+    const after = testingOnlyMemory(group);
+    const [slots] = findWindows(group, values[3]!);
+    const changed = after.findLastIndex((byte, at) => byte !== before[at] && Math.abs(at - slots!) >= 16 * 32);
+    expect(changed).toBe(-1);
+  });
+
+  function openOwnBox(): void {
+    const key = group.makeBoxKey();
+    const box = group.seal(key.publicKey, header, secrets)!;
+    expect(group.open(key, box, header, 4)).toHaveLength(4);
+  }
+
+  function wiped(): Secret {
+    const secret = group.randomSecret();
+    group.wipe(secret);
+    return secret;
+  }
 });
