@@ -72,15 +72,8 @@ export function verifyReveal(
     const commitments = decodeCommitments(group, dealt.commitments.map(hexToBytes), place.of.threshold);
     if (commitments === undefined)
       return `its commitments for ${place.channel} are not exactly ${place.of.threshold} valid points`;
-    if (
-      !verifyDealing(
-        group,
-        commitments,
-        hexToBytes(dealt.proof),
-        dealer.identifier,
-        dealingContext(reveal.ceremony, place),
-      )
-    ) {
+    const context = dealingContext(reveal.ceremony, place);
+    if (!verifyDealing(group, commitments, hexToBytes(dealt.proof), dealer.identifier, context)) {
       return `its proof of knowledge for ${place.channel} is wrong`;
     }
     dealings.push({ channel: place.channel, sharing: place.sharing, commitments });
