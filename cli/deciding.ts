@@ -1,6 +1,5 @@
 /** What the commands that talk to the daemon on this host have in common. */
 import { openHome } from '../home/home.ts';
-import { callControl } from '../participant/control.ts';
 import type { AnswerTo, Command, CommandName } from '../participant/control.ts';
 import { text, type Call, type OptionSpecs } from './command.ts';
 import { CommandError } from './errors.ts';
@@ -15,6 +14,7 @@ export async function askDaemon<Name extends CommandName>(
   command: Extract<Command, { command: Name }>,
 ): Promise<AnswerTo<Name>> {
   const path = call.settings.socket ?? (await openHome('participant', call.homePath)).file('control.sock');
+  const { callControl } = await import('../participant/control.ts');
   return callControl<Name>(path, command);
 }
 

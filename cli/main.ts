@@ -1,16 +1,29 @@
 #!/usr/bin/env node
 /** `frostmark`: gives the program its world and exits with its code. */
-import { runProgram } from './program.ts';
+import type { World } from './command.ts';
 
 // Whoever reads our output may stop reading (`frostmark rounds | head`): that is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
 
-process.exitCode = await runProgram(process.argv.slice(2), {
+const world: World = {
   stdout: process.stdout,
   stderr: process.stderr,
   environment: process.env,
   folder: process.cwd(),
   nowUnixSeconds: () => Math.floor(Date.now() / 1000),
-});
+};
+
+process.exitCode = await run(process.argv.slice(2));
+
+/** Start-up is felt: a verification does not wait for the other commands. */
+async function run(argv: readonly string[]): Promise<number> {
+  const [first, second] = argv;
+  if (first === 'verify' || (first === 'help' && second === 'verify')) {
+    const { verify } = await import('./verify.ts');
+    return verify(first === 'verify' ? argv.slice(1) : ['--help'], world);
+  }
+  const { runProgram } = await import('./program.ts');
+  return runProgram(argv, world);
+}

@@ -14,7 +14,6 @@ const helpWidth = 80;
 
 /** Runs `frostmark` with its arguments (without node and script) and returns the exit code. Throws nothing. */
 export async function runProgram(argv: readonly string[], world: World): Promise<number> {
-  if (argv[0] === 'verify') return verify(argv.slice(1), world);
   try {
     const program = await buildProgram(argv, world);
     await program.parseAsync([...argv], { from: 'user' });
@@ -25,17 +24,6 @@ export async function runProgram(argv: readonly string[], world: World): Promise
     if (world.environment['FROSTMARK_DEBUG'] === '1') world.stderr.write(`${inspect(error)}\n`);
     return tell(explain(refine(error, argv)), argv, world);
   }
-}
-
-/** The verifier reads its own arguments: they are the same in the one-file build. */
-async function verify(argv: readonly string[], world: World): Promise<number> {
-  const { runVerify } = await import('../verifier/command.ts');
-  return runVerify(argv, {
-    program: 'frostmark verify',
-    stdout: (text) => world.stdout.write(text),
-    stderr: (text) => world.stderr.write(text),
-    nowUnixSeconds: world.nowUnixSeconds,
-  });
 }
 
 /** Every command by name and summary; only the one that was asked for with its options. */

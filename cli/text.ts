@@ -11,15 +11,15 @@ const labelWidth = 12;
 const gap = 2;
 
 /**
- * A table with a head. The column at `shrinks` gives way until the whole fits 80 columns; its cells end in `…` then.
- * Every cell is escaped first.
+ * A table with a head that fits 80 columns: the column at `shrinks` gives way first, then the widest but the first; a cell that was cut
+ * ends in `…`. Every cell is escaped first.
  */
 export function table(rows: readonly (readonly string[])[], shrinks: number): string {
   const cells = rows.map((row) => row.map(printable));
-  const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
-  const total = widths.reduce((sum, width) => sum + width, 0) + gap * (widths.length - 1);
-  const excess = Math.max(0, total - pageWidth);
-  widths[shrinks] = Math.max(8, (widths[shrinks] ?? 0) - excess);
+  const widths = fit(
+    (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0))),
+    shrinks,
+  );
   return cells
     .map((row) =>
       row
@@ -28,6 +28,19 @@ export function table(rows: readonly (readonly string[])[], shrinks: number): st
         .trimEnd(),
     )
     .join('\n');
+}
+
+/** Columns that a cell keeps while others have more. */
+const readableWidth = 16;
+
+function fit(widths: number[], shrinks: number): number[] {
+  const excess = (): number => widths.reduce((sum, width) => sum + width, 0) + gap * (widths.length - 1) - pageWidth;
+  while (excess() > 0) {
+    const widest = widths.indexOf(Math.max(...widths.slice(1)), 1);
+    const column = (widths[shrinks] ?? 0) > readableWidth || widest === -1 ? shrinks : widest;
+    widths[column] = (widths[column] ?? 0) - 1;
+  }
+  return widths;
 }
 
 /** At most `width` characters, the last one `…` if some are missing. */

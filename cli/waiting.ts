@@ -24,7 +24,6 @@ export function parseWait({ settings }: Pick<WaitingCall, 'settings'>): number |
   const seconds = parseDuration(settings.wait);
   if (seconds === undefined)
     throw new CommandError('usage', `--wait ${settings.wait} is no duration`, 'Write it as 90s, 30m, 72h or 3d.');
-  if (settings['no-wait'] === true) throw new CommandError('usage', '--wait and --no-wait exclude each other');
   return seconds;
 }
 

@@ -5,7 +5,7 @@ import type { OpenedGroup } from '../../client/group.ts';
 import { bytesToHex } from '../../protocol/bytes.ts';
 import { decisionMessage } from '../../protocol/decision.ts';
 import { sealMessage, type Envelope, type Identity } from '../../protocol/envelope.ts';
-import { delegation as delegationFormat, delegationOf } from '../../protocol/formats/delegation.ts';
+import { delegationOf } from '../../protocol/formats/delegation.ts';
 import { aggregate } from '../../protocol/frost/aggregate.ts';
 import { commit, prepareAttempt, signShare } from '../../protocol/frost/sign.ts';
 import type { RoundBody } from '../../protocol/messages.ts';

@@ -1,0 +1,43 @@
+/** `frostmark coordinator serve` */
+import { defineCommand, flag, text } from '../../command.ts';
+import { CommandError } from '../../errors.ts';
+import { interruption } from '../../interrupt.ts';
+
+export const command = defineCommand({
+  home: 'coordinator',
+  arguments: [],
+  options: {
+    listen: text('HOST:PORT', 'where to listen, such as 127.0.0.1:7443'),
+    url: text('URL', 'how clients reach it, when not by HOST:PORT'),
+    'tls-cert': text('FILE', 'its TLS certificate, PEM'),
+    'tls-key': text('FILE', 'the key of that certificate, PEM'),
+    insecure: flag('plain http beyond this machine: anybody on the way sees who signs what'),
+  },
+  about: `Runs the coordinator for any number of groups. Trusted to be up, not with
+secrets: it can stop signing, and can neither sign nor change what is signed.
+It prints its URL, logs JSON lines to stderr, and ends at Ctrl-C or SIGTERM.`,
+  example: `frostmark coordinator serve --listen 0.0.0.0:7443 --url https://sign.example.org:7443 \\
+  --tls-cert cert.pem --tls-key key.pem`,
+  next: `Give the URL that it prints, with the fingerprint behind #, to members and
+requesters: they recognise the coordinator by it.`,
+  run: async ({ settings, homePath, output, world }) => {
+    const { listen } = settings;
+    if (listen === undefined)
+      throw new CommandError('usage', 'no --listen was given', 'For example: --listen 127.0.0.1:7443');
+    const { startCoordinator } = await import('../../../coordinator/main.ts');
+    const stopped = interruption();
+    const coordinator = await startCoordinator({
+      home: homePath,
+      listen,
+      url: settings.url,
+      tlsCert: settings['tls-cert'],
+      tlsKey: settings['tls-key'],
+      insecure: settings.insecure,
+      log: (line) => world.stderr.write(line),
+    });
+    output.result(`ready: ${coordinator.url}`, { ready: true, url: coordinator.url });
+    await Promise.race([stopped, coordinator.closed]);
+    await coordinator.close();
+    output.talk('stopped');
+  },
+});

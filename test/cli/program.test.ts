@@ -1,0 +1,240 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import packageJson from '../../package.json' with { type: 'json' };
+import { commandTable } from '../../cli/commands/index.ts';
+import { frostmark, type Finished } from './frostmark.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'frostmark-cli-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const names = commandTable.map(({ path }) => path.join(' '));
+
+describe('frostmark', () => {
+  it('prints its version', async () => {
+    expect(await frostmark(['--version'])).toEqual({ code: 0, stdout: `${packageJson.version}\n`, stderr: '' });
+  });
+
+  it('shows its commands and ends in 2 when none was given', async () => {
+    const { code, stdout, stderr } = await frostmark([]);
+    expect([code, stdout]).toEqual([2, '']);
+    for (const word of ['coordinator', 'participant', 'requester', 'sign', 'verify', 'group'])
+      expect(stderr).toContain(word);
+  });
+
+  it.each(names)('teaches %s: what it does, an example, what comes next, within 80 columns', async (name) => {
+    const { code, stdout, stderr } = await frostmark([...name.split(' '), '--help']);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toContain('--json');
+    // A command line to paste may be longer; everything else is wrapped.
+    if (name === 'verify') return;
+    const long = stdout.split('\n').filter((line) => line.length > 80 && !line.includes('frostmark '));
+    expect(long).toEqual([]);
+    expect(stdout).toMatch(/\nExample:\n {2}frostmark /);
+    expect(stdout).toMatch(/\nNext:\n {2}\S/);
+    expect(stdout).toContain('--home');
+    expect(stdout).toContain(`Usage: frostmark ${name} `);
+  });
+
+  it('helps the same way by "help COMMAND"', async () => {
+    expect(await frostmark(['help', 'sign'])).toEqual(await frostmark(['sign', '--help']));
+    expect(await frostmark(['help', 'verify'])).toEqual(await frostmark(['verify', '--help']));
+  });
+
+  it.each([
+    [['sgin'], 'sign'],
+    [['rond'], 'round'],
+    [['particpant'], 'participant'],
+    [['participant', 'jion'], 'join'],
+    [['group', 'exprot'], 'export'],
+    [['sign', '--chanel', 'x', 'f'], '--channel'],
+    [['participant', 'join', '--cordinator', 'x', 'f'], '--coordinator'],
+  ])('ends in 2 for %j and suggests %s', async (args, nearest) => {
+    const { code, stdout, stderr } = await frostmark(args);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/^error: /);
+    expect(stderr).toContain(`hint: Did you mean ${nearest}?`);
+  });
+
+  it.each([
+    [['sign']],
+    [['sign', 'f']],
+    [['sign', 'f', '--channel']],
+    [['sign', 'f', '--channel', 'production', '--wait', 'soon']],
+    [['round']],
+    [['round', 'a', 'b']],
+    [['rounds', 'x']],
+    [['participant', 'init']],
+    [['participant', 'join', 'charter.yaml']],
+    [['participant', 'show', 'xyz']],
+    [['participant', 'show', 'abc']],
+    [['participant', 'approve', '../../etc']],
+    [['participant', 'refuse', 'aabbccdd']],
+    [['requester', 'init']],
+    [['requester', 'init', '--name', 'Dave']],
+    [['group', 'export']],
+    [['group', 'export', '--group', 'frostmark-group:acme:AAAA', '--format', 'pem']],
+    [['group', 'renew']],
+    [['group', 'requesters']],
+    [['coordinator', 'admit']],
+    [['verify']],
+    [['verify', 'a', 'b', '--key', 'k']],
+  ])('ends in 2 for %j, with what is wrong and nothing else changed', async (args) => {
+    const { code, stdout, stderr } = await frostmark(args);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).not.toMatch(/\n\s+at /);
+  });
+
+  it.each([
+    [['sign', '/nonexistent/app.tgz', '--channel', 'production'], 'missing-file'],
+    [['requester', 'card'], 'missing'],
+    [['participant', 'requests'], 'missing'],
+    [['group', 'export', '--group', '/nonexistent/GROUP.pub'], 'missing-file'],
+  ])('ends in 1 for %j', async (args, code) => {
+    const finished = await frostmark([...args, '--json']);
+    expect(finished.code).toBe(1);
+    expect(JSON.parse(finished.stdout)).toMatchObject({ error: { code, exitCode: 1 } });
+  });
+
+  it('says an error once as JSON on stdout and once for people on stderr', async () => {
+    const { stdout, stderr } = await frostmark(['sign', 'f', '--json']);
+    expect(JSON.parse(stdout)).toEqual({
+      error: {
+        code: 'usage',
+        message: 'no --channel was given',
+        hint: 'For example: --channel development',
+        exitCode: 2,
+      },
+    });
+    expect(stderr).toBe('error: no --channel was given\nhint: For example: --channel development\n');
+  });
+
+  it('escapes what a stranger may have written into a name (T36)', async () => {
+    const { stderr } = await frostmark(['sign', '/nonexistent/a\u202egnp', '--channel', 'production']);
+    expect(stderr).toContain('\\u{202e}');
+    expect(stderr).not.toContain('\u202e');
+  });
+
+  it('uses no colours where nobody sees them', async () => {
+    const { stderr } = await frostmark(['sgin'], { environment: { TERM: 'xterm-256color' } });
+    expect(stderr).not.toContain('\u001b');
+  });
+});
+
+describe('what start-up loads', () => {
+  async function loadedBy(args: readonly string[]): Promise<string> {
+    const loads = join(folder, 'loads');
+    await writeFile(loads, '');
+    const preload = pathToFileURL(join(import.meta.dirname, 'programs', 'note-loads.js')).href;
+    await frostmark(args, { nodeArguments: ['--import', preload], environment: { FROSTMARK_TEST_LOADS: loads } });
+    return readFile(loads, 'utf8');
+  }
+  const heavy = /node_modules\/(fastify|level|classic-level|typebox|age-encryption|libsodium-sumo|ws|yaml|@noble)\//;
+
+  it.each([[['--version']], [['--help']], [['sign', '--help']], [['participant', 'serve', '--help']], [['sgin']]])(
+    'is nothing heavy for %j',
+    async (args) => {
+      const loaded = await loadedBy(args);
+      expect(loaded).toContain('cli/program.js');
+      expect(loaded).not.toMatch(heavy);
+    },
+  );
+
+  it('is only the verifier for verify', async () => {
+    const loaded = await loadedBy(['verify', '/nonexistent', '--key', '/nonexistent']);
+    const foreign = loaded
+      .split('\n')
+      .filter((url) => /\/(node_modules|protocol|home|client|requester|participant|coordinator)\//.test(url));
+    expect(loaded).toContain('verifier/verify-file.js');
+    expect(foreign).toEqual([]);
+  });
+
+  it('is no server for a requester, and no requester for a server', async () => {
+    expect(await loadedBy(['requester', 'init', '--name', 'dave', '--home', join(folder, 'loads-home')])).not.toMatch(
+      /node_modules\/(fastify|level|ws|age-encryption)\/|\/dist\/(coordinator|participant)\/(app|daemon)/,
+    );
+  });
+});
+
+describe('frostmark requester', () => {
+  const home = (): string => join(folder, 'dave');
+  const run = (...args: string[]): Promise<Finished> => frostmark(['requester', ...args, '--home', home()]);
+
+  it('makes a home once and prints the same card ever after', async () => {
+    const first = await run('init', '--name', 'dave');
+    expect(first).toMatchObject({ code: 0, stdout: expect.stringMatching(/^frostmark-requester:[\w-]+\n$/) as string });
+    expect((await run('init', '--name', 'dave')).stdout).toBe(first.stdout);
+    expect((await run('card')).stdout).toBe(first.stdout);
+    const { code, stderr } = await run('init', '--name', 'erin');
+    expect([code, stderr]).toEqual([1, expect.stringContaining('is the home of dave') as string]);
+  });
+
+  it('refuses the home of another role', async () => {
+    const { code, stderr } = await frostmark(['participant', 'card', '--home', home()]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('home of a requester') as string]);
+  });
+
+  it('takes the home from FROSTMARK_HOME, and the flag before it', async () => {
+    const environment = { FROSTMARK_HOME: home() };
+    expect((await frostmark(['requester', 'card'], { environment })).code).toBe(0);
+    expect((await frostmark(['requester', 'card', '--home', '/nonexistent'], { environment })).code).toBe(1);
+  });
+
+  it('takes settings from config.yaml, then variables, then flags', async () => {
+    const file = join(folder, 'app.tgz');
+    await writeFile(file, 'x');
+    const sign = (args: readonly string[], environment: Readonly<Record<string, string>> = {}) =>
+      frostmark(['sign', file, '--home', home(), ...args], { environment });
+    await writeFile(join(home(), 'config.yaml'), 'channel: production\nwait: soon\n');
+    expect((await sign([])).stderr).toContain('--wait soon is no duration');
+    expect((await sign([], { FROSTMARK_WAIT: 'later' })).stderr).toContain('--wait later is no duration');
+    expect((await sign(['--wait', 'now'], { FROSTMARK_WAIT: 'later' })).stderr).toContain('--wait now is no duration');
+  });
+
+  it('names file and line of a setting that it does not know', async () => {
+    await writeFile(join(home(), 'config.yaml'), 'channel: production\nchanel: development\n');
+    const { code, stderr } = await frostmark(['rounds', '--home', home()]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/config\.yaml:2: unknown setting "chanel"/) as string]);
+    await rm(join(home(), 'config.yaml'));
+  });
+});
+
+describe('frostmark group export', () => {
+  const line = 'frostmark-group:acme:11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo';
+  const run = (...args: string[]): Promise<Finished> => frostmark(['group', 'export', '--group', line, ...args]);
+
+  it('prints GROUP.pub', async () => {
+    expect((await run()).stdout).toBe(`${line}\n`);
+  });
+
+  it('prints the SubjectPublicKeyInfo as PEM (RFC 8410, Section 10.1)', async () => {
+    const der = '302a300506032b6570032100d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a';
+    const body = Buffer.from(der, 'hex').toString('base64');
+    expect((await run('--format', 'pem')).stdout).toBe(
+      `-----BEGIN PUBLIC KEY-----\n${body}\n-----END PUBLIC KEY-----\n`,
+    );
+  });
+
+  it('prints an OpenSSH public key (RFC 8709)', async () => {
+    expect((await run('--format', 'ssh')).stdout).toBe(
+      'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea acme\n',
+    );
+  });
+
+  it.each(['gpg', 'pem,ssh', ''])('refuses the format %j', async (format) => {
+    expect((await run('--format', format)).code).toBe(2);
+  });
+
+  it('cannot tell the name of a group from a PEM file', async () => {
+    const path = join(folder, 'key.pem');
+    await writeFile(path, (await run('--format', 'pem')).stdout);
+    expect((await frostmark(['group', 'export', '--group', path])).code).toBe(2);
+    expect((await frostmark(['group', 'export', '--group', path, '--format', 'ssh'])).stdout).toMatch(/ frostmark\n$/);
+  });
+});
