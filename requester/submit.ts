@@ -50,7 +50,7 @@ export async function waitForRound(
   request: Request,
   options: WaitOptions,
 ): Promise<RoundView> {
-  const first = checkRound(connection, digest, request, await connection.client.round(digest));
+  const first = checkRound(connection, digest, request, await roundBodyOf(connection, digest));
   const deadline = deadlineOf(first, options);
   using timer = signalAt(deadline, options.nowUnixSeconds);
   const signal = options.signal === undefined ? timer.signal : AbortSignal.any([timer.signal, options.signal]);
@@ -133,7 +133,9 @@ export async function findRound(connection: Connection, id: string): Promise<Rou
 
 async function roundBodyOf({ client }: Connection, id: string): Promise<RoundBody> {
   try {
-    return await client.round(id);
+    const body = await client.round(id);
+    if (body.digest !== id) throw new RequesterError('bad-result', 'the coordinator answers for another round');
+    return body;
   } catch (error) {
     if (!(error instanceof ClientError) || error.refusal?.status !== 404) throw error;
     throw new RequesterError('not-found', `this group has no round ${id}`, { cause: error });

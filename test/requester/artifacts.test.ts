@@ -76,14 +76,20 @@ describe('hashing artifacts', () => {
 
   it('refuses more files than one request takes', async () => {
     const paths = Array.from({ length: 201 }, (_, index) => `f${index}`);
-    await expect(hashArtifacts(paths)).rejects.toMatchObject({ code: 'bad-artifact', message: /201 files.*200/ });
+    await expect(hashArtifacts(paths)).rejects.toMatchObject({
+      code: 'bad-artifact',
+      message: expect.stringMatching(/201 files.*200/) as string,
+    });
   });
 
   it('refuses two files of one name, from whatever folders', async () => {
     await mkdir(join(folder, 'other'), { recursive: true });
     const paths = [await file('same.tgz', 'a'), join(folder, 'other', 'same.tgz')];
     await writeFile(paths[1]!, 'b');
-    await expect(hashArtifacts(paths)).rejects.toMatchObject({ code: 'bad-artifact', message: /one name/ });
+    await expect(hashArtifacts(paths)).rejects.toMatchObject({
+      code: 'bad-artifact',
+      message: expect.stringContaining('one name') as string,
+    });
   });
 
   it.each(['new\nline', 'bell\u0007', 'back\\slash'])('refuses the name %j before reading a byte', async (name) => {
@@ -103,7 +109,7 @@ describe('hashing artifacts', () => {
   it('refuses a folder', async () => {
     await expect(assertArtifacts([folder])).rejects.toMatchObject({
       code: 'unreadable',
-      message: /not a regular file/,
+      message: expect.stringContaining('not a regular file') as string,
     });
   });
 

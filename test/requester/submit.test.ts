@@ -1,0 +1,299 @@
+import { randomBytes } from 'node:crypto';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+
+import { CoordinatorClient } from '../../client/client.ts';
+import { parseCoordinatorUrl } from '../../client/url.ts';
+import { commitmentMessage } from '../../protocol/attempt.ts';
+import { sha256Hex } from '../../protocol/bytes.ts';
+import { sealMessage } from '../../protocol/envelope.ts';
+import { badCommitmentEvidence, encodeEvidence } from '../../protocol/evidence.ts';
+import { prepareRequest } from '../../protocol/formats/index.ts';
+import type { RoundBody } from '../../protocol/messages.ts';
+import type { Connection } from '../../requester/connect.ts';
+import { askForDelegation, askForRelease, type Submission } from '../../requester/request.ts';
+import type { RoundView } from '../../requester/round.ts';
+import { findRound, listRounds, submit, waitForRound, type WaitOptions } from '../../requester/submit.ts';
+import { startLyingCoordinator, type LyingCoordinator } from './lying-coordinator.ts';
+import { decide, hex, knownWorld, quorumSign, roundBody, type KnownWorld } from './support.ts';
+
+const nowUnixSeconds = Math.floor(Date.now() / 1000);
+const clock = (): number => Math.floor(Date.now() / 1000);
+
+let world: KnownWorld;
+beforeAll(async () => {
+  world = await knownWorld({
+    tiers: ['admin', 'admin', 'build'],
+    production: '{ admin: 2, build: 1 }',
+    development: '{ any: 1 }',
+  });
+});
+
+let coordinator: LyingCoordinator;
+let connection: Connection;
+beforeEach(async () => {
+  coordinator = await startLyingCoordinator();
+  const client = new CoordinatorClient({
+    url: parseCoordinatorUrl(coordinator.url),
+    identity: world.dave,
+    role: 'requester',
+    groupKey: world.group.epoch.groupKey,
+  });
+  connection = {
+    client,
+    identity: world.dave,
+    group: world.group,
+    refresh: () => Promise.resolve(world.group),
+    [Symbol.dispose]: () => client.close(),
+  };
+});
+afterEach(async () => {
+  connection[Symbol.dispose]();
+  await coordinator[Symbol.asyncDispose]();
+});
+
+function ask(release = '1.0.0', createdAt = nowUnixSeconds): Submission {
+  const files = [{ path: '/tmp/a', name: 'app.tgz', size: 3, sha256: 'aa'.repeat(32), sha512: 'bb'.repeat(64) }];
+  const wish = {
+    channel: 'production',
+    formats: ['native'],
+    artifacts: files,
+    product: 'app',
+    release,
+    source: null,
+    note: undefined,
+  };
+  return askForRelease(world.group, wish, world.dave, createdAt);
+}
+
+function wait({ request }: Submission, options: Partial<WaitOptions> = {}): Promise<RoundView> {
+  const digest = coordinator.answers.rounds[0]?.digest ?? request.digest;
+  return waitForRound(connection, digest, request, { nowUnixSeconds: clock, ...options });
+}
+
+function signedBody(submission: Submission): RoundBody {
+  const [prepared] = prepareRequest({
+    epoch: world.group.epoch,
+    request: submission.request,
+    documents: [],
+    earlier: [],
+  });
+  return roundBody(submission.request, {
+    outcome: 'signed',
+    signatures: [hex(quorumSign(world.live, 'production', prepared!.message))],
+    signers: [1, 2, 3],
+  });
+}
+
+describe('submitting', () => {
+  it('uploads exactly the documents that are missing', async () => {
+    const submission = askForDelegation(world.group, 'development', undefined, world.live.people[0]!, nowUnixSeconds);
+    const sha256 = sha256Hex(submission.documents[0]!);
+    coordinator.answers.submitted = { digest: submission.request.digest, joined: false, missing: [sha256] };
+    expect(await submit(connection, submission)).toEqual({ digest: submission.request.digest, joined: false });
+    const uploads = coordinator.calls.filter(({ call }) => call.startsWith('PUT'));
+    expect(uploads.map(({ call }) => call)).toEqual([
+      `PUT /v1/rounds/${submission.request.digest}/documents/${sha256}`,
+    ]);
+    expect(uploads[0]?.body).toEqual(submission.documents[0]);
+  });
+
+  it('uploads nothing that is there already', async () => {
+    const submission = askForDelegation(world.group, 'development', undefined, world.live.people[0]!, nowUnixSeconds);
+    coordinator.answers.submitted = { digest: submission.request.digest, joined: true, missing: [] };
+    expect((await submit(connection, submission)).joined).toBe(true);
+    expect(coordinator.calls.some(({ call }) => call.startsWith('PUT'))).toBe(false);
+  });
+});
+
+describe('waiting', () => {
+  it('ends with the round when it is signed, and tells of every change before', async () => {
+    const submission = ask();
+    const approval = decide(world, submission.request, 1, 'approve');
+    coordinator.answers.rounds = [
+      roundBody(submission.request),
+      roundBody(submission.request, { decisions: [approval] }),
+      signedBody(submission),
+    ];
+    const approvals: number[] = [];
+    const view = await wait(submission, { onView: ({ sharings }) => approvals.push(sharings[0]!.approvals) });
+    expect(view.outcome).toBe('signed');
+    expect(approvals).toEqual([0, 1, 0]);
+  });
+
+  it('joins the round of the same submission made earlier', async () => {
+    const earlier = ask('1.0.0', nowUnixSeconds - 600);
+    coordinator.answers.rounds = [signedBody(earlier)];
+    expect((await wait(ask())).request.digest).toBe(earlier.request.digest);
+  });
+
+  it('does not join a round that asks for something else (T34)', async () => {
+    coordinator.answers.rounds = [signedBody(ask('9.9.9'))];
+    await expect(wait(ask())).rejects.toMatchObject({
+      code: 'bad-result',
+      message: expect.stringContaining('something else') as string,
+    });
+  });
+
+  it('does not take a stream that turns to another round (T34)', async () => {
+    const submission = ask();
+    coordinator.answers.rounds = [roundBody(submission.request), signedBody(ask('9.9.9'))];
+    await expect(wait(submission)).rejects.toMatchObject({ code: 'bad-result' });
+  });
+
+  it('ends at the deadline, the round still pending', async () => {
+    const submission = ask();
+    coordinator.answers.rounds = [roundBody(submission.request)];
+    await expect(wait(submission, { untilUnixSeconds: clock() + 1 })).rejects.toMatchObject({ code: 'pending' });
+  });
+
+  it('ends when the person has seen enough', async () => {
+    const submission = ask();
+    coordinator.answers.rounds = [roundBody(submission.request)];
+    const enough = new AbortController();
+    const waiting = wait(submission, { signal: enough.signal, onView: () => enough.abort() });
+    await expect(waiting).rejects.toMatchObject({ code: 'pending' });
+  });
+
+  it('ends by our own clock when the request expired and the coordinator says nothing', async () => {
+    const submission = ask();
+    coordinator.answers.rounds = [roundBody(submission.request)];
+    await expect(wait(submission, { nowUnixSeconds: () => nowUnixSeconds + 73 * 3600 })).rejects.toMatchObject({
+      code: 'expired',
+    });
+  });
+
+  it('ends as refused when members refused, though the coordinator calls it pending (T34)', async () => {
+    const submission = ask();
+    const refusal = decide(world, submission.request, 3, 'refuse', { reason: 'no' });
+    coordinator.answers.rounds = [
+      roundBody(submission.request),
+      roundBody(submission.request, { decisions: [refusal] }),
+    ];
+    await expect(wait(submission)).rejects.toMatchObject({ code: 'refused' });
+  });
+
+  it('does not believe a refusal by nobody (T34)', async () => {
+    const submission = ask();
+    coordinator.answers.rounds = [roundBody(submission.request, { outcome: 'refused' })];
+    await expect(wait(submission)).rejects.toMatchObject({ code: 'unproved' });
+  });
+
+  it('does not believe faults whose evidence is rubbish (T34)', async () => {
+    const submission = ask();
+    const rubbish = randomBytes(100);
+    coordinator.answers.evidence.set(sha256Hex(rubbish), rubbish);
+    coordinator.answers.rounds = [
+      roundBody(submission.request, {
+        outcome: 'faulted',
+        evidence: [sha256Hex(rubbish)],
+        out: [{ member: 3, reason: 'fault' }],
+      }),
+    ];
+    await expect(wait(submission)).rejects.toMatchObject({ code: 'unproved' });
+  });
+
+  it('believes faults that the evidence proves', async () => {
+    const submission = ask();
+    const evidence = misbehaviour(submission);
+    coordinator.answers.evidence.set(sha256Hex(evidence), evidence);
+    coordinator.answers.rounds = [
+      roundBody(submission.request, { outcome: 'faulted', evidence: [sha256Hex(evidence)] }),
+    ];
+    await expect(wait(submission)).rejects.toMatchObject({
+      code: 'faulted',
+      message: expect.stringContaining('build-3 misbehaved') as string,
+    });
+  });
+
+  it('does not believe the evidence of another round (T34)', async () => {
+    const evidence = misbehaviour(ask('0.9.0'));
+    const submission = ask();
+    coordinator.answers.evidence.set(sha256Hex(evidence), evidence);
+    coordinator.answers.rounds = [
+      roundBody(submission.request, { outcome: 'faulted', evidence: [sha256Hex(evidence)] }),
+    ];
+    await expect(wait(submission)).rejects.toMatchObject({ code: 'unproved' });
+  });
+
+  it('goes on through a broken connection', async () => {
+    const submission = ask();
+    coordinator.answers.rounds = [roundBody(submission.request)];
+    let broken = 0;
+    const view = await wait(submission, {
+      onView: ({ outcome }) => {
+        if (outcome !== 'pending' || broken > 0) return;
+        broken = 1;
+        coordinator.answers.rounds = [signedBody(submission)];
+        coordinator.breakStreams();
+      },
+      onRetry: () => broken++,
+    });
+    expect([view.outcome, broken]).toEqual(['signed', 2]);
+  });
+});
+
+describe('finding a round', () => {
+  beforeEach(() => {
+    coordinator.answers.rounds = [ask('1.0.0'), ask('2.0.0')].map(({ request }) => roundBody(request));
+  });
+
+  it('takes 8 or more of the first digits of its id', async () => {
+    const id = coordinator.answers.rounds[1]!.digest;
+    expect((await findRound(connection, id.slice(0, 8))).request.digest).toBe(id);
+  });
+
+  it('takes the whole id', async () => {
+    const id = coordinator.answers.rounds[0]!.digest;
+    expect((await findRound(connection, id)).request.digest).toBe(id);
+  });
+
+  it('does not take another round for the one that was named (T34)', async () => {
+    await expect(findRound(connection, coordinator.answers.rounds[1]!.digest)).rejects.toMatchObject({
+      code: 'bad-result',
+    });
+  });
+
+  it('says when no round begins like this', async () => {
+    await expect(findRound(connection, '00000000')).rejects.toMatchObject({ code: 'not-found' });
+  });
+
+  it('says when several do', async () => {
+    const [first] = coordinator.answers.rounds;
+    coordinator.answers.rounds = [first!, first!];
+    await expect(findRound(connection, first!.digest.slice(0, 10))).rejects.toMatchObject({ code: 'ambiguous' });
+  });
+
+  it('says when the coordinator knows no such round', async () => {
+    coordinator.answers.rounds = [];
+    await expect(findRound(connection, 'ab'.repeat(32))).rejects.toMatchObject({ code: 'not-found' });
+  });
+
+  it.each(['', 'abc', 'abcdefg', 'XBCDEF01', '../../../', 'ab'.repeat(33)])('refuses the id %j', async (id) => {
+    await expect(findRound(connection, id)).rejects.toMatchObject({ code: 'bad-field' });
+  });
+
+  it('lists what can be opened and leaves out what cannot (T34)', async () => {
+    const [first] = coordinator.answers.rounds;
+    coordinator.answers.rounds.push({ ...first!, digest: '00'.repeat(32) });
+    expect(await listRounds(connection)).toHaveLength(2);
+  });
+});
+
+/** Evidence that build-3 signed a nonce commitment that is no valid point. */
+function misbehaviour({ request }: Submission): Uint8Array {
+  const { epoch } = world.group;
+  const commitment = sealMessage(
+    commitmentMessage,
+    {
+      certificate: epoch.certificateHash,
+      channelKey: epoch.channel('production').key,
+      requestDigest: request.digest,
+      stage: 1,
+      slot: `${'00'.repeat(16)}-1`,
+      messages: ['00'.repeat(32)],
+      commitments: [{ hiding: 'ff'.repeat(32), binding: 'ff'.repeat(32) }],
+    },
+    world.live.people[2]!,
+  );
+  return encodeEvidence(badCommitmentEvidence(epoch.charter, commitment)).bytes;
+}
