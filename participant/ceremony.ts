@@ -36,6 +36,10 @@ export interface CeremonyHost {
   /** Does nothing while there is no connection: `said` is sent again on the next. */
   send(message: Envelope): void;
   progress(step: CeremonyKind, waitingFor: readonly string[]): void;
+  /** Every member holds the certificate; awaited before the next message is looked at. */
+  finished(result: CeremonyResult): Promise<void>;
+  /** It ended without a key (`ParticipantError('ceremony-failed')`), or something here broke. */
+  failed(error: unknown): void;
   readonly log: Log;
 }
 
@@ -48,16 +52,12 @@ export interface CeremonyResult {
 type SentMessage = Extract<CeremonyEffect, { kind: 'send' }>['message'];
 
 export class Ceremony {
-  /** Rejects with `ParticipantError('ceremony-failed')`, or with what broke here. */
-  readonly result: Promise<CeremonyResult>;
   readonly #host: CeremonyHost;
   readonly #context: CeremonyContext;
   #state: CeremonyState = ceremonyStart;
   #queue: Promise<void> = Promise.resolve();
   /** What this member said that still matters: hello, aborts, and everything of the running ceremony, by kind and ceremony. */
   readonly #said = new Map<string, Envelope>();
-  #resolve: (result: CeremonyResult) => void = () => undefined;
-  #reject: (error: unknown) => void = () => undefined;
 
   constructor(host: CeremonyHost) {
     const { joined, aborted } = host.records.ceremonies;
@@ -70,12 +70,6 @@ export class Ceremony {
       // Taken once: what this run joins is the machine's own business.
       finished: new Set([...joined, ...aborted]),
     };
-    this.result = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    // Whoever waits gets the error; nobody has to wait.
-    this.result.catch(() => undefined);
   }
 
   /** Begins, or goes on where the journal says that an earlier run stopped. */
@@ -103,9 +97,11 @@ export class Ceremony {
     return [...this.#said.values()];
   }
 
-  /** The transcript this member has signed and waits to see certified, if any. */
-  get signedTranscript(): Transcript | undefined {
-    return this.#state.phase.kind === 'transcript' ? this.#state.phase.transcript : undefined;
+  /** The transcript that this member has signed and whose certificate, or everybody's word on it, it still lacks. */
+  get openTranscript(): Transcript | undefined {
+    const { phase } = this.#state;
+    if (phase.kind === 'transcript') return phase.transcript;
+    return phase.kind === 'certifying' || phase.kind === 'stored' ? phase.certificate.transcript : undefined;
   }
 
   /** One relayed message, or one found in a certificate. What is no valid message of a member is dropped. */
@@ -125,7 +121,7 @@ export class Ceremony {
   /** One event at a time; what breaks here ends the ceremony. */
   #enqueue(task: () => Promise<void>): Promise<void> {
     const run = this.#queue.then(task).catch((error: unknown) => {
-      this.#reject(error);
+      this.#host.failed(error);
     });
     this.#queue = run;
     return run;
@@ -169,10 +165,10 @@ export class Ceremony {
         this.#host.progress(effect.step, effect.waitingFor);
         return undefined;
       case 'done':
-        this.#resolve(effect);
+        await this.#host.finished(effect);
         return undefined;
       case 'failed':
-        this.#reject(await this.#failure(effect));
+        this.#host.failed(await this.#failure(effect));
         return undefined;
     }
   }

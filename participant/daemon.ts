@@ -1,6 +1,18 @@
 /** The daemon behind `frostmark participant serve`: one member, always ready to sign what it has decided to sign. */
-import type { PassphraseSource } from '../home/keystore.ts';
-import type { Log } from './log.ts';
+import { parseCoordinatorUrl, type CoordinatorUrl } from '../client/url.ts';
+import { openShares, type PassphraseSource } from '../home/keystore.ts';
+import { channelKeysOf, type Certificate } from '../protocol/certificate.ts';
+import { production } from '../protocol/charter.ts';
+import { Closers } from './closers.ts';
+import type { ConnectionTiming } from './connection.ts';
+import { listenForCommands, type AnswerTo, type Command, type CommandName } from './control.ts';
+import { ParticipantError } from './errors.ts';
+import { ExecRunner } from './exec.ts';
+import { withFields, type Log } from './log.ts';
+import { defaultSocketPath, MemberHome, type Agreement } from './member-home.ts';
+import { askAlways, judgeBy, loadPolicy, type Policy } from './policy.ts';
+import { Session } from './session.ts';
+import { Vault } from './vault.ts';
 
 export interface DaemonOptions {
   /** Folder of the home; `~/.frostmark/participant` by default. */
@@ -17,6 +29,9 @@ export interface DaemonOptions {
   readonly insecure?: boolean | undefined;
   /** PEM of the certificate authority that vouches for the coordinator's TLS certificate. */
   readonly ca?: string | undefined;
+  /** The compiled age child, if it is not in its usual place. */
+  readonly ageChildPath?: string | undefined;
+  readonly timing?: Partial<ConnectionTiming> | undefined;
 }
 
 export interface Daemon {
@@ -29,4 +44,109 @@ export interface Daemon {
 }
 
 /** Starts the daemon; it reconnects for ever. Throws `HomeError`, `JournalError`, `ParticipantError`, `ProtocolError`: nothing runs then. */
-export declare function startDaemon(options: DaemonOptions): Promise<Daemon>;
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  ignoreInspectorSignal();
+  const closers = new Closers();
+  try {
+    return await openDaemon(options, closers);
+  } catch (error) {
+    await closers.close();
+    throw error;
+  }
+}
+
+async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Daemon> {
+  const policy = options.policyPath === undefined ? askAlways : await loadPolicy(options.policyPath);
+  const home = closers.use(await MemberHome.open(options.home, options.log));
+  const { agreement, certificate } = await certifiedHome(home);
+  const { charter, self } = agreement;
+  const log = withFields(options.log, { group: charter.group, member: self.name });
+  const runner = await ExecRunner.open(policy, log);
+  closers.defer(() => {
+    runner.close();
+  });
+  const vault = await Vault.open(charter, self);
+  closers.defer(() => {
+    vault.end();
+  });
+  await loadShare(vault, home, certificate, options);
+
+  const session = new Session({
+    home,
+    agreement,
+    vault,
+    coordinator: await coordinatorOf(home, options),
+    ca: options.ca,
+    certificate,
+    stored: await home.stored(),
+    storeShare: () => Promise.reject(new ParticipantError('ceremony-failed', 'a daemon makes no keys; run join again')),
+    judge: judgeBy(policy, runner),
+    progress: () => undefined,
+    isFatalLogin: () => false,
+    log,
+    timing: options.timing,
+  });
+  closers.defer(() => session.close());
+  const socketPath = options.socketPath ?? defaultSocketPath(home.home);
+  closers.use(await listenForCommands(socketPath, (command) => answer(session, policy, command), log));
+  await session.start();
+  log('info', 'serving', { socket: socketPath, policy: policy.description });
+  const key = channelKeysOf(vault.group, charter, certificate.transcript).get(production)?.key ?? '';
+  return {
+    groupLine: `frostmark-group:${charter.group}:${key}`,
+    socketPath,
+    closed: session.closed.finally(() => closers.close()),
+    close: () => closers.close(),
+  };
+}
+
+/** The default handler of SIGUSR1 would open the inspector on a process that holds a share (T29). */
+export function ignoreInspectorSignal(): void {
+  if (process.listenerCount('SIGUSR1') === 0) process.on('SIGUSR1', () => undefined);
+}
+
+async function certifiedHome(home: MemberHome): Promise<{ agreement: Agreement; certificate: Certificate }> {
+  const [agreement, certificate] = [await home.agreement(), await home.certificate()];
+  if (agreement !== undefined && certificate !== undefined) return { agreement, certificate };
+  throw new ParticipantError(
+    'not-joined',
+    `${home.home.path} has no share of a key yet; run: frostmark participant join CHARTER.yaml --coordinator URL`,
+  );
+}
+
+/** Opens the share file in a child process, and checks the share against all that is public (T19). */
+export async function loadShare(
+  vault: Vault,
+  home: MemberHome,
+  certificate: Pick<Certificate, 'transcript' | 'transcriptHash' | 'hash'>,
+  options: Pick<DaemonOptions, 'passphrase' | 'ageChildPath'>,
+): Promise<void> {
+  const opened = await openShares({
+    path: home.sharePath(certificate.transcriptHash),
+    passphrase: options.passphrase,
+    ...(options.ageChildPath === undefined ? {} : { childPath: options.ageChildPath }),
+  });
+  vault.load(opened, certificate.transcript, certificate.hash);
+}
+
+async function coordinatorOf(home: MemberHome, options: DaemonOptions): Promise<CoordinatorUrl> {
+  const url = options.coordinator ?? (await home.coordinator());
+  if (url === undefined)
+    throw new ParticipantError('not-joined', 'no coordinator is known; give its URL with --coordinator URL');
+  return parseCoordinatorUrl(url, { insecure: options.insecure === true });
+}
+
+async function answer(session: Session, policy: Policy, command: Command): Promise<AnswerTo<CommandName>> {
+  switch (command.command) {
+    case 'requests':
+      return { requests: session.rounds.list(command.all) };
+    case 'show':
+      return { request: session.rounds.show(command.id) };
+    case 'approve':
+      return { request: await session.rounds.decide(command.id, 'approve', null) };
+    case 'refuse':
+      return { request: await session.rounds.decide(command.id, 'refuse', command.reason) };
+    case 'status':
+      return { status: session.status(policy.description) };
+  }
+}

@@ -1,8 +1,31 @@
 /** `frostmark participant join`: the ceremony, and the documents that make its key usable. */
-import type { PassphraseSource } from '../home/keystore.ts';
-import type { Charter, Member } from '../protocol/charter.ts';
-import type { Requesters } from '../protocol/requesters.ts';
+import { ClientError } from '../client/errors.ts';
+import { parseCoordinatorUrl, type CoordinatorUrl } from '../client/url.ts';
+import { readFileBounded } from '../home/files.ts';
+import { openKeystore, type Keystore, type PassphraseSource } from '../home/keystore.ts';
+import { equalBytes, hexToBytes } from '../protocol/bytes.ts';
+import {
+  assertAllStored,
+  openEpoch,
+  transcriptHash,
+  type Certificate,
+  type Transcript,
+} from '../protocol/certificate.ts';
+import type { Envelope } from '../protocol/envelope.ts';
+import type { Group } from '../protocol/frost/group.ts';
+import { Closers } from './closers.ts';
+import { Documents } from './documents.ts';
+import { charterWarnings, decodeCharter, type Charter, type Member } from '../protocol/charter.ts';
+import { maxCharterBytes, maxRequestersBytes } from '../protocol/limits.ts';
+import { emptyRequesters, readRequestersFile, type Requesters } from '../protocol/requesters.ts';
+import type { ConnectionTiming } from './connection.ts';
+import { ignoreInspectorSignal } from './daemon.ts';
+import { ParticipantError } from './errors.ts';
 import type { Log } from './log.ts';
+import { MemberHome, type Agreement } from './member-home.ts';
+import { openCeremonyOf } from './records.ts';
+import { Session, type SessionEvent } from './session.ts';
+import { Vault } from './vault.ts';
 
 /** What a person looks at before the ceremony. */
 export interface JoinReview {
@@ -13,17 +36,7 @@ export interface JoinReview {
   readonly warnings: readonly string[];
 }
 
-export type JoinEvent =
-  | { readonly kind: 'connected' }
-  | { readonly kind: 'disconnected'; readonly reason: string }
-  /** The ceremony waits for these members' part of this step. */
-  | { readonly kind: 'waiting'; readonly step: string; readonly for: readonly string[] }
-  /** All members hold the certificate with this hash. */
-  | { readonly kind: 'certified'; readonly certificate: string; readonly groupLine: string }
-  /** A document of the ceremony is there under the group's signature. */
-  | { readonly kind: 'signed'; readonly document: string }
-  /** These documents still need signatures. */
-  | { readonly kind: 'signing'; readonly documents: readonly string[] };
+export type JoinEvent = SessionEvent;
 
 export interface JoinOptions {
   readonly home?: string | undefined;
@@ -41,6 +54,9 @@ export interface JoinOptions {
   readonly ca?: string | undefined;
   /** Gives up: what is on disk stays, and the next `join` goes on from there. */
   readonly signal?: AbortSignal | undefined;
+  /** The compiled age child, if it is not in its usual place. */
+  readonly ageChildPath?: string | undefined;
+  readonly timing?: Partial<ConnectionTiming> | undefined;
 }
 
 export interface Joined {
@@ -52,6 +68,139 @@ export interface Joined {
 
 /**
  * Makes this member's share of a new group key, or goes on where an earlier run stopped; on a finished home it returns at once.
- * Throws `HomeError`, `JournalError`, `ParticipantError`, `ProtocolError`.
+ * Throws `HomeError`, `JournalError`, `ParticipantError`, `ProtocolError`, `ClientError`.
  */
-export declare function joinCeremony(options: JoinOptions): Promise<Joined>;
+export async function joinCeremony(options: JoinOptions): Promise<Joined> {
+  ignoreInspectorSignal();
+  const log: Log = options.log ?? (() => undefined);
+  const url = parseCoordinatorUrl(options.coordinator, { insecure: options.insecure === true });
+  await using home = await MemberHome.open(options.home, log);
+  const agreement = await agree(home, options);
+  await home.writeCoordinator(url.text);
+  return await takePart(home, agreement, url, options, log);
+}
+
+/** Pins charter and requesters, after a person has looked at them; a home that has signed a transcript goes on with what it agreed to. */
+async function agree(home: MemberHome, options: JoinOptions): Promise<Agreement> {
+  const charter = decodeCharter(await readFileBounded(options.charterPath, maxCharterBytes), options.charterPath);
+  const self = home.memberOf(charter);
+  const agreed = await agreedHome(home);
+  const requesters = await readRequesters(options.requestersPath, charter, agreed);
+  const isSame = agreed?.charter.hash === charter.hash && equalBytes(agreed.requesters.bytes, requesters.bytes);
+  if (!isSame && !(await options.confirm({ charter, requesters, self, warnings: charterWarnings(charter) })))
+    throw new ParticipantError('cancelled', 'the charter was not accepted; nothing was made');
+  await home.agree(charter, requesters);
+  return { charter, requesters, self };
+}
+
+/** What this home agreed to, if it is bound to it by a signed transcript or in any case while the files are whole. */
+async function agreedHome(home: MemberHome): Promise<Agreement | undefined> {
+  try {
+    return await home.agreement();
+  } catch (error) {
+    // Before anything was signed a new agreement simply replaces files that are damaged.
+    if (openCeremonyOf(home.records.ceremonies) !== undefined) throw error;
+    return undefined;
+  }
+}
+
+async function readRequesters(
+  path: string | undefined,
+  charter: Charter,
+  agreed: Agreement | undefined,
+): Promise<Requesters> {
+  if (path !== undefined) return readRequestersFile(await readFileBounded(path, maxRequestersBytes), path, charter);
+  return agreed?.charter.hash === charter.hash ? agreed.requesters : emptyRequesters(charter);
+}
+
+async function takePart(
+  home: MemberHome,
+  agreement: Agreement,
+  coordinator: CoordinatorUrl,
+  options: JoinOptions,
+  log: Log,
+): Promise<Joined> {
+  const closers = new Closers();
+  try {
+    const vault = await Vault.open(agreement.charter, agreement.self);
+    closers.defer(() => {
+      vault.end();
+    });
+    const [certificate, stored] = [await home.certificate(), await home.stored()];
+    const finished = await finishedGroup(home, agreement, vault.group, certificate, stored);
+    if (finished !== undefined) return finished;
+
+    const signed = openCeremonyOf(home.records.ceremonies);
+    const keystore = closers.use(await openKeystoreFor(signed === undefined ? 'new' : 'existing', options));
+    if (signed !== undefined) {
+      const opened = await keystore.open(home.sharePath(transcriptHash(signed.transcript)));
+      vault.load(opened, signed.transcript, certificate?.hash);
+    }
+    const session = new Session({
+      home,
+      agreement,
+      vault,
+      coordinator,
+      ca: options.ca,
+      certificate,
+      stored,
+      storeShare: (transcript) => sealShares(home, keystore, vault, transcript),
+      // Nobody is here to ask; the ceremony's own documents need no policy.
+      judge: () => Promise.resolve({ action: 'ask', reason: null, rule: 'join decides nothing else' }),
+      progress: (event) => {
+        options.progress(event);
+      },
+      isFatalLogin: (error) => error instanceof ClientError && error.code === 'wrong-coordinator',
+      log,
+      timing: options.timing,
+    });
+    closers.defer(() => session.close());
+    return await runSession(session, home, options.signal);
+  } finally {
+    await closers.close();
+  }
+}
+
+async function runSession(session: Session, home: MemberHome, signal: AbortSignal | undefined): Promise<Joined> {
+  const abort = (): void => void session.close();
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    if (signal?.aborted === true) throw new ParticipantError('cancelled', 'it was stopped');
+    await session.start();
+    const { groupLine } = await session.complete;
+    return { groupLine, groupPath: home.home.file('GROUP.pub') };
+  } finally {
+    signal?.removeEventListener('abort', abort);
+  }
+}
+
+/** The result of a home whose key is live and whose documents are all here, without talking to anybody. */
+async function finishedGroup(
+  home: MemberHome,
+  agreement: Agreement,
+  group: Group,
+  certificate: Certificate | undefined,
+  stored: readonly Envelope[] | undefined,
+): Promise<Joined | undefined> {
+  if (certificate === undefined || stored === undefined) return undefined;
+  const epoch = openEpoch(group, agreement.charter, certificate);
+  assertAllStored(epoch, stored);
+  const documents = await Documents.load(epoch, agreement.requesters, home);
+  if (documents.missing.length > 0) return undefined;
+  return { groupLine: epoch.groupLine, groupPath: await home.writeGroupLine(epoch.groupLine) };
+}
+
+function openKeystoreFor(purpose: 'new' | 'existing', options: JoinOptions): Promise<Keystore> {
+  // Asked for now, so that nobody waits for a prompt in the middle of the ceremony.
+  return openKeystore({
+    passphrase: options.passphrase,
+    purpose,
+    ...(options.ageChildPath === undefined ? {} : { childPath: options.ageChildPath }),
+  });
+}
+
+/** The file stays bound to the transcript: the certificate contains it, so that it need never be written anew. */
+async function sealShares(home: MemberHome, keystore: Keystore, vault: Vault, transcript: Transcript): Promise<void> {
+  const hash = transcriptHash(transcript);
+  await keystore.seal(home.sharePath(hash), { state: 'pending', hash: hexToBytes(hash) }, vault.sharesToSeal());
+}

@@ -41,6 +41,9 @@ export const pongTimeoutMs = 10_000;
 /** Milliseconds for one HTTP request to the coordinator, documents included. */
 export const httpTimeoutMs = 20_000;
 
+/** Milliseconds that a stopping daemon waits for what is on its way, each of connection and rounds. */
+export const closeTimeoutMs = 1500;
+
 /** Milliseconds of the first and of the longest wait before a reconnect; each is drawn at random up to twice the last. */
 export const firstBackOffMs = 200;
 export const longestBackOffMs = 20_000;

@@ -1,0 +1,225 @@
+/** The member's line to the coordinator: one WebSocket, kept up for as long as the daemon lives. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { WebSocket, type RawData } from 'ws';
+import type { CoordinatorClient, SocketAddress } from '../client/client.ts';
+import { maxFrameBytes, maxRequestersBytes } from '../protocol/limits.ts';
+import { decodeCoordinatorFrame, type CoordinatorFrame, type MemberFrame } from '../protocol/messages.ts';
+import { codeOf, messageOf } from './errors.ts';
+import {
+  closeTimeoutMs,
+  firstBackOffMs,
+  httpTimeoutMs,
+  longestBackOffMs,
+  maxUnhandledFrames,
+  maxUnsentBytes,
+  pingIntervalMs,
+  pongTimeoutMs,
+} from './limits.ts';
+import type { Log } from './log.ts';
+
+export interface ConnectionOptions {
+  /** Logs in anew for every connection. */
+  readonly client: Pick<CoordinatorClient, 'socket'>;
+  /** Members of the charter: the bound on a frame follows from it. */
+  readonly members: number;
+  connected(): void;
+  disconnected(reason: string): void;
+  /** Frames come one at a time, in order; the next waits for the promise. */
+  frame(frame: CoordinatorFrame): Promise<void>;
+  /** Whether a failed login ends the daemon instead of being tried again. */
+  isFatal(error: unknown): boolean;
+  fatal(error: unknown): void;
+  readonly log: Log;
+  /** Milliseconds; the limits by default. */
+  readonly timing?: Partial<ConnectionTiming>;
+}
+
+export interface ConnectionTiming {
+  readonly firstBackOffMs: number;
+  readonly longestBackOffMs: number;
+  readonly pingIntervalMs: number;
+  readonly pongTimeoutMs: number;
+}
+
+export class Connection {
+  readonly #options: ConnectionOptions;
+  readonly #timing: ConnectionTiming;
+  readonly #stop = new AbortController();
+  #socket: WebSocket | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.#timing = { firstBackOffMs, longestBackOffMs, pingIntervalMs, pongTimeoutMs, ...options.timing };
+  }
+
+  get isConnected(): boolean {
+    return this.#socket?.readyState === WebSocket.OPEN;
+  }
+
+  /** Connects, and again after every loss, until `close`. */
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Does nothing while there is no connection. */
+  send(frame: MemberFrame): void {
+    const socket = this.#socket;
+    if (socket?.readyState !== WebSocket.OPEN) return;
+    socket.send(JSON.stringify(frame));
+    if (socket.bufferedAmount <= maxUnsentBytes) return;
+    this.#options.log('warn', 'connection-stuck', { bytes: socket.bufferedAmount });
+    socket.terminate();
+  }
+
+  /** Sends what is buffered, closes, and resolves when the line is down for good. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#socket?.close(1000);
+    await within(closeTimeoutMs, this.#running);
+    this.#socket?.terminate();
+  }
+
+  #isStopped(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  /** Never rejects. */
+  async #run(): Promise<void> {
+    let backOffMs = this.#timing.firstBackOffMs;
+    while (!this.#isStopped()) {
+      const reason = await this.#connectOnce(() => {
+        backOffMs = this.#timing.firstBackOffMs;
+      });
+      if (this.#isStopped()) return;
+      this.#options.disconnected(reason);
+      // Drawn at random: after a restart of the coordinator not everybody comes back at the same moment.
+      const waitMs = backOffMs * (0.5 + Math.random() / 2);
+      backOffMs = Math.min(2 * backOffMs, this.#timing.longestBackOffMs);
+      await sleep(waitMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+    }
+  }
+
+  /** Resolves with the reason when the connection is over. */
+  async #connectOnce(opened: () => void): Promise<string> {
+    try {
+      const address = await this.#options.client.socket();
+      if (this.#isStopped()) return 'closed';
+      return await this.#serve(address, opened);
+    } catch (error) {
+      this.#options.log('warn', 'login-failed', { code: codeOf(error), message: messageOf(error) });
+      if (this.#options.isFatal(error)) this.#options.fatal(error);
+      return messageOf(error);
+    }
+  }
+
+  #serve(address: SocketAddress, opened: () => void): Promise<string> {
+    const maxBytes = maxIncomingBytes(this.#options.members);
+    const socket = new WebSocket(address.url, {
+      headers: address.headers,
+      maxPayload: maxBytes,
+      perMessageDeflate: false,
+      handshakeTimeout: httpTimeoutMs,
+      ...(address.ca === undefined ? {} : { ca: [...address.ca] }),
+    });
+    this.#socket = socket;
+    const inbox = new Inbox(
+      socket,
+      (bytes) => this.#options.frame(decodeCoordinatorFrame(bytes, maxBytes)),
+      (error) => {
+        this.#options.log('warn', 'frame-refused', { code: codeOf(error), message: messageOf(error) });
+        socket.terminate();
+      },
+    );
+    const stopPings = keepAlive(socket, this.#timing);
+    return new Promise((resolve) => {
+      let reason = 'the coordinator closed the connection';
+      socket.on('open', () => {
+        opened();
+        this.#options.connected();
+      });
+      socket.on('message', (data) => {
+        inbox.push(data);
+      });
+      socket.on('error', (error) => {
+        reason = error.message;
+      });
+      socket.on('close', (code) => {
+        stopPings();
+        this.#socket = undefined;
+        void inbox.drained().then(() => {
+          resolve(code === 1000 || code === 1006 ? reason : `${reason} (${code})`);
+        });
+      });
+    });
+  }
+}
+
+/** Waits for a promise, and no longer than that: what hangs must not keep a daemon from stopping. */
+export async function within(milliseconds: number, promise: Promise<unknown> | undefined): Promise<void> {
+  const stop = new AbortController();
+  await Promise.race([promise, sleep(milliseconds, undefined, { signal: stop.signal }).catch(() => undefined)]);
+  stop.abort();
+}
+
+/** Messages in order, one at a time; reading stops while too many wait. */
+class Inbox {
+  readonly #socket: WebSocket;
+  readonly #handle: (bytes: Uint8Array) => Promise<void>;
+  readonly #refuse: (error: unknown) => void;
+  #queue: Promise<void> = Promise.resolve();
+  #waiting = 0;
+
+  constructor(socket: WebSocket, handle: (bytes: Uint8Array) => Promise<void>, refuse: (error: unknown) => void) {
+    this.#socket = socket;
+    this.#handle = handle;
+    this.#refuse = refuse;
+  }
+
+  push(data: RawData): void {
+    const bytes = Array.isArray(data) ? Buffer.concat(data) : new Uint8Array(data);
+    this.#waiting += 1;
+    if (this.#waiting >= maxUnhandledFrames) this.#socket.pause();
+    this.#queue = this.#queue.then(() => this.#handleOne(bytes));
+  }
+
+  drained(): Promise<void> {
+    return this.#queue;
+  }
+
+  async #handleOne(bytes: Uint8Array): Promise<void> {
+    try {
+      await this.#handle(bytes);
+    } catch (error) {
+      this.#refuse(error);
+    } finally {
+      this.#waiting -= 1;
+      if (this.#socket.isPaused && this.#waiting < maxUnhandledFrames) this.#socket.resume();
+    }
+  }
+}
+
+/** A ping now and then; a missing answer ends the connection, which TCP alone would hold for hours. */
+function keepAlive(socket: WebSocket, timing: ConnectionTiming): () => void {
+  let deadline: NodeJS.Timeout | undefined;
+  const pings = setInterval(() => {
+    if (socket.readyState !== WebSocket.OPEN) return;
+    socket.ping();
+    deadline ??= setTimeout(() => {
+      socket.terminate();
+    }, timing.pongTimeoutMs);
+  }, timing.pingIntervalMs);
+  socket.on('pong', () => {
+    clearTimeout(deadline);
+    deadline = undefined;
+  });
+  return () => {
+    clearInterval(pings);
+    clearTimeout(deadline);
+  };
+}
+
+/** A frame of the machine's kind, or the group's documents: requesters in base64, genesis and delegations. */
+function maxIncomingBytes(members: number): number {
+  return Math.max(maxFrameBytes(members), 2 * maxRequestersBytes + 256 * 1024);
+}

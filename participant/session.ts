@@ -1,0 +1,550 @@
+/**
+ * One member at work: its line to the coordinator, the ceremony while there is no key, and rounds and documents from then on.
+ * `join` and the daemon are both a session; they differ in when it ends and in who decides.
+ */
+import { randomBytes } from 'node:crypto';
+import { encodeBase64 } from '../verifier/base64.ts';
+import { CoordinatorClient } from '../client/client.ts';
+import { ClientError } from '../client/errors.ts';
+import type { CoordinatorUrl } from '../client/url.ts';
+import { bytesToHex, sha256Hex } from '../protocol/bytes.ts';
+import {
+  assertAllStored,
+  channelKeysOf,
+  decodeCertificate,
+  openEpoch,
+  type Certificate,
+  type Transcript,
+} from '../protocol/certificate.ts';
+import { production } from '../protocol/charter.ts';
+import { sealMessage, type Envelope } from '../protocol/envelope.ts';
+import type { Epoch } from '../protocol/epoch.ts';
+import { ProtocolError } from '../protocol/errors.ts';
+import { delegationOf } from '../protocol/formats/delegation.ts';
+import { genesisOf } from '../protocol/formats/genesis.ts';
+import type { CoordinatorFrame, GroupBody, MemberFrame } from '../protocol/messages.ts';
+import { openRequest, requestMessage, type Request, type RequestKind } from '../protocol/request.ts';
+import { formatTimestamp } from '../protocol/time.ts';
+import { decodeBase64 } from '../verifier/base64.ts';
+import { Ceremony, type CeremonyResult } from './ceremony.ts';
+import { Connection, within, type ConnectionTiming } from './connection.ts';
+import type { Status } from './control.ts';
+import { Documents } from './documents.ts';
+import { codeOf, messageOf, ParticipantError } from './errors.ts';
+import {
+  closeTimeoutMs,
+  httpTimeoutMs,
+  maxAlarms,
+  maxEarlyFrames,
+  retryIntervalMs,
+  sweepIntervalMs,
+} from './limits.ts';
+import type { Log } from './log.ts';
+import { unixSeconds, type Agreement, type HeldDocuments, type MemberHome } from './member-home.ts';
+import type { Judge } from './policy.ts';
+import { Rounds, type RoundFrame } from './rounds.ts';
+import type { Vault } from './vault.ts';
+import { wire } from './wire.ts';
+
+export type SessionEvent =
+  | { readonly kind: 'connected' }
+  | { readonly kind: 'disconnected'; readonly reason: string }
+  /** The ceremony waits for these members' part of this step. */
+  | { readonly kind: 'waiting'; readonly step: string; readonly for: readonly string[] }
+  /** All members hold the certificate with this hash. */
+  | { readonly kind: 'certified'; readonly certificate: string; readonly groupLine: string }
+  /** These documents still need signatures. */
+  | { readonly kind: 'signing'; readonly documents: readonly string[] }
+  /** A document of the ceremony is there under the group's signature. */
+  | { readonly kind: 'signed'; readonly document: string };
+
+export interface SessionOptions {
+  readonly home: MemberHome;
+  readonly agreement: Agreement;
+  readonly vault: Vault;
+  readonly coordinator: CoordinatorUrl;
+  readonly ca?: string | undefined;
+  /** The certificate this member holds, and everybody's word that they hold it, as far as they are on disk. */
+  readonly certificate: Certificate | undefined;
+  readonly stored: readonly Envelope[] | undefined;
+  /** Seals the vault's shares of this transcript; synced when it resolves. */
+  storeShare(transcript: Transcript): Promise<void>;
+  readonly judge: Judge;
+  progress(event: SessionEvent): void;
+  /** Whether a login that fails so is the end. */
+  isFatalLogin(error: unknown): boolean;
+  readonly log: Log;
+  readonly timing?: Partial<ConnectionTiming> | undefined;
+  /** Unix seconds. */
+  readonly now?: (() => number) | undefined;
+}
+
+/** What exists once the key is live. */
+interface Live {
+  readonly epoch: Epoch;
+  readonly stored: readonly Envelope[];
+  readonly documents: Documents;
+  readonly rounds: Rounds;
+}
+
+export class Session {
+  /** Resolves when the key is live and all documents of the ceremony are signed and here; rejects when the session failed. */
+  readonly complete: Promise<Epoch>;
+  /** Rejects when something broke without which the session cannot go on; resolves after `close`. */
+  readonly closed: Promise<void>;
+  readonly #options: SessionOptions;
+  readonly #client: CoordinatorClient;
+  readonly #connection: Connection;
+  readonly #ceremony: Ceremony;
+  readonly #run = bytesToHex(randomBytes(16));
+  readonly #timers: NodeJS.Timeout[] = [];
+  #live: Live | undefined;
+  /** Came before the key was live; the newest documents, and frames of rounds. */
+  #earlyDocuments: HeldDocuments | undefined;
+  #early: RoundFrame[] = [];
+  #present: readonly number[] = [];
+  readonly #alarms: string[] = [];
+  /** HTTP calls that nobody waits for, one after the other. */
+  #chores: Promise<void> = Promise.resolve();
+  #ended = false;
+  #completed = false;
+  #resolveComplete: (epoch: Epoch) => void = () => undefined;
+  #rejectComplete: (error: unknown) => void = () => undefined;
+  #resolveClosed: () => void = () => undefined;
+  #rejectClosed: (error: unknown) => void = () => undefined;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    const { home, agreement, coordinator, log } = options;
+    this.complete = new Promise((resolve, reject) => {
+      [this.#resolveComplete, this.#rejectComplete] = [resolve, reject];
+    });
+    this.closed = new Promise((resolve, reject) => {
+      [this.#resolveClosed, this.#rejectClosed] = [resolve, reject];
+    });
+    // Whoever waits for them is told; nobody has to wait for both.
+    this.complete.catch(() => undefined);
+    this.closed.catch(() => undefined);
+    this.#client = new CoordinatorClient({
+      role: 'member',
+      charter: agreement.charter.hash,
+      journal: () => home.records.head,
+      url: coordinator,
+      identity: home.identity,
+      ca: options.ca,
+      timeoutMs: httpTimeoutMs,
+    });
+    this.#connection = new Connection({
+      client: this.#client,
+      members: agreement.charter.members.length,
+      connected: () => {
+        this.#connected();
+      },
+      disconnected: (reason) => {
+        this.#disconnected(reason);
+      },
+      frame: (frame) => this.#handle(frame),
+      isFatal: (error) => isRolledBack(error) || options.isFatalLogin(error),
+      fatal: (error) => {
+        this.#fail(error);
+      },
+      log,
+      ...(options.timing === undefined ? {} : { timing: options.timing }),
+    });
+    this.#ceremony = this.#makeCeremony();
+  }
+
+  /** Goes to work. Throws what the home's files are refused with; later trouble shows in `closed`. */
+  async start(): Promise<void> {
+    const { certificate, stored } = this.#options;
+    if (certificate !== undefined && stored !== undefined) await this.#goLive(certificate, stored);
+    else await this.#ceremony.start();
+    this.#connection.start();
+    this.#timers.push(
+      setInterval(() => {
+        this.#live?.rounds.sweep(this.#now());
+        this.#settleDocuments();
+      }, sweepIntervalMs),
+    );
+  }
+
+  get rounds(): Rounds {
+    if (this.#live !== undefined) return this.#live.rounds;
+    throw new ParticipantError(
+      'not-joined',
+      'the key is not live yet: not every member has said that it holds the certificate',
+    );
+  }
+
+  status(policy: string): Status {
+    const { home, agreement, coordinator, certificate } = this.#options;
+    const { charter, self } = agreement;
+    const requests = this.#live?.rounds.list(false) ?? [];
+    return {
+      member: self.name,
+      identifier: Number(self.identifier),
+      tier: self.tier,
+      group: charter.group,
+      groupKey: this.#live?.epoch.groupKey ?? '',
+      certificate: certificate?.hash ?? '',
+      coordinator: coordinator.base,
+      connected: this.#connection.isConnected,
+      present: this.#present.map((identifier) => charter.members[identifier - 1]?.name ?? '?'),
+      requestersVersion: this.#live?.documents.requestersVersion ?? 0,
+      delegations: (this.#live?.documents.delegations ?? []).map(({ channel, delegation }) => ({
+        channel,
+        until: delegation.until,
+      })),
+      pending: requests.length,
+      waiting: requests.filter(({ state }) => state === 'waiting').length,
+      journal: home.records.head,
+      alarms: this.#alarms,
+      policy,
+    };
+  }
+
+  /** Lets what is on its way out go, hangs up, and zeroes the secrets. A repeat is a no-op. */
+  async close(): Promise<void> {
+    this.#ended = true;
+    for (const timer of this.#timers.splice(0)) clearInterval(timer);
+    await this.#connection.close();
+    // A call that is still out there changes nothing any more: its task looks at `#ended` first.
+    await within(closeTimeoutMs, this.#live?.rounds.settled());
+    this.#client.close();
+    this.#options.vault.end();
+    this.#rejectComplete(new ParticipantError('cancelled', 'it was stopped'));
+    this.#resolveClosed();
+  }
+
+  #now(): number {
+    return this.#options.now?.() ?? unixSeconds();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#options.log('error', 'stopped', { code: codeOf(error), message: messageOf(error) });
+    this.#rejectComplete(error);
+    this.#rejectClosed(error);
+  }
+
+  #makeCeremony(): Ceremony {
+    const { home, agreement, vault, certificate, log } = this.#options;
+    return new Ceremony({
+      agreement,
+      identity: home.identity,
+      vault,
+      records: home.records,
+      certificate,
+      storeShare: (transcript) => this.#options.storeShare(transcript),
+      storeCertificate: (made) => home.writeCertificate(made),
+      storeEvidence: (evidence) => home.writeEvidence(evidence),
+      send: (message) => {
+        this.#send({ type: 'ceremony', message: wire(message) });
+      },
+      progress: (step, waitingFor) => {
+        this.#options.progress({ kind: 'waiting', step, for: waitingFor });
+      },
+      finished: (result) => this.#ceremonyFinished(result),
+      failed: (error) => {
+        this.#fail(error);
+      },
+      log,
+    });
+  }
+
+  async #ceremonyFinished({ certificate, stored }: CeremonyResult): Promise<void> {
+    await this.#options.home.writeStored(stored);
+    await this.#goLive(certificate, stored);
+    this.#sayHolding();
+  }
+
+  /** The key is live: every member holds the certificate. */
+  async #goLive(certificate: Certificate, stored: readonly Envelope[]): Promise<void> {
+    const { home, agreement, vault, log } = this.#options;
+    const epoch = openEpoch(vault.group, agreement.charter, certificate);
+    // Nothing is signed under a key that some member may not hold (T35).
+    assertAllStored(epoch, stored);
+    const documents = await Documents.load(epoch, agreement.requesters, home);
+    const rounds = this.#makeRounds(epoch, documents);
+    this.#live = { epoch, stored, documents, rounds };
+    log('info', 'certified', { group: agreement.charter.group, certificate: certificate.hash });
+    this.#options.progress({ kind: 'certified', certificate: certificate.hash, groupLine: epoch.groupLine });
+    if (documents.missing.length > 0) this.#options.progress({ kind: 'signing', documents: documents.missing });
+    await this.#checkComplete();
+    if (this.#earlyDocuments !== undefined) await this.#adopt(this.#earlyDocuments);
+    for (const frame of this.#early.splice(0)) rounds.receive(frame);
+  }
+
+  #makeRounds(epoch: Epoch, documents: Documents): Rounds {
+    const { home, agreement, vault, judge, log } = this.#options;
+    return new Rounds({
+      epoch,
+      self: agreement.self,
+      identity: home.identity,
+      vault,
+      records: home.records,
+      documents,
+      run: this.#run,
+      fetchDocument: (digest, sha256) => this.#client.document(digest, sha256),
+      send: (frame) => {
+        this.#send(frame);
+      },
+      isConnected: () => this.#connection.isConnected,
+      judge,
+      now: () => this.#now(),
+      fatal: (error) => {
+        this.#fail(error);
+      },
+      documentSigned: (request, envelope) => this.#adopt(documentOf(request.payload.kind, envelope)),
+      log,
+    });
+  }
+
+  #send(frame: MemberFrame): void {
+    this.#connection.send(frame);
+  }
+
+  #connected(): void {
+    this.#options.log('info', 'connected', { coordinator: this.#options.coordinator.base });
+    this.#options.progress({ kind: 'connected' });
+    this.#sayHolding();
+    if (this.#live === undefined) {
+      for (const message of this.#ceremony.said()) this.#send({ type: 'ceremony', message: wire(message) });
+      this.#chore('find-certificate', () => this.#findCertificate());
+    } else this.#live.rounds.connected();
+  }
+
+  #disconnected(reason: string): void {
+    this.#present = [];
+    this.#options.log('warn', 'disconnected', { reason });
+    this.#options.progress({ kind: 'disconnected', reason });
+    this.#live?.rounds.disconnected();
+  }
+
+  #sayHolding(): void {
+    const certificate = this.#live?.epoch.certificateHash ?? null;
+    this.#send({ type: 'holding', certificate, requesters: this.#live?.documents.requestersVersion ?? 0 });
+  }
+
+  async #handle(frame: CoordinatorFrame): Promise<void> {
+    if (this.#ended) return;
+    switch (frame.type) {
+      case 'ceremony':
+        if (this.#live === undefined) await this.#ceremony.receive(frame.message);
+        return;
+      case 'request':
+      case 'decision':
+      case 'package':
+      case 'closed':
+        this.#handleRound(frame);
+        return;
+      case 'documents': {
+        const { genesis, requesters, delegations } = frame;
+        await this.#adopt({ genesis, requesters, delegations });
+        return;
+      }
+      case 'present':
+        this.#present = frame.members;
+        this.#chore('settle-rounds', () => this.#settleRounds());
+        this.#settleDocuments();
+        return;
+      case 'wanted':
+        this.#chore('put-group', () => this.#putGroup());
+        return;
+      case 'alarm':
+        this.#options.log('error', 'alarm', { member: frame.member, message: frame.message });
+        this.#alarms.push(`${frame.member}: ${frame.message}`);
+        this.#alarms.splice(0, this.#alarms.length - maxAlarms);
+        return;
+      case 'error':
+        this.#options.log('warn', 'refused-by-coordinator', { code: frame.code, message: frame.message });
+    }
+  }
+
+  #handleRound(frame: RoundFrame): void {
+    if (this.#live === undefined) {
+      if (this.#early.length < maxEarlyFrames) this.#early.push(frame);
+      return;
+    }
+    this.#live.rounds.receive(frame);
+    if (frame.type === 'closed' && frame.outcome !== 'signed') this.#settleDocuments();
+  }
+
+  /** Documents are believed by the group's signature alone, wherever they come from. */
+  async #adopt(offered: HeldDocuments): Promise<void> {
+    if (this.#live === undefined) {
+      this.#earlyDocuments = offered;
+      return;
+    }
+    const { documents, rounds } = this.#live;
+    const before = documents.missing;
+    try {
+      if (!(await documents.adopt(offered))) return;
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#options.log('warn', 'documents-refused', { code: error.code, message: error.message });
+      return;
+    }
+    for (const document of before.filter((name) => !documents.missing.includes(name)))
+      this.#options.progress({ kind: 'signed', document });
+    rounds.reconsider();
+    this.#sayHolding();
+    await this.#checkComplete();
+  }
+
+  async #checkComplete(): Promise<void> {
+    if (this.#live === undefined || this.#completed || this.#live.documents.missing.length > 0) return;
+    this.#completed = true;
+    const { epoch } = this.#live;
+    await this.#options.home.writeGroupLine(epoch.groupLine);
+    this.#resolveComplete(epoch);
+  }
+
+  /** One HTTP task after the other. A failure is logged, and the task tried again when its cause comes again. */
+  #chore(name: string, task: () => Promise<void>): void {
+    this.#chores = this.#chores.then(async () => {
+      if (this.#ended) return;
+      try {
+        await task();
+      } catch (error) {
+        if (!(error instanceof ClientError) && !(error instanceof ProtocolError)) {
+          this.#fail(error);
+          return;
+        }
+        this.#options.log('warn', 'chore-failed', { chore: name, code: error.code, message: error.message });
+        if (name === 'submit-documents') this.#retrySoon();
+      }
+    });
+  }
+
+  #retrySoon(): void {
+    const timer = setTimeout(() => {
+      this.#settleDocuments();
+    }, retryIntervalMs);
+    this.#timers.push(timer);
+  }
+
+  /** Another member may hold what the relay no longer shows: the certificate, and everybody's word on it (T34). */
+  async #findCertificate(): Promise<void> {
+    const transcript = this.#ceremony.openTranscript;
+    if (transcript === undefined) return;
+    const { vault, agreement } = this.#options;
+    const key = channelKeysOf(vault.group, agreement.charter, transcript).get(production)?.key ?? '';
+    let body: GroupBody;
+    try {
+      body = await this.#client.group(key);
+    } catch (error) {
+      if (error instanceof ClientError && error.code === 'refused') return;
+      throw error;
+    }
+    // Each is a signed message of the ceremony, checked like those that the relay brings.
+    const { signatures } = decodeCertificate(decodeBase64(body.certificate));
+    for (const envelope of [...signatures, ...body.stored]) await this.#ceremony.receive(envelope);
+  }
+
+  async #putGroup(): Promise<void> {
+    if (this.#live === undefined) return;
+    const { epoch, stored, documents } = this.#live;
+    const { charter, certificate } = epoch;
+    const { genesis, requesters, delegations } = documents.held;
+    await this.#client.putGroup(charter.hash, {
+      charter: encodeBase64(charter.bytes),
+      certificate: encodeBase64(certificate.bytes),
+      stored: stored.map(wire),
+      genesis,
+      requesters,
+      delegations,
+    });
+    this.#settleDocuments();
+  }
+
+  /** Rounds that ended while this member was away are not pushed again: asks how they ended. */
+  async #settleRounds(): Promise<void> {
+    for (const round of this.#live?.rounds.unheard() ?? []) {
+      const { outcome, signatures } = await this.#client.round(round.request.digest);
+      round.receiveClosed(outcome, signatures);
+    }
+  }
+
+  /** The connected member with the lowest identifier asks for what the ceremony still has to sign; everybody approves it. */
+  #settleDocuments(): void {
+    const self = Number(this.#options.agreement.self.identifier);
+    const asks = this.#present.length > 0 && Math.min(...this.#present) === self;
+    if (!asks || !this.#connection.isConnected || (this.#live?.documents.missing ?? []).length === 0) return;
+    this.#chore('submit-documents', () => this.#submitDocuments());
+  }
+
+  async #submitDocuments(): Promise<void> {
+    if (this.#live === undefined) return;
+    const { epoch, documents } = this.#live;
+    const missing = documents.missing;
+    if (missing.length === 0) return;
+    const pending = (await this.#client.rounds(epoch.groupKey)).filter(({ outcome }) => outcome === 'pending');
+    const requests = pending.map(({ request }) => openRequest(request));
+    for (const name of missing) {
+      const asked = requests.some((request) =>
+        asksFor(request, name, this.#contentOf(epoch, name, request.createdAtUnixSeconds)),
+      );
+      if (!asked) await this.#submitDocument(epoch, name);
+    }
+  }
+
+  async #submitDocument(epoch: Epoch, name: string): Promise<void> {
+    const createdAt = this.#now();
+    const content = this.#contentOf(epoch, name, createdAt);
+    const kind = kindOf(name);
+    const envelope = sealMessage(
+      requestMessage,
+      {
+        groupKey: epoch.groupKey,
+        certificate: epoch.certificateHash,
+        kind,
+        channel: production,
+        formats: [kind],
+        artifacts: [],
+        documents: [{ kind, size: content.length, sha256: sha256Hex(content) }],
+        product: null,
+        release: null,
+        source: null,
+        note: null,
+        createdAt: formatTimestamp(createdAt),
+      },
+      this.#options.home.identity,
+    );
+    const { digest, missing } = await this.#client.submit(envelope);
+    if (missing.length > 0) await this.#client.putDocument(digest, content);
+    this.#options.log('info', 'asked-for-document', { document: name, round: digest });
+  }
+
+  /** The only bytes this document can have. */
+  #contentOf(epoch: Epoch, name: string, createdAtUnixSeconds: number): Uint8Array {
+    const kind = kindOf(name);
+    if (kind === 'genesis') return genesisOf(epoch);
+    if (kind === 'requesters') return this.#options.agreement.requesters.bytes;
+    return delegationOf(epoch, name.slice('delegation '.length), createdAtUnixSeconds);
+  }
+}
+
+/** `genesis`, `requesters` or `delegation CHANNEL`, as `Documents.missing` names them. */
+function kindOf(name: string): Exclude<RequestKind, 'release'> {
+  if (name === 'genesis' || name === 'requesters') return name;
+  return 'delegation';
+}
+
+function asksFor(request: Request, name: string, content: Uint8Array): boolean {
+  return request.payload.kind === kindOf(name) && request.payload.documents[0]?.sha256 === sha256Hex(content);
+}
+
+function documentOf(kind: RequestKind, envelope: Envelope): HeldDocuments {
+  return {
+    genesis: kind === 'genesis' ? wire(envelope) : null,
+    requesters: kind === 'requesters' ? wire(envelope) : null,
+    delegations: kind === 'delegation' ? [wire(envelope)] : [],
+  };
+}
+
+/** The coordinator has seen a newer journal of this home (T3): signing on would be signing from a copy. */
+function isRolledBack(error: unknown): boolean {
+  return error instanceof ClientError && error.refusal?.code === 'rolled-back';
+}
