@@ -134,7 +134,6 @@ const protocolEntries: Readonly<Record<ProtocolErrorCode, Entry>> = {
   'bad-frame': [1],
   'bad-login': [4],
   'bad-package': [1],
-  'bad-payload': [1],
   'bad-policy': [1],
   'bad-request': [2],
   'bad-requesters': [1],
@@ -156,7 +155,6 @@ const protocolEntries: Readonly<Record<ProtocolErrorCode, Entry>> = {
   'too-many': [1, 'Wait until some of your rounds are over, or cancel them: frostmark rounds'],
   'unknown-channel': [2],
   'unknown-format': [2],
-  'unknown-kind': [2],
   'wrong-certificate': [1],
   'wrong-group': [1],
 };

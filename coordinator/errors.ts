@@ -125,7 +125,6 @@ function statusOf(code: Problem['code']): number {
     case 'bad-evidence':
     case 'bad-frame':
     case 'bad-package':
-    case 'bad-payload':
     case 'bad-policy':
     case 'bad-request':
     case 'bad-requesters':
@@ -133,7 +132,6 @@ function statusOf(code: Problem['code']): number {
     case 'bad-signature':
     case 'unknown-channel':
     case 'unknown-format':
-    case 'unknown-kind':
       return 400;
   }
 }

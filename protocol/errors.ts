@@ -14,7 +14,6 @@ export const protocolErrorCodes = [
   'bad-frame',
   'bad-login',
   'bad-package',
-  'bad-payload',
   'bad-policy',
   'bad-request',
   'bad-requesters',
@@ -33,7 +32,6 @@ export const protocolErrorCodes = [
   'too-many',
   'unknown-channel',
   'unknown-format',
-  'unknown-kind',
   'wrong-certificate',
   'wrong-group',
 ] as const;
