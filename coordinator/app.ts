@@ -1,0 +1,366 @@
+/** The coordinator's HTTP side: routes, who may call them, and every limit on what comes in before anything reads it. */
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { maxGroupBytes } from '../client/limits.ts';
+import { decodeCanonicalJson } from '../verifier/json.ts';
+import { ProtocolError } from '../protocol/errors.ts';
+import { cancelBody, groupBody, loginBody, submitBody } from '../protocol/messages.ts';
+import { checkSchema, type Static, type TSchema } from '../protocol/schema.ts';
+import { Buckets } from './bucket.ts';
+import { Connection, Upgrader } from './connection.ts';
+import { CoordinatorError, problemOf } from './errors.ts';
+import { bodyOf, type Groups, type KnownGroup } from './groups.ts';
+import {
+  maxBodyDepth,
+  maxCancelBodyBytes,
+  maxDocumentBodyBytes,
+  maxLoginBodyBytes,
+  maxSubmitBodyBytes,
+  type Limits,
+} from './limits.ts';
+import type { Log } from './log.ts';
+import type { Logins, Session } from './login.ts';
+import type { Members } from './members.ts';
+import type { Presence } from './presence.ts';
+import type { Rounds } from './rounds.ts';
+import { Sockets } from './sockets.ts';
+import { Streams } from './streams.ts';
+
+export interface AppOptions {
+  readonly groups: Groups;
+  readonly rounds: Rounds;
+  readonly logins: Logins;
+  readonly members: Members;
+  readonly presence: Presence;
+  readonly limits: Limits;
+  readonly now: () => number;
+  readonly log: Log;
+  /** Random, names this run. */
+  readonly run: string;
+  /** Plain http without. */
+  readonly tls: Tls | undefined;
+}
+
+/** Certificate chain and key, PEM. */
+export interface Tls {
+  readonly cert: Uint8Array;
+  readonly key: Uint8Array;
+}
+
+const socketPath = '/v1/members/socket';
+/** Keys of buckets: identities that have a token, and addresses that log in. */
+const maxBucketKeys = 4096;
+
+export class App {
+  readonly #options: AppOptions;
+  readonly #fastify: FastifyInstance;
+  readonly #sockets: Sockets;
+  readonly #streams: Streams;
+  readonly #upgrader = new Upgrader();
+  readonly #calls: Buckets;
+  readonly #logins: Buckets;
+  /** Of requests that brought a token. */
+  readonly #sessions = new WeakMap<FastifyRequest, Session>();
+  #isClosing = false;
+
+  constructor(options: AppOptions) {
+    const { limits } = options;
+    this.#options = options;
+    this.#sockets = new Sockets({ maxStrangers: limits.maxUnauthenticatedSockets, maxSockets: limits.maxSockets });
+    this.#streams = new Streams(options.run, limits);
+    this.#calls = new Buckets({ perSecond: limits.callsPerSecond, burst: limits.callBurst }, maxBucketKeys);
+    this.#logins = new Buckets({ perSecond: limits.loginsPerSecond, burst: limits.loginBurst }, maxBucketKeys);
+    this.#fastify = fastify({
+      logger: false,
+      exposeHeadRoutes: false,
+      bodyLimit: maxLoginBodyBytes,
+      serverFactory: (listener) => this.#makeServer(listener),
+    });
+    this.#readBodies();
+    this.#answerErrors();
+    this.#addOpenRoutes();
+    this.#fastify.register((scope, _options, done) => {
+      this.#addMemberAndRequesterRoutes(scope);
+      done();
+    });
+    this.#fastify.addHook('preClose', (done) => {
+      this.#closeSockets();
+      done();
+    });
+  }
+
+  /** The port that it listens on. */
+  async listen(host: string, port: number): Promise<number> {
+    await this.#fastify.listen({ host, port });
+    return this.#fastify.addresses()[0]?.port ?? port;
+  }
+
+  /** Takes no more calls, closes members' sockets and live streams, and gives calls under way a moment. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    const cut = setTimeout(() => this.#sockets.destroyAll(), this.#options.limits.closeWithinMs);
+    await this.#fastify.close();
+    clearTimeout(cut);
+  }
+
+  #makeServer(listener: RequestListener): Server {
+    const { limits, tls } = this.#options;
+    const bounds = {
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      connectionsCheckingInterval: limits.connectionsCheckMs,
+      keepAliveTimeout: limits.keepAliveMs,
+    };
+    const server = tls === undefined ? createServer(bounds, listener) : this.#makeTlsServer(tls, bounds, listener);
+    this.#sockets.watch(server);
+    server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+    return server;
+  }
+
+  #makeTlsServer(tls: Tls, bounds: object, listener: RequestListener): Server {
+    const { cert, key } = tls;
+    const handshakeTimeout = this.#options.limits.handshakeTimeoutMs;
+    try {
+      return createTlsServer({ ...bounds, cert: Buffer.from(cert), key: Buffer.from(key), handshakeTimeout }, listener);
+    } catch (cause) {
+      const found = (cause as Error).message;
+      throw new CoordinatorError('bad-tls', `certificate and key do not make a TLS server: ${found}`, { cause });
+    }
+  }
+
+  /** Bodies are canonical JSON or raw bytes, nothing else. */
+  #readBodies(): void {
+    this.#fastify.removeAllContentTypeParsers();
+    this.#fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+      try {
+        done(null, decodeCanonicalJson(body as Buffer, { maxBytes: body.length, maxDepth: maxBodyDepth }));
+      } catch (cause) {
+        done(
+          new CoordinatorError('bad-body', `the body is not JSON as we write it: ${(cause as Error).message}`, {
+            cause,
+          }),
+        );
+      }
+    });
+    this.#fastify.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (_request, body, done) =>
+      done(null, body),
+    );
+  }
+
+  #answerErrors(): void {
+    this.#fastify.setErrorHandler((error, _request, reply) => this.#refuse(reply, error));
+    this.#fastify.setNotFoundHandler((_request, reply) =>
+      this.#refuse(reply, new CoordinatorError('not-found', 'there is no such route')),
+    );
+  }
+
+  async #refuse(reply: FastifyReply, error: unknown): Promise<void> {
+    const { status, code, message } = problemOf(error);
+    if (status >= 500) this.#options.log('error', 'call-failed', { code, failure: String(error) });
+    if (status === 429) void reply.header('retry-after', '1');
+    await reply.status(status).send({ code, message });
+  }
+
+  #addOpenRoutes(): void {
+    const { logins } = this.#options;
+    const bounded = {
+      onRequest: (request: FastifyRequest) => this.#boundLogins(request),
+      bodyLimit: maxLoginBodyBytes,
+    };
+    this.#fastify.get('/healthz', () => ({ status: 'ok' }));
+    this.#fastify.post('/v1/challenge', bounded, () => logins.challenge());
+    this.#fastify.post('/v1/login', bounded, (request) => logins.login(bodyAs(loginBody, request).login));
+  }
+
+  async #boundLogins(request: FastifyRequest): Promise<void> {
+    if (this.#logins.take(request.ip)) return;
+    await Promise.reject(new CoordinatorError('too-many', 'too many logins from this address; try again in a second'));
+  }
+
+  /** Every one of them needs a token, which is looked at before the body is read. */
+  #addMemberAndRequesterRoutes(scope: FastifyInstance): void {
+    const { groups, rounds } = this.#options;
+    scope.addHook('onRequest', (request, _reply, done) => done(this.#authenticate(request)));
+
+    scope.get('/v1/groups/:groupKey', (request) => {
+      const group = groups.ofKey(paramOf(request, 'groupKey'));
+      return bodyOf(this.#ownGroup(request, group));
+    });
+
+    scope.put('/v1/charters/:charterHash/group', { bodyLimit: maxGroupBytes }, async (request) => {
+      const session = this.#sessionOf(request);
+      if (session.role !== 'member' || session.charter.hash !== paramOf(request, 'charterHash'))
+        throw new ProtocolError('not-allowed', 'only a member of the charter brings its group');
+      await this.#learnGroup(session, bodyAs(groupBody, request));
+      return { done: true };
+    });
+
+    scope.get('/v1/rounds', async (request) => {
+      const { groupKey } = request.query as { readonly groupKey?: unknown };
+      const group = this.#ownGroup(request, groups.ofKey(typeof groupKey === 'string' ? groupKey : ''));
+      return { rounds: await rounds.list(group.epoch.charter.hash) };
+    });
+
+    scope.post('/v1/rounds', { bodyLimit: maxSubmitBodyBytes }, (request) => {
+      const session = this.#sessionOf(request);
+      return rounds.submit(session.key, this.#groupOf(session), bodyAs(submitBody, request).request);
+    });
+
+    scope.get('/v1/rounds/:digest', (request) => rounds.body(this.#charterOf(request), paramOf(request, 'digest')));
+
+    scope.post('/v1/rounds/:digest/cancel', { bodyLimit: maxCancelBodyBytes }, (request) => {
+      const { key, charter } = this.#sessionOf(request);
+      return rounds.cancel(key, charter.hash, paramOf(request, 'digest'), bodyAs(cancelBody, request).cancel);
+    });
+
+    scope.get('/v1/rounds/:digest/events', (request, reply) => this.#follow(request, reply));
+
+    scope.put('/v1/rounds/:digest/documents/:sha256', { bodyLimit: maxDocumentBodyBytes }, async (request) => {
+      const session = this.#sessionOf(request);
+      const [digest, sha256] = [paramOf(request, 'digest'), paramOf(request, 'sha256')];
+      if (!(request.body instanceof Uint8Array))
+        throw new CoordinatorError('bad-body', 'a document is sent as raw bytes');
+      const missing = await rounds.putDocument(session.key, this.#groupOf(session), {
+        digest,
+        sha256,
+        bytes: request.body,
+      });
+      return { digest, joined: true, missing };
+    });
+
+    scope.get('/v1/rounds/:digest/documents/:sha256', async (request, reply) => {
+      const bytes = await rounds.document(
+        this.#charterOf(request),
+        paramOf(request, 'digest'),
+        paramOf(request, 'sha256'),
+      );
+      return reply.type('application/octet-stream').send(Buffer.from(bytes));
+    });
+
+    scope.get('/v1/rounds/:digest/evidence/:sha256', async (request, reply) => {
+      const bytes = await rounds.evidence(
+        this.#charterOf(request),
+        paramOf(request, 'digest'),
+        paramOf(request, 'sha256'),
+      );
+      return reply.type('application/json').send(Buffer.from(bytes));
+    });
+  }
+
+  #authenticate(request: FastifyRequest): Error | undefined {
+    try {
+      this.#sessions.set(request, this.#vouch(request.raw, request.raw.socket));
+      return undefined;
+    } catch (error) {
+      return error as Error;
+    }
+  }
+
+  /** Who calls; counted against what one identity may do. Throws `CoordinatorError` or `ProtocolError`. */
+  #vouch(request: IncomingMessage, socket: Socket): Session {
+    const session = this.#options.logins.session(request.headers.authorization);
+    this.#sockets.vouch(socket);
+    if (!this.#calls.take(session.key))
+      throw new CoordinatorError('too-many', 'too many calls by this identity; try again in a second');
+    return session;
+  }
+
+  #sessionOf(request: FastifyRequest): Session {
+    const session = this.#sessions.get(request);
+    if (session === undefined) throw new CoordinatorError('not-authenticated', 'log in first');
+    return session;
+  }
+
+  #charterOf(request: FastifyRequest): string {
+    return this.#sessionOf(request).charter.hash;
+  }
+
+  #groupOf({ charter }: Session): KnownGroup {
+    const group = this.#options.groups.ofCharter(charter.hash);
+    if (group === undefined)
+      throw new CoordinatorError(
+        'not-found',
+        `the key of ${charter.group} is not made yet, or no member brought it here`,
+      );
+    return group;
+  }
+
+  /** The group that was asked for, if it is the caller's own; any other is as good as unknown (T25). */
+  #ownGroup(request: FastifyRequest, group: KnownGroup | undefined): KnownGroup {
+    if (group?.epoch.charter.hash === this.#charterOf(request)) return group;
+    throw new CoordinatorError('not-found', 'there is no such group here');
+  }
+
+  async #learnGroup(session: Session, body: Static<typeof groupBody>): Promise<void> {
+    const { groups, members, rounds } = this.#options;
+    if (!(await groups.put(session.charter, body))) return;
+    const group = this.#groupOf(session);
+    members.documentsChanged(group);
+    rounds.judgeAskers(group);
+  }
+
+  async #follow(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const { rounds } = this.#options;
+    const { key, charter } = this.#sessionOf(request);
+    const digest = paramOf(request, 'digest');
+    this.#streams.assertRoom(key);
+    const round = rounds.pendingRound(charter.hash, digest);
+    const over = round === undefined ? await rounds.body(charter.hash, digest) : undefined;
+    const lastEventId = request.headers['last-event-id'];
+    reply.hijack();
+    if (over !== undefined) this.#streams.finish(reply.raw, over);
+    else if (round !== undefined)
+      this.#streams.follow(key, reply.raw, round, typeof lastEventId === 'string' ? lastEventId : undefined);
+  }
+
+  /** A member's WebSocket: authenticated here, before a single frame of it is read. */
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    try {
+      if (this.#isClosing) throw new CoordinatorError('closing', 'the coordinator is about to stop');
+      if (request.url !== socketPath) throw new CoordinatorError('not-found', 'there is no such route');
+      const session = this.#vouch(request, request.socket);
+      if (session.role !== 'member') throw new ProtocolError('not-allowed', 'only members have a socket');
+      this.#accept(session, request, socket, head);
+    } catch (error) {
+      refuseUpgrade(socket, error);
+    }
+  }
+
+  #accept(session: Extract<Session, { role: 'member' }>, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { limits, now, log, members } = this.#options;
+    const { charter, member, expiresAtMs } = session;
+    this.#upgrader.upgrade(request, socket, head, charter.members.length, (webSocket) => {
+      members.join(new Connection(webSocket, { charter, member, expiresAtMs, limits, now, log }));
+    });
+  }
+
+  #closeSockets(): void {
+    for (const connection of this.#options.presence.all()) connection.leave();
+    this.#streams.closeAll();
+  }
+}
+
+function refuseUpgrade(socket: Duplex, error: unknown): void {
+  const { status, code, message } = problemOf(error);
+  const body = JSON.stringify({ code, message });
+  socket.end(
+    `HTTP/1.1 ${status} Refused\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
+
+function paramOf(request: FastifyRequest, name: string): string {
+  return (request.params as Readonly<Record<string, string>>)[name] ?? '';
+}
+
+/** The body in exactly this shape. Throws `CoordinatorError('bad-body')`. */
+function bodyAs<T extends TSchema>(schema: T, request: FastifyRequest): Static<T> {
+  try {
+    return checkSchema(schema, request.body, 'bad-frame', 'body');
+  } catch (cause) {
+    throw new CoordinatorError('bad-body', (cause as Error).message, { cause });
+  }
+}

@@ -1,0 +1,238 @@
+/** One member's WebSocket, authenticated before its first frame: bounded in what it may send and in what may wait for it. */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer, type RawData, type WebSocket } from 'ws';
+import type { Charter, Member } from '../protocol/charter.ts';
+import { maxFrameBytes } from '../protocol/limits.ts';
+import { decodeMemberFrame, type CoordinatorFrame, type MemberFrame } from '../protocol/messages.ts';
+import { Bucket } from './bucket.ts';
+import { problemOf } from './errors.ts';
+import {
+  longestTimerMs,
+  maxBufferedBytes,
+  maxBufferedChunks,
+  maxFragments,
+  maxWaitingFrames,
+  type Limits,
+} from './limits.ts';
+import type { Log } from './log.ts';
+
+/** Why a connection was closed (RFC 6455, Section 7.4). */
+export const closeCodes = {
+  /** The coordinator stops. */
+  goingAway: 1001,
+  /** Floods, or does not read. */
+  policy: 1008,
+  /** A newer connection of the same member took its place. */
+  replaced: 4000,
+  /** The token has expired: log in again. */
+  expired: 4001,
+  /** The member's journal went back (T3). */
+  rolledBack: 4002,
+} as const;
+
+export interface ConnectionHandlers {
+  /** One frame at a time, in order. What it throws is told to the member. */
+  readonly frame: (frame: MemberFrame) => Promise<void>;
+  readonly closed: () => void;
+}
+
+export interface ConnectionOptions {
+  readonly charter: Charter;
+  readonly member: Member;
+  readonly expiresAtMs: number;
+  readonly limits: Limits;
+  readonly now: () => number;
+  readonly log: Log;
+}
+
+const encoded = new WeakMap<CoordinatorFrame, Buffer>();
+
+export class Connection {
+  readonly charter: Charter;
+  readonly member: Member;
+  /** `new` until it said what it holds, then `catching-up`, then asked by rounds, then told who is present. */
+  stage: 'new' | 'catching-up' | 'greeting' | 'greeted' = 'new';
+  readonly #socket: WebSocket;
+  readonly #options: ConnectionOptions;
+  readonly #bucket: Bucket;
+  readonly #maxFrameBytes: number;
+  readonly #maxBufferedBytes: number;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #waiting: Uint8Array[] = [];
+  #working: Promise<void> | undefined;
+  #handlers: ConnectionHandlers | undefined;
+  #isAlive = true;
+  #rested: NodeJS.Timeout | undefined;
+  #restingUntilMs = 0;
+
+  constructor(socket: WebSocket, options: ConnectionOptions) {
+    const { charter, member, limits } = options;
+    this.charter = charter;
+    this.member = member;
+    this.#socket = socket;
+    this.#options = options;
+    this.#bucket = new Bucket({ perSecond: limits.framesPerSecond, burst: limits.frameBurst });
+    this.#maxFrameBytes = maxFrameBytes(charter.members.length);
+    this.#maxBufferedBytes = maxBufferedBytes(charter.members.length);
+  }
+
+  start(handlers: ConnectionHandlers): void {
+    this.#handlers = handlers;
+    this.#socket.on('message', (data, isBinary) => this.#receive(data, isBinary));
+    this.#socket.on('pong', () => (this.#isAlive = true));
+    // A broken or refused frame ends in 'close', which says all there is to know.
+    this.#socket.on('error', () => undefined);
+    this.#socket.once('close', () => this.#closed());
+    const leftMs = Math.min(Math.max(0, this.#options.expiresAtMs - this.#options.now()), longestTimerMs);
+    this.#timers.push(
+      setInterval(() => this.#ping(), this.#options.limits.pingMs),
+      setTimeout(() => this.close(closeCodes.expired, 'the token has expired; log in again'), leftMs),
+    );
+  }
+
+  /** Sends at once, or cuts a member that lets too much wait. */
+  send(frame: CoordinatorFrame): void {
+    this.#write(frame, () => undefined);
+  }
+
+  /** Sends, and resolves when it is on its way: for a backlog that would not fit what may wait. */
+  sendPaced(frame: CoordinatorFrame): Promise<void> {
+    return new Promise((resolve) => this.#write(frame, () => resolve()));
+  }
+
+  close(code: number, reason: string): void {
+    this.#socket.close(code, reason);
+    // A peer that does not answer the close frame is cut.
+    this.#timers.push(setTimeout(() => this.#socket.terminate(), this.#options.limits.closeWithinMs));
+  }
+
+  /** The coordinator stops. */
+  leave(): void {
+    this.close(closeCodes.goingAway, 'the coordinator is about to stop');
+  }
+
+  #write(frame: CoordinatorFrame, done: () => void): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) {
+      done();
+      return;
+    }
+    const bytes = encoded.get(frame) ?? Buffer.from(JSON.stringify(frame));
+    encoded.set(frame, bytes);
+    if (this.#socket.bufferedAmount + bytes.length > this.#maxBufferedBytes) {
+      this.#cut('does-not-read');
+      done();
+      return;
+    }
+    this.#socket.send(bytes, { binary: false }, done);
+  }
+
+  #cut(code: string): void {
+    this.#options.log('warn', 'member-cut', { group: this.charter.group, member: this.member.name, code });
+    this.#socket.terminate();
+  }
+
+  #receive(data: RawData, isBinary: boolean): void {
+    const bytes = isBinary ? new Uint8Array(0) : toBytes(data);
+    const restMs = this.#bucket.owe();
+    // What is buffered comes even after a pause; more than a second burst of it is a flood.
+    if (restMs > (this.#options.limits.frameBurst * 1000) / this.#options.limits.framesPerSecond) {
+      this.#cut('floods');
+      return;
+    }
+    this.#waiting.push(bytes);
+    if (restMs > 0) this.#rest(restMs);
+    if (this.#waiting.length > maxWaitingFrames) this.#socket.pause();
+    this.#working ??= this.#work();
+  }
+
+  /** Reads no more for a while: the sender feels it, and nothing piles up here. */
+  #rest(restMs: number): void {
+    this.#socket.pause();
+    this.#restingUntilMs = performance.now() + restMs;
+    clearTimeout(this.#rested);
+    this.#rested = setTimeout(() => this.#resume(), restMs + 1);
+  }
+
+  #resume(): void {
+    if (this.#waiting.length <= maxWaitingFrames / 2 && performance.now() >= this.#restingUntilMs)
+      this.#socket.resume();
+  }
+
+  /** The one reader of this member's frames. Never rejects. */
+  async #work(): Promise<void> {
+    for (let bytes = this.#waiting.shift(); bytes !== undefined; bytes = this.#waiting.shift()) {
+      await this.#handle(bytes);
+      if (this.#socket.isPaused) this.#resume();
+    }
+    this.#working = undefined;
+  }
+
+  async #handle(bytes: Uint8Array): Promise<void> {
+    try {
+      await this.#handlers?.frame(decodeMemberFrame(bytes, this.#maxFrameBytes));
+    } catch (error) {
+      const { code, message } = problemOf(error);
+      const failure = code === 'failed' ? String(error) : undefined;
+      this.#options.log('warn', 'frame-refused', {
+        group: this.charter.group,
+        member: this.member.name,
+        code,
+        failure,
+      });
+      this.send({ type: 'error', code, message });
+    }
+  }
+
+  #ping(): void {
+    if (!this.#isAlive) {
+      this.#cut('silent');
+      return;
+    }
+    this.#isAlive = false;
+    this.#socket.ping();
+  }
+
+  #closed(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    clearTimeout(this.#rested);
+    this.#waiting = [];
+    this.#handlers?.closed();
+  }
+}
+
+function toBytes(data: RawData): Uint8Array {
+  if (Array.isArray(data)) return Buffer.concat(data);
+  return data instanceof ArrayBuffer ? new Uint8Array(data) : data;
+}
+
+/** Upgrades sockets of authenticated members, each with the frame size of its group. */
+export class Upgrader {
+  /** By bytes of a frame; there are as many as sizes of groups. */
+  readonly #servers = new Map<number, WebSocketServer>();
+
+  upgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    members: number,
+    upgraded: (socket: WebSocket) => void,
+  ): void {
+    this.#serverFor(maxFrameBytes(members)).handleUpgrade(request, socket, head, upgraded);
+  }
+
+  #serverFor(maxPayload: number): WebSocketServer {
+    const server =
+      this.#servers.get(maxPayload) ??
+      new WebSocketServer({
+        noServer: true,
+        clientTracking: false,
+        perMessageDeflate: false,
+        maxPayload,
+        maxFragments,
+        maxBufferedChunks,
+      });
+    this.#servers.set(maxPayload, server);
+    return server;
+  }
+}

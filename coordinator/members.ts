@@ -1,0 +1,200 @@
+/** What members are sent when they come, and where their frames go. */
+import { openAnswer, openCommitment, openShare } from '../protocol/attempt.ts';
+import type { Charter, Member } from '../protocol/charter.ts';
+import { openDecision } from '../protocol/decision.ts';
+import { ProtocolError } from '../protocol/errors.ts';
+import type { CoordinatorFrame, JournalHead, MemberFrame } from '../protocol/messages.ts';
+import type { Ceremonies } from './ceremonies.ts';
+import { closeCodes, type Connection } from './connection.ts';
+import { documentsFrame, lacks, type Groups, type KnownGroup } from './groups.ts';
+import type { Journals } from './journals.ts';
+import type { Log } from './log.ts';
+import type { Presence } from './presence.ts';
+import { Round } from './round.ts';
+import type { Rounds } from './rounds.ts';
+import type { Store } from './store.ts';
+
+export interface MembersOptions {
+  readonly store: Store;
+  readonly groups: Groups;
+  readonly ceremonies: Ceremonies;
+  readonly journals: Journals;
+  readonly rounds: Rounds;
+  readonly presence: Presence;
+  readonly log: Log;
+}
+
+type Holding = Extract<MemberFrame, { type: 'holding' }>;
+
+export class Members {
+  readonly #options: MembersOptions;
+
+  constructor(options: MembersOptions) {
+    this.#options = options;
+  }
+
+  /** Takes in an authenticated connection; an older one of the same member makes room. */
+  join(connection: Connection): void {
+    const { charter, member } = connection;
+    const replaced = this.#options.presence.add(connection);
+    if (replaced !== undefined) {
+      this.#left(replaced);
+      replaced.close(closeCodes.replaced, 'a newer connection of this member took its place');
+    }
+    connection.start({
+      frame: (frame) => this.#receive(connection, frame),
+      closed: () => {
+        if (this.#options.presence.remove(connection)) this.#left(connection);
+      },
+    });
+    this.#options.log('info', 'member-connected', { group: charter.group, member: member.name });
+  }
+
+  #left(connection: Connection): void {
+    const { charter, member, stage } = connection;
+    this.#options.log('info', 'member-disconnected', { group: charter.group, member: member.name });
+    if (stage !== 'greeting' && stage !== 'greeted') return;
+    connection.stage = 'new';
+    for (const round of this.#options.rounds.openOf(charter.hash)) round.disconnected(member.identifier);
+    this.#announce(charter);
+  }
+
+  /** Judges a member's journal head, at login; stores it before the login succeeds. Throws `ProtocolError('rolled-back')`. */
+  async checkJournal(charter: Charter, member: Member, journal: JournalHead): Promise<void> {
+    const { presence, store } = this.#options;
+    const moved = this.#judgeJournal(charter, member, journal, presence.isHere(charter.hash, member.identifier));
+    if (moved) await store.append([{ type: 'journal', charter: charter.hash, member: member.identifier, journal }]);
+  }
+
+  /** True when the head is a new one. An alarm goes to every other member before the refusal. */
+  #judgeJournal(charter: Charter, member: Member, journal: JournalHead, isConnected: boolean): boolean {
+    try {
+      const move = this.#options.journals.accept(charter, member, journal, isConnected);
+      if (move === 'restored')
+        this.#alarm(charter, member, 'restored', `${member.name} was restored from a backup: its journal began anew`);
+      return move !== 'same';
+    } catch (error) {
+      if (error instanceof ProtocolError) this.#alarm(charter, member, error.code, error.message);
+      throw error;
+    }
+  }
+
+  #alarm(charter: Charter, member: Member, code: string, message: string): void {
+    this.#options.log('error', 'alarm', { group: charter.group, member: member.name, code });
+    const frame: CoordinatorFrame = { type: 'alarm', member: member.name, message };
+    this.#options.presence.tellAll(charter.hash, frame, member.identifier);
+  }
+
+  /** Tells every member of a group which documents are the newest now. */
+  documentsChanged({ epoch, documents }: KnownGroup): void {
+    this.#options.presence.tellAll(epoch.charter.hash, documentsFrame(documents));
+  }
+
+  async #receive(connection: Connection, frame: MemberFrame): Promise<void> {
+    const { charter } = connection;
+    // What a replaced connection still says may be older than what the newer one said.
+    if (!this.#options.presence.of(charter.hash).includes(connection)) return;
+    if (connection.stage === 'new' && frame.type !== 'holding')
+      throw new ProtocolError('bad-frame', 'the first frame says what the member holds (holding)');
+    switch (frame.type) {
+      case 'holding':
+        return this.#receiveHolding(connection, frame);
+      case 'journal':
+        this.#receiveJournal(connection, frame.journal);
+        return;
+      case 'ceremony':
+        return this.#receiveCeremony(connection, frame);
+      case 'decision': {
+        const decision = openDecision(frame.decision, charter);
+        const { requestDigest } = decision.payload;
+        return this.#toRound(connection, decision.member, requestDigest, (round) => round.decide(decision));
+      }
+      case 'commitment': {
+        const commitment = openCommitment(frame.commitment, charter);
+        const { requestDigest } = commitment.payload;
+        return this.#toRound(connection, commitment.member, requestDigest, (round) => round.commit(commitment));
+      }
+      case 'share': {
+        const share = openShare(frame.share, charter);
+        return this.#toRound(connection, share.member, share.payload.requestDigest, (round) => round.share(share));
+      }
+      case 'answer': {
+        const answer = openAnswer(frame.answer, charter);
+        return this.#toRound(connection, answer.member, answer.payload.requestDigest, (round) => round.answer(answer));
+      }
+    }
+  }
+
+  /** The sender is who signed, and only the member itself brings what it signed (T7). */
+  async #toRound(connection: Connection, from: Member, digest: string, deliver: (round: Round) => void): Promise<void> {
+    if (from.key !== connection.member.key)
+      throw new ProtocolError('not-allowed', `${connection.member.name} sent a message of ${from.name}`);
+    const found = await this.#options.rounds.find(connection.charter.hash, digest);
+    if (found instanceof Round) deliver(found);
+    else connection.send(found);
+  }
+
+  async #receiveHolding(connection: Connection, holding: Holding): Promise<void> {
+    const { charter } = connection;
+    if (connection.stage === 'new') await this.#greet(connection, holding);
+    else if (this.#wants(charter, holding)) connection.send({ type: 'wanted' });
+  }
+
+  #wants(charter: Charter, { certificate, requesters }: Holding): boolean {
+    return certificate !== null && lacks(this.#options.groups.ofCharter(charter.hash), requesters);
+  }
+
+  /** In this order: ceremony, documents, what is wanted of it, pending requests with the packages it owes answers to, who is present. */
+  async #greet(connection: Connection, holding: Holding): Promise<void> {
+    const { ceremonies, groups, rounds } = this.#options;
+    const { charter, member } = connection;
+    connection.stage = 'catching-up';
+    for (const message of ceremonies.backlog(charter, holding.certificate !== null)) {
+      await connection.sendPaced({ type: 'ceremony', message: message as CeremonyFrame['message'] });
+    }
+    const known = groups.ofCharter(charter.hash);
+    if (known !== undefined) connection.send(documentsFrame(known.documents));
+    if (this.#wants(charter, holding)) connection.send({ type: 'wanted' });
+    if (!this.#options.presence.of(charter.hash).includes(connection)) return;
+    // From here on a round that begins greets the member by itself.
+    connection.stage = 'greeting';
+    const mine = rounds.openOf(charter.hash).filter((round) => round.holders.includes(member.identifier));
+    await Promise.all(mine.map((round) => round.greet(member.identifier)));
+    if (!this.#options.presence.of(charter.hash).includes(connection)) return;
+    connection.stage = 'greeted';
+    this.#announce(charter);
+  }
+
+  /** Who is here, to everybody who is. */
+  #announce(charter: Charter): void {
+    const { presence, rounds } = this.#options;
+    const frame: CoordinatorFrame = { type: 'present', members: presence.greeted(charter.hash) };
+    for (const connection of presence.of(charter.hash)) if (connection.stage === 'greeted') connection.send(frame);
+    for (const round of rounds.openOf(charter.hash)) round.touch();
+  }
+
+  async #receiveCeremony(connection: Connection, frame: CeremonyFrame): Promise<void> {
+    const { ceremonies, groups, presence } = this.#options;
+    const { charter, member } = connection;
+    const message = await ceremonies.receive(charter, member, frame.message);
+    if (message === undefined) return;
+    presence.tellAll(charter.hash, { type: 'ceremony', message: frame.message });
+    const isLast = message.kind === 'stored' && ceremonies.isCertified(charter);
+    if (isLast && groups.ofCharter(charter.hash) === undefined) presence.tellAll(charter.hash, { type: 'wanted' });
+  }
+
+  #receiveJournal(connection: Connection, journal: JournalHead): void {
+    const { charter, member } = connection;
+    try {
+      const moved = this.#judgeJournal(charter, member, journal, false);
+      const { identifier } = member;
+      if (moved)
+        this.#options.store.appendLazily({ type: 'journal', charter: charter.hash, member: identifier, journal });
+    } catch (error) {
+      if (error instanceof ProtocolError) connection.close(closeCodes.rolledBack, error.message.slice(0, 120));
+      throw error;
+    }
+  }
+}
+
+type CeremonyFrame = Extract<MemberFrame, { type: 'ceremony' }>;

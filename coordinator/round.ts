@@ -1,0 +1,601 @@
+/** One round at work: feeds the pure machine one event at a time and performs its effects in order; what must be stored is stored before anyone sees it. */
+import { decodeDelegation } from '../verifier/delegation.ts';
+import type { Decision } from '../protocol/decision.ts';
+import { badCommitmentEvidence, encodeEvidence, wrongShareEvidence, type Evidence } from '../protocol/evidence.ts';
+import {
+  isCommitmentFor,
+  type AttemptSubject,
+  type SignedAnswer,
+  type SignedCommitment,
+  type SignedShare,
+} from '../protocol/attempt.ts';
+import { bytesToHex, sha256Hex } from '../protocol/bytes.ts';
+import { channelOf, memberByIdentifier, type Channel, type Member } from '../protocol/charter.ts';
+import type { Envelope } from '../protocol/envelope.ts';
+import { ProtocolError } from '../protocol/errors.ts';
+import { formatOf, prepareRequest } from '../protocol/formats/index.ts';
+import type { Prepared } from '../protocol/formats/format.ts';
+import type { Group } from '../protocol/frost/group.ts';
+import type { Identifier } from '../protocol/frost/sharing.ts';
+import {
+  startRound,
+  stepRound,
+  type Fault,
+  type RoundAttempt,
+  type RoundContext,
+  type RoundEffect,
+  type RoundEvent,
+  type RoundState,
+} from '../protocol/machines/round.ts';
+import type { CoordinatorFrame, Outcome, RoundBody } from '../protocol/messages.ts';
+import { askerOf, expiresAt, keptOut, type Request } from '../protocol/request.ts';
+import { decodeRequesters } from '../protocol/requesters.ts';
+import { Documents } from './documents.ts';
+import { CoordinatorError, isFatal } from './errors.ts';
+import { requestersOf, type Groups, type KnownGroup } from './groups.ts';
+import { longestTimerMs, maxDecisionsPerMember, maxQueuedEvents, maxShownAttempts } from './limits.ts';
+import type { Log } from './log.ts';
+import type { StoreRecord } from './store.ts';
+
+/** Where a round's frames go. */
+export interface Audience {
+  /** Sends to a member that is connected, else does nothing. */
+  send(to: Identifier, frame: CoordinatorFrame): void;
+  isConnected(identifier: Identifier): boolean;
+  /** Identifiers, ascending. */
+  connected(): number[];
+}
+
+export interface RoundOptions {
+  readonly request: Request;
+  readonly group: KnownGroup;
+  readonly groups: Groups;
+  /** Resolves when all of it is on the medium. */
+  readonly append: (records: readonly StoreRecord[], blobs: readonly Uint8Array[]) => Promise<void>;
+  readonly audience: Audience;
+  readonly arithmetic: Group;
+  readonly stallAfterMs: number;
+  readonly now: () => number;
+  readonly log: Log;
+  /** The round is over and stored. */
+  readonly onEnd: (round: Round) => void;
+  /** A document of the group came out of it. */
+  readonly onDocument: (group: KnownGroup) => void;
+}
+
+/** What the queue takes besides the machine's own events. */
+type Queued = RoundEvent | Greet;
+type Effect = RoundEffect | Greet;
+
+interface Greet {
+  readonly kind: 'greet';
+  readonly member: Identifier;
+  /** The request was sent. */
+  readonly done: () => void;
+}
+
+/** What is asked of a round once its documents are all there. */
+interface Open {
+  readonly prepared: readonly Prepared[];
+  readonly subject: AttemptSubject;
+  state: RoundState;
+}
+
+type Closed = Extract<StoreRecord, { type: 'closed' }>;
+
+export class Round {
+  readonly request: Request;
+  readonly group: KnownGroup;
+  readonly channel: Channel;
+  readonly documents: Documents;
+  readonly #options: RoundOptions;
+  readonly #decisions = new Map<number, Decision>();
+  readonly #decisionsStored = new Map<number, number>();
+  readonly #evidence: { readonly member: number; readonly sha256: string }[] = [];
+  readonly #packages = new Map<string, PackageFrame>();
+  readonly #listeners = new Set<() => void>();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #expiry: NodeJS.Timeout | undefined;
+  #open: Open | undefined;
+  #queue: Queued[] = [];
+  #running: Promise<void> | undefined;
+  #keptOut: Member | undefined;
+  #closed: Closed | undefined;
+  #version = 0;
+
+  constructor(options: RoundOptions) {
+    this.#options = options;
+    this.request = options.request;
+    this.group = options.group;
+    this.channel = channelOf(options.group.epoch.charter, options.request.payload.channel);
+    this.documents = new Documents(options.request);
+  }
+
+  get digest(): string {
+    return this.request.digest;
+  }
+
+  get outcome(): Outcome {
+    return this.#closed?.outcome ?? 'pending';
+  }
+
+  /** Counts the changes that `body` shows. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Identifiers of the channel's quorum. */
+  get holders(): Identifier[] {
+    return this.channel.sharings.flatMap((sharing) => sharing.members);
+  }
+
+  /** Whether members are asked already. */
+  get isOpen(): boolean {
+    return this.#open !== undefined;
+  }
+
+  /** Takes back one stored record about this round. */
+  restore(record: StoreRecord, open: (envelope: Envelope) => Decision): void {
+    if (record.type === 'evidence') this.#evidence.push(record);
+    if (record.type !== 'decision') return;
+    const decision = open(record.decision);
+    this.#noteDecision(decision);
+    this.#countDecision(decision.member.identifier);
+  }
+
+  /**
+   * Begins once its request is stored, and asks the members as soon as its documents are all there.
+   * Throws `ProtocolError` for documents that this request cannot have.
+   */
+  begin(): void {
+    const documents = this.documents.all;
+    this.#armExpiry();
+    if (documents === undefined) return;
+    const { epoch } = this.group;
+    const prepared = prepareRequest({ epoch, request: this.request, documents, earlier: [] });
+    this.#assertNewer(documents);
+    const channel = epoch.channel(this.channel.name);
+    const subject: AttemptSubject = {
+      certificate: epoch.certificateHash,
+      channelKey: channel.key,
+      requestDigest: this.digest,
+      stage: 1,
+      messages: prepared.map(({ message }) => sha256Hex(message)),
+    };
+    this.#open = { prepared, subject, state: this.#startState(prepared, subject) };
+    for (const identifier of this.holders)
+      if (this.#options.audience.isConnected(identifier)) void this.greet(identifier);
+  }
+
+  /** A requesters document that is not newer would only be thrown away when it is signed. */
+  #assertNewer(documents: readonly Uint8Array[]): void {
+    const [document] = documents;
+    if (this.request.payload.kind !== 'requesters' || document === undefined) return;
+    const held = this.group.documents.requesters?.version ?? 0;
+    const { version } = decodeRequesters(document, this.group.epoch.charter);
+    if (version <= held)
+      throw new ProtocolError('stale-version', `version ${version} of the requesters is not newer than ${held}`);
+  }
+
+  #startState(prepared: readonly Prepared[], subject: AttemptSubject): RoundState {
+    const context = this.#contextOf(prepared, subject);
+    let state = startRound(context);
+    for (const decision of this.#decisions.values())
+      state = stepRound(context, state, { kind: 'decision', decision }).state;
+    return state;
+  }
+
+  /** Made anew for every step: who is kept out follows from the documents of the moment, as every signer judges it. */
+  #contextOf(prepared: readonly Prepared[], subject: AttemptSubject): RoundContext {
+    return {
+      group: this.#options.arithmetic,
+      channel: this.group.epoch.channel(this.channel.name),
+      subject,
+      messages: prepared.map(({ message }) => message),
+      keptOut: this.#judgeKeptOut()?.identifier,
+    };
+  }
+
+  #judgeKeptOut(): Member | undefined {
+    try {
+      this.#keptOut = keptOutOf(this.request, this.group, this.documents);
+    } catch (error) {
+      // The asker's rights are gone: the round is about to be cancelled, and who was kept out stays so until then.
+      if (!(error instanceof ProtocolError)) throw error;
+    }
+    return this.#keptOut;
+  }
+
+  /** A member is here: it gets the request, the decisions, and the package it owes an answer to. Resolves when they are sent. */
+  async greet(member: Identifier): Promise<void> {
+    const sent = new Promise<void>((done) => {
+      this.#enqueueOwn({ kind: 'greet', member, done });
+      this.#enqueueOwn({ kind: 'connected', member });
+    });
+    await Promise.race([sent, this.settled()]);
+  }
+
+  disconnected(member: Identifier): void {
+    this.#enqueueOwn({ kind: 'disconnected', member });
+    this.touch();
+  }
+
+  /** Throws `ProtocolError` (`wrong-group`, `wrong-certificate`, `too-many`). */
+  decide(decision: Decision): void {
+    const { groupKey, certificate } = decision.payload;
+    if (groupKey !== this.group.epoch.groupKey)
+      throw new ProtocolError('wrong-group', 'the decision is for another group');
+    if (certificate !== this.group.epoch.certificateHash)
+      throw new ProtocolError('wrong-certificate', 'the decision is of another key epoch');
+    if ((this.#decisionsStored.get(decision.member.identifier) ?? 0) >= maxDecisionsPerMember)
+      throw new ProtocolError('too-many', `${decision.member.name} decided too often; no more is taken`);
+    this.#enqueue({ kind: 'decision', decision });
+  }
+
+  /** Throws `ProtocolError('bad-commitment')` for one that is not for exactly this request. */
+  commit(commitment: SignedCommitment): void {
+    if (this.#open === undefined || !isCommitmentFor(commitment.payload, this.#open.subject))
+      throw new ProtocolError('bad-commitment', 'the commitment is not for the messages of this request');
+    this.#enqueue({ kind: 'commitment', commitment });
+  }
+
+  share(share: SignedShare): void {
+    this.#enqueue({ kind: 'share', share });
+  }
+
+  answer(answer: SignedAnswer): void {
+    this.#enqueue({ kind: 'answer', answer });
+  }
+
+  /** Ends the round; a repeat is a no-op. Resolves once that is stored. */
+  async cancel(): Promise<void> {
+    this.#enqueueOwn({ kind: 'cancelled' });
+    await this.settled();
+  }
+
+  /** Resolves when no event waits. */
+  async settled(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  /** Stops timers and streams; what is stored stays. */
+  stop(): void {
+    clearTimeout(this.#expiry);
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+  }
+
+  /** Calls `changed` after every change that `body` shows, until the result is called. */
+  subscribe(changed: () => void): () => void {
+    this.#listeners.add(changed);
+    return () => this.#listeners.delete(changed);
+  }
+
+  /** Who is connected, or anything else that `body` shows, is another. */
+  touch(): void {
+    this.#version += 1;
+    for (const changed of this.#listeners) changed();
+  }
+
+  body(): RoundBody {
+    const state = this.#open?.state;
+    const members = [...(state?.members ?? [])];
+    return {
+      ...bodyOf(this.request, this.#decisions.values(), this.#evidence, this.#closed),
+      connected: this.#options.audience.connected(),
+      out: members.flatMap(([member, { out }]) => (out === undefined ? [] : [{ member, reason: out }])),
+      attempts: [...(state?.attempts.values() ?? [])].slice(-maxShownAttempts).map(shownAttempt),
+    };
+  }
+
+  /** The frame that tells a member that the round is over; `undefined` while it is not. */
+  closedFrame(): CoordinatorFrame | undefined {
+    return this.#closed === undefined ? undefined : closedFrame(this.#closed);
+  }
+
+  #enqueue(event: Queued): void {
+    if (this.#closed !== undefined) return;
+    if (this.#queue.length >= maxQueuedEvents)
+      throw new CoordinatorError('too-many', 'this round has more to do than it can hold; try again');
+    this.#queue.push(event);
+    this.#running ??= this.#run();
+  }
+
+  /** The one owner of the round's state. Never rejects. */
+  async #run(): Promise<void> {
+    try {
+      await Promise.resolve(); // what comes in one turn is one batch
+      while (this.#queue.length > 0) await this.#perform(this.#step(this.#queue.splice(0)));
+    } catch (error) {
+      // A store that failed stops the coordinator; anything else is our own fault and must not take other rounds along.
+      if (!isFatal(error)) this.#options.log('error', 'round-failed', { round: this.digest, failure: String(error) });
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  #step(events: readonly Queued[]): Effect[] {
+    const effects: Effect[] = [];
+    for (const event of events) {
+      if (event.kind === 'greet') effects.push(event);
+      else if (this.#open !== undefined) {
+        const { prepared, subject, state } = this.#open;
+        const step = stepRound(this.#contextOf(prepared, subject), state, event);
+        this.#open.state = step.state;
+        effects.push(...step.effects);
+      } else if (event.kind === 'expired' || event.kind === 'cancelled') {
+        effects.push({ kind: 'ended', outcome: event.kind });
+      }
+    }
+    return effects;
+  }
+
+  /** Everything that must outlive a crash first, in one batch; then everything that others see, in order. */
+  async #perform(effects: readonly Effect[]): Promise<void> {
+    const stored = effects.map((effect) => this.#recordsOf(effect));
+    const records = stored.flatMap((one) => one.records);
+    if (records.length > 0)
+      await this.#options.append(
+        records,
+        stored.flatMap((one) => one.blobs),
+      );
+    stored.forEach((one) => one.apply());
+    effects.forEach((effect) => this.#show(effect));
+    if (effects.length > 0) this.touch();
+    if (this.#closed !== undefined) this.#end();
+  }
+
+  #recordsOf(effect: Effect): { records: readonly StoreRecord[]; blobs: readonly Uint8Array[]; apply: () => void } {
+    switch (effect.kind) {
+      case 'store-decision': {
+        const { decision } = effect;
+        this.#countDecision(decision.member.identifier);
+        return {
+          records: [{ type: 'decision', digest: this.digest, decision: decision.envelope }],
+          blobs: [],
+          apply: () => this.#noteDecision(decision),
+        };
+      }
+      case 'fault': {
+        const { bytes, hash } = encodeEvidence(this.#evidenceOf(effect.fault));
+        const record = { type: 'evidence', digest: this.digest, member: effect.fault.member, sha256: hash } as const;
+        return { records: [record], blobs: [bytes], apply: () => void this.#evidence.push(record) };
+      }
+      case 'signed':
+        return this.#resultOf(effect.signatures, effect.signers);
+      case 'ended': {
+        const { outcome } = effect;
+        const closed: Closed = { type: 'closed', digest: this.digest, outcome, signatures: [], signers: [] };
+        return { records: [closed], blobs: [], apply: () => (this.#closed ??= closed) };
+      }
+      case 'greet':
+      case 'send-package':
+      case 'watch':
+        return { records: [], blobs: [], apply: () => undefined };
+    }
+  }
+
+  /** The machine verified the signatures by the release verifier's rule; a document of the group goes into the same batch. */
+  #resultOf(signatures: readonly Uint8Array[], signers: readonly Identifier[]): Stored {
+    const closed: Closed = {
+      type: 'closed',
+      digest: this.digest,
+      outcome: 'signed',
+      signatures: signatures.map(bytesToHex),
+      signers,
+    };
+    const document = this.#documentOf(signatures);
+    return {
+      records: [closed, ...(document?.records ?? [])],
+      blobs: [],
+      apply: () => {
+        // The first complete result stands for ever.
+        this.#closed ??= closed;
+        if (document?.apply() === true) this.#options.onDocument(this.group);
+      },
+    };
+  }
+
+  #documentOf(signatures: readonly Uint8Array[]): ReturnType<Groups['added']> | undefined {
+    const { kind, formats } = this.request.payload;
+    const [format, prepared, signature] = [formats[0], this.#open?.prepared[0], signatures[0]];
+    if (kind === 'release' || format === undefined || prepared === undefined || signature === undefined)
+      return undefined;
+    const file = formatOf(format, kind).finish(prepared.state, signature);
+    return this.#options.groups.added(this.group, kind, JSON.parse(Buffer.from(file).toString()) as Envelope);
+  }
+
+  #evidenceOf(fault: Fault): Evidence {
+    const { epoch } = this.group;
+    switch (fault.kind) {
+      case 'wrong-share': {
+        const commitments = fault.commitments.map(({ envelope }) => envelope);
+        const documents = this.documents.all ?? [];
+        return wrongShareEvidence(epoch, this.request.envelope, documents, commitments, fault.share.envelope);
+      }
+      case 'bad-commitment':
+        return badCommitmentEvidence(epoch.charter, fault.commitment.envelope);
+    }
+  }
+
+  #show(effect: Effect): void {
+    switch (effect.kind) {
+      case 'greet':
+        this.#options.audience.send(effect.member, this.#requestFrame());
+        effect.done();
+        break;
+      case 'store-decision':
+        this.#tellAll({ type: 'decision', decision: effect.decision.envelope as RequestFrame['request'] });
+        break;
+      case 'send-package':
+        this.#options.audience.send(effect.to, this.#packageFrame(effect.attempt));
+        break;
+      case 'watch':
+        this.#watch(effect.attempt);
+        break;
+      case 'fault':
+        this.#logFault(effect.fault);
+        break;
+      case 'signed':
+      case 'ended':
+        break; // told by #end, once for the round
+    }
+  }
+
+  #requestFrame(): RequestFrame {
+    return {
+      type: 'request',
+      request: this.request.envelope as RequestFrame['request'],
+      decisions: [...this.#decisions.values()].map(({ envelope }) => envelope) as RequestFrame['decisions'],
+    };
+  }
+
+  /** One frame for all its signers. */
+  #packageFrame(attempt: RoundAttempt): PackageFrame {
+    const frame = this.#packages.get(attempt.id) ?? packageFrame(this.digest, attempt);
+    this.#packages.set(attempt.id, frame);
+    return frame;
+  }
+
+  #tellAll(frame: CoordinatorFrame): void {
+    for (const holder of this.holders) this.#options.audience.send(holder, frame);
+  }
+
+  #watch(attempt: string): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      this.#enqueueOwn({ kind: 'stalled', attempt });
+    }, this.#options.stallAfterMs);
+    this.#timers.add(timer);
+  }
+
+  #logFault({ kind, member }: Fault): void {
+    const name = memberByIdentifier(this.group.epoch.charter, member)?.name;
+    this.#options.log('warn', 'fault', { ...this.#place(), member: name, code: kind });
+  }
+
+  #place(): { readonly group: string; readonly round: string } {
+    return { group: this.group.epoch.charter.group, round: this.digest };
+  }
+
+  #end(): void {
+    this.stop();
+    const frame = this.closedFrame();
+    if (frame !== undefined) this.#tellAll(frame);
+    this.#options.log('info', 'round-over', { ...this.#place(), outcome: this.outcome });
+    this.#options.onEnd(this);
+  }
+
+  /** A timer waits no longer than it can: a request may live for 30 days. */
+  #armExpiry(): void {
+    clearTimeout(this.#expiry);
+    if (this.#closed !== undefined) return;
+    const leftMs = expiresAt(this.request, this.channel) * 1000 - this.#options.now();
+    this.#expiry =
+      leftMs > 0
+        ? setTimeout(() => this.#armExpiry(), Math.min(leftMs, longestTimerMs))
+        : setTimeout(() => this.#enqueueOwn({ kind: 'expired' }), 0);
+  }
+
+  /** An event of our own must not be lost to a full queue. */
+  #enqueueOwn(event: Queued): void {
+    if (this.#closed !== undefined) return;
+    this.#queue.push(event);
+    this.#running ??= this.#run();
+  }
+
+  #noteDecision(decision: Decision): void {
+    this.#decisions.set(decision.member.identifier, decision);
+  }
+
+  #countDecision(identifier: number): void {
+    this.#decisionsStored.set(identifier, (this.#decisionsStored.get(identifier) ?? 0) + 1);
+  }
+}
+
+/** What an effect leaves on disk, and what is done once it is there. */
+interface Stored {
+  readonly records: readonly StoreRecord[];
+  readonly blobs: readonly Uint8Array[];
+  readonly apply: () => void;
+}
+
+type RequestFrame = Extract<CoordinatorFrame, { type: 'request' }>;
+type PackageFrame = Extract<CoordinatorFrame, { type: 'package' }>;
+
+function packageFrame(requestDigest: string, { commitments }: RoundAttempt): PackageFrame {
+  return {
+    type: 'package',
+    requestDigest,
+    stage: 1,
+    commitments: commitments.map(({ envelope }) => envelope) as PackageFrame['commitments'],
+  };
+}
+
+/** The frame that tells of a round's end. */
+export function closedFrame({ digest, outcome, signatures, signers }: Closed): CoordinatorFrame {
+  return { type: 'closed', requestDigest: digest, outcome, signatures: [...signatures], signers: [...signers] };
+}
+
+/** A round as it is shown when no machine is at work on it: finished, or read from the store. */
+export function bodyOf(
+  request: Request,
+  decisions: Iterable<Decision>,
+  evidence: readonly { readonly sha256: string }[],
+  closed: Closed | undefined,
+): RoundBody {
+  return {
+    digest: request.digest,
+    request: request.envelope as RoundBody['request'],
+    outcome: closed?.outcome ?? 'pending',
+    decisions: [...decisions].map(({ envelope }) => envelope) as RoundBody['decisions'],
+    connected: [],
+    out: [],
+    attempts: [],
+    signatures: [...(closed?.signatures ?? [])],
+    signers: [...(closed?.signers ?? [])],
+    evidence: evidence.map(({ sha256 }) => sha256),
+  };
+}
+
+function shownAttempt({ id, commitments, shares, phase }: RoundAttempt): RoundBody['attempts'][number] {
+  return {
+    attempt: id,
+    signers: commitments.map(({ member }) => member.identifier),
+    answered: [...shares.keys()],
+    open: phase === 'open' || phase === 'stalled',
+  };
+}
+
+/**
+ * Who may not sign this request, by the documents of this moment (T31). Before its document is here, a delegation counts as one of the ceremony's if
+ * it can be one. Throws `ProtocolError` for an asker without the right to ask.
+ */
+export function keptOutOf(request: Request, group: KnownGroup, documents: Documents): Member | undefined {
+  const asker = askerOf(request, group.epoch.charter, requestersOf(group));
+  return keptOut(request, asker, isCeremonyDocument(request, group, documents));
+}
+
+/** What the ceremony has signed last of all: nobody else could ask for it. */
+function isCeremonyDocument(
+  { payload }: Request,
+  { epoch, documents: held }: KnownGroup,
+  documents: Documents,
+): boolean {
+  const isDelegated = (name: string): boolean => held.delegations.some(({ channel }) => channel === name);
+  switch (payload.kind) {
+    case 'genesis':
+      return true;
+    case 'requesters':
+      return held.requesters === undefined;
+    case 'delegation': {
+      const [document] = documents.all ?? [];
+      if (document !== undefined) return !isDelegated(decodeDelegation(document).channel);
+      return epoch.charter.channels.some(
+        ({ name, validitySeconds }) => validitySeconds !== undefined && !isDelegated(name),
+      );
+    }
+    case 'release':
+      return false;
+  }
+}
