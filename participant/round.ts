@@ -3,9 +3,10 @@
  *
  * One queue: events run one after the other, so that nothing comes between taking nonces and burning their attempt.
  */
+import { randomBytes } from 'node:crypto';
 import type { AttemptSubject, DeclineCode } from '../protocol/attempt.ts';
 import { answerMessage, commitmentMessage, shareMessage } from '../protocol/attempt.ts';
-import { hexToBytes, sha256Hex } from '../protocol/bytes.ts';
+import { bytesToHex, hexToBytes, sha256Hex } from '../protocol/bytes.ts';
 import { channelOf, production, type Member } from '../protocol/charter.ts';
 import { decisionMessage, type Decision } from '../protocol/decision.ts';
 import { sealMessage, type Envelope, type Identity } from '../protocol/envelope.ts';
@@ -46,8 +47,6 @@ export interface RoundHost {
   readonly vault: Vault;
   readonly records: Records;
   readonly documents: Documents;
-  /** Names this run of the daemon: 32 hex digits. */
-  readonly run: string;
   /** All bytes of a document of this request. Throws for what passes (a lost connection) and for what does not. */
   fetchDocument(requestDigest: string, sha256: string): Promise<Uint8Array>;
   /** Does nothing while there is no connection: what matters is said again on the next. */
@@ -78,6 +77,8 @@ interface Obstacle {
 export class Round {
   readonly request: Request;
   readonly #host: RoundHost;
+  /** Names this round in this run of the daemon, so that its slots are nobody else's and an earlier run's are seen to be. */
+  readonly #run = bytesToHex(randomBytes(16));
   #queue: Promise<void> = Promise.resolve();
   #waiting = 0;
   #ready: Ready | undefined;
@@ -282,7 +283,7 @@ export class Round {
   }
 
   #contextOf(prepared: readonly Prepared[]): SignerContext {
-    const { epoch, self, vault, run } = this.#host;
+    const { epoch, self, vault } = this.#host;
     const { channel } = this.request.payload;
     const messages = prepared.map(({ message }) => message);
     const subject: AttemptSubject = {
@@ -292,7 +293,7 @@ export class Round {
       stage: 1,
       messages: messages.map((message) => sha256Hex(message)),
     };
-    return { group: vault.group, epoch, self, channel, subject, messages, run };
+    return { group: vault.group, epoch, self, channel, subject, messages, run: this.#run };
   }
 
   /** Genesis; the requesters version 1; the first delegation of a channel: what the ceremony itself still has to sign. */

@@ -2,12 +2,11 @@
  * One member at work: its line to the coordinator, the ceremony while there is no key, and rounds and documents from then on.
  * `join` and the daemon are both a session; they differ in when it ends and in who decides.
  */
-import { randomBytes } from 'node:crypto';
 import { encodeBase64 } from '../verifier/base64.ts';
 import { CoordinatorClient } from '../client/client.ts';
 import { ClientError } from '../client/errors.ts';
 import type { CoordinatorUrl } from '../client/url.ts';
-import { bytesToHex, sha256Hex } from '../protocol/bytes.ts';
+import { sha256Hex } from '../protocol/bytes.ts';
 import {
   assertAllStored,
   channelKeysOf,
@@ -96,7 +95,6 @@ export class Session {
   readonly #client: CoordinatorClient;
   readonly #connection: Connection;
   readonly #ceremony: Ceremony;
-  readonly #run = bytesToHex(randomBytes(16));
   readonly #timers: NodeJS.Timeout[] = [];
   #live: Live | undefined;
   /** Came before the key was live; the newest documents, and frames of rounds. */
@@ -285,7 +283,6 @@ export class Session {
       vault,
       records: home.records,
       documents,
-      run: this.#run,
       fetchDocument: (digest, sha256) => this.#client.document(digest, sha256),
       send: (frame) => {
         this.#send(frame);
