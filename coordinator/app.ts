@@ -95,7 +95,8 @@ export class App {
   /** The port that it listens on. */
   async listen(host: string, port: number): Promise<number> {
     await this.#fastify.listen({ host, port });
-    return this.#fastify.addresses()[0]?.port ?? port;
+    const [address] = this.#fastify.addresses();
+    return typeof address === 'object' ? address.port : port;
   }
 
   /** Takes no more calls, closes members' sockets and live streams, and gives calls under way a moment. */

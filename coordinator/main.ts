@@ -1,22 +1,19 @@
 /** The coordinator of any number of groups: its home, its start and its stop. It holds no secret but its own identity, and is trusted only to be up. */
 import { randomBytes } from 'node:crypto';
 import { parseBaseUrl, formatCoordinatorUrl, isLoopback } from '../client/url.ts';
-import { HomeError } from '../home/errors.ts';
-import { ensurePrivateFolder, readFileBounded, writeFileAtomic } from '../home/files.ts';
-import { initHome, openHome, type Home } from '../home/home.ts';
-import { createIdentity, loadIdentity, type Identity } from '../home/identity.ts';
+import { readFileBounded } from '../home/files.ts';
+import { openHome } from '../home/home.ts';
+import { loadIdentity } from '../home/identity.ts';
 import { acquireLock } from '../home/lock.ts';
-import { charterWarnings, decodeCharter } from '../protocol/charter.ts';
 import type { Envelope } from '../protocol/envelope.ts';
 import { createSodiumGroup } from '../protocol/frost/group-sodium.ts';
 import type { Group } from '../protocol/frost/group.ts';
-import { maxCharterBytes } from '../protocol/limits.ts';
 import type { Outcome } from '../protocol/messages.ts';
-import { keyId } from '../protocol/envelope.ts';
 import { App, type Tls } from './app.ts';
 import { Ceremonies } from './ceremonies.ts';
 import { CoordinatorError } from './errors.ts';
-import { charterFile, Groups } from './groups.ts';
+import { Groups } from './groups.ts';
+import { chartersFolder, storePaths } from './init.ts';
 import { Journals } from './journals.ts';
 import { defaultLimits, maxTlsFileBytes, type Limits } from './limits.ts';
 import { createLog, type Log } from './log.ts';
@@ -24,7 +21,7 @@ import { Logins } from './login.ts';
 import { Members } from './members.ts';
 import { Presence } from './presence.ts';
 import { Rounds } from './rounds.ts';
-import { createStore, hasStore, openStore, type Store, type StorePaths, type StoreRecord } from './store.ts';
+import { openStore, type Store, type StoreRecord } from './store.ts';
 
 export interface CoordinatorOptions {
   /** Path of the home. */
@@ -51,50 +48,7 @@ export interface Coordinator {
   /** Stops cleanly; a repeat waits for the same stop. */
   close(): Promise<void>;
   /** Resolves when it has stopped: with the reason if it had to stop by itself. */
-  readonly stopped: Promise<CoordinatorError | undefined>;
-}
-
-/** Makes the home, the identity and an empty store, as far as they are missing. Throws `HomeError` or `CoordinatorError`. */
-export async function initCoordinator(
-  path: string,
-): Promise<{ readonly fingerprint: string; readonly isNew: boolean }> {
-  const home = await initHome('coordinator', path);
-  const lock = await acquireLock(home);
-  try {
-    await ensurePrivateFolder(home.file('charters'));
-    const { identity, isNew } = await ensureIdentity(home);
-    const paths = storePaths(home);
-    if (!(await hasStore(paths))) await createStore(paths);
-    return { fingerprint: keyId(identity.publicKey), isNew };
-  } finally {
-    await lock[Symbol.asyncDispose]();
-  }
-}
-
-async function ensureIdentity(home: Home): Promise<{ readonly identity: Identity; readonly isNew: boolean }> {
-  try {
-    return { identity: await createIdentity(home), isNew: true };
-  } catch (error) {
-    if (!(error instanceof HomeError) || error.code !== 'exists') throw error;
-    return { identity: await loadIdentity(home), isNew: false };
-  }
-}
-
-/** Lets the members of a charter in; a running coordinator reads it when the first of them comes. Throws `ProtocolError` with file and line, or `HomeError`. */
-export async function admitCharter(
-  homePath: string,
-  path: string,
-): Promise<{ readonly hash: string; readonly group: string; readonly warnings: readonly string[] }> {
-  const home = await openHome('coordinator', homePath);
-  const bytes = await readFileBounded(path, maxCharterBytes);
-  const charter = decodeCharter(bytes, path);
-  await ensurePrivateFolder(home.file('charters'));
-  await writeFileAtomic(charterFile(home.file('charters'), charter.hash), bytes);
-  return { hash: charter.hash, group: charter.group, warnings: charterWarnings(charter) };
-}
-
-function storePaths(home: Home): StorePaths {
-  return { database: home.file('store'), anchor: home.file('store-head') };
+  readonly closed: Promise<CoordinatorError | undefined>;
 }
 
 /** Serves until it is closed. Throws `HomeError`, `CoordinatorError` or `ClientError` before it listens. */
@@ -153,7 +107,7 @@ async function start(
   opened.push(() => store.close());
 
   const arithmetic: Group = await createSodiumGroup({ randomBytes: fresh, arenaSlots });
-  const groups = new Groups({ charters: home.file('charters'), group: arithmetic, log });
+  const groups = new Groups({ charters: chartersFolder(home), group: arithmetic, log });
   groups.use(store);
   const presence = new Presence();
   const ceremonies = new Ceremonies((record) => store.append([record]));
@@ -188,7 +142,7 @@ async function start(
   const url = formatCoordinatorUrl(base, identity.publicKey);
   log('info', 'listening', { url });
 
-  const { promise: stopped, resolve } = withResolvers<CoordinatorError | undefined>();
+  const { promise: closed, resolve } = withResolvers<CoordinatorError | undefined>();
   let stopping: Promise<void> | undefined;
   stop = (reason) => {
     stopping ??= closeAll().then(() => {
@@ -197,7 +151,7 @@ async function start(
     });
     return stopping;
   };
-  return { url, port, stopped, close: () => stop(undefined) };
+  return { url, port, closed, close: () => stop(undefined) };
 }
 
 /** Public arithmetic needs none of the memory for secrets. */

@@ -1,0 +1,59 @@
+/** The coordinator's home: its identity, its empty store, and the charters that its operator admits. */
+import { HomeError } from '../home/errors.ts';
+import { ensurePrivateFolder, readFileBounded, writeFileAtomic } from '../home/files.ts';
+import { initHome, openHome, type Home } from '../home/home.ts';
+import { createIdentity, loadIdentity, type Identity } from '../home/identity.ts';
+import { acquireLock } from '../home/lock.ts';
+import { decodeCharter, type Charter } from '../protocol/charter.ts';
+import { keyId } from '../protocol/envelope.ts';
+import { maxCharterBytes } from '../protocol/limits.ts';
+import { charterFile } from './groups.ts';
+import { createStore, hasStore, type StorePaths } from './store.ts';
+
+/**
+ * Makes the home, the identity and an empty store, as far as they are missing; answers the fingerprint (identity key, base64url).
+ * Throws `HomeError` or `CoordinatorError`.
+ */
+export async function initCoordinator(path: string): Promise<string> {
+  const home = await initHome('coordinator', path);
+  const lock = await acquireLock(home);
+  try {
+    await ensurePrivateFolder(chartersFolder(home));
+    const identity = await ensureIdentity(home);
+    if (!(await hasStore(storePaths(home)))) await createStore(storePaths(home));
+    return keyId(identity.publicKey);
+  } finally {
+    await lock[Symbol.asyncDispose]();
+  }
+}
+
+async function ensureIdentity(home: Home): Promise<Identity> {
+  try {
+    return await createIdentity(home);
+  } catch (error) {
+    if (!(error instanceof HomeError) || error.code !== 'exists') throw error;
+    return loadIdentity(home);
+  }
+}
+
+/**
+ * Lets the members of a charter in: copies the file into the home by its hash. A running coordinator reads it when the first of them comes.
+ * A repeat changes nothing. Throws `ProtocolError` with file and line, or `HomeError`.
+ */
+export async function admitCharter(homePath: string, path: string): Promise<Charter> {
+  const home = await openHome('coordinator', homePath);
+  const bytes = await readFileBounded(path, maxCharterBytes);
+  const charter = decodeCharter(bytes, path);
+  await ensurePrivateFolder(chartersFolder(home));
+  await writeFileAtomic(charterFile(chartersFolder(home), charter.hash), bytes);
+  return charter;
+}
+
+/** `<SHA-256>.yaml` for every admitted charter. */
+export function chartersFolder(home: Home): string {
+  return home.file('charters');
+}
+
+export function storePaths(home: Home): StorePaths {
+  return { database: home.file('store'), anchor: home.file('store-head') };
+}
