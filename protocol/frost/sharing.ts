@@ -44,7 +44,7 @@ export function assertSharings(sharings: readonly Sharing[]): void {
 }
 
 /** Whether every value is an identifier and greater than the one before. */
-export function isAscending(identifiers: readonly number[]): boolean {
+function isAscending(identifiers: readonly number[]): boolean {
   return identifiers.every(
     (value, index) => decodeIdentifier(value) !== undefined && value > (identifiers[index - 1] ?? 0),
   );
@@ -111,7 +111,7 @@ export function publicShare(group: Group, summedCommitments: readonly Point[], i
 }
 
 /** The key's part in one sharing: its public shares interpolated at 0 over exactly `chosen`. */
-export function interpolateKey(
+function interpolateKey(
   group: Group,
   publicShares: ReadonlyMap<Identifier, Point>,
   chosen: readonly Identifier[],

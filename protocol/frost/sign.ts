@@ -19,7 +19,7 @@ import {
 const contextString = 'FROST-ED25519-SHA512-v1';
 
 /** Hiding and binding nonce commitments, 32 bytes each. */
-export interface NonceCommitments {
+interface NonceCommitments {
   readonly hiding: Uint8Array;
   readonly binding: Uint8Array;
 }
