@@ -1,12 +1,13 @@
 /** What the commands of whoever asks have in common: which home, which group, which coordinator. */
 import { readKeyArgument, type PinnedKey } from '../verifier/key-file.ts';
+import { HomeError } from '../home/errors.ts';
 import { readFileBounded } from '../home/files.ts';
 import type { Home } from '../home/home.ts';
 import { loadIdentity } from '../home/identity.ts';
 import type { Connection } from '../requester/connect.ts';
 import { flag, text, type Call, type OptionSpecs } from './command.ts';
 import { CommandError } from './errors.ts';
-import { maxAuthorityBytes } from './limits.ts';
+import { maxAuthorityBytes, maxLineBytes } from './limits.ts';
 import { openAskerHome } from './settings.ts';
 
 /** Flags of every command that talks to a coordinator. */
@@ -50,17 +51,30 @@ export async function readAuthority(path: string | undefined): Promise<string | 
   return new TextDecoder().decode(await readFileBounded(path, maxAuthorityBytes));
 }
 
-/** Logs in as the identity in the asker's home; dispose it when done. */
+/** Logs in as the identity in the asker's home; dispose it when done. A member's home knows its own group and coordinator. */
 export async function connectAsAsker(call: AskingCall): Promise<Connection> {
-  const { group, coordinator, insecure, ca } = call.settings;
-  const home: Home = await openAskerHome(call.homePath);
-  const pinned = await readGroup(group);
+  const { insecure, ca } = call.settings;
+  const home = await openAskerHome(call.homePath);
+  const member = home.role === 'participant' ? home : undefined;
+  const pinned = await readGroup(call.settings.group ?? (await readLine(member, 'GROUP.pub')));
+  const coordinator = requireCoordinator(call.settings.coordinator ?? (await readLine(member, 'coordinator')));
   const { connect } = await import('../requester/connect.ts');
   return connect({
-    coordinator: requireCoordinator(coordinator),
+    coordinator,
     groupKey: pinned.key,
     identity: await loadIdentity(home),
     insecure,
     ca: await readAuthority(ca),
   });
+}
+
+/** What `join` left in a member's home; `undefined` where there is none yet. */
+async function readLine(home: Home | undefined, name: string): Promise<string | undefined> {
+  if (home === undefined) return undefined;
+  try {
+    return new TextDecoder().decode(await readFileBounded(home.file(name), maxLineBytes)).trim();
+  } catch (error) {
+    if (error instanceof HomeError && error.code === 'missing') return undefined;
+    throw error;
+  }
 }

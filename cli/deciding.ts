@@ -13,9 +13,14 @@ export async function askDaemon<Name extends CommandName>(
   call: Pick<Call<typeof socketOptions & OptionSpecs>, 'settings' | 'homePath'>,
   command: Extract<Command, { command: Name }>,
 ): Promise<AnswerTo<Name>> {
-  const path = call.settings.socket ?? (await openHome('participant', call.homePath)).file('control.sock');
   const { callControl } = await import('../participant/control.ts');
+  const path = call.settings.socket ?? (await socketOf(call.homePath));
   return callControl<Name>(path, command);
+}
+
+async function socketOf(homePath: string | undefined): Promise<string> {
+  const { defaultSocketPath } = await import('../participant/member-home.ts');
+  return defaultSocketPath(await openHome('participant', homePath));
 }
 
 /** A request's id or enough of its beginning. Throws `CommandError('usage')`. */

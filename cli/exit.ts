@@ -1,5 +1,6 @@
 /** The one place that turns an error into an exit code and into two lines for a person: what was found, and what to do next. */
 import { ClientError, type ClientErrorCode } from '../client/errors.ts';
+import { CoordinatorError, type CoordinatorErrorCode } from '../coordinator/errors.ts';
 import { HomeError, type HomeErrorCode } from '../home/errors.ts';
 import { ParticipantError, type ParticipantErrorCode } from '../participant/errors.ts';
 import { JournalError } from '../participant/journal.ts';
@@ -48,6 +49,7 @@ function classify(error: unknown): { readonly code: string; readonly message: st
   if (error instanceof HomeError) return of(error, homeEntries[error.code]);
   if (error instanceof ParticipantError) return of(error, participantEntries[error.code]);
   if (error instanceof JournalError) return of(error, [1]);
+  if (error instanceof CoordinatorError) return of(error, coordinatorEntries[error.code]);
   if (error instanceof RequesterError) return of(error, requesterEntries[error.code]);
   if (error instanceof ClientError) return classifyClient(error);
   if (error instanceof ProtocolError) return of(error, protocolEntries[error.code]);
@@ -103,6 +105,21 @@ const participantEntries: Readonly<Record<ParticipantErrorCode, Entry>> = {
   'unknown-request': [1, 'frostmark participant requests --all lists them.'],
   'not-allowed': [4],
   unreachable: [1],
+};
+
+const coordinatorEntries: Readonly<Record<CoordinatorErrorCode, Entry>> = {
+  'not-authenticated': [4],
+  'not-found': [1],
+  'bad-body': [1],
+  'too-large': [1],
+  'too-many': [1],
+  closing: [1],
+  failed: [1],
+  'store-missing': [1],
+  'store-damaged': [1],
+  'store-failed': [1, 'Check the disk, then start it again: what was acknowledged is there.'],
+  'bad-listen': [2],
+  'bad-tls': [1],
 };
 
 const requesterEntries: Readonly<Record<RequesterErrorCode, Entry>> = {

@@ -27,14 +27,14 @@ export async function untilInterrupted<T>(
 }
 
 /** Resolves at the first Ctrl-C or SIGTERM; what serves then closes in good order, and a second one ends the process at once. */
-export function interruption(): Promise<void> {
+export function interruption(): Promise<undefined> {
   return new Promise((resolve) => {
     let asked = false;
     for (const name of signals) {
       process.on(name, () => {
         if (asked) process.exit(130);
         asked = true;
-        resolve();
+        resolve(undefined);
       });
     }
   });

@@ -8,3 +8,6 @@ export const redrawIntervalMs = 100;
 
 /** Hexadecimal digits of a round's id in lists and talk: 48 bits. */
 export const shownIdDigits = 12;
+
+/** Bytes of a file that holds one line: GROUP.pub, a coordinator's URL. */
+export const maxLineBytes = 4096;

@@ -24,20 +24,30 @@ requesters: they recognise the coordinator by it.`,
     const { listen } = settings;
     if (listen === undefined)
       throw new CommandError('usage', 'no --listen was given', 'For example: --listen 127.0.0.1:7443');
+    const tls = tlsOf(settings['tls-cert'], settings['tls-key']);
     const { startCoordinator } = await import('../../../coordinator/main.ts');
     const stopped = interruption();
     const coordinator = await startCoordinator({
       home: homePath,
       listen,
       url: settings.url,
-      tlsCert: settings['tls-cert'],
-      tlsKey: settings['tls-key'],
+      tls,
       insecure: settings.insecure,
       log: (line) => world.stderr.write(line),
     });
     output.result(`ready: ${coordinator.url}`, { ready: true, url: coordinator.url });
-    await Promise.race([stopped, coordinator.closed]);
+    const failure = await Promise.race([stopped, coordinator.closed]);
     await coordinator.close();
+    if (failure !== undefined) throw failure;
     output.talk('stopped');
   },
 });
+
+function tlsOf(
+  cert: string | undefined,
+  key: string | undefined,
+): { readonly cert: string; readonly key: string } | undefined {
+  if (cert !== undefined && key !== undefined) return { cert, key };
+  if (cert === undefined && key === undefined) return undefined;
+  throw new CommandError('usage', '--tls-cert and --tls-key are only good together');
+}
