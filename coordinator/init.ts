@@ -14,7 +14,7 @@ import { createStore, hasStore, type StorePaths } from './store.ts';
  * Makes the home, the identity and an empty store, as far as they are missing; answers the fingerprint (identity key, base64url).
  * Throws `HomeError` or `CoordinatorError`.
  */
-export async function initCoordinator(path: string): Promise<string> {
+export async function initCoordinator(path?: string): Promise<string> {
   const home = await initHome('coordinator', path);
   const lock = await acquireLock(home);
   try {
@@ -40,7 +40,7 @@ async function ensureIdentity(home: Home): Promise<Identity> {
  * Lets the members of a charter in: copies the file into the home by its hash. A running coordinator reads it when the first of them comes.
  * A repeat changes nothing. Throws `ProtocolError` with file and line, or `HomeError`.
  */
-export async function admitCharter(homePath: string, path: string): Promise<Charter> {
+export async function admitCharter(homePath: string | undefined, path: string): Promise<Charter> {
   const home = await openHome('coordinator', homePath);
   const bytes = await readFileBounded(path, maxCharterBytes);
   const charter = decodeCharter(bytes, path);

@@ -1,10 +1,9 @@
 /** Who is calling: challenges that the coordinator signs, answers that it takes once, and the tokens that serve HTTP and WebSocket. */
 import { createHash, randomBytes } from 'node:crypto';
 import { memberByKey, type Charter, type Member } from '../protocol/charter.ts';
-import { openMessage, sealMessage, type Envelope, type Identity } from '../protocol/envelope.ts';
+import { openMessage, sealMessage, type Envelope, type Identity, type PayloadOf } from '../protocol/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { challengeMessage, loginMessage, protocolVersion, type JournalHead } from '../protocol/messages.ts';
-import type { Static } from '../protocol/schema.ts';
 import { formatTimestamp } from '../protocol/time.ts';
 import { CoordinatorError } from './errors.ts';
 import { requestersOf, type Groups, type KnownGroup } from './groups.ts';
@@ -27,7 +26,7 @@ export interface LoginsOptions {
   readonly checkJournal: (charter: Charter, member: Member, journal: JournalHead) => Promise<void>;
 }
 
-type LoginPayload = Static<typeof loginMessage.schema>;
+type LoginPayload = PayloadOf<typeof loginMessage>;
 
 export class Logins {
   readonly #options: LoginsOptions;

@@ -1,6 +1,6 @@
 /** The coordinator of any number of groups: its home, its start and its stop. It holds no secret but its own identity, and is trusted only to be up. */
 import { randomBytes } from 'node:crypto';
-import { parseBaseUrl, formatCoordinatorUrl, isLoopback } from '../client/url.ts';
+import { parseBaseUrl, formatCoordinatorUrl } from '../client/url.ts';
 import { readFileBounded } from '../home/files.ts';
 import { openHome } from '../home/home.ts';
 import { loadIdentity } from '../home/identity.ts';
@@ -15,6 +15,7 @@ import { CoordinatorError } from './errors.ts';
 import { Groups } from './groups.ts';
 import { chartersFolder, storePaths } from './init.ts';
 import { Journals } from './journals.ts';
+import { addressUrl, assertListen, parseListen, type ListenAddress } from './listen.ts';
 import { defaultLimits, maxTlsFileBytes, type Limits } from './limits.ts';
 import { createLog, type Log } from './log.ts';
 import { Logins } from './login.ts';
@@ -23,11 +24,13 @@ import { Presence } from './presence.ts';
 import { Rounds } from './rounds.ts';
 import { openStore, type Store, type StoreRecord } from './store.ts';
 
+export { admitCharter, initCoordinator } from './init.ts';
+
 export interface CoordinatorOptions {
-  /** Path of the home. */
-  readonly home: string;
-  /** Port 0 takes any that is free. */
-  readonly listen: { readonly host: string; readonly port: number };
+  /** Path of the home; the default one if it is left out. */
+  readonly home?: string | undefined;
+  /** Or `HOST:PORT`. */
+  readonly listen: ListenAddress | string;
   /** What members and requesters call it, without fingerprint; follows from `listen` where that names one address. */
   readonly url?: string | undefined;
   /** Paths of PEM files. */
@@ -53,7 +56,6 @@ export interface Coordinator {
 
 /** Serves until it is closed. Throws `HomeError`, `CoordinatorError` or `ClientError` before it listens. */
 export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
-  assertListen(options);
   const opened: (() => Promise<void>)[] = [];
   const closeAll = async (): Promise<void> => {
     for (const close of opened.splice(0).reverse()) await close();
@@ -66,21 +68,6 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   }
 }
 
-/** Plain http carries who asks for what in the clear, and every token. */
-function assertListen({ listen, tls, insecure, url }: CoordinatorOptions): void {
-  const { host } = listen;
-  if (tls === undefined && insecure !== true && !isLoopback(host))
-    throw new CoordinatorError(
-      'bad-listen',
-      `plain http on ${host} can be read by everybody on the way; give --tls-cert and --tls-key, listen on 127.0.0.1 behind a proxy, or say --insecure`,
-    );
-  if (url === undefined && (host === '0.0.0.0' || host === '::'))
-    throw new CoordinatorError(
-      'bad-listen',
-      `${host} is every address of this machine; say which one members call with --url`,
-    );
-}
-
 async function start(
   options: CoordinatorOptions,
   opened: (() => Promise<void>)[],
@@ -89,6 +76,8 @@ async function start(
   const now = options.now ?? Date.now;
   const limits: Limits = { ...defaultLimits, ...options.limits };
   const log = createLog(options.log ?? ((line) => void process.stderr.write(line)), now);
+  const listen = typeof options.listen === 'string' ? parseListen(options.listen) : options.listen;
+  assertListen(listen, { hasTls: options.tls !== undefined, url: options.url, insecure: options.insecure === true });
   const tls = await readTls(options.tls);
   const home = await openHome('coordinator', options.home);
   const lock = await acquireLock(home);
@@ -136,8 +125,8 @@ async function start(
   const run = randomBytes(8).toString('hex');
   const app = new App({ groups, rounds, logins, members, presence, limits, now, log, run, tls });
   opened.push(() => app.close());
-  const port = await app.listen(options.listen.host, options.listen.port);
-  const base = baseOf(options, port);
+  const port = await app.listen(listen.host, listen.port);
+  const base = baseOf(options, listen.host, port);
   logins.use(base);
   const url = formatCoordinatorUrl(base, identity.publicKey);
   log('info', 'listening', { url });
@@ -168,10 +157,8 @@ function withResolvers<T>(): { readonly promise: Promise<T>; readonly resolve: (
   return { promise, resolve };
 }
 
-function baseOf({ listen, tls, url, insecure }: CoordinatorOptions, port: number): string {
-  const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
-  const scheme = tls === undefined ? 'http' : 'https';
-  return parseBaseUrl(url ?? `${scheme}://${host}:${port}`, { insecure: insecure === true });
+function baseOf({ url, tls, insecure }: CoordinatorOptions, host: string, port: number): string {
+  return parseBaseUrl(url ?? addressUrl(host, port, tls !== undefined), { insecure: insecure === true });
 }
 
 async function readTls(paths: CoordinatorOptions['tls']): Promise<Tls | undefined> {
