@@ -198,7 +198,7 @@ export class Ceremony {
   #say(message: SentMessage): Envelope {
     const { kind, payload } = message;
     // The machine pairs each kind with its payload; the compiler cannot follow the pair through the lookup.
-    const type = ceremonyMessageType(kind) as unknown as MessageType<TSchema>;
+    const type = ceremonyMessageType(kind) as MessageType<unknown>;
     const envelope = sealMessage(type, payload, this.#host.identity);
     if (kind === 'hello') this.#forgetSaid(['hello']);
     // A new round-1 message opens a new ceremony: only aborts of the one before still matter.

@@ -9,7 +9,7 @@ import { answerMessage, commitmentMessage, shareMessage } from '../protocol/atte
 import { bytesToHex, hexToBytes, sha256Hex } from '../protocol/bytes.ts';
 import { channelOf, production, type Member } from '../protocol/charter.ts';
 import { decisionMessage, type Decision } from '../protocol/decision.ts';
-import { sealMessage, type Envelope, type Identity } from '../protocol/envelope.ts';
+import { sealMessage, type Envelope, type Identity, type MessageType } from '../protocol/envelope.ts';
 import type { Epoch } from '../protocol/epoch.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { formatOf, prepareRequest } from '../protocol/formats/index.ts';
@@ -533,10 +533,9 @@ export class Round {
     return this.#host.vault.sign(taken, sessions);
   }
 
-  #seal: <T extends Parameters<typeof sealMessage>[0]>(
-    type: T,
-    payload: Parameters<typeof sealMessage<T['schema']>>[1],
-  ) => Envelope = (type, payload) => sealMessage(type, payload, this.#host.identity);
+  #seal<P>(type: MessageType<P>, payload: P): Envelope {
+    return sealMessage(type, payload, this.#host.identity);
+  }
 
   #logDecision(decision: string): void {
     this.#host.log('info', 'decided', { round: this.request.digest, decision, policy: this.#verdict ?? 'by hand' });

@@ -1,0 +1,239 @@
+/** Members of a live group with real vaults and real journals, and the test in the coordinator's place: it sees every frame and sends any. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { hexToBytes } from '../../protocol/bytes.ts';
+import type { Member } from '../../protocol/charter.ts';
+import { sealMessage, type Envelope } from '../../protocol/envelope.ts';
+import type { MemberFrame } from '../../protocol/messages.ts';
+import {
+  commitmentMessage,
+  openCommitment,
+  openShare,
+  openAnswer,
+  type CommitmentPayload,
+} from '../../protocol/attempt.ts';
+import { openDecision } from '../../protocol/decision.ts';
+import { readRequestersFile, type Requesters } from '../../protocol/requesters.ts';
+import type { OpenedShares } from '../../home/keystore.ts';
+import { Documents } from '../../participant/documents.ts';
+import { openJournal, type Journal } from '../../participant/journal.ts';
+import type { HeldDocuments } from '../../participant/member-home.ts';
+import type { Judge } from '../../participant/policy.ts';
+import { Records } from '../../participant/records.ts';
+import { Rounds, type RoundFrame } from '../../participant/rounds.ts';
+import { Vault } from '../../participant/vault.ts';
+import { wire } from '../../participant/wire.ts';
+import { liveGroup, releaseRequest, type LiveGroup } from '../harness/round-network.ts';
+import type { CharterPlan, Person } from '../harness/people.ts';
+import type { Request, RequestPayload } from '../../protocol/request.ts';
+
+export const now = Date.parse('2026-11-22T08:00:30Z') / 1000;
+
+/** An empty folder that goes away with the test. */
+export async function scratch(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'frostmark-test-'));
+  onTestFinished(() => rm(path, { recursive: true, force: true }));
+  return path;
+}
+
+export interface World {
+  readonly live: LiveGroup;
+  readonly requesters: Requesters;
+  /** May ask on every channel. */
+  readonly requester: Person;
+}
+
+const worlds = new Map<string, Promise<World>>();
+
+/** One ceremony for each plan in a test file: nothing in it changes. `bossIs` makes the requester a member, too. */
+export function makeWorld(plan: CharterPlan, bossIs?: string): Promise<World> {
+  const name = JSON.stringify([plan, bossIs]);
+  const world = worlds.get(name) ?? runCeremony(plan, bossIs);
+  worlds.set(name, world);
+  return world;
+}
+
+/** A world of its own. */
+export async function runCeremony(plan: CharterPlan, bossIs?: string): Promise<World> {
+  const live = await liveGroup(plan);
+  const channels = live.epoch.charter.channels.map(({ name }) => name).join(', ');
+  const also = bossIs === undefined ? '' : `, member: ${bossIs}`;
+  const text = `version: 1\nrequesters:\n  - { card: "${live.requester.card('requester')}", channels: [${channels}]${also} }\n`;
+  const requesters = readRequestersFile(new TextEncoder().encode(text), 'requesters.yaml', live.epoch.charter);
+  return { live, requesters, requester: live.requester };
+}
+
+/** This member's shares as a keystore would open them. */
+export async function openedShares(live: LiveGroup, member: Member): Promise<OpenedShares> {
+  const shares = [];
+  for (const { name, sharings } of live.epoch.charter.channels) {
+    const sharing = sharings.findIndex(({ members }) => members.includes(member.identifier));
+    const secret = live.shares.get(name)?.get(member.identifier);
+    if (secret === undefined) continue;
+    let bytes = new Uint8Array();
+    await live.sodium.exportSecret(secret, (copy) => {
+      bytes = copy.slice();
+      return Promise.resolve();
+    });
+    shares.push({
+      channel: name,
+      sharing,
+      identifier: Number(member.identifier),
+      take: <T>(load: (bytes: Uint8Array) => T): T => load(bytes),
+    });
+  }
+  return { state: 'pending', hash: hexToBytes(live.epoch.certificate.transcriptHash), shares };
+}
+
+export interface TestParticipant {
+  readonly member: Member;
+  readonly person: Person;
+  readonly sent: MemberFrame[];
+  readonly warnings: string[];
+  readonly fatal: unknown[];
+  vault: Vault;
+  rounds: Rounds;
+  documents: Documents;
+  connected: boolean;
+  receive(frame: RoundFrame): Promise<void>;
+  /** The daemon dies, and another one starts on the same journal. */
+  restart(): Promise<void>;
+  /** Frames of one type that were sent so far. */
+  frames<T extends MemberFrame['type']>(type: T): Extract<MemberFrame, { type: T }>[];
+  lastCommitment(): Envelope;
+}
+
+export interface ParticipantOptions {
+  readonly judge?: Judge;
+  readonly documents?: ReadonlyMap<string, Uint8Array>;
+  /** Wraps the journal, to make it fail or to watch it. */
+  readonly journal?: (journal: Journal) => Journal;
+  readonly now?: () => number;
+}
+
+const ask: Judge = () => Promise.resolve({ action: 'ask', reason: null, rule: 'no rule' });
+
+export async function makeParticipant(
+  world: World,
+  identifier: number,
+  options: ParticipantOptions = {},
+): Promise<TestParticipant> {
+  const { live, requesters } = world;
+  const member = live.epoch.charter.members[identifier - 1]!;
+  const person = live.people[identifier - 1]!;
+  const path = join(await scratch(), 'journal');
+  const held: { documents: HeldDocuments } = { documents: { genesis: null, requesters: null, delegations: [] } };
+  const participant = {
+    member,
+    person,
+    sent: [],
+    warnings: [],
+    fatal: [],
+    connected: true,
+  } as unknown as TestParticipant;
+  let journal: Journal | undefined;
+  const boot = async (): Promise<void> => {
+    journal = await openJournal(path, { mustExist: journal !== undefined });
+    const records = await Records.open(options.journal?.(journal) ?? journal, now);
+    const vault = await Vault.open(live.epoch.charter, member);
+    vault.load(await openedShares(live, member), live.epoch.certificate.transcript, undefined);
+    const documents = await Documents.load(live.epoch, requesters, {
+      records,
+      documents: () => Promise.resolve(held.documents),
+      writeDocuments: (next) => {
+        held.documents = next;
+        return Promise.resolve();
+      },
+    });
+    participant.vault = vault;
+    participant.documents = documents;
+    participant.rounds = new Rounds({
+      epoch: live.epoch,
+      self: member,
+      identity: person,
+      vault,
+      records,
+      documents,
+      fetchDocument: (_digest, sha256) => {
+        const bytes = options.documents?.get(sha256);
+        return bytes === undefined ? Promise.reject(new Error('not there')) : Promise.resolve(bytes);
+      },
+      send: (frame) => {
+        if (participant.connected) participant.sent.push(frame);
+      },
+      isConnected: () => participant.connected,
+      judge: options.judge ?? ask,
+      now: options.now ?? (() => now),
+      fatal: (error) => participant.fatal.push(error),
+      documentSigned: async (request, envelope) => {
+        const { kind } = request.payload;
+        await documents.adopt({
+          genesis: kind === 'genesis' ? wire(envelope) : null,
+          requesters: kind === 'requesters' ? wire(envelope) : null,
+          delegations: kind === 'delegation' ? [wire(envelope)] : [],
+        });
+      },
+      log: (level, event, fields) => {
+        if (level !== 'info') participant.warnings.push(`${event} ${JSON.stringify(fields)}`);
+      },
+    });
+  };
+  await boot();
+  Object.assign(participant, {
+    receive: async (frame: RoundFrame) => {
+      participant.rounds.receive(frame);
+      await participant.rounds.settled();
+    },
+    restart: async () => {
+      participant.vault.end();
+      await journal?.close();
+      await boot();
+    },
+    frames: (type: MemberFrame['type']) => participant.sent.filter((frame) => frame.type === type),
+    lastCommitment: () => {
+      const last = participant.frames('commitment').at(-1);
+      if (last === undefined) throw new Error('no commitment was sent');
+      return last.commitment;
+    },
+  });
+  onTestFinished(async () => {
+    participant.vault.end();
+    await journal?.close();
+  });
+  return participant;
+}
+
+export function release(world: World, change: Partial<RequestPayload> = {}, channel = 'production'): Request {
+  return releaseRequest(world.live, channel, change);
+}
+
+export function requestFrame(request: Request, decisions: readonly Envelope[] = []): RoundFrame {
+  return { type: 'request', request: wire(request.envelope), decisions: decisions.map(wire) };
+}
+
+export function packageFrame(request: Request, commitments: readonly Envelope[], stage = 1): RoundFrame {
+  return { type: 'package', requestDigest: request.digest, stage, commitments: commitments.map(wire) };
+}
+
+/** A commitment as its sender would sign it with something changed. */
+export function changedCommitment(
+  world: World,
+  envelope: Envelope,
+  signer: Person,
+  change: (payload: CommitmentPayload) => CommitmentPayload,
+): Envelope {
+  const { payload } = openCommitment(envelope, world.live.epoch.charter);
+  return sealMessage(commitmentMessage, change(payload), signer);
+}
+
+export function openedFrames(world: World, participant: TestParticipant) {
+  const { charter } = world.live.epoch;
+  return {
+    decisions: participant.frames('decision').map(({ decision }) => openDecision(decision, charter).payload),
+    commitments: participant.frames('commitment').map(({ commitment }) => openCommitment(commitment, charter).payload),
+    shares: participant.frames('share').map(({ share }) => openShare(share, charter).payload),
+    answers: participant.frames('answer').map(({ answer }) => openAnswer(answer, charter).payload),
+  };
+}

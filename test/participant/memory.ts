@@ -1,0 +1,8 @@
+/** The whole WebAssembly memory behind a vault, for tests that look for residue in it. */
+import { testingOnlyMemory } from '../../protocol/frost/group-sodium.ts';
+import type { Vault } from '../../participant/vault.ts';
+
+export function sodiumMemoryOf(vault: Vault): () => Uint8Array {
+  const group = vault.testingOnlyGroup;
+  return () => testingOnlyMemory(group);
+}

@@ -1,0 +1,317 @@
+/** The vault: nonces answer once, shares that do not fit are refused, and nothing secret is left behind. */
+import { describe, expect, it } from 'vitest';
+import { bytesToHex, hexToBytes } from '../../protocol/bytes.ts';
+import { decodeKey } from '../../protocol/envelope.ts';
+import { toIdentifier } from '../../protocol/frost/sharing.ts';
+import { decodeShare, encodeShare, prepareAttempt, verifyShare, type Attempt } from '../../protocol/frost/sign.ts';
+import { groupOrder, encodeScalar } from '../../protocol/frost/scalar.ts';
+import type { CommitmentPayload } from '../../protocol/attempt.ts';
+import type { Transcript } from '../../protocol/certificate.ts';
+import { sodiumMemoryOf } from './memory.ts';
+import type { OpenedShares } from '../../home/keystore.ts';
+import { assertPublicShares, Vault } from '../../participant/vault.ts';
+import { makeWorld, openedShares, runCeremony, type World } from './members.ts';
+
+const message = new TextEncoder().encode('a message');
+
+async function loadedVault(world: World, identifier: number): Promise<Vault> {
+  const { charter, certificate } = world.live.epoch;
+  const member = charter.members[identifier - 1]!;
+  const vault = await Vault.open(charter, member);
+  vault.load(await openedShares(world.live, member), certificate.transcript, undefined);
+  return vault;
+}
+
+type Pair = CommitmentPayload['commitments'][number];
+
+function session(world: World, vault: Vault, pairs: readonly (readonly [number, Pair])[], text = message): Attempt {
+  const channel = world.live.epoch.channel('production');
+  return prepareAttempt(vault.group, {
+    key: channel.point,
+    sharings: channel.sharings,
+    publicShares: channel.publicShares,
+    message: text,
+    commitments: pairs.map(([identifier, pair]) => ({
+      identifier: toIdentifier(identifier),
+      hiding: hexToBytes(pair.hiding),
+      binding: hexToBytes(pair.binding),
+    })),
+  });
+}
+
+describe('nonces (T1)', () => {
+  it('sign once: what was taken is found nowhere, and signs one attempt', async () => {
+    const world = await makeWorld({ tiers: ['a', 'a'], production: '{ any: 2 }' });
+    const [first, second] = [await loadedVault(world, 1), await loadedVault(world, 2)];
+    const [one] = first.makeNonces('slot-1', 'production', 1);
+    const [two] = second.makeNonces('slot-1', 'production', 1);
+    const attempt = session(world, first, [
+      [1, one!],
+      [2, two!],
+    ]);
+    const taken = first.take('slot-1');
+    expect(() => first.take('slot-1')).toThrow(expect.objectContaining({ code: 'nonces-gone' }));
+    const [share] = first.sign(taken, [attempt]);
+    expect(verifyShare(attempt, toIdentifier(1), share!)).toBe(true);
+    const other = session(
+      world,
+      first,
+      [
+        [1, one!],
+        [2, two!],
+      ],
+      new TextEncoder().encode('another message'),
+    );
+    expect(() => first.sign(taken, [other])).toThrow(expect.objectContaining({ code: 'nonces-gone' }));
+    first.end();
+    second.end();
+  });
+
+  it('are gone when an attempt was refused, wiped or discarded', async () => {
+    const world = await makeWorld({ tiers: ['a', 'a'], production: '{ any: 2 }' });
+    const vault = await loadedVault(world, 1);
+    const [one] = vault.makeNonces('discarded', 'production', 1);
+    const taken = vault.take('discarded');
+    vault.discard(taken);
+    expect(() => vault.sign(taken, [])).toThrow(expect.objectContaining({ code: 'nonces-gone' }));
+    vault.makeNonces('wiped', 'production', 1);
+    vault.wipe('wiped');
+    vault.wipe('wiped');
+    expect(() => vault.take('wiped')).toThrow(expect.objectContaining({ code: 'nonces-gone' }));
+    expect(() => vault.take('never made')).toThrow(expect.objectContaining({ code: 'nonces-gone' }));
+    vault.makeNonces('foreign', 'production', 1);
+    const foreign = vault.take('foreign');
+    const attempt = session(world, vault, [
+      [1, one!],
+      [2, one!],
+    ]);
+    // The attempt lists another commitment than that of these nonces (T4).
+    expect(() => vault.sign(foreign, [attempt])).toThrow(expect.objectContaining({ code: 'own-commitment' }));
+    expect(() => vault.sign(foreign, [attempt])).toThrow(expect.objectContaining({ code: 'nonces-gone' }));
+    vault.end();
+  });
+
+  it('are made once for a slot, one pair for each message, and never for a channel without a share', async () => {
+    const world = await makeWorld({ tiers: ['a', 'a', 'b'], production: '{ any: 2 }', development: '{ b: 1 }' });
+    const vault = await loadedVault(world, 1);
+    const pairs = vault.makeNonces('slot-1', 'production', 3);
+    expect(new Set(pairs.flatMap(({ hiding, binding }) => [hiding, binding])).size).toBe(6);
+    expect(() => vault.makeNonces('slot-1', 'production', 1)).toThrow(
+      expect.objectContaining({ code: 'contradiction' }),
+    );
+    expect(() => vault.makeNonces('slot-2', 'development', 1)).toThrow(
+      expect.objectContaining({ code: 'not-allowed' }),
+    );
+    expect(() => vault.sign(vault.take('slot-1'), [])).toThrow(expect.objectContaining({ code: 'contradiction' }));
+    vault.end();
+  });
+
+  it('have a bound, and are gone after the end', async () => {
+    const world = await makeWorld({ tiers: ['a', 'a'], production: '{ any: 2 }' });
+    const vault = await loadedVault(world, 1);
+    for (let slot = 0; slot < 1024; slot++) vault.makeNonces(`slot-${slot}`, 'production', 1);
+    expect(() => vault.makeNonces('one too many', 'production', 1)).toThrow(
+      expect.objectContaining({ code: 'not-allowed' }),
+    );
+    vault.end();
+    expect(() => vault.take('slot-0')).toThrow(expect.objectContaining({ code: 'nonces-gone' }));
+    expect(() => vault.makeNonces('after the end', 'production', 1)).toThrow(
+      expect.objectContaining({ code: 'not-allowed' }),
+    );
+  });
+});
+
+describe('shares on their way in (T19)', () => {
+  const plan = { tiers: ['a', 'a', 'b'], production: '{ any: 2 }', development: '{ b: 1 }' };
+
+  async function refusal(
+    change: (opened: OpenedShares, world: World) => OpenedShares | Promise<OpenedShares>,
+    identifier = 3,
+  ): Promise<unknown> {
+    const world = await makeWorld(plan);
+    const { charter, certificate } = world.live.epoch;
+    const member = charter.members[identifier - 1]!;
+    const vault = await Vault.open(charter, member);
+    try {
+      vault.load(await change(await openedShares(world.live, member), world), certificate.transcript, certificate.hash);
+    } catch (error) {
+      // Nothing is kept of what was refused.
+      expect(() => vault.makeNonces('slot', 'production', 1)).toThrow();
+      return error;
+    } finally {
+      vault.end();
+    }
+    return undefined;
+  }
+
+  const replaced = (opened: OpenedShares, channel: string, bytes: Uint8Array): OpenedShares => ({
+    ...opened,
+    shares: opened.shares.map((share) =>
+      share.channel === channel ? { ...share, take: (load) => load(bytes.slice()) } : share,
+    ),
+  });
+
+  it('accepts the pending file and one stamped with the certificate', async () => {
+    expect(await refusal((opened) => opened)).toBeUndefined();
+    expect(
+      await refusal((opened, world) => ({
+        ...opened,
+        state: 'certified',
+        hash: hexToBytes(world.live.epoch.certificateHash),
+      })),
+    ).toBeUndefined();
+  });
+
+  it.each<[string, (opened: OpenedShares, world: World) => OpenedShares | Promise<OpenedShares>]>([
+    ['another transcript', (opened) => ({ ...opened, hash: new Uint8Array(32) })],
+    ['another certificate', (opened) => ({ ...opened, state: 'certified' })],
+    ['a share that is missing', (opened) => ({ ...opened, shares: opened.shares.slice(1) })],
+    [
+      'a share too many',
+      (opened) => ({ ...opened, shares: [...opened.shares, { ...opened.shares[0]!, channel: 'nightly' }] }),
+    ],
+    [
+      'another identifier',
+      (opened) => ({ ...opened, shares: opened.shares.map((share) => ({ ...share, identifier: 1 })) }),
+    ],
+    ['another sharing', (opened) => ({ ...opened, shares: opened.shares.map((share) => ({ ...share, sharing: 1 })) })],
+    [
+      'another channel',
+      (opened) => ({ ...opened, shares: opened.shares.map((share) => ({ ...share, channel: 'production' })) }),
+    ],
+    ['a zero scalar', (opened) => replaced(opened, 'production', new Uint8Array(32))],
+    ['a scalar past L', (opened) => replaced(opened, 'production', encodeScalar(groupOrder))],
+    ['any other scalar', (opened) => replaced(opened, 'production', encodeScalar(7n))],
+    [
+      'shares of two channels exchanged',
+      (opened) => ({
+        ...opened,
+        shares: opened.shares.map((share, index) => ({ ...share, take: opened.shares[1 - index]!.take })),
+      }),
+    ],
+    [
+      'the share of another member',
+      async (opened, world) => {
+        const other = await openedShares(world.live, world.live.epoch.charter.members[0]!);
+        return {
+          ...opened,
+          shares: opened.shares.map((share) =>
+            share.channel === 'production' ? { ...share, take: other.shares[0]!.take } : share,
+          ),
+        };
+      },
+    ],
+  ])('refuses %s', async (_what, change) => {
+    expect(await refusal(change)).toMatchObject({ code: 'damaged-share' });
+  });
+
+  it('refuses public shares that are on no polynomial of the key', async () => {
+    const world = await makeWorld(plan);
+    const channel = world.live.epoch.channel('production');
+    const { group } = await loadedVault(world, 1);
+    expect(() => assertPublicShares(group, channel)).not.toThrow();
+    for (const identifier of channel.publicShares.keys()) {
+      const publicShares = new Map(channel.publicShares).set(
+        identifier,
+        group.add(channel.publicShares.get(identifier)!, group.generator),
+      );
+      expect(() => assertPublicShares(group, { ...channel, publicShares })).toThrow(
+        expect.objectContaining({ code: 'damaged-share' }),
+      );
+    }
+    const point = group.add(channel.point, group.generator);
+    expect(() => assertPublicShares(group, { ...channel, point })).toThrow(
+      expect.objectContaining({ code: 'damaged-share' }),
+    );
+    const key = world.live.epoch.channel('development').key;
+    expect(() => assertPublicShares(group, { ...channel, key })).toThrow(
+      expect.objectContaining({ code: 'damaged-share' }),
+    );
+    expect(decodeKey(key, 'bad-card', 'key')).toHaveLength(32);
+  });
+});
+
+describe('the ceremony', () => {
+  it('refuses a box for somebody else, one that was changed, and a share that does not fit its dealer (T17)', async () => {
+    const world = await makeWorld({ tiers: ['a', 'a'], production: '{ any: 2 }' });
+    const { charter } = world.live.epoch;
+    const [one, two] = charter.members;
+    const [first, second] = [await Vault.open(charter, one!), await Vault.open(charter, two!)];
+    const ceremony = '11'.repeat(32);
+    const [mine, theirs] = [first.deal(ceremony), second.deal(ceremony)];
+    const keyOf = (hex: string) => hexToBytes(hex);
+    const sealFor = (vault: Vault, to: typeof one, key: string) =>
+      vault.seal({
+        kind: 'seal',
+        ceremony,
+        receivers: [{ to: to!, key: keyOf(key), places: [{ channel: 'production', sharing: 0 }] }],
+      })[0]!;
+    const points = (reveal: typeof mine.reveal) =>
+      reveal.dealings[0]!.commitments.map((point) => first.group.decodePoint(hexToBytes(point))!);
+    const right = {
+      from: two!,
+      box: Buffer.from(sealFor(second, one, mine.reveal.encryptionKey).box, 'base64'),
+      dealings: [{ channel: 'production', sharing: 0, commitments: points(theirs.reveal) }],
+    };
+    const misaddressed = { ...right, box: Buffer.from(sealFor(second, two, mine.reveal.encryptionKey).box, 'base64') };
+    const changed = { ...right, box: right.box.map((byte, index) => (index === 60 ? byte ^ 1 : byte)) };
+    const unfit = { ...right, dealings: [{ channel: 'production', sharing: 0, commitments: points(mine.reveal) }] };
+    for (const box of [misaddressed, changed, unfit, { ...right, from: one! }])
+      expect(first.openBoxes(ceremony, [box])).toEqual({ from: Number(box.from.identifier) });
+    expect(() => first.openBoxes(ceremony, [])).toThrow(expect.objectContaining({ code: 'contradiction' }));
+    expect(first.openBoxes(ceremony, [right])).toBeUndefined();
+    const secretKeys = 'an encryption key of small order';
+    expect(() => sealFor(first, two, '00'.repeat(32)), secretKeys).toThrow(
+      expect.objectContaining({ code: 'bad-ceremony-message' }),
+    );
+    first.wipeCeremony();
+    expect(() => first.openBoxes(ceremony, [right])).toThrow(expect.objectContaining({ code: 'contradiction' }));
+    first.end();
+    second.end();
+  });
+
+  it('does not prove shares for a transcript that they are not of', async () => {
+    const world = await makeWorld({ tiers: ['a', 'a'], production: '{ any: 2 }' });
+    const vault = await loadedVault(world, 1);
+    const other = await runCeremony({ tiers: ['a', 'a'], production: '{ any: 2 }' });
+    const transcript: Transcript = other.live.epoch.certificate.transcript;
+    expect(() => vault.proveShares(transcript)).toThrow(expect.objectContaining({ code: 'damaged-share' }));
+    vault.end();
+  });
+});
+
+describe('memory (T29)', () => {
+  it('holds no window of a share or of what was computed with it, outside the arena while it works and nowhere after the end', async () => {
+    const world = await makeWorld({ tiers: ['a', 'a'], production: '{ any: 2 }' });
+    const member = world.live.epoch.charter.members[0]!;
+    const opened = await openedShares(world.live, member);
+    const share = opened.shares[0]!.take((bytes) => bytes.slice());
+    const vault = await loadedVault(world, 1);
+    const other = await loadedVault(world, 2);
+    const memory = sodiumMemoryOf(vault);
+    expect(windowsIn(memory(), share)).toBeGreaterThan(0);
+    for (let round = 0; round < 5; round++) {
+      const [one] = vault.makeNonces(`slot-${round}`, 'production', 1);
+      const [two] = other.makeNonces(`slot-${round}`, 'production', 1);
+      const attempt = session(world, vault, [
+        [1, one!],
+        [2, two!],
+      ]);
+      const [signed] = vault.sign(vault.take(`slot-${round}`), [attempt]);
+      expect(decodeShare(encodeShare(signed!))).toBe(signed);
+      // One place only: its slot. Aligned windows of 8 bytes: four of them.
+      expect(windowsIn(memory(), share)).toBe(4);
+    }
+    vault.end();
+    other.end();
+    expect(windowsIn(memory(), share)).toBe(0);
+    expect(bytesToHex(share)).toHaveLength(64);
+  });
+});
+
+/** How often 8-byte windows at multiples of 8 of `secret` stand in `memory` at multiples of 8. */
+function windowsIn(memory: Uint8Array, secret: Uint8Array): number {
+  const words = new BigUint64Array(memory.buffer, memory.byteOffset, memory.length >> 3);
+  const wanted = new Set(new BigUint64Array(secret.slice().buffer));
+  return words.reduce((count, word) => count + (wanted.has(word) ? 1 : 0), 0);
+}
