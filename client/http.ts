@@ -7,7 +7,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { rootCertificates } from 'node:tls';
 import { encodeCanonicalJson, decodeCanonicalJson } from '../verifier/json.ts';
 import { problemBody } from '../protocol/messages.ts';
-import { checkSchema, type Static, type TSchema } from '../protocol/schema.ts';
+import { assertSchema, type Static, type TSchema } from '../protocol/schema.ts';
 import { ClientError } from './errors.ts';
 import { callTimeoutMs, maxAnswerBytes, streamSilenceMs } from './limits.ts';
 
@@ -136,7 +136,9 @@ export class Http {
 /** JSON within bounds and of exactly this shape. Throws `ClientError('bad-response')`. */
 export function decodeAnswer<T extends TSchema>(schema: T, bytes: Uint8Array, maxBytes: number): Static<T> {
   try {
-    return checkSchema(schema, decodeCanonicalJson(bytes, { maxBytes, maxDepth }), 'bad-frame', 'answer');
+    const value = decodeCanonicalJson(bytes, { maxBytes, maxDepth });
+    assertSchema(schema, value, 'bad-frame', 'answer');
+    return value as Static<T>;
   } catch (cause) {
     throw new ClientError('bad-response', `the answer is not one of a coordinator: ${(cause as Error).message}`, {
       cause,

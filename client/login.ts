@@ -1,7 +1,7 @@
 /** One login serves HTTP and WebSocket: the coordinator proves who it is, then we sign its challenge (single use, bound to URL, role, version and expiry). */
 import { openMessage, sealMessage, type Identity } from '../protocol/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import type { protocolVersion} from '../protocol/messages.ts';
+import type { protocolVersion } from '../protocol/messages.ts';
 import { challengeMessage, loginMessage, tokenBody, type JournalHead } from '../protocol/messages.ts';
 import { EnvelopeSchema } from '../protocol/schema.ts';
 import { parseTimestamp } from '../protocol/time.ts';

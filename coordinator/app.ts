@@ -8,7 +8,7 @@ import { maxGroupBytes } from '../client/limits.ts';
 import { decodeCanonicalJson } from '../verifier/json.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { cancelBody, groupBody, loginBody, submitBody } from '../protocol/messages.ts';
-import { checkSchema, type Static, type TSchema } from '../protocol/schema.ts';
+import { assertSchema, type Static, type TSchema } from '../protocol/schema.ts';
 import { Buckets } from './bucket.ts';
 import { Connection, Upgrader } from './connection.ts';
 import { CoordinatorError, problemOf } from './errors.ts';
@@ -360,8 +360,9 @@ function paramOf(request: FastifyRequest, name: string): string {
 /** The body in exactly this shape. Throws `CoordinatorError('bad-body')`. */
 function bodyAs<T extends TSchema>(schema: T, request: FastifyRequest): Static<T> {
   try {
-    return checkSchema(schema, request.body, 'bad-frame', 'body');
+    assertSchema(schema, request.body, 'bad-frame', 'body');
   } catch (cause) {
     throw new CoordinatorError('bad-body', (cause as Error).message, { cause });
   }
+  return request.body as Static<T>;
 }

@@ -110,7 +110,7 @@ export class Groups {
       const body = {
         charter: encodeBase64(charter.bytes),
         certificate: encodeBase64(await blob(record.certificate)),
-        stored: [...record.stored] as GroupBody['stored'],
+        stored: [...record.stored],
       };
       this.#remember({
         epoch: openGroupEpoch(body, this.#options.group),
@@ -218,7 +218,7 @@ export function bodyOf({ epoch, stored, documents }: KnownGroup): GroupBody {
   return {
     charter: encodeBase64(epoch.charter.bytes),
     certificate: encodeBase64(epoch.certificate.bytes),
-    stored: [...stored] as GroupBody['stored'],
+    stored: [...stored],
     ...documentsOf(documents),
   };
 }
@@ -227,9 +227,9 @@ type DocumentsBody = Pick<GroupBody, 'genesis' | 'requesters' | 'delegations'>;
 
 function documentsOf({ genesis, requestersEnvelope, delegations }: GroupDocuments): DocumentsBody {
   return {
-    genesis: (genesis ?? null) as GroupBody['genesis'],
-    requesters: (requestersEnvelope ?? null) as GroupBody['requesters'],
-    delegations: delegations.map(({ envelope }) => envelope) as GroupBody['delegations'],
+    genesis: genesis ?? null,
+    requesters: requestersEnvelope ?? null,
+    delegations: delegations.map(({ envelope }) => envelope),
   };
 }
 
@@ -256,7 +256,7 @@ export function lacks(known: KnownGroup | undefined, requestersVersion: number):
 }
 
 function documentOf(kind: GroupDocumentKind, envelope: Envelope): DocumentsBody {
-  const stored = envelope as NonNullable<GroupBody['genesis']>;
+  const stored = envelope;
   return {
     genesis: kind === 'genesis' ? stored : null,
     requesters: kind === 'requesters' ? stored : null,

@@ -150,7 +150,7 @@ export class Members {
     const { charter, member } = connection;
     connection.stage = 'catching-up';
     for (const message of ceremonies.backlog(charter, holding.certificate !== null)) {
-      await connection.sendPaced({ type: 'ceremony', message: message as CeremonyFrame['message'] });
+      await connection.sendPaced({ type: 'ceremony', message: message });
     }
     const known = groups.ofCharter(charter.hash);
     if (known !== undefined) connection.send(documentsFrame(known.documents));

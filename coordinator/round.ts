@@ -425,7 +425,7 @@ export class Round {
         effect.done();
         break;
       case 'store-decision':
-        this.#tellAll({ type: 'decision', decision: effect.decision.envelope as RequestFrame['request'] });
+        this.#tellAll({ type: 'decision', decision: effect.decision.envelope });
         break;
       case 'send-package':
         this.#options.audience.send(effect.to, this.#packageFrame(effect.attempt));
@@ -445,8 +445,8 @@ export class Round {
   #requestFrame(): RequestFrame {
     return {
       type: 'request',
-      request: this.request.envelope as RequestFrame['request'],
-      decisions: [...this.#decisions.values()].map(({ envelope }) => envelope) as RequestFrame['decisions'],
+      request: this.request.envelope,
+      decisions: [...this.#decisions.values()].map(({ envelope }) => envelope),
     };
   }
 
@@ -528,7 +528,7 @@ function packageFrame(requestDigest: string, { commitments }: RoundAttempt): Pac
     type: 'package',
     requestDigest,
     stage: 1,
-    commitments: commitments.map(({ envelope }) => envelope) as PackageFrame['commitments'],
+    commitments: commitments.map(({ envelope }) => envelope),
   };
 }
 
@@ -546,9 +546,9 @@ export function bodyOf(
 ): RoundBody {
   return {
     digest: request.digest,
-    request: request.envelope as RoundBody['request'],
+    request: request.envelope,
     outcome: closed?.outcome ?? 'pending',
-    decisions: [...decisions].map(({ envelope }) => envelope) as RoundBody['decisions'],
+    decisions: [...decisions].map(({ envelope }) => envelope),
     connected: [],
     out: [],
     attempts: [],
