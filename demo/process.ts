@@ -1,9 +1,6 @@
 /** A real process, started for the demo: its lines as they come, signals, and its exit. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-
-const cli = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 
 /** How long anything in the demo may take before it counts as broken. */
 const patienceMs = 90_000;
@@ -21,9 +18,17 @@ export class Started {
   readonly #waiting = new Set<() => void>();
   readonly exit: Promise<Finished>;
 
-  constructor(program: string, args: readonly string[], options: { readonly cwd: string }) {
+  constructor(
+    program: string,
+    args: readonly string[],
+    options: { readonly cwd: string; readonly env?: NodeJS.ProcessEnv },
+  ) {
     this.command = `frostmark ${args.slice(1).join(' ')}`;
-    const child = spawn(program, args, { cwd: options.cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(program, args, {
+      cwd: options.cwd,
+      env: options.env ?? process.env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.#child = child;
     const texts = { stdout: '', stderr: '' };
     for (const stream of ['stdout', 'stderr'] as const) {
@@ -68,8 +73,10 @@ export class Started {
     this.#child.kill(signal);
   }
 
-  get pid(): number | undefined {
-    return this.#child.pid;
+  /** SIGTERM; also to one that was stopped. */
+  end(): void {
+    this.#child.kill('SIGCONT');
+    this.#child.kill('SIGTERM');
   }
 }
 
@@ -85,16 +92,6 @@ async function withPatience<T>(what: string, work: Promise<T>): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** Starts the `frostmark` command. */
-export function frostmark(args: readonly string[], cwd: string): Started {
-  return new Started(process.execPath, [cli, ...args], { cwd });
-}
-
-/** Runs the `frostmark` command to its end and demands an exit code. */
-export async function run(args: readonly string[], cwd: string, expected = 0): Promise<Finished> {
-  return await demand(frostmark(args, cwd), expected);
 }
 
 /** Waits for a process to end, and demands an exit code. */

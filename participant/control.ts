@@ -5,7 +5,7 @@ import { createConnection, createServer, type Server, type Socket } from 'node:n
 import { systemCode } from '../home/errors.ts';
 import { maxReasonCharacters } from '../protocol/limits.ts';
 import type { JournalHead } from '../protocol/messages.ts';
-import { checkSchema, Strict, Text, Type, type Static } from '../protocol/schema.ts';
+import { assertSchema, Strict, Text, Type, type Static } from '../protocol/schema.ts';
 import type { DecisionView, RequestSummary, RequestView } from './approvals.ts';
 import { codeOf, messageOf, ParticipantError, participantErrorCodes } from './errors.ts';
 import {
@@ -181,7 +181,8 @@ export function decodeCommand(line: string): Command {
   const name = typeof value === 'object' && value !== null && 'command' in value ? value.command : undefined;
   const schema = commandSchemas.find((candidate) => candidate.properties.command.const === name);
   if (schema === undefined) throw new ParticipantError('bad-command', `unknown command ${String(name).slice(0, 40)}`);
-  return checkSchema(schema, value, 'bad-frame', 'the command');
+  assertSchema(schema, value, 'bad-frame', 'the command');
+  return value as Command;
 }
 
 /** The text up to the first newline, without it. Throws `ParticipantError('bad-command')` past `maxBytes` or at the end of the stream. */

@@ -1,6 +1,6 @@
 /** A new participant: a home with a name and an identity, and the card that shows both. */
 import { encodeCard } from '../protocol/card.ts';
-import { checkSchema, Name } from '../protocol/schema.ts';
+import { assertSchema, Name } from '../protocol/schema.ts';
 import { HomeError } from '../home/errors.ts';
 import { readFileBounded, useOwnerOnlyUmask, writeFileOnce } from '../home/files.ts';
 import { initHome, openHome, type Home } from '../home/home.ts';
@@ -15,7 +15,7 @@ const maxNameFileBytes = 256;
  */
 export async function initParticipant(path: string | undefined, name: string): Promise<string> {
   useOwnerOnlyUmask();
-  checkSchema(Name, name, 'bad-card', `the name ${JSON.stringify(name.slice(0, 80))}`);
+  assertSchema(Name, name, 'bad-card', `the name ${JSON.stringify(name.slice(0, 80))}`);
   const home = await initHome('participant', path);
   await writeOnce(() => writeFileOnce(home.file(nameFile), new TextEncoder().encode(`${name}\n`)));
   const held = await readName(home);
@@ -35,7 +35,8 @@ export async function readName(home: Home): Promise<string> {
   const name = new TextDecoder()
     .decode(await readFileBounded(home.file(nameFile), maxNameFileBytes))
     .replace(/\n$/, '');
-  return checkSchema(Name, name, 'bad-card', `the name in ${home.file(nameFile)}`);
+  assertSchema(Name, name, 'bad-card', `the name in ${home.file(nameFile)}`);
+  return name;
 }
 
 async function writeOnce(write: () => Promise<unknown>): Promise<void> {

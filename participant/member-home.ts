@@ -23,7 +23,7 @@ import {
   maxUrlCharacters,
 } from '../protocol/limits.ts';
 import { decodeRequesters, type Requesters } from '../protocol/requesters.ts';
-import { checkSchema, EnvelopeSchema, Nullable, Strict, Type, type Static } from '../protocol/schema.ts';
+import { assertSchema, EnvelopeSchema, Nullable, Strict, Type, type Static } from '../protocol/schema.ts';
 import { HomeError } from '../home/errors.ts';
 import { readFileBounded, useOwnerOnlyUmask, writeFileAtomic } from '../home/files.ts';
 import { openHome, type Home } from '../home/home.ts';
@@ -234,12 +234,9 @@ export class MemberHome implements AsyncDisposable {
     maxBytes: number,
   ): Static<T> {
     try {
-      return checkSchema(
-        schema,
-        decodeCanonicalJson(bytes, { maxBytes, maxDepth: maxJsonDepth }),
-        'bad-document',
-        name,
-      );
+      const value = decodeCanonicalJson(bytes, { maxBytes, maxDepth: maxJsonDepth });
+      assertSchema(schema, value, 'bad-document', name);
+      return value as Static<T>;
     } catch (cause) {
       throw damaged(this.home.file(name), 'it is not what was written; put a copy of it back', cause);
     }

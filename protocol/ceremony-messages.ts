@@ -1,7 +1,7 @@
 /** What members say to each other while they make a key, each message signed by its sender and bound to one ceremony. */
 import { bytesToHex, hexToBytes, taggedHash } from './bytes.ts';
 import { memberByKey, type Charter, type Member } from './charter.ts';
-import { defineMessage, openMessage, type Envelope, type MessageType } from './envelope.ts';
+import { defineMessage, openMessage, type Envelope, type MessageType, type PayloadOf } from './envelope.ts';
 import { ProtocolError } from './errors.ts';
 import { maxChannels, maxMembers, maxReasonCharacters } from './limits.ts';
 import {
@@ -116,7 +116,7 @@ const messageTypes = {
 } as const;
 
 export type CeremonyKind = keyof typeof messageTypes;
-export type CeremonyPayload<K extends CeremonyKind> = Static<(typeof messageTypes)[K]['schema']>;
+export type CeremonyPayload<K extends CeremonyKind> = PayloadOf<(typeof messageTypes)[K]>;
 
 /** An opened ceremony message, told apart by `kind`. */
 export type CeremonyMessage = {
@@ -141,7 +141,7 @@ export function openCeremonyMessage(envelope: Envelope, charter: Charter): Cerem
   const found = Object.entries(messageTypes).find(([, type]) => type.payloadType === envelope.payloadType);
   if (found === undefined)
     throw new ProtocolError(code, `${envelope.payloadType.slice(0, 100)} is no ceremony message`);
-  const [kind, type] = found as [CeremonyKind, MessageType<TSchema>];
+  const [kind, type] = found as [CeremonyKind, MessageType<unknown>];
   const opened = openMessage(type, envelope, (key) => memberByKey(charter, key) !== undefined);
   const from = memberByKey(charter, opened.from);
   if (from === undefined) throw new ProtocolError('not-a-member', `${opened.from} is no member of ${charter.group}`);

@@ -13,7 +13,7 @@ import type { Group, Point } from './frost/group.ts';
 import { decodeCommitments, groupPublicKey, sumCommitments, verifyShareProof } from './frost/keygen.ts';
 import { publicShare, type Identifier, type Sharing } from './frost/sharing.ts';
 import { maxCertificateBytes, maxChannels, maxJsonDepth, maxMembers } from './limits.ts';
-import { checkSchema, EnvelopeSchema, Hash, Hex, Name, Strict, Type, type Static } from './schema.ts';
+import { assertSchema, EnvelopeSchema, Hash, Hex, Name, Strict, Type, type Static } from './schema.ts';
 
 const transcriptSchema = Strict({
   version: Type.Literal(1),
@@ -193,7 +193,8 @@ export function decodeCertificate(bytes: Uint8Array): Certificate {
   const value = refuseAs('bad-certificate', 'certificate', () =>
     decodeCanonicalJson(bytes, { maxBytes: maxCertificateBytes, maxDepth: maxJsonDepth }),
   );
-  const { transcript, signatures } = checkSchema(certificateSchema, value, 'bad-certificate', 'certificate');
+  assertSchema(certificateSchema, value, 'bad-certificate', 'certificate');
+  const { transcript, signatures } = value as Static<typeof certificateSchema>;
   return {
     hash: sha256Hex(bytes),
     bytes,

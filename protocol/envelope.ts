@@ -6,7 +6,7 @@ import { decodeCanonicalJson, encodeCanonicalJson } from '../verifier/json.ts';
 import { sha256Hex } from './bytes.ts';
 import { ProtocolError, type ProtocolErrorCode } from './errors.ts';
 import { maxJsonDepth } from './limits.ts';
-import { checkSchema, type Static, type TSchema } from './schema.ts';
+import { assertSchema, type Static, type TSchema } from './schema.ts';
 
 export type { Envelope };
 
@@ -19,13 +19,17 @@ export interface Identity {
 }
 
 /** One purpose of signing: its payload type and the only shape its payload may have. */
-export interface MessageType<T extends TSchema> {
+export interface MessageType<P> {
   readonly name: string;
   readonly payloadType: string;
-  readonly schema: T;
+  readonly schema: TSchema;
   readonly maxBytes: number;
   readonly code: ProtocolErrorCode;
+  /** Never there: carries the payload's type, which is worked out from the schema once, where it is defined. */
+  readonly shape?: P;
 }
+
+export type PayloadOf<M> = M extends MessageType<infer P> ? P : never;
 
 /** What came out of an envelope after every check. */
 export interface Opened<T> {
@@ -44,7 +48,7 @@ export function defineMessage<T extends TSchema>(
   schema: T,
   code: ProtocolErrorCode,
   maxBytes = 64 * 1024,
-): MessageType<T> {
+): MessageType<Static<T>> {
   return { name, payloadType: `application/vnd.frostmark.${name}.v1+json`, schema, maxBytes, code };
 }
 
@@ -54,8 +58,8 @@ export function keyId(publicKey: Uint8Array): string {
 }
 
 /** Signs `payload` for one purpose. Refuses, as the reader would, what the schema does not allow. */
-export function sealMessage<T extends TSchema>(type: MessageType<T>, payload: Static<T>, identity: Identity): Envelope {
-  checkSchema(type.schema, payload, type.code, type.name);
+export function sealMessage<P>(type: MessageType<P>, payload: P, identity: Identity): Envelope {
+  assertSchema(type.schema, payload, type.code, type.name);
   const bytes = encodeCanonicalJson(payload);
   return encodeEnvelope(
     type.payloadType,
@@ -69,11 +73,7 @@ export function sealMessage<T extends TSchema>(type: MessageType<T>, payload: St
  * Opens an envelope for one purpose: shape, one signature, a key that `isKnown` by its base64url, Ed25519 by the verifier's rule, canonical JSON, schema.
  * Throws `ProtocolError`: `bad-envelope`, `bad-signature`, `not-a-member` (unknown key) or the type's own code.
  */
-export function openMessage<T extends TSchema>(
-  type: MessageType<T>,
-  envelope: unknown,
-  isKnown: (key: string) => boolean,
-): Opened<Static<T>> {
+export function openMessage<P>(type: MessageType<P>, envelope: unknown, isKnown: (key: string) => boolean): Opened<P> {
   const decoded = refuseAs('bad-envelope', type.name, () => decodeEnvelope(envelope, type.maxBytes));
   if (decoded.payloadType !== type.payloadType) {
     throw new ProtocolError('bad-envelope', `${type.name}: the envelope is a ${decoded.payloadType.slice(0, 100)}`);
@@ -94,11 +94,12 @@ export function openMessage<T extends TSchema>(
 }
 
 /** Canonical JSON of exactly the type's schema. */
-export function decodePayload<T extends TSchema>(type: MessageType<T>, bytes: Uint8Array): Static<T> {
+export function decodePayload<P>(type: MessageType<P>, bytes: Uint8Array): P {
   const value = refuseAs(type.code, type.name, () =>
     decodeCanonicalJson(bytes, { maxBytes: type.maxBytes, maxDepth: maxJsonDepth }),
   );
-  return checkSchema(type.schema, value, type.code, type.name);
+  assertSchema(type.schema, value, type.code, type.name);
+  return value as P;
 }
 
 /** 32 bytes of a public key that may be trusted with a signature: canonical, not of small order. */

@@ -34,7 +34,7 @@ import {
 } from './limits.ts';
 import { sessionInput } from './machines/session.ts';
 import { openRequest } from './request.ts';
-import { checkSchema, EnvelopeSchema, Strict, Type, type Static } from './schema.ts';
+import { assertSchema, EnvelopeSchema, Strict, Type, type Static } from './schema.ts';
 
 const Base64 = Type.String({ pattern: '^[A-Za-z0-9+/]*={0,2}$' });
 
@@ -135,23 +135,27 @@ export function judgeEvidence(group: Group, bytes: Uint8Array): Verdict {
   const value = refuseAs('bad-evidence', 'evidence', () =>
     decodeCanonicalJson(bytes, { maxBytes: maxEvidenceBytes, maxDepth: maxJsonDepth }),
   );
+  const evidence = readEvidence(value);
+  return refuseAs('bad-evidence', evidence.kind, () => {
+    switch (evidence.kind) {
+      case 'wrong-share':
+        return judgeShare(group, evidence);
+      case 'bad-commitment':
+        return judgeCommitment(group, evidence);
+      case 'ceremony':
+        return judgeCeremony(group, evidence);
+    }
+  });
+}
+
+function readEvidence(value: unknown): Evidence {
   const kind = typeof value === 'object' && value !== null && 'kind' in value ? value.kind : null;
-  switch (kind) {
-    case 'wrong-share':
-      return refuseAs('bad-evidence', kind, () =>
-        judgeShare(group, checkSchema(schemas[kind], value, 'bad-evidence', kind)),
-      );
-    case 'bad-commitment':
-      return refuseAs('bad-evidence', kind, () =>
-        judgeCommitment(group, checkSchema(schemas[kind], value, 'bad-evidence', kind)),
-      );
-    case 'ceremony':
-      return refuseAs('bad-evidence', kind, () =>
-        judgeCeremony(group, checkSchema(schemas[kind], value, 'bad-evidence', kind)),
-      );
-    default:
-      throw new ProtocolError('bad-evidence', `there is no evidence of kind ${JSON.stringify(kind).slice(0, 40)}`);
+  const schema = Object.entries(schemas).find(([name]) => name === kind)?.[1];
+  if (schema === undefined) {
+    throw new ProtocolError('bad-evidence', `there is no evidence of kind ${JSON.stringify(kind).slice(0, 40)}`);
   }
+  assertSchema(schema, value, 'bad-evidence', 'evidence');
+  return value as Evidence;
 }
 
 function judgeShare(group: Group, evidence: Static<typeof wrongShareSchema>): Verdict {

@@ -5,7 +5,7 @@ import { maxDocuments, maxUrlCharacters } from './limits.ts';
 import { decodeCanonicalJson } from '../verifier/json.ts';
 import { defineMessage, refuseAs } from './envelope.ts';
 import {
-  checkSchema,
+  assertSchema,
   EnvelopeSchema,
   Hash,
   IdentifierNumber,
@@ -98,7 +98,7 @@ export type CoordinatorFrame = Static<typeof coordinatorFrame>;
 type FrameSchema = TSchema & { readonly properties: { readonly type: { readonly const: string } } };
 
 /** Only the schema of the frame's own type is tried, so that the error names the field. */
-function decodeFrame<T extends FrameSchema>(schemas: readonly T[], bytes: Uint8Array, maxBytes: number): Static<T> {
+function decodeFrame(schemas: readonly FrameSchema[], bytes: Uint8Array, maxBytes: number): unknown {
   const value = refuseAs('bad-frame', 'frame', () => decodeCanonicalJson(bytes, { maxBytes, maxDepth: 8 }));
   if (typeof value !== 'object' || value === null || !('type' in value)) {
     throw new ProtocolError('bad-frame', 'a frame is an object with a type');
@@ -106,17 +106,18 @@ function decodeFrame<T extends FrameSchema>(schemas: readonly T[], bytes: Uint8A
   const schema = schemas.find((candidate) => candidate.properties.type.const === value.type);
   if (schema === undefined)
     throw new ProtocolError('bad-frame', `unknown frame ${JSON.stringify(value.type).slice(0, 40)}`);
-  return checkSchema(schema, value, 'bad-frame', `frame ${schema.properties.type.const}`);
+  assertSchema(schema, value, 'bad-frame', `frame ${schema.properties.type.const}`);
+  return value;
 }
 
 /** One frame of a member. Throws `ProtocolError('bad-frame')`. */
 export function decodeMemberFrame(bytes: Uint8Array, maxBytes: number): MemberFrame {
-  return decodeFrame(memberFrames, bytes, maxBytes);
+  return decodeFrame(memberFrames, bytes, maxBytes) as MemberFrame;
 }
 
 /** One frame of the coordinator. Throws `ProtocolError('bad-frame')`. */
 export function decodeCoordinatorFrame(bytes: Uint8Array, maxBytes: number): CoordinatorFrame {
-  return decodeFrame(coordinatorFrames, bytes, maxBytes);
+  return decodeFrame(coordinatorFrames, bytes, maxBytes) as CoordinatorFrame;
 }
 
 const Url = Type.String({ minLength: 1, maxLength: maxUrlCharacters });

@@ -5,7 +5,7 @@ import { channelOf, type Charter } from './charter.ts';
 import { defineMessage, decodePayload, refuseAs } from './envelope.ts';
 import { ProtocolError } from './errors.ts';
 import { maxChannels, maxRequesters, maxRequestersBytes } from './limits.ts';
-import { checkSchema, Name, Nullable, Strict, Text, Type, type Static, type TSchema } from './schema.ts';
+import { assertSchema, Name, Nullable, Strict, Text, Type, type Static, type TSchema } from './schema.ts';
 import { parseYaml } from './yaml.ts';
 
 const entrySchema = Strict({
@@ -65,15 +65,19 @@ export function readRequestersFile(file: Uint8Array, name: string, charter: Char
       file: name,
       line: yaml.lineOf(index === undefined ? [] : ['requesters', index]),
     });
-  const check = <T extends TSchema>(schema: T, entry: unknown, index: number | undefined, what: string): Static<T> => {
+  const check = (schema: TSchema, entry: unknown, index: number | undefined, what: string): void => {
     try {
-      return checkSchema(schema, entry, 'bad-requesters', what);
+      assertSchema(schema, entry, 'bad-requesters', what);
     } catch (cause) {
       throw fail(index, (cause as Error).message);
     }
   };
-  requesters.forEach((entry, index) => check(entrySchema, entry, index, `entry ${index + 1}`));
-  const payload = check(documentSchema, { ...value, requesters }, undefined, 'the requesters document');
+  requesters.forEach((entry, index) => {
+    check(entrySchema, entry, index, `entry ${index + 1}`);
+  });
+  const document: unknown = { ...value, requesters };
+  check(documentSchema, document, undefined, 'the requesters document');
+  const payload = document as Static<typeof documentSchema>;
   const bytes = encodeCanonicalJson({ version: payload.version, requesters: payload.requesters });
   return toRequesters(payload, bytes, charter, fail);
 }

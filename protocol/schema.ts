@@ -1,6 +1,7 @@
 /** Strict schemas: one definition serves frames, HTTP bodies and signed payloads (typebox, JSON Schema). */
 import Type, { type Static, type TSchema } from 'typebox';
-import { Compile, type Validator } from 'typebox/compile';
+import { Compile } from 'typebox/compile';
+import type { Envelope } from '../verifier/dsse.ts';
 import { ProtocolError, type ProtocolErrorCode } from './errors.ts';
 import { maxNameCharacters } from './limits.ts';
 
@@ -34,26 +35,35 @@ export const Name = Type.String({ pattern: `^[a-z0-9][a-z0-9._-]{0,${maxNameChar
 /** A member's identifier: its 1-based place in the charter. */
 export const IdentifierNumber = Type.Integer({ minimum: 1, maximum: 65535 });
 
-export const EnvelopeSchema = Strict({
-  payload: Type.String({ pattern: '^[A-Za-z0-9+/]*={0,2}$' }),
-  payloadType: Type.String({ minLength: 1, maxLength: 100 }),
-  signatures: Type.Tuple([
-    Strict({ keyid: Type.String({ maxLength: 100 }), sig: Type.String({ pattern: '^[A-Za-z0-9+/]{86}==$' }) }),
-  ]),
-});
+/** A DSSE envelope with exactly one signature, as `verifier/dsse.ts` has it. */
+export const EnvelopeSchema = Type.Unsafe<Envelope>(
+  Strict({
+    payload: Type.String({ pattern: '^[A-Za-z0-9+/]*={0,2}$' }),
+    payloadType: Type.String({ minLength: 1, maxLength: 100 }),
+    signatures: Type.Array(
+      Strict({ keyid: Type.String({ maxLength: 100 }), sig: Type.String({ pattern: '^[A-Za-z0-9+/]{86}==$' }) }),
+      { minItems: 1, maxItems: 1 },
+    ),
+  }),
+);
 
+/** What we use of a compiled schema; typebox's own generic type costs the compiler seconds. */
+interface Validator {
+  Check(value: unknown): boolean;
+  Errors(value: unknown): readonly { readonly instancePath: string; readonly message: string }[];
+}
+
+const compile: (schema: TSchema) => unknown = Compile;
 const validators = new WeakMap<TSchema, Validator>();
 
-/** Accepts exactly the schema's values. Throws `ProtocolError(code)` naming the first field at fault. */
-export function checkSchema<T extends TSchema>(
-  schema: T,
-  value: unknown,
-  code: ProtocolErrorCode,
-  what: string,
-): Static<T> {
+/**
+ * Accepts exactly the schema's values; callers then say `value as Static<typeof schema>`. (A generic return type would make the compiler
+ * compare typebox's types in depth, which takes it many seconds.) Throws `ProtocolError(code)` naming the first field at fault.
+ */
+export function assertSchema(schema: TSchema, value: unknown, code: ProtocolErrorCode, what: string): void {
   let validator = validators.get(schema);
-  if (validator === undefined) validators.set(schema, (validator = Compile(schema)));
-  if (validator.Check(value)) return value as Static<T>;
+  if (validator === undefined) validators.set(schema, (validator = compile(schema) as Validator));
+  if (validator.Check(value)) return;
   const first = validator.Errors(value)[0];
   const field = first === undefined || first.instancePath === '' ? '' : ` at ${first.instancePath.slice(0, 80)}`;
   throw new ProtocolError(code, `${what}${field} ${first?.message ?? 'is not valid'}`);

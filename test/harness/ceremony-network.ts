@@ -37,7 +37,6 @@ import {
   type CeremonyState,
 } from '../../protocol/machines/ceremony.ts';
 import { emptyRequesters } from '../../protocol/requesters.ts';
-import type { TSchema } from '../../protocol/schema.ts';
 import type { Person } from './people.ts';
 import type { Random } from './random.ts';
 
@@ -251,7 +250,7 @@ export class CeremonyNetwork {
 
   private send(member: SimulatedMember, kind: CeremonyKind, honest: CeremonyPayload<CeremonyKind>): void {
     const payload = this.faults.lie?.(kind, honest, member.person.name) ?? honest;
-    const envelope = sealMessage<TSchema>(ceremonyMessageType(kind), payload, member.person);
+    const envelope = sealMessage<unknown>(ceremonyMessageType(kind), payload, member.person);
     if (kind !== 'hello' && kind !== 'abort') member.disk.said.push(envelope);
     this.broadcast(member, envelope);
   }

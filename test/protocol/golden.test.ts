@@ -1,0 +1,150 @@
+/**
+ * The golden files of `test/vectors/protocol`: one of every signed payload type, and of every file a group leaves behind. What identities sign is
+ * made anew from seeds and must be the same to the byte; the certificate and what its quorum signed are random and were kept from one ceremony.
+ */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { encodeBundle } from '../../verifier/bundle.ts';
+import { delegationPayloadType } from '../../verifier/delegation.ts';
+import { openEnvelope, type Envelope } from '../../verifier/dsse.ts';
+import { decodeCanonicalJson, encodeCanonicalJson } from '../../verifier/json.ts';
+import { statementPayloadType } from '../../verifier/statement.ts';
+import { verifyRelease } from '../../verifier/verify.ts';
+import { openAnswer, openCommitment, openShare } from '../../protocol/attempt.ts';
+import { decodeCard } from '../../protocol/card.ts';
+import { openCeremonyMessage } from '../../protocol/ceremony-messages.ts';
+import { decodeCertificate, openEpoch } from '../../protocol/certificate.ts';
+import { decodeCharter } from '../../protocol/charter.ts';
+import { openDecision } from '../../protocol/decision.ts';
+import { openMessage } from '../../protocol/envelope.ts';
+import { judgeEvidence } from '../../protocol/evidence.ts';
+import { delegationOf } from '../../protocol/formats/delegation.ts';
+import { genesisMessage, genesisOf } from '../../protocol/formats/genesis.ts';
+import { prepareRequest } from '../../protocol/formats/index.ts';
+import { createNobleGroup } from '../../protocol/frost/group-noble.ts';
+import { challengeMessage, loginMessage } from '../../protocol/messages.ts';
+import { cancelMessage, openRequest } from '../../protocol/request.ts';
+import { readRequestersFile, requestersMessage } from '../../protocol/requesters.ts';
+import {
+  alice,
+  coordinator,
+  createdAt,
+  dev,
+  goldenCharter,
+  goldenFile,
+  goldenMessages,
+  goldenRequesters,
+} from './golden.ts';
+import { signBytes, utf8 } from './support.ts';
+
+const group = createNobleGroup({ randomBytes: (count) => new Uint8Array(count) });
+const charter = decodeCharter(goldenFile('charter.yaml'), 'charter.yaml');
+const epoch = openEpoch(group, charter, decodeCertificate(goldenFile('certificate.json')));
+const text = (name: string): string => new TextDecoder().decode(goldenFile(name));
+const envelopeIn = (name: string): Envelope =>
+  decodeCanonicalJson(goldenFile(name), { maxBytes: 1e6, maxDepth: 8 }) as Envelope;
+const messages = goldenMessages(epoch);
+
+describe('a golden file', () => {
+  it('is there for every type, and none for a type that is gone', () => {
+    const files = messages.map(({ type }) => `${type.name}.json`);
+    const group_ = [
+      'GROUP.pub',
+      'charter.yaml',
+      'certificate.json',
+      'evidence.json',
+      'member.card',
+      'requester.card',
+      'requesters.yaml',
+    ];
+    const signedByQuorum = ['statement.json', 'genesis.json', 'requesters.json', 'delegation.json'];
+    expect(readdirSync(join(import.meta.dirname, '..', 'vectors', 'protocol')).sort()).toEqual(
+      [...files, ...group_, ...signedByQuorum].sort(),
+    );
+  });
+
+  it.each(messages.map((message) => [message.type.name, message] as const))(
+    'of an identity is made again to the byte: %s',
+    (name, { type, payload, signer }) => {
+      const envelope = signBytes(type.payloadType, encodeCanonicalJson(payload), signer, signer.key);
+      expect(text(`${name}.json`)).toBe(JSON.stringify(envelope));
+      expect(type.payloadType).toBe(`application/vnd.frostmark.${name}.v1+json`);
+    },
+  );
+
+  it('of an identity opens: card', () => {
+    expect(text('member.card')).toBe(`${alice.card('member')}\n`);
+    expect(text('requester.card')).toBe(`${dev.card('requester')}\n`);
+    expect(decodeCard('member', text('member.card').trimEnd()).key).toBe(alice.key);
+  });
+
+  it.each<[string, (envelope: Envelope) => { readonly payload: unknown }]>([
+    ['request', openRequest],
+    ['cancel', (envelope) => openMessage(cancelMessage, envelope, (key) => key === dev.key)],
+    ['decision', (envelope) => openDecision(envelope, charter)],
+    ['commitment', (envelope) => openCommitment(envelope, charter)],
+    ['signature-share', (envelope) => openShare(envelope, charter)],
+    ['answer', (envelope) => openAnswer(envelope, charter)],
+    ['challenge', (envelope) => openMessage(challengeMessage, envelope, (key) => key === coordinator.key)],
+    ['login', (envelope) => openMessage(loginMessage, envelope, (key) => key === alice.key)],
+    ...['hello', 'commit', 'reveal', 'boxes', 'transcript', 'stored', 'abort'].map(
+      (kind): [string, (envelope: Envelope) => { readonly payload: unknown }] => [
+        `ceremony-${kind}`,
+        (envelope) => openCeremonyMessage(envelope, charter),
+      ],
+    ),
+  ])('of an identity opens: %s', (name, open) => {
+    expect(open(envelopeIn(`${name}.json`)).payload).toEqual(messages.find(({ type }) => type.name === name)!.payload);
+  });
+});
+
+describe('the golden group', () => {
+  it('has this charter, these requesters and this key', () => {
+    expect(text('charter.yaml')).toBe(goldenCharter);
+    expect(text('requesters.yaml')).toBe(goldenRequesters);
+    expect(text('GROUP.pub')).toBe(`${epoch.groupLine}\n`);
+  });
+
+  it.each<[string, string, () => Uint8Array]>([
+    ['genesis', genesisMessage.payloadType, () => genesisOf(epoch)],
+    [
+      'requesters',
+      requestersMessage.payloadType,
+      () => readRequestersFile(utf8(goldenRequesters), 'requesters.yaml', charter).bytes,
+    ],
+    ['delegation', delegationPayloadType, () => delegationOf(epoch, 'development', Date.parse(createdAt) / 1000)],
+    [
+      'statement',
+      statementPayloadType,
+      () =>
+        prepareRequest({ epoch, request: openRequest(envelopeIn('request.json')), documents: [], earlier: [] })[0]!
+          .state.payload,
+    ],
+  ])('signed exactly the bytes that follow from the rest: %s', (name, payloadType, payloadOf) => {
+    const payload = openEnvelope(envelopeIn(`${name}.json`), payloadType, epoch.channel('production').point.bytes);
+    expect(new TextDecoder().decode(payload)).toBe(new TextDecoder().decode(payloadOf()));
+    expect(envelopeIn(`${name}.json`).signatures[0].keyid).toBe('');
+  });
+
+  it('released what the verifier accepts', () => {
+    const bundle = encodeBundle({ statement: envelopeIn('statement.json'), delegation: null });
+    const { statement } = verifyRelease({
+      bundle,
+      groupKey: epoch.channel('production').point.bytes,
+      channel: 'production',
+      at: 0,
+      sha256: 'a1'.repeat(32),
+      name: 'tool-1.4.2.tgz',
+    });
+    expect(statement.requestDigest).toBe(openRequest(envelopeIn('request.json')).digest);
+  });
+
+  it('left evidence that is still judged as it was', () => {
+    expect(judgeEvidence(group, goldenFile('evidence.json'))).toMatchObject({
+      culprit: { name: 'alice' },
+      charterHash: charter.hash,
+      groupLine: epoch.groupLine,
+    });
+  });
+});
