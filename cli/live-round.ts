@@ -12,6 +12,7 @@ export class LiveRound implements Disposable {
   readonly #now: () => number;
   readonly #block: LiveBlock | undefined;
   #last: RoundView | undefined;
+  #isInterrupted = false;
 
   constructor(output: Output, nowUnixSeconds: () => number) {
     this.#output = output;
@@ -24,10 +25,18 @@ export class LiveRound implements Disposable {
     if (this.#block !== undefined) this.#block.draw(this.#lines(view));
     else for (const line of changes(this.#last, view, this.#now())) this.#output.talk(line);
     this.#last = view;
+    this.#isInterrupted = false;
   }
 
-  /** Something to say in between: the block gives way and comes back. */
-  talk(text: string): void {
+  /** The connection broke and is tried again: said once until something is heard, not at every try. */
+  interrupted(message: string): void {
+    if (this.#isInterrupted) return;
+    this.#isInterrupted = true;
+    this.#talk(`${message} (trying again)`);
+  }
+
+  /** The block gives way and comes back. */
+  #talk(text: string): void {
     this.#block?.clear();
     this.#output.talk(text);
     if (this.#last !== undefined) this.#block?.draw(this.#lines(this.#last));
@@ -42,7 +51,7 @@ export class LiveRound implements Disposable {
     const names = namesIn(view);
     return [
       `round ${shortId(view.request.digest)} on ${view.request.payload.channel}: ${view.outcome}, expires ${whenText(view.expiresAtUnixSeconds, this.#now())}`,
-      ...view.sharings.map((sharing) => `  ${sharing.of} ${sharing.threshold}: ${sharingText(sharing)}`),
+      ...view.sharings.map((sharing) => `  ${sharing.of} ${sharing.threshold}: ${sharingText(sharing, view.outcome)}`),
       ...refusalTexts(view).map((text) => `  refused by ${printable(text)}`),
       ...(attempt === undefined ? [] : [`  signing: ${attempt.signers.map(names).join(', ')}`]),
     ];
@@ -53,9 +62,11 @@ export class LiveRound implements Disposable {
 export function changes(before: RoundView | undefined, after: RoundView, nowUnixSeconds: number): string[] {
   const lines: string[] = [];
   if (before === undefined) {
+    if (after.outcome !== 'pending') return [];
     const expiry = `${formatTimestamp(after.expiresAtUnixSeconds)} (${whenText(after.expiresAtUnixSeconds, nowUnixSeconds)})`;
     lines.push(`waiting for approvals on ${after.request.payload.channel} until ${expiry}`);
-    for (const sharing of after.sharings) lines.push(`${sharing.of} ${sharing.threshold}: ${sharingText(sharing)}`);
+    for (const sharing of after.sharings)
+      lines.push(`${sharing.of} ${sharing.threshold}: ${sharingText(sharing, after.outcome)}`);
     return lines;
   }
   for (const [index, sharing] of after.sharings.entries()) {

@@ -1,5 +1,6 @@
 /** What a member is shown before it decides: a table of what waits, and a page that a careful person can decide from. */
 import { parseTime } from '../verifier/time.ts';
+import { decodeCard } from '../protocol/card.ts';
 import type { QuorumView, RequestSummary, RequestView } from '../participant/approvals.ts';
 import type { Status } from '../participant/control.ts';
 import { requestRows, shortId, whatText } from './round-text.ts';
@@ -45,6 +46,7 @@ export function requestPage(request: RequestView, nowUnixSeconds: number): strin
     formats: [...request.formats],
   });
   page.row('expires', `${request.expiresAt}, ${timeText(request.expiresAt, nowUnixSeconds)}`).gap();
+  if (request.kind === 'requesters') page.rows('may ask', request.signs.flatMap(requesterTexts)).gap();
   page.rows('signs', request.signs.length === 0 ? ['(nothing yet: its documents are not here)'] : request.signs).gap();
   for (const quorum of request.quorum) page.row('quorum', quorumText(quorum));
   for (const { member, tier, decision, reason, decidedAt } of request.decisions) {
@@ -53,6 +55,22 @@ export function requestPage(request: RequestView, nowUnixSeconds: number): strin
   if (request.policy !== null) page.row('policy', request.policy);
   if (request.obstacle !== null) page.row('obstacle', request.obstacle);
   return page.toString();
+}
+
+/** The entries of a requesters document in words: in the bytes that get signed a name stands inside its card. */
+function requesterTexts(signs: string): string[] {
+  const payload = JSON.parse(signs) as { readonly version: number; readonly requesters: readonly RequesterEntry[] };
+  const texts = payload.requesters.map(({ card, channels, member }) => {
+    const { name, key } = decodeCard('requester', card);
+    return `${name} on ${channels.join(', ')}${member === null ? '' : `, is member ${member}`} (key ${key})`;
+  });
+  return [`version ${payload.version}: ${texts.length === 0 ? 'nobody' : 'these, and nobody else'}`, ...texts];
+}
+
+interface RequesterEntry {
+  readonly card: string;
+  readonly channels: readonly string[];
+  readonly member: string | null;
 }
 
 function quorumText({ tier, needed, approved, open }: QuorumView): string {

@@ -1,9 +1,10 @@
 /** How a round is told to a person and to a program. */
+import type { Outcome } from '../protocol/messages.ts';
 import { formatTimestamp } from '../protocol/time.ts';
 import type { RequestPayload } from '../protocol/request.ts';
 import type { RoundMember, RoundSharing, RoundView } from '../requester/round.ts';
 import { shownIdDigits } from './limits.ts';
-import { countText, Page, sizeText, table, whenText } from './text.ts';
+import { countText, exactSizeText, Page, table, whenText } from './text.ts';
 
 export function shortId(digest: string): string {
   return digest.slice(0, shownIdDigits);
@@ -29,21 +30,23 @@ export function askerText({ asker, request }: RoundView): string {
   return asker?.name ?? `${request.asker} (no requester any more)`;
 }
 
-/** `2 of 3 approved: build-1, alice; 1 missing of bob, carol (offline)`. */
-export function sharingText(sharing: RoundSharing): string {
+/** `2 of 3 approved: build-1, alice; 1 missing of bob, carol (offline)`; who is missing matters only while the round is open. */
+export function sharingText(sharing: RoundSharing, outcome: Outcome): string {
+  const memberText = (member: RoundMember): string => textOfMember(member, outcome === 'pending');
   const approved = sharing.members.filter((member) => member.standing === 'approved' && !member.keptOut);
   const by = approved.length === 0 ? '' : `: ${approved.map(memberText).join(', ')}`;
   const counted = `${approved.length} of ${sharing.threshold} approved${by}`;
   if (sharing.missing === 0) return counted;
+  if (outcome !== 'pending') return `${counted}; ${sharing.missing} missing`;
   const open = sharing.members.filter((member) => member.standing === 'undecided' && !member.keptOut);
   const who = open.length === 0 ? 'and nobody is left' : `of ${open.map(memberText).join(', ')}`;
   return `${counted}; ${sharing.missing} missing ${who}`;
 }
 
-function memberText({ member, connected, out }: RoundMember): string {
+function textOfMember({ member, connected, out }: RoundMember, isOpen: boolean): string {
   if (out !== undefined)
     return `${member.name} (left out: ${out === 'fault' ? 'misbehaved' : 'lost too many attempts'})`;
-  return connected ? member.name : `${member.name} (offline)`;
+  return connected || !isOpen ? member.name : `${member.name} (offline)`;
 }
 
 export function refusalTexts({ sharings }: RoundView): string[] {
@@ -68,7 +71,7 @@ export function roundPage(view: RoundView, nowUnixSeconds: number): string {
     `${formatTimestamp(view.expiresAtUnixSeconds)}, ${whenText(view.expiresAtUnixSeconds, nowUnixSeconds)}`,
   );
   for (const sharing of view.sharings)
-    page.row('quorum', `${sharing.of} ${sharing.threshold}: ${sharingText(sharing)}`);
+    page.row('quorum', `${sharing.of} ${sharing.threshold}: ${sharingText(sharing, view.outcome)}`);
   page.rows('refused by', refusalTexts(view));
   const keptOut = view.sharings.flatMap(({ members }) => members.filter((member) => member.keptOut));
   page.rows(
@@ -102,12 +105,13 @@ export function requestRows(
   }
   for (const { name, size, sha256, sha512 } of artifacts) {
     page
-      .row('file', `${name} (${size} bytes, ${sizeText(size)})`)
-      .row('', `sha256 ${sha256}`)
-      .row('', `sha512 ${sha512}`);
+      .row('file', `${name} (${exactSizeText(size)})`)
+      .row('  sha256', sha256)
+      .row('  sha512', sha512);
   }
-  for (const { kind: of, size, sha256 } of documents)
-    page.row('document', `${of} (${size} bytes)`).row('', `sha256 ${sha256}`);
+  for (const { kind: of, size, sha256 } of documents) {
+    page.row('document', `${of} (${exactSizeText(size)})`).row('  sha256', sha256);
+  }
   if (request.note !== null) page.text('note', request.note);
   page.row('created', request.createdAt);
 }
@@ -147,12 +151,13 @@ export function roundJson(view: RoundView): object {
       of,
       threshold,
       missing,
-      members: members.map(({ member, standing, reason, connected, out, keptOut }) => ({
+      members: members.map(({ member, standing, reason, connected, ready, out, keptOut }) => ({
         name: member.name,
         tier: member.tier,
         standing,
         reason,
         connected,
+        ready,
         out: out ?? null,
         keptOut,
       })),

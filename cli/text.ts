@@ -52,11 +52,14 @@ export function clip(text: string, width: number): string {
 export class Page {
   readonly #lines: string[] = [];
 
-  /** Escapes the text. A line break in it shows as its escape: nothing can look like a row of its own. */
+  /** Escapes the text. A line break in it shows as its escape: nothing can look like a row of its own. A long label has its own line. */
   row(label: string, text: string): this {
-    for (const [index, part] of wrap(printable(text), pageWidth - labelWidth).entries()) {
-      this.#lines.push(`${(index === 0 ? label : '').padEnd(labelWidth)}${part}`.trimEnd());
-    }
+    const parts = wrap(printable(text), pageWidth - labelWidth);
+    if (label.length >= labelWidth) this.#lines.push(label);
+    const first = label.length >= labelWidth ? '' : label;
+    parts.forEach((part, index) =>
+      this.#lines.push(`${(index === 0 ? first : '').padEnd(labelWidth)}${part}`.trimEnd()),
+    );
     return this;
   }
 
@@ -109,6 +112,11 @@ export function sizeText(bytes: number): string {
   return `${value.toFixed(value < 10 ? 1 : 0)} ${unit}`;
 }
 
+/** `17 bytes`, `2516582 bytes, 2.4 MiB`. */
+export function exactSizeText(bytes: number): string {
+  return bytes < 1024 ? sizeText(bytes) : `${bytes} bytes, ${sizeText(bytes)}`;
+}
+
 /** `3 days`, `71 h`, `12 min`, `8 s`: the two largest units at most. */
 export function durationText(seconds: number): string {
   const days = Math.floor(seconds / 86400);
@@ -116,9 +124,9 @@ export function durationText(seconds: number): string {
   const minutes = Math.floor(seconds / 60);
   if (days >= 4) return `${days} days`;
   if (hours >= 10) return `${hours} h`;
-  if (hours >= 1) return `${hours} h ${minutes % 60} min`;
+  if (hours >= 1) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
   if (minutes >= 10) return `${minutes} min`;
-  if (minutes >= 1) return `${minutes} min ${Math.floor(seconds % 60)} s`;
+  if (minutes >= 1) return seconds % 60 === 0 ? `${minutes} min` : `${minutes} min ${Math.floor(seconds % 60)} s`;
   return `${Math.max(0, Math.floor(seconds))} s`;
 }
 

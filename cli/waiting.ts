@@ -57,7 +57,7 @@ export async function submitAndWait(call: WaitingCall, connection: Connection, s
         untilUnixSeconds: waitSeconds === undefined ? undefined : startedAt + waitSeconds,
         nowUnixSeconds: world.nowUnixSeconds,
         onView: (view) => live.show(view),
-        onRetry: (error) => live.talk(`${error.message}; trying again`),
+        onRetry: (error) => live.interrupted(error.message),
         signal,
       }),
     () =>

@@ -54,8 +54,10 @@ export async function waitForRound(
   const deadline = deadlineOf(first, options);
   using timer = signalAt(deadline, options.nowUnixSeconds);
   const signal = options.signal === undefined ? timer.signal : AbortSignal.any([timer.signal, options.signal]);
+  let last = first;
   for await (const body of connection.client.watchRound(digest, { signal, onRetry: options.onRetry })) {
     const view = checkRound(connection, digest, request, body);
+    last = view;
     options.onView?.(view);
     assertGoesOn(view, await provedFaults(connection, view), options.nowUnixSeconds());
     if (view.outcome === 'signed') return view;
@@ -63,7 +65,15 @@ export async function waitForRound(
   // Past its expiry no member signs it any more, whatever the coordinator does.
   if (options.signal?.aborted !== true && deadline >= first.expiresAtUnixSeconds)
     throw new RequesterError('expired', 'the request expired before enough members had approved');
-  throw new RequesterError('pending', 'the request is still pending');
+  throw new RequesterError('pending', `the request is still pending: ${missingText(last)}`);
+}
+
+function missingText({ sharings }: RoundView): string {
+  const missing = sharings.filter((sharing) => sharing.missing > 0);
+  if (missing.length === 0) return 'enough members have approved, and are not all connected';
+  return missing
+    .map((sharing) => `${sharing.of} lacks ${sharing.missing} of ${sharing.threshold} approvals`)
+    .join(', ');
 }
 
 /** The coordinator may show us no other round than that of our very submission, made by us earlier at most. */

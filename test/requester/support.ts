@@ -125,6 +125,7 @@ export function roundBody(
     request: request.envelope as Wire,
     outcome: 'pending',
     connected: [],
+    ready: [],
     out: [],
     attempts: [],
     signatures: [],

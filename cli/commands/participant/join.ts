@@ -5,6 +5,7 @@ import { defineCommand, flag, text } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 import type { Output } from '../../output.ts';
 import { untilInterrupted } from '../../interrupt.ts';
+import { LiveBlock } from '../../progress.ts';
 
 export const command = defineCommand({
   home: 'participant',
@@ -32,6 +33,7 @@ Then keep the daemon running: frostmark participant serve`,
     const { confirm } = await import('../../prompt.ts');
     const ca = await readAuthority(settings.ca);
     const passphraseFile = settings['passphrase-file'];
+    const progress = new Progress(output);
     const joined = await untilInterrupted(
       (signal) =>
         joinCeremony({
@@ -44,7 +46,7 @@ Then keep the daemon running: frostmark participant serve`,
             if (settings.yes !== true) await confirm('Make the key with this charter?', '--yes');
             return true;
           },
-          progress: (event) => tell(event, output),
+          progress: (event) => progress.tell(event),
           passphrase: passphraseFile === undefined ? {} : { file: passphraseFile },
           insecure: settings.insecure,
           ca,
@@ -58,26 +60,48 @@ Then keep the daemon running: frostmark participant serve`,
   },
 });
 
-function tell(event: JoinEvent, output: Output): void {
-  output.event({ event });
+/** Tells the steps of a ceremony: one line that changes for a person, and only what matters elsewhere. */
+class Progress {
+  readonly #output: Output;
+  readonly #block: LiveBlock | undefined;
+  #step: string | undefined;
+
+  constructor(output: Output) {
+    this.#output = output;
+    this.#block = output.isLive ? new LiveBlock(output.stderr) : undefined;
+  }
+
+  tell(event: JoinEvent): void {
+    this.#output.event({ event });
+    if (event.kind === 'waiting') this.#wait(event.step, event.for);
+    else this.#say(textOf(event));
+  }
+
+  #wait(step: string, names: readonly string[]): void {
+    const text = `${step}: waiting for ${names.join(', ')}`;
+    if (this.#block !== undefined) this.#block.draw([text]);
+    // People are waited for at the first step only; the others pass by themselves.
+    else if (step === 'hello' || step !== this.#step) this.#output.talk(text);
+    this.#step = step;
+  }
+
+  #say(text: string): void {
+    this.#block?.clear();
+    this.#output.talk(text);
+  }
+}
+
+function textOf(event: Exclude<JoinEvent, { readonly kind: 'waiting' }>): string {
   switch (event.kind) {
     case 'connected':
-      output.talk('connected to the coordinator');
-      return;
+      return 'connected to the coordinator';
     case 'disconnected':
-      output.talk(`disconnected (${event.reason}); trying again`);
-      return;
-    case 'waiting':
-      output.talk(`${event.step}: waiting for ${event.for.join(', ')}`);
-      return;
+      return `disconnected (${event.reason}); trying again`;
     case 'certified':
-      output.talk(`all members hold the certificate ${event.certificate.slice(0, 16)}…: the key is made`);
-      return;
+      return `all members hold the certificate ${event.certificate.slice(0, 16)}…: the key is made`;
     case 'signing':
-      output.talk(`signing ${event.documents.join(', ')}`);
-      return;
+      return `signing ${event.documents.join(', ')}`;
     case 'signed':
-      output.talk(`signed ${event.document}`);
-      return;
+      return `signed ${event.document}`;
   }
 }
