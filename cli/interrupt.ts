@@ -14,6 +14,8 @@ export async function untilInterrupted<T>(
   const controller = new AbortController();
   const interrupt = (): void => {
     if (controller.signal.aborted) process.exit(130);
+    // The terminal has just written ^C.
+    if (process.stderr.isTTY) process.stderr.write('\n');
     controller.abort();
   };
   for (const name of signals) process.on(name, interrupt);

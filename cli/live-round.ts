@@ -25,6 +25,7 @@ export class LiveRound implements Disposable {
     if (this.#block !== undefined) this.#block.draw(this.#lines(view));
     else for (const line of changes(this.#last, view, this.#now())) this.#output.talk(line);
     this.#last = view;
+    if (this.#isInterrupted) this.#talk('connected again');
     this.#isInterrupted = false;
   }
 

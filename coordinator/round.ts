@@ -19,6 +19,7 @@ import type { Group } from '../protocol/frost/group.ts';
 import type { Identifier } from '../protocol/frost/sharing.ts';
 import {
   startRound,
+  readyMembers,
   stepRound,
   type Fault,
   type RoundAttempt,
@@ -283,9 +284,16 @@ export class Round {
     return {
       ...bodyOf(this.request, this.#decisions.values(), this.#evidence, this.#closed),
       connected: this.#options.audience.connected(),
+      ready: this.#ready(),
       out: members.flatMap(([member, { out }]) => (out === undefined ? [] : [{ member, reason: out }])),
       attempts: [...(state?.attempts.values() ?? [])].slice(-maxShownAttempts).map(shownAttempt),
     };
+  }
+
+  #ready(): Identifier[] {
+    if (this.#open === undefined) return [];
+    const { prepared, subject, state } = this.#open;
+    return readyMembers(this.#contextOf(prepared, subject), state);
   }
 
   /** The frame that tells a member that the round is over; `undefined` while it is not. */
@@ -550,6 +558,7 @@ export function bodyOf(
     outcome: closed?.outcome ?? 'pending',
     decisions: [...decisions].map(({ envelope }) => envelope),
     connected: [],
+    ready: [],
     out: [],
     attempts: [],
     signatures: [...(closed?.signatures ?? [])],

@@ -28,8 +28,7 @@ function policyOf(name: string): string {
   if (members.find((member) => member.name === name)?.decides !== 'exec')
     return `rules:\n${development}  - action: ask\n`;
   const argv = JSON.stringify([process.execPath, rebuild, sources]);
-  const environment = JSON.stringify({ PATH: process.env['PATH'] ?? '' });
-  const exec = `{ run: ${argv}, env: ${environment}, timeout: 5m, same-user: accepted }`;
+  const exec = `{ run: ${argv}, timeout: 5m, same-user: accepted }`;
   return `rules:\n${development}  - match: { kind: release, channel: production }\n    action: exec\n    exec: ${exec}\n`;
 }
 

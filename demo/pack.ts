@@ -1,8 +1,8 @@
 /** Builds and packs the package from a copy of its sources in a fresh folder: the same sources give the same tarball. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
-import { basename, join, relative, sep } from 'node:path';
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 
 export interface Packed {
   readonly path: string;
@@ -19,11 +19,10 @@ export function packFresh(sources: string, folder: string): Packed {
   // npm keeps the file modes it finds: they must not depend on who builds.
   process.umask(0o022);
   const copy = join(folder, 'source');
-  mkdirSync(folder, { recursive: true });
-  cpSync(sources, copy, {
-    recursive: true,
-    filter: (from) => !leftOut.has(relative(sources, from).split(sep)[0] ?? ''),
-  });
+  mkdirSync(copy, { recursive: true });
+  for (const name of readdirSync(sources)) {
+    if (!leftOut.has(name)) cpSync(join(sources, name), join(copy, name), { recursive: true });
+  }
   symlinkSync(join(sources, 'node_modules'), join(copy, 'node_modules'), 'dir');
   tool('npm', ['run', 'build', '--silent'], copy);
   const name =
@@ -36,7 +35,9 @@ export function packFresh(sources: string, folder: string): Packed {
 }
 
 function tool(program: string, args: readonly string[], cwd: string): string {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd, encoding: 'utf8' });
+  // npm stands beside node, wherever that is; a policy's programs get a clean environment.
+  const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}` };
+  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd, env, encoding: 'utf8' });
   if (error !== undefined) throw error;
   if (status !== 0) throw new Error(`${program} ${args.join(' ')} failed: ${(stderr || stdout).trim()}`);
   return stdout;

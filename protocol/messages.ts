@@ -168,6 +168,8 @@ export const roundBody = Strict({
   decisions: Envelopes,
   /** Identifiers of members that are connected. */
   connected: Type.Array(IdentifierNumber, { maxItems: 256 }),
+  /** Those among them that approved and whose commitment waits for an attempt. */
+  ready: Type.Array(IdentifierNumber, { maxItems: 256 }),
   /** Members left out of this round, and why. */
   out: Type.Array(
     Strict({ member: IdentifierNumber, reason: Type.Union([Type.Literal('fault'), Type.Literal('losses')]) }),

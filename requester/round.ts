@@ -22,8 +22,6 @@ export interface RoundMember {
   readonly connected: boolean;
   /** Approved, and its commitment waits for an attempt; as the coordinator says. */
   readonly ready: boolean;
-  /** Approved, and its commitment waits for an attempt. */
-  readonly ready: boolean;
   /** Left out of the round, as the coordinator says; a fault is believed only with its evidence. */
   readonly out: 'fault' | 'losses' | undefined;
   /** The asker's own member: it may decide, and is in no signer set. */
@@ -144,7 +142,6 @@ function memberOf(member: Member, decision: Decision | undefined, body: RoundBod
     standing: decision === undefined ? 'undecided' : standings[decision.payload.decision],
     reason: decision?.payload.decision === 'refuse' ? decision.payload.reason : null,
     connected: body.connected.includes(member.identifier),
-    ready: body.ready.includes(member.identifier),
     ready: body.ready.includes(member.identifier),
     out: body.out.find((entry) => entry.member === Number(member.identifier))?.reason,
     keptOut,

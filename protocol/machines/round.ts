@@ -280,6 +280,13 @@ function takeAnswer(state: RoundState, answer: SignedAnswer): RoundStep {
   return { state: setPhase(next, answer.payload.attempt, 'closed'), effects: [] };
 }
 
+/** Who could sign at once: approved, connected, a commitment unused, no answer owed. */
+export function readyMembers(context: RoundContext, state: RoundState): Identifier[] {
+  return [...state.members].flatMap(([identifier, member]) =>
+    isReady(context, identifier, member) ? [identifier] : [],
+  );
+}
+
 function isReady(context: RoundContext, identifier: Identifier, member: RoundMember): boolean {
   return (
     member.decision === 'approve' &&

@@ -449,10 +449,15 @@ export class RoundNetwork {
     }
   }
 
-  private send<P>(signer: SimulatedSigner, kind: ToCoordinator['kind'], type: MessageType<P>, payload: P): undefined {
+  private send<P extends object>(
+    signer: SimulatedSigner,
+    kind: ToCoordinator['kind'],
+    type: MessageType<P>,
+    payload: P,
+  ): void {
     if (!signer.state.connected) return;
     const lie = this.faults.lie;
-    const said = lie === undefined ? payload : lie(kind, payload, signer);
+    const said = lie === undefined ? payload : lie(kind, payload as Record<string, unknown>, signer);
     if (said === undefined || kind === 'connected' || kind === 'disconnected') return;
     signer.outbox.push({ kind, envelope: sealMessage<unknown>(type, said, signer.person) });
   }

@@ -122,7 +122,7 @@ export function roundBody(
 ): RoundBody {
   return {
     digest: request.digest,
-    request: request.envelope as Wire,
+    request: request.envelope,
     outcome: 'pending',
     connected: [],
     ready: [],
