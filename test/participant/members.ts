@@ -237,3 +237,19 @@ export function openedFrames(world: World, participant: TestParticipant) {
     answers: participant.frames('answer').map(({ answer }) => openAnswer(answer, charter).payload),
   };
 }
+
+/** A journal whose appends go through `append`, to watch them or to let them fail. */
+export function hookedJournal(
+  real: Journal,
+  append: (record: { readonly type: string }, next: () => Promise<void>) => Promise<void>,
+): Journal {
+  return {
+    records: real.records,
+    get head() {
+      return real.head;
+    },
+    append: (record) => append(record as { readonly type: string }, () => real.append(record)),
+    close: () => real.close(),
+    [Symbol.asyncDispose]: () => real.close(),
+  };
+}

@@ -186,7 +186,10 @@ describe('shares on their way in (T19)', () => {
       'shares of two channels exchanged',
       (opened) => ({
         ...opened,
-        shares: opened.shares.map((share, index) => ({ ...share, take: opened.shares[1 - index]!.take })),
+        shares: opened.shares.map((share, index) => ({
+          ...share,
+          take: (load) => opened.shares[1 - index]!.take(load),
+        })),
       }),
     ],
     [
@@ -196,7 +199,7 @@ describe('shares on their way in (T19)', () => {
         return {
           ...opened,
           shares: opened.shares.map((share) =>
-            share.channel === 'production' ? { ...share, take: other.shares[0]!.take } : share,
+            share.channel === 'production' ? { ...share, take: (load) => other.shares[0]!.take(load) } : share,
           ),
         };
       },

@@ -1,0 +1,325 @@
+/** Programs that decide: what they get, what their end means, what they may cost, and what they cannot reach. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { RequestPayload } from '../../protocol/request.ts';
+import { listenForCommands } from '../../participant/control.ts';
+import { ExecRunner, type ExecResult, type ExecRule } from '../../participant/exec.ts';
+import type { Policy, PolicySubject } from '../../participant/policy.ts';
+import { scratch } from './members.ts';
+
+const subject = (requester = 'dave'): PolicySubject => ({
+  digest: '11'.repeat(32),
+  requester,
+  payload: { product: 'widget' } as RequestPayload,
+});
+const rule = (script: string, change: Partial<ExecRule> = {}): ExecRule => ({
+  place: 'policy.yaml:3',
+  run: ['/bin/sh', '-c', script],
+  timeoutSeconds: 20,
+  memoryBytes: undefined,
+  user: undefined,
+  sandbox: undefined,
+  ...change,
+});
+const policyOf = (...execs: ExecRule[]): Policy => ({
+  rules: execs.map((exec) => ({ place: exec.place, action: 'exec', reason: null, exec, matches: () => true })),
+  description: '',
+});
+
+async function runnerFor(...rules: ExecRule[]): Promise<ExecRunner> {
+  const runner = await ExecRunner.open(policyOf(...rules), () => undefined);
+  onTestFinished(() => {
+    runner.close();
+  });
+  return runner;
+}
+
+async function run(script: string, change: Partial<ExecRule> = {}): Promise<ExecResult> {
+  const exec = rule(script, change);
+  return (await runnerFor(exec)).run(exec, subject(), () => undefined);
+}
+
+describe('a program', () => {
+  it('approves with exit 0 and refuses with anything else; the last line of standard error is the reason', async () => {
+    expect(await run('exit 0')).toMatchObject({ action: 'approve', reason: null });
+    expect(await run('echo checking >&2; echo digests differ >&2; echo >&2; exit 3')).toEqual({
+      action: 'refuse',
+      reason: 'digests differ',
+      summary: 'exit 3',
+    });
+    expect(await run('exit 1')).toMatchObject({ action: 'refuse', reason: 'exit 1' });
+    expect(await run('kill -SEGV $$')).toMatchObject({ action: 'refuse', reason: 'ended by SIGSEGV' });
+    expect(await run('printf "no newline \\033[2J\\342\\200\\256" >&2; exit 1')).toMatchObject({
+      reason: 'no newline \\u{1b}[2J\\u{202e}',
+    });
+    expect(await run('yes x | head -c 5000000 >&2; echo enough >&2; exit 1')).toMatchObject({ reason: 'enough' });
+  });
+
+  it('that cannot be started decides nothing', async () => {
+    const exec = rule('');
+    const runner = await runnerFor(exec);
+    expect(await runner.run({ ...exec, run: ['/nowhere/program'] }, subject(), () => undefined)).toMatchObject({
+      action: 'ask',
+    });
+  });
+
+  it('gets the request on standard input, a clean environment, no shell, and an empty folder of its own that is gone afterwards', async () => {
+    process.env['FROSTMARK_TEST_SECRET'] = 'correct horse';
+    onTestFinished(() => {
+      delete process.env['FROSTMARK_TEST_SECRET'];
+    });
+    const out = await scratch();
+    const program = join(out, 'look');
+    await writeFile(
+      program,
+      `#!/bin/sh\ncat > ${out}/input\nenv | sort > ${out}/environment\nls -A > ${out}/files\npwd > ${out}/folder\necho "$@" > ${out}/arguments\nls -ld . | cut -c1-10 > ${out}/mode\ntouch left-behind\n`,
+    );
+    await chmod(program, 0o755);
+    const exec = rule('', { run: [program, '$HOME', '; rm -rf /'] });
+    expect(await (await runnerFor(exec)).run(exec, subject(), () => undefined)).toMatchObject({ action: 'approve' });
+    const read = (name: string) => readFile(join(out, name), 'utf8');
+    expect(JSON.parse(await read('input'))).toEqual({
+      digest: '11'.repeat(32),
+      requester: 'dave',
+      request: { product: 'widget' },
+    });
+    const folder = (await read('folder')).trim();
+    expect(
+      (await read('environment')).split('\n').filter((line) => !/^(PWD|OLDPWD|SHLVL|_)=/.test(line) && line !== ''),
+    ).toEqual([
+      `HOME=${folder}`,
+      'LANG=C.UTF-8',
+      'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      `TMPDIR=${folder}`,
+    ]);
+    expect([await read('files'), (await read('arguments')).trim(), (await read('mode')).trim()]).toEqual([
+      '',
+      '$HOME ; rm -rf /',
+      'drwx------',
+    ]);
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  it('ends with everything it started when its time is over (T32)', async () => {
+    const out = await scratch();
+    const started = Date.now();
+    const result = await run(`(sleep 30; touch ${out}/survived) & echo $! > ${out}/pid; sleep 30`, {
+      timeoutSeconds: 1,
+    });
+    expect(result).toMatchObject({ action: 'refuse', reason: 'it took longer than 1 seconds' });
+    expect(Date.now() - started).toBeLessThan(10_000);
+    const pid = Number(await readFile(join(out, 'pid'), 'utf8'));
+    await gone(pid);
+    expect(await readdir(out)).not.toContain('survived');
+  });
+
+  it('leaves nothing running behind, even when it ends well', async () => {
+    const out = await scratch();
+    expect(await run(`sleep 60 & echo $! > ${out}/pid; exit 0`)).toMatchObject({ action: 'approve' });
+    await gone(Number(await readFile(join(out, 'pid'), 'utf8')));
+  });
+
+  it('is killed when it and its children use too much memory together (T32)', async () => {
+    const hungry = `python3 -c "x = bytearray(120 * 2**20); import time; time.sleep(20)"`;
+    expect(await run(hungry, { memoryBytes: 60 * 2 ** 20 })).toMatchObject({
+      action: 'refuse',
+      reason: `it used more than ${60 * 2 ** 20} bytes of memory`,
+    });
+    const apart = `setsid sh -c '${hungry}' & wait`;
+    expect(await run(apart, { memoryBytes: 60 * 2 ** 20 })).toMatchObject({ action: 'refuse' });
+  });
+
+  it('waits its turn: two run at once, each requester has a bound, and what is over it is left to a person (T33)', async () => {
+    const gate = await scratch();
+    const exec = rule(`touch ${gate}/$$; while [ ! -e ${gate}/open ]; do sleep 0.05; done`);
+    const runner = await runnerFor(exec);
+    let started = 0;
+    const begin = (who: string) => runner.run(exec, subject(who), () => (started += 1));
+    const daves = Array.from({ length: 12 }, () => begin('dave'));
+    const erins = begin('erin');
+    // Two run and eight wait; the rest is not even tried.
+    expect(await Promise.all(daves.slice(10))).toMatchObject([{ action: 'ask' }, { action: 'ask' }]);
+    expect(started).toBe(2);
+    await writeFile(join(gate, 'open'), '');
+    expect(new Set((await Promise.all([...daves.slice(0, 10), erins])).map(({ action }) => action))).toEqual(
+      new Set(['approve']),
+    );
+    expect(started).toBe(11);
+  });
+
+  it('is killed when the daemon stops, and decides nothing', async () => {
+    const exec = rule('sleep 30');
+    const runner = await runnerFor(exec);
+    const waiting: Promise<ExecResult>[] = [];
+    await new Promise<void>((resolve) => {
+      let begun = 0;
+      for (let index = 0; index < 3; index++)
+        waiting.push(
+          runner.run(exec, subject(), () => {
+            begun += 1;
+            if (begun === 2) resolve();
+          }),
+        );
+    });
+    runner.close();
+    for (const result of await Promise.all(waiting))
+      expect(result).toMatchObject({ action: 'ask', summary: 'the daemon stopped' });
+  });
+});
+
+describe('a policy that cannot be carried out is refused at the start', () => {
+  const refusal = (change: Partial<ExecRule>) => ExecRunner.open(policyOf(rule('exit 0', change)), () => undefined);
+
+  it('for a program or a sandbox that is not there', async () => {
+    await expect(refusal({ run: ['/nowhere/program'] })).rejects.toMatchObject({ code: 'bad-policy' });
+    await expect(refusal({ run: ['no-such-program-in-the-path'] })).rejects.toMatchObject({ code: 'bad-policy' });
+    await expect(refusal({ sandbox: ['no-such-sandbox'] })).rejects.toMatchObject({ code: 'bad-policy' });
+  });
+
+  it('for a user that is not there, is root, or is the daemon’s own', async () => {
+    await expect(refusal({ user: 'no-such-user' })).rejects.toMatchObject({ code: 'bad-policy' });
+    await expect(refusal({ user: 'root' })).rejects.toMatchObject({ code: 'bad-policy' });
+  });
+
+  it('and says so in the log when the same user is accepted', async () => {
+    const lines: string[] = [];
+    await ExecRunner.open(policyOf(rule('exit 0')), (_level, event) => lines.push(event));
+    expect(lines).toEqual(['exec-same-user']);
+  });
+});
+
+const isRoot = process.getuid?.() === 0;
+const hasBwrap = spawnSync('bwrap', ['--ro-bind', '/', '/', '--unshare-all', 'true']).status === 0;
+if (!hasBwrap)
+  process.stderr.write(
+    'SKIPPED (T32): bwrap does not work on this machine, so the hostile build script was not run in it\n',
+  );
+
+/** A home with a passphrase file and a live control socket, as a hostile script would like to find it. */
+async function target(): Promise<{ folder: string; socket: string; approvals: string[]; attack: string }> {
+  const folder = await scratch();
+  const home = join(folder, 'home');
+  await mkdir(home, { mode: 0o700 });
+  await writeFile(join(home, 'secret'), 'correct horse\n', { mode: 0o600 });
+  const socket = join(home, 'control.sock');
+  const approvals: string[] = [];
+  const server = await listenForCommands(
+    socket,
+    (command) => {
+      approvals.push(command.command);
+      return Promise.reject(new Error('reached'));
+    },
+    () => undefined,
+  );
+  onTestFinished(() => server[Symbol.asyncDispose]());
+  // What a requester might put into a build script: each line says what it got, and the last that it got nothing.
+  const attack = [
+    `cat ${home}/secret >&2 2>/dev/null && echo read the passphrase >&2`,
+    `ls ${home} >/dev/null 2>&1 && echo listed the home >&2`,
+    `python3 -c 'import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect("${socket}"); s.send(b"{\\"command\\":\\"approve\\",\\"id\\":\\"11111111\\"}\\n"); s.recv(100)' 2>/dev/null && echo reached the control socket >&2`,
+    `cat /proc/${process.pid}/environ >/dev/null 2>&1 && echo read the environment of the daemon >&2`,
+    `head -c 1 /proc/${process.pid}/mem >/dev/null 2>&1 && echo opened the memory of the daemon >&2`,
+    `kill -0 ${process.pid} 2>/dev/null && echo could signal the daemon >&2`,
+    'echo nothing >&2; exit 1',
+  ].join('\n');
+  return { folder, socket, approvals, attack };
+}
+
+describe('a hostile build script (T32)', () => {
+  it('has its way as the same user: which is why a policy must say that it accepts that', async () => {
+    const { approvals, attack } = await target();
+    await run(attack);
+    expect(approvals).toEqual(['approve']);
+  });
+
+  it.skipIf(!hasBwrap && process.env['CI'] === undefined)(
+    'in a sandbox approves nothing and reads nothing',
+    async () => {
+      expect(hasBwrap).toBe(true);
+      const { approvals, attack } = await target();
+      const usr = ['bin', 'lib', 'lib64', 'sbin'].flatMap((name) => ['--symlink', `usr/${name}`, `/${name}`]);
+      const sandbox = [
+        'bwrap',
+        '--ro-bind',
+        '/usr',
+        '/usr',
+        ...usr,
+        '--proc',
+        '/proc',
+        '--dev',
+        '/dev',
+        '--bind',
+        '{folder}',
+        '/build',
+        '--chdir',
+        '/build',
+        '--unshare-all',
+        '--new-session',
+        '--die-with-parent',
+      ];
+      const result = await run(
+        `${attack.split('\n').slice(0, -1).join('\n')}\npwd >&2; touch made && echo nothing >&2; exit 1`,
+        { sandbox },
+      );
+      expect(result).toEqual({ action: 'refuse', reason: 'nothing', summary: 'exit 1' });
+      expect(approvals).toEqual([]);
+    },
+  );
+
+  it.skipIf(!isRoot)('as another user approves nothing and reads nothing', async () => {
+    const { approvals, attack } = await target();
+    const exec = rule(attack, { user: 'nobody' });
+    const result = await (await runnerFor(exec)).run(exec, subject(), () => undefined);
+    expect(result).toEqual({ action: 'refuse', reason: 'nothing', summary: 'exit 1' });
+    expect(approvals).toEqual([]);
+    expect((await readdir(tmpdir())).filter((name) => name.startsWith('frostmark-exec-'))).toEqual([]);
+  });
+
+  it.skipIf(!isRoot)('as another user runs in a folder of that user, and is killed with all it started', async () => {
+    const exec = rule(
+      'test "$(stat -c %u .)" = "$(id -u)" && test "$(stat -c %a .)" = 700 && test -z "$(id -Gn | tr -d "[:alpha:] ")" && touch here',
+    );
+    const runner = await runnerFor({ ...exec, user: 'nobody' });
+    expect(await runner.run({ ...exec, user: 'nobody' }, subject(), () => undefined)).toMatchObject({
+      action: 'approve',
+    });
+    const slow = rule('sleep 60 & sleep 60', { user: 'nobody', timeoutSeconds: 1 });
+    expect(await runner.run(slow, subject(), () => undefined)).toMatchObject({ action: 'refuse' });
+    expect(
+      execFileSync('sh', ['-c', 'ps -u nobody -o args= | grep -c "[s]leep 60" || true'], { encoding: 'utf8' }).trim(),
+    ).toBe('0');
+  });
+
+  it.skipIf(!isRoot)('may not be given another user by a daemon that cannot become one', async () => {
+    const folder = await scratch();
+    const program = join(folder, 'check.mjs');
+    const { compile } = await import('../home/support.ts');
+    const compiled = await compile('test/participant/programs/exec-user.ts', folder);
+    await chmod(folder, 0o755);
+    expect((await stat(compiled)).isFile()).toBe(true);
+    const { stdout } = spawnSync(
+      'setpriv',
+      ['--reuid=nobody', '--regid=nogroup', '--clear-groups', process.execPath, compiled],
+      { encoding: 'utf8' },
+    );
+    expect(stdout, program).toContain('bad-policy');
+    expect(stdout).toContain('needs root or CAP_SETUID');
+  });
+});
+
+/** Resolves when no process has this id any more. */
+async function gone(pid: number): Promise<void> {
+  for (let tries = 0; tries < 500; tries++) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`process ${pid} lives`);
+}

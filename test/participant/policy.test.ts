@@ -1,0 +1,209 @@
+/** The policy: which rule wins, what it takes to approve production, and what its file may say. */
+import { describe, expect, it } from 'vitest';
+import type { RequestPayload } from '../../protocol/request.ts';
+import type { ExecRunner } from '../../participant/exec.ts';
+import {
+  askAlways,
+  decodePolicy,
+  globMatches,
+  judgeBy,
+  loadPolicy,
+  type Policy,
+  type PolicySubject,
+} from '../../participant/policy.ts';
+
+const payload: RequestPayload = {
+  groupKey: 'A'.repeat(43),
+  certificate: '00'.repeat(32),
+  kind: 'release',
+  channel: 'development',
+  formats: ['native'],
+  artifacts: [
+    { name: 'widget-1.0.0.tgz', size: 1, sha256: '00'.repeat(32), sha512: '00'.repeat(64) },
+    { name: 'widget-1.0.0.sbom', size: 1, sha256: '00'.repeat(32), sha512: '00'.repeat(64) },
+  ],
+  documents: [],
+  product: 'widget',
+  release: '1.0.0',
+  source: { repo: 'https://git.example.org/widget', ref: 'refs/tags/v1.0.0', commit: '0'.repeat(40) },
+  note: null,
+  createdAt: '2026-11-22T08:00:00Z',
+};
+const subject = (change: Partial<RequestPayload> = {}, requester = 'dave'): PolicySubject => ({
+  digest: '11'.repeat(32),
+  requester,
+  payload: { ...payload, ...change },
+});
+const policy = (text: string): Policy => decodePolicy(new TextEncoder().encode(text), 'policy.yaml');
+const noRunner = undefined as unknown as ExecRunner;
+const actionOf = async (text: string, of: PolicySubject): Promise<string> =>
+  (await judgeBy(policy(text), noRunner)(of, () => undefined)).action;
+const rule = (match: string, action = 'approve'): string => `rules:\n  - match: { ${match} }\n    action: ${action}\n`;
+
+describe('a policy', () => {
+  it('leaves everything to a person when there is none, or no rule matches', async () => {
+    expect(await judgeBy(askAlways, noRunner)(subject(), () => undefined)).toMatchObject({ action: 'ask' });
+    expect(await actionOf('rules: []', subject())).toBe('ask');
+    expect(await actionOf(rule('channel: nightly'), subject())).toBe('ask');
+  });
+
+  it('takes the first rule that matches, with its reason and place', async () => {
+    const text =
+      'rules:\n  - match: { requester: erin }\n    action: refuse\n    reason: erin is on holiday\n  - action: ask\n  - action: approve\n';
+    const judge = judgeBy(policy(text), noRunner);
+    expect(await judge(subject({}, 'erin'), () => undefined)).toEqual({
+      action: 'refuse',
+      reason: 'erin is on holiday',
+      rule: 'policy.yaml:2: refuse',
+    });
+    expect(await judge(subject(), () => undefined)).toMatchObject({ action: 'ask', rule: 'policy.yaml:5: ask' });
+  });
+
+  it.each<[string, string, Partial<RequestPayload>, string?]>([
+    ['channel', 'channel: development', {}],
+    ['one of several channels', 'channel: [nightly, dev*]', {}],
+    ['requester', 'requester: [erin, dave]', {}],
+    ['product', 'product: widget', {}],
+    ['repository', 'repo: "https://git.example.org/*"', {}],
+    ['ref', 'ref: refs/tags/v?.*', {}],
+    ['every artifact name', 'artifacts: ["*.tgz", "*.sbom"]', {}],
+    ['kind', 'kind: release', {}],
+    ['production, named', 'channel: production', { channel: 'production' }],
+    ['requesters, named', 'kind: requesters, channel: production', { kind: 'requesters', channel: 'production' }],
+  ])('approves by %s', async (_what, match, change) => {
+    expect(await actionOf(rule(match), subject(change))).toBe('approve');
+  });
+
+  it.each<[string, string, Partial<RequestPayload>, string?]>([
+    ['another channel', 'channel: production', {}],
+    ['another requester', 'requester: erin', {}],
+    ['a requester that only begins so', 'requester: dav', {}],
+    ['another product', 'product: gadget', {}],
+    ['no product', 'product: "*"', { product: null }],
+    [
+      'another repository',
+      'repo: "https://git.example.org/widget"',
+      { source: { repo: 'https://git.example.org/widget.evil', ref: null, commit: '0'.repeat(40) } },
+    ],
+    ['no source', 'repo: "*"', { source: null }],
+    ['no ref', 'ref: "*"', { source: { repo: 'x', ref: null, commit: '0'.repeat(40) } }],
+    ['one artifact of many', 'artifacts: "*.tgz"', {}],
+    ['no artifacts at all', 'artifacts: "*"', { artifacts: [] }],
+    ['production by a rule without channel (T33)', '', { channel: 'production' }],
+    ['production by a pattern (T33)', 'channel: "*"', { channel: 'production' }],
+    ['a document by a rule without kind (T33)', 'channel: production', { kind: 'requesters', channel: 'production' }],
+    ['a delegation by a rule without kind (T33)', 'channel: production', { kind: 'delegation', channel: 'production' }],
+    [
+      'a document by a rule for releases',
+      'kind: release, channel: production',
+      { kind: 'delegation', channel: 'production' },
+    ],
+  ])('does not approve %s', async (_what, match, change) => {
+    expect(await actionOf(rule(match), subject(change))).toBe('ask');
+  });
+
+  it('refuses production with a rule that does not name it: only approving needs the name', async () => {
+    expect(await actionOf(rule('', 'refuse'), subject({ channel: 'production' }))).toBe('refuse');
+    expect(await actionOf(rule('', 'refuse'), subject({ kind: 'delegation', channel: 'production' }))).toBe('refuse');
+  });
+});
+
+describe('a pattern', () => {
+  it.each([
+    ['*', ''],
+    ['*', 'a/b'],
+    ['a*c', 'abc'],
+    ['a*c', 'ac'],
+    ['*a*b*', 'xaybz'],
+    ['a?c', 'abc'],
+    ['?', '😀'],
+    ['a.c', 'a.c'],
+    ['**', 'x'],
+  ])('%s fits %j', (pattern, text) => {
+    expect(globMatches(pattern, text)).toBe(true);
+  });
+
+  it.each([
+    ['', 'a'],
+    ['a', ''],
+    ['a?', 'a'],
+    ['a*c', 'abd'],
+    ['a.c', 'abc'],
+    ['*.tgz', 'a.tgz.exe'],
+    ['[ab]', 'a'],
+    ['A', 'a'],
+  ])('%s does not fit %j', (pattern, text) => {
+    expect(globMatches(pattern, text)).toBe(false);
+  });
+
+  it('costs little even when it is full of stars', () => {
+    expect(globMatches(`${'*a'.repeat(100)}b`, 'a'.repeat(500))).toBe(false);
+  });
+});
+
+describe('a policy file', () => {
+  const exec = (fields: string): string => `rules:\n  - action: exec\n    exec: { ${fields} }\n`;
+  it('says how a program runs', () => {
+    const [first] = policy(
+      exec('run: [/bin/true, --all], timeout: 90s, memory: 512MiB, sandbox: [bwrap, --ro-bind, /, /]'),
+    ).rules;
+    expect(first!.exec).toEqual({
+      place: 'policy.yaml:3',
+      run: ['/bin/true', '--all'],
+      timeoutSeconds: 90,
+      memoryBytes: 512 * 2 ** 20,
+      user: undefined,
+      sandbox: ['bwrap', '--ro-bind', '/', '/'],
+    });
+    expect(policy(exec('run: [x], user: builder')).rules[0]!.exec).toMatchObject({
+      user: 'builder',
+      timeoutSeconds: 600,
+      memoryBytes: undefined,
+    });
+    expect(policy(exec('run: [x], same-user: accepted')).rules[0]!.exec).toMatchObject({
+      user: undefined,
+      sandbox: undefined,
+    });
+  });
+
+  it.each([
+    ['rules: 5', 1, 'must be a list'],
+    ['- a', 1, 'must be a mapping'],
+    ['rule: []', 1, 'unknown field "rule"'],
+    ['rules:\n  - action: aprove', 2, 'action must be one of'],
+    ['rules:\n  - match: {}', 2, 'action must be one of'],
+    ['rules:\n  - action: ask\n    mach: {}', 3, 'unknown field "mach"'],
+    ['rules:\n  - action: approve\n    match: { chanel: x }', 3, 'unknown field "chanel"'],
+    ['rules:\n  - action: approve\n    match: [x]', 3, 'must be a mapping'],
+    ['rules:\n  - action: approve\n    match: { channel: 7 }', 3, 'must be a text'],
+    ['rules:\n  - action: approve\n    match: { channel: [] }', 3, 'must not be empty'],
+    ['rules:\n  - action: approve\n    match: { kind: relase }', 3, 'kind must be one of'],
+    ['rules:\n  - action: refuse\n    reason: ""', 3, 'must be a text'],
+    ['rules:\n  - action: approve\n    exec: { run: [x], same-user: accepted }', 3, 'action exec needs exec'],
+    ['rules:\n  - action: exec', 2, 'action exec needs exec'],
+    [exec('same-user: accepted'), 3, 'run must be a list'],
+    [exec('run: "rm -rf /", same-user: accepted'), 3, 'no shell'],
+    [exec('run: [], same-user: accepted'), 3, 'must not be empty'],
+    [exec('run: [x]'), 3, 'same-user: accepted'],
+    [exec('run: [x], user: a, same-user: accepted'), 3, 'same-user: accepted'],
+    [exec('run: [x], user: a, sandbox: [b]'), 3, 'same-user: accepted'],
+    [exec('run: [x], same-user: true'), 3, 'can only be accepted'],
+    [exec('run: [x], same-user: accepted, timeout: 5'), 3, 'timeout must be'],
+    [exec('run: [x], same-user: accepted, timeout: 90d'), 3, 'timeout must be'],
+    [exec('run: [x], same-user: accepted, memory: 5GB'), 3, 'memory must be'],
+    [exec('run: ["a\\0b"], same-user: accepted'), 3, 'zero byte'],
+    ['rules:\n  - action: ask\n    action: approve', 3, ''],
+    ['rules: &a []\nmore: *a', 1, ''],
+    ['rules: [', 1, ''],
+  ])('%j is refused with its line', (text, line, message) => {
+    expect(() => policy(text)).toThrow(
+      expect.objectContaining({ code: 'bad-policy', file: 'policy.yaml', ...(message === '' ? {} : { line }) }),
+    );
+    if (message !== '') expect(() => policy(text)).toThrow(message);
+  });
+
+  it('with too many rules is refused, and one that is not there', async () => {
+    expect(() => policy(`rules:\n${'  - action: ask\n'.repeat(501)}`)).toThrow('at most 500 rules');
+    await expect(loadPolicy('/nowhere/policy.yaml')).rejects.toMatchObject({ code: 'missing' });
+  });
+});

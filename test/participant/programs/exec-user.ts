@@ -1,0 +1,20 @@
+/** Opens a policy that runs a program as another user, and prints what that came to. */
+import { ExecRunner } from '../../../participant/exec.ts';
+
+const exec = {
+  place: 'policy.yaml:3',
+  run: ['/bin/true'],
+  timeoutSeconds: 1,
+  memoryBytes: undefined,
+  user: 'daemon',
+  sandbox: undefined,
+};
+try {
+  await ExecRunner.open(
+    { rules: [{ place: '', action: 'exec', reason: null, exec, matches: () => true }], description: '' },
+    () => undefined,
+  );
+  process.stdout.write('opened\n');
+} catch (error) {
+  process.stdout.write(`${(error as { code: string }).code}: ${(error as Error).message}\n`);
+}
