@@ -99,6 +99,7 @@ describe('the name of an attempt', () => {
       [with_([{ hiding: one.binding, binding: one.hiding }, two]), second, third],
       [with_([one]), second, third],
       [{ ...first, member: third.member }, second, { ...third, member: first.member }],
+      [first, { ...second, member: third.member }],
     ];
     expect(new Set([id, ...lists.map((list) => attemptId(subject, list))]).size).toBe(lists.length + 1);
   });
