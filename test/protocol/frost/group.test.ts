@@ -372,6 +372,9 @@ describe('libsodium', () => {
       ]),
     );
 
+  /** A word instead of the whole module, which takes a test runner half a minute to print. */
+  const started = (): string => 'started';
+
   test('is refused when its functions are JavaScript', async () => {
     const asJavaScript = loadChanged((exported) =>
       mapFunctions(
@@ -381,7 +384,7 @@ describe('libsodium', () => {
             f(...args),
       ),
     );
-    await expect(asJavaScript).rejects.toThrow(code('no-webassembly'));
+    await expect(asJavaScript.then(started)).rejects.toThrow(code('no-webassembly'));
   });
 
   test('is refused when its stack is not where the residue is wiped', async () => {
@@ -394,9 +397,9 @@ describe('libsodium', () => {
         return { ...seen, [name]: (size: number) => malloc(size + bytes) + bytes };
       });
     for (const bytes of [-65_536, -1024, 1040, 16_384, 65_536]) {
-      await expect(displaced(bytes), `${bytes}`).rejects.toThrow(code('unexpected-library'));
+      await expect(displaced(bytes).then(started), `${bytes}`).rejects.toThrow(code('unexpected-library'));
     }
-    await expect(displaced(0)).resolves.toBeDefined();
+    await expect(displaced(0).then(started)).resolves.toBe('started');
   });
 
   test('agrees with noble on the generator', () => {
