@@ -13,7 +13,6 @@ import {
   type CeremonyState,
 } from '../protocol/machines/ceremony.ts';
 import { codeOf, messageOf, ParticipantError } from './errors.ts';
-import type { TSchema } from '../protocol/schema.ts';
 import type { Log } from './log.ts';
 import type { Agreement } from './member-home.ts';
 import { openCeremonyOf, type Records, type StoredShare } from './records.ts';

@@ -1,5 +1,6 @@
 /** The documents under the group's key that this member has verified, newest only: genesis, requesters, delegations. */
 import { openGroupDocuments, type HeldDelegation } from '../client/group.ts';
+import type { Envelope } from '../protocol/envelope.ts';
 import type { Epoch } from '../protocol/epoch.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { production } from '../protocol/charter.ts';
@@ -7,7 +8,6 @@ import type { Requesters } from '../protocol/requesters.ts';
 import { parseTime } from '../verifier/time.ts';
 import { ParticipantError } from './errors.ts';
 import type { HeldDocuments, MemberHome } from './member-home.ts';
-import { wire, type WireEnvelope } from './wire.ts';
 
 /** What `Documents` keeps on disk. */
 export type DocumentStore = Pick<MemberHome, 'documents' | 'writeDocuments' | 'records'>;
@@ -124,13 +124,13 @@ function newerRequesters(
 }
 
 /** Of each channel the one that ends last, in a stable order. */
-function newestDelegations(delegations: readonly HeldDelegation[]): WireEnvelope[] {
+function newestDelegations(delegations: readonly HeldDelegation[]): Envelope[] {
   const newest = new Map<string, HeldDelegation>();
   for (const candidate of delegations) {
     const known = newest.get(candidate.channel);
     if (known === undefined || endOf(candidate) > endOf(known)) newest.set(candidate.channel, candidate);
   }
-  return [...newest.values()].map(({ envelope }) => wire(envelope));
+  return [...newest.values()].map(({ envelope }) => envelope);
 }
 
 function endOf({ delegation }: HeldDelegation): number {

@@ -37,7 +37,6 @@ import type { Log } from './log.ts';
 import type { Judge } from './policy.ts';
 import type { Records } from './records.ts';
 import type { TakenNonces, Vault } from './vault.ts';
-import { wire } from './wire.ts';
 
 /** What every round of one member shares. */
 export interface RoundHost {
@@ -503,17 +502,17 @@ export class Round {
             recorded = true;
             break;
           case 'send-decision':
-            send({ type: 'decision', decision: wire(this.#seal(decisionMessage, effect.decision)) });
+            send({ type: 'decision', decision: this.#seal(decisionMessage, effect.decision) });
             break;
           case 'send-commitment':
-            send({ type: 'commitment', commitment: wire(this.#seal(commitmentMessage, effect.commitment)) });
+            send({ type: 'commitment', commitment: this.#seal(commitmentMessage, effect.commitment) });
             break;
           case 'send-share':
-            send({ type: 'share', share: wire(this.#seal(shareMessage, effect.share)) });
+            send({ type: 'share', share: this.#seal(shareMessage, effect.share) });
             break;
           case 'send-answer':
             this.#logAnswer(effect.answer.answer, effect.answer.code);
-            send({ type: 'answer', answer: wire(this.#seal(answerMessage, effect.answer)) });
+            send({ type: 'answer', answer: this.#seal(answerMessage, effect.answer) });
             break;
           case 'wipe':
             vault.wipe(effect.slot);

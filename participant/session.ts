@@ -43,7 +43,6 @@ import { unixSeconds, type Agreement, type HeldDocuments, type MemberHome } from
 import type { Judge } from './policy.ts';
 import { Rounds, type RoundFrame } from './rounds.ts';
 import type { Vault } from './vault.ts';
-import { wire } from './wire.ts';
 
 export type SessionEvent =
   | { readonly kind: 'connected' }
@@ -238,7 +237,7 @@ export class Session {
       storeCertificate: (made) => home.writeCertificate(made),
       storeEvidence: (evidence) => home.writeEvidence(evidence),
       send: (message) => {
-        this.#send({ type: 'ceremony', message: wire(message) });
+        this.#send({ type: 'ceremony', message: message });
       },
       progress: (step, waitingFor) => {
         this.#options.progress({ kind: 'waiting', step, for: waitingFor });
@@ -307,7 +306,7 @@ export class Session {
     this.#options.progress({ kind: 'connected' });
     this.#sayHolding();
     if (this.#live === undefined) {
-      for (const message of this.#ceremony.said()) this.#send({ type: 'ceremony', message: wire(message) });
+      for (const message of this.#ceremony.said()) this.#send({ type: 'ceremony', message: message });
       this.#chore('find-certificate', () => this.#findCertificate());
     } else this.#live.rounds.connected();
   }
@@ -448,7 +447,7 @@ export class Session {
     await this.#client.putGroup(charter.hash, {
       charter: encodeBase64(charter.bytes),
       certificate: encodeBase64(certificate.bytes),
-      stored: stored.map(wire),
+      stored: stored,
       genesis,
       requesters,
       delegations,
@@ -535,9 +534,9 @@ function asksFor(request: Request, name: string, content: Uint8Array): boolean {
 
 function documentOf(kind: RequestKind, envelope: Envelope): HeldDocuments {
   return {
-    genesis: kind === 'genesis' ? wire(envelope) : null,
-    requesters: kind === 'requesters' ? wire(envelope) : null,
-    delegations: kind === 'delegation' ? [wire(envelope)] : [],
+    genesis: kind === 'genesis' ? envelope : null,
+    requesters: kind === 'requesters' ? envelope : null,
+    delegations: kind === 'delegation' ? [envelope] : [],
   };
 }
 

@@ -24,7 +24,6 @@ import type { Judge } from '../../participant/policy.ts';
 import { Records } from '../../participant/records.ts';
 import { Rounds, type RoundFrame } from '../../participant/rounds.ts';
 import { Vault } from '../../participant/vault.ts';
-import { wire } from '../../participant/wire.ts';
 import { liveGroup, releaseRequest, type LiveGroup } from '../harness/round-network.ts';
 import type { CharterPlan, Person } from '../harness/people.ts';
 import type { Request, RequestPayload } from '../../protocol/request.ts';
@@ -170,9 +169,9 @@ export async function makeParticipant(
       documentSigned: async (request, envelope) => {
         const { kind } = request.payload;
         await documents.adopt({
-          genesis: kind === 'genesis' ? wire(envelope) : null,
-          requesters: kind === 'requesters' ? wire(envelope) : null,
-          delegations: kind === 'delegation' ? [wire(envelope)] : [],
+          genesis: kind === 'genesis' ? envelope : null,
+          requesters: kind === 'requesters' ? envelope : null,
+          delegations: kind === 'delegation' ? [envelope] : [],
         });
       },
       log: (level, event, fields) => {
@@ -210,11 +209,11 @@ export function release(world: World, change: Partial<RequestPayload> = {}, chan
 }
 
 export function requestFrame(request: Request, decisions: readonly Envelope[] = []): RoundFrame {
-  return { type: 'request', request: wire(request.envelope), decisions: decisions.map(wire) };
+  return { type: 'request', request: request.envelope, decisions: decisions };
 }
 
 export function packageFrame(request: Request, commitments: readonly Envelope[], stage = 1): RoundFrame {
-  return { type: 'package', requestDigest: request.digest, stage, commitments: commitments.map(wire) };
+  return { type: 'package', requestDigest: request.digest, stage, commitments: commitments };
 }
 
 /** A commitment as its sender would sign it with something changed. */

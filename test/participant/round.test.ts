@@ -16,7 +16,6 @@ import { encodeCanonicalJson } from '../../verifier/json.ts';
 import { delegationPayloadType } from '../../verifier/delegation.ts';
 import { requestersMessage } from '../../protocol/requesters.ts';
 import type { Journal } from '../../participant/journal.ts';
-import { wire } from '../../participant/wire.ts';
 import { publicGroup } from '../harness/ceremony-network.ts';
 import { person } from '../harness/people.ts';
 import { quorumSign } from '../requester/support.ts';
@@ -472,7 +471,7 @@ describe('a package', () => {
     const signature = quorumSign(world.live, 'production', preAuthEncoding(type, nobody));
     await participant.documents.adopt({
       genesis: null,
-      requesters: wire(encodeEnvelope(type, nobody, '', signature)),
+      requesters: encodeEnvelope(type, nobody, '', signature),
       delegations: [],
     });
     await participant.receive(packageFrame(request, [participant.lastCommitment(), commitmentOf(world, request, 2)]));
@@ -519,12 +518,12 @@ describe('a request', () => {
     const changed = Buffer.from(envelope.payload, 'base64').toString().replace('tool', 'fool');
     await participant.receive({
       type: 'request',
-      request: wire({ ...envelope, payload: Buffer.from(changed).toString('base64') }),
+      request: { ...envelope, payload: Buffer.from(changed).toString('base64') },
       decisions: [],
     });
     await participant.receive({
       type: 'request',
-      request: wire({ ...envelope, signatures: [{ ...envelope.signatures[0], keyid: person('eve').key }] }),
+      request: { ...envelope, signatures: [{ ...envelope.signatures[0], keyid: person('eve').key }] },
       decisions: [],
     });
     expect(participant.rounds.list(true)).toEqual([]);
@@ -688,10 +687,10 @@ describe('the coordinator’s word (T34)', () => {
     expect(participant.rounds.show(request.digest).decisions.map(({ member }) => member)).toEqual(['a-2']);
     await participant.receive({
       type: 'decision',
-      decision: wire(decision(world, request, 2, { decision: 'refuse', serial: 3, reason: 'no' })),
+      decision: decision(world, request, 2, { decision: 'refuse', serial: 3, reason: 'no' }),
     });
     // An older one again changes nothing.
-    await participant.receive({ type: 'decision', decision: wire(decision(world, request, 2, { serial: 2 })) });
+    await participant.receive({ type: 'decision', decision: decision(world, request, 2, { serial: 2 }) });
     expect(participant.rounds.show(request.digest)).toMatchObject({
       decisions: [{ member: 'a-2', decision: 'refuse', reason: 'no' }],
       quorum: [{ approved: [], open: ['a-1', 'a-3'] }],
@@ -846,7 +845,7 @@ describe('documents', () => {
     const version = (number: number) => encodeCanonicalJson({ version: number, requesters: [] });
     const type = requestersMessage.payloadType;
     const signed = (bytes: Uint8Array) =>
-      wire(encodeEnvelope(type, bytes, '', quorumSign(world.live, 'production', preAuthEncoding(type, bytes))));
+      encodeEnvelope(type, bytes, '', quorumSign(world.live, 'production', preAuthEncoding(type, bytes)));
     const participant = await makeParticipant(world, 1, { ...served(version(2), version(3)), judge: approveAll });
     const adopt = (requesters: ReturnType<typeof signed>) =>
       participant.documents.adopt({ genesis: null, requesters, delegations: [] });
@@ -896,7 +895,7 @@ describe('documents', () => {
     await participant.documents.adopt({
       genesis: null,
       requesters: null,
-      delegations: [wire(encodeEnvelope(delegationPayloadType, first, '', signature))],
+      delegations: [encodeEnvelope(delegationPayloadType, first, '', signature)],
     });
     const request = documentRequest(world, 'delegation', renewal);
     await participant.receive(requestFrame(request));
