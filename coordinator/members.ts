@@ -191,8 +191,10 @@ export class Members {
       if (moved)
         this.#options.store.appendLazily({ type: 'journal', charter: charter.hash, member: identifier, journal });
     } catch (error) {
-      if (error instanceof ProtocolError) connection.close(closeCodes.rolledBack, error.message.slice(0, 120));
-      throw error;
+      if (!(error instanceof ProtocolError)) throw error;
+      const { code, message } = error;
+      connection.send({ type: 'error', code, message });
+      connection.close(closeCodes.rolledBack, code);
     }
   }
 }

@@ -313,7 +313,11 @@ export class Round {
   async #run(): Promise<void> {
     try {
       await Promise.resolve(); // what comes in one turn is one batch
-      while (this.#queue.length > 0) await this.#perform(this.#step(this.#queue.splice(0)));
+      while (this.#queue.length > 0) {
+        const before = this.#open?.state;
+        const effects = this.#step(this.#queue.splice(0));
+        await this.#perform(effects, effects.length > 0 || this.#open?.state !== before);
+      }
     } catch (error) {
       // A store that failed stops the coordinator; anything else is our own fault and must not take other rounds along.
       if (!isFatal(error)) this.#options.log('error', 'round-failed', { round: this.digest, failure: String(error) });
@@ -339,7 +343,7 @@ export class Round {
   }
 
   /** Everything that must outlive a crash first, in one batch; then everything that others see, in order. */
-  async #perform(effects: readonly Effect[]): Promise<void> {
+  async #perform(effects: readonly Effect[], isChanged: boolean): Promise<void> {
     const stored = effects.map((effect) => this.#recordsOf(effect));
     const records = stored.flatMap((one) => one.records);
     if (records.length > 0)
@@ -349,7 +353,7 @@ export class Round {
       );
     stored.forEach((one) => one.apply());
     effects.forEach((effect) => this.#show(effect));
-    if (effects.length > 0) this.touch();
+    if (isChanged) this.touch();
     if (this.#closed !== undefined) this.#end();
   }
 
