@@ -4,18 +4,7 @@ import { memberByKey, type Charter, type Member } from './charter.ts';
 import { defineMessage, openMessage, type Envelope, type MessageType, type PayloadOf } from './envelope.ts';
 import { ProtocolError } from './errors.ts';
 import { maxChannels, maxMembers, maxReasonCharacters } from './limits.ts';
-import {
-  Hash,
-  Hex,
-  IdentifierNumber,
-  Name,
-  Nullable,
-  Strict,
-  Text,
-  Type,
-  type Static,
-  type TSchema,
-} from './schema.ts';
+import { Hash, Hex, IdentifierNumber, Name, Nullable, Strict, Text, Type } from './schema.ts';
 
 const code = 'bad-ceremony-message';
 const maxCeremonyBytes = 1024 * 1024;

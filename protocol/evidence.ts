@@ -100,10 +100,10 @@ export function wrongShareEvidence(
     kind: 'wrong-share',
     charter: encodeBase64(epoch.charter.bytes),
     certificate: encodeBase64(epoch.certificate.bytes),
-    request: request as Static<typeof EnvelopeSchema>,
+    request,
     documents: documents.map(encodeBase64),
-    commitments: [...commitments] as Static<typeof EnvelopeSchema>[],
-    share: share as Static<typeof EnvelopeSchema>,
+    commitments: [...commitments],
+    share,
   };
 }
 
@@ -111,7 +111,7 @@ export function badCommitmentEvidence(charter: Charter, commitment: Envelope): E
   return {
     kind: 'bad-commitment',
     charter: encodeBase64(charter.bytes),
-    commitment: commitment as Static<typeof EnvelopeSchema>,
+    commitment,
   };
 }
 
@@ -120,7 +120,7 @@ export function ceremonyEvidence(charter: Charter, messages: readonly Envelope[]
   return {
     kind: 'ceremony',
     charter: encodeBase64(charter.bytes),
-    messages: [...messages] as Static<typeof EnvelopeSchema>[],
+    messages: [...messages],
   };
 }
 

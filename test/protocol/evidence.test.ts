@@ -303,9 +303,8 @@ describe('an honest member cannot be framed', () => {
       [0, 1],
       [0, 2],
       [1, 2],
-      [0, 0],
     ].flatMap(([a, b]) => held[a!]!.flatMap((one) => held[b!]!.map((two) => [one, two])));
-    const lists = [...pairs, held.flat(), held[0]!.slice(0, 1)];
+    const lists = [...pairs, held.flat(), held[0]!, held[0]!.slice(0, 2), held[0]!.slice(0, 1)];
     let judged = 0;
     for (const { shares } of sessions) {
       for (const envelope of shares) {
@@ -320,7 +319,7 @@ describe('an honest member cannot be framed', () => {
         ).toBe('bad-evidence');
       }
     }
-    expect(judged).toBeGreaterThan(100);
+    expect(judged).toBeGreaterThan(80);
   });
 
   it('by its share under a commitment that its co-signer changed afterwards, or that holds no point (T6)', () => {
@@ -384,7 +383,8 @@ describe('an honest member cannot be framed', () => {
     expect(again.activated()).toHaveLength(3);
     expect(all.some(({ kind }) => kind === 'abort')).toBe(true);
     let judged = 0;
-    for (const who of people) {
+    // The one that restarted, and one that saw it happen.
+    for (const who of people.slice(0, 2)) {
       const own = all.filter(({ from }) => from.name === who.name);
       for (const [index, one] of own.entries())
         for (const two of own.slice(index)) {
@@ -394,7 +394,7 @@ describe('an honest member cannot be framed', () => {
           );
         }
     }
-    expect(judged).toBeGreaterThan(300);
+    expect(judged).toBeGreaterThan(200);
     const [a, b] = [said('commit', 'admin-1'), said('reveal', 'admin-2')];
     expect(refusalOf(() => judge(ceremonyEvidence(charter, [a, b]))).message).toContain('not of one member');
   });
