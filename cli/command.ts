@@ -1,5 +1,5 @@
 /** What one command of `frostmark` is: its arguments, flags, help, and what it does. */
-import type { Home, Role } from '../home/home.ts';
+import type { Role } from '../home/home.ts';
 import type { SettingKind, Settings } from '../home/config.ts';
 import type { Output, TextStream } from './output.ts';
 
@@ -75,5 +75,3 @@ export interface AnyCommand extends Omit<CommandSpec<OptionSpecs>, 'run'> {
 export function defineCommand<const O extends OptionSpecs>(spec: CommandSpec<O>): AnyCommand {
   return { ...spec, run: (call) => spec.run(call as Call<O>) };
 }
-
-export type { Home };

@@ -15,7 +15,7 @@ import { CommandError, type CommandErrorCode } from './errors.ts';
  * 4 not authenticated or not allowed; 5 still pending at the deadline; 6 verified refusals leave no qualified set; 7 the request expired;
  * 8 verified faults are needed, too, to leave none; 130 interrupted at the terminal (the shell's own number).
  */
-export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 130;
+type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 130;
 
 export interface Explanation {
   readonly exitCode: ExitCode;

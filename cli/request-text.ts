@@ -20,7 +20,7 @@ export function requestsTable(requests: readonly RequestSummary[], nowUnixSecond
 }
 
 /** How it stands: for this member while the round is open, and how it ended after that. */
-export function stateText({ state, outcome }: Pick<RequestSummary, 'state' | 'outcome'>): string {
+function stateText({ state, outcome }: Pick<RequestSummary, 'state' | 'outcome'>): string {
   return outcome === 'pending' ? state : outcome;
 }
 

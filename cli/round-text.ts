@@ -26,7 +26,7 @@ function whatOf({ request: { payload } }: RoundView): string {
   return whatText({ ...payload, artifacts: payload.artifacts.length });
 }
 
-export function askerText({ asker, request }: RoundView): string {
+function askerText({ asker, request }: RoundView): string {
   return asker?.name ?? `${request.asker} (no requester any more)`;
 }
 

@@ -11,7 +11,7 @@ import { RequesterError } from './errors.ts';
 import { maxClockSkewSeconds } from './limits.ts';
 
 /** What a member said last. */
-export type Standing = 'approved' | 'refused' | 'undecided';
+type Standing = 'approved' | 'refused' | 'undecided';
 
 export interface RoundMember {
   readonly member: Member;

@@ -10,7 +10,7 @@ import { challengeMessage, protocolVersion, type RoundBody } from '../../protoco
 import { formatTimestamp } from '../../protocol/time.ts';
 import { person } from '../harness/people.ts';
 
-export interface Answers {
+interface Answers {
   /** Each becomes one event of the live stream, in order; the first is also the answer to GET. Then the stream stays open. */
   rounds: RoundBody[];
   /** By SHA-256. */
