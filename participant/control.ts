@@ -6,7 +6,7 @@ import { systemCode } from '../home/errors.ts';
 import { maxReasonCharacters } from '../protocol/limits.ts';
 import type { JournalHead } from '../protocol/messages.ts';
 import { assertSchema, Strict, Text, Type, type Static } from '../protocol/schema.ts';
-import type { DecisionView, RequestSummary, RequestView } from './approvals.ts';
+import type { RequestSummary, RequestView } from './approvals.ts';
 import { codeOf, messageOf, ParticipantError, participantErrorCodes } from './errors.ts';
 import {
   commandTimeoutMs,
@@ -72,10 +72,8 @@ export type AnswerTo<Name extends CommandName> = Answers[Name];
 /** Carries out one command; what it throws is answered as an error with its code. */
 export type CommandHandler = (command: Command) => Promise<AnswerTo<CommandName>>;
 
-export type { DecisionView, RequestSummary, RequestView };
-
 /** Throws `ParticipantError('bad-socket')` for a path that a socket cannot have on every system. */
-export function assertSocketPath(path: string): void {
+function assertSocketPath(path: string): void {
   const bytes = Buffer.byteLength(path);
   if (bytes <= maxSocketPathBytes) return;
   // The kernel would cut it: two homes with a long common prefix would then share one socket.

@@ -115,7 +115,7 @@ async function certifiedHome(home: MemberHome): Promise<{ agreement: Agreement; 
 }
 
 /** Opens the share file in a child process, and checks the share against all that is public (T19). */
-export async function loadShare(
+async function loadShare(
   vault: Vault,
   home: MemberHome,
   certificate: Pick<Certificate, 'transcript' | 'transcriptHash' | 'hash'>,

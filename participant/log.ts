@@ -1,7 +1,7 @@
 /** What a daemon tells its operator: one line of JSON for each event, with names and codes and never a payload. */
 import { printableJson } from '../verifier/printable.ts';
 
-export type LogLevel = 'info' | 'warn' | 'error';
+type LogLevel = 'info' | 'warn' | 'error';
 
 /** Group, member, round (request digest), code and the like; never what was signed, shared or typed. */
 export type LogFields = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;

@@ -32,9 +32,9 @@ export interface PolicySubject {
   readonly payload: RequestPayload;
 }
 
-export type PolicyAction = 'approve' | 'refuse' | 'ask' | 'exec';
+type PolicyAction = 'approve' | 'refuse' | 'ask' | 'exec';
 
-export interface PolicyRule {
+interface PolicyRule {
   /** `policy.yaml:12`, for people. */
   readonly place: string;
   readonly action: PolicyAction;
@@ -50,7 +50,7 @@ export interface Policy {
 }
 
 /** What the policy makes of one request; `ask` leaves it to a person. */
-export interface Verdict {
+interface Verdict {
   readonly action: 'approve' | 'refuse' | 'ask';
   readonly reason: string | null;
   /** Which rule it was, for people. */

@@ -136,6 +136,11 @@ export class Records {
     return { said, attempts: new Map(attempts) };
   }
 
+  /** Digests of the requests that this member has decided on. */
+  decidedRounds(): string[] {
+    return [...this.#rounds].flatMap(([digest, { said }]) => (said === undefined ? [] : [digest]));
+  }
+
   /** Lets go of what nobody will ask for again. */
   forgetRound(requestDigest: string): void {
     this.#rounds.delete(requestDigest);

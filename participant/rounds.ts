@@ -128,6 +128,11 @@ export class Rounds {
     return this.#pending().filter((round) => !this.#heard.has(round.request.digest));
   }
 
+  /** Decided on by this member and not dead yet, but unknown to this run: digests. */
+  forgotten(): string[] {
+    return this.#host.records.decidedRounds().filter((digest) => !this.#rounds.has(digest));
+  }
+
   /** Ends what has expired, and tries again what could not be prepared. */
   sweep(nowUnixSeconds: number): void {
     for (const round of this.#pending()) round.sweep(nowUnixSeconds);

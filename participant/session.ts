@@ -447,7 +447,7 @@ export class Session {
     await this.#client.putGroup(charter.hash, {
       charter: encodeBase64(charter.bytes),
       certificate: encodeBase64(certificate.bytes),
-      stored: stored,
+      stored: [...stored],
       genesis,
       requesters,
       delegations,
@@ -460,6 +460,12 @@ export class Session {
     for (const round of this.#live?.rounds.unheard() ?? []) {
       const { outcome, signatures } = await this.#client.round(round.request.digest);
       round.receiveClosed(outcome, signatures);
+    }
+    // Decided by an earlier run, over before this one connected: what became of it is still this member's business.
+    for (const digest of this.#live?.rounds.forgotten() ?? []) {
+      const { request, decisions, outcome, signatures, signers } = await this.#client.round(digest);
+      this.#live?.rounds.receive({ type: 'request', request, decisions });
+      this.#live?.rounds.receive({ type: 'closed', requestDigest: digest, outcome, signatures, signers });
     }
   }
 

@@ -88,6 +88,7 @@ export class TestMember {
         this.#options.holding === undefined ? this.#group.epoch.certificateHash : this.#options.holding.certificate,
       requesters: this.#options.holding?.requesters ?? 1,
     });
+    for (const signing of this.#signings.values()) this.#feed(signing, { kind: 'connected' });
     await this.next('present', (frame) => frame.members.includes(this.member.identifier), seen);
   }
 
@@ -111,7 +112,6 @@ export class TestMember {
       socket.once('unexpected-response', (_request, response) => reject(new Error(`status ${response.statusCode}`)));
       socket.once('close', () => reject(new Error('closed')));
     });
-    for (const signing of this.#signings.values()) this.#feed(signing, { kind: 'connected' });
   }
 
   /** Breaks the connection as a crash would. */

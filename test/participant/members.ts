@@ -209,11 +209,11 @@ export function release(world: World, change: Partial<RequestPayload> = {}, chan
 }
 
 export function requestFrame(request: Request, decisions: readonly Envelope[] = []): RoundFrame {
-  return { type: 'request', request: request.envelope, decisions: decisions };
+  return { type: 'request', request: request.envelope, decisions: [...decisions] };
 }
 
 export function packageFrame(request: Request, commitments: readonly Envelope[], stage = 1): RoundFrame {
-  return { type: 'package', requestDigest: request.digest, stage, commitments: commitments };
+  return { type: 'package', requestDigest: request.digest, stage, commitments: [...commitments] };
 }
 
 /** A commitment as its sender would sign it with something changed. */

@@ -9,7 +9,6 @@ import { parseCoordinatorUrl } from '../../client/url.ts';
 import { admitCharter, initCoordinator } from '../../coordinator/init.ts';
 import { startCoordinator, type Coordinator } from '../../coordinator/main.ts';
 import type { Limits } from '../../coordinator/limits.ts';
-import { bytesToHex } from '../../protocol/bytes.ts';
 import { decodeCharter, type Charter } from '../../protocol/charter.ts';
 import { sealMessage, type Envelope } from '../../protocol/envelope.ts';
 import { decodeCertificate } from '../../protocol/certificate.ts';
@@ -25,7 +24,7 @@ import { person, type Person } from '../harness/people.ts';
 import { compile } from '../home/support.ts';
 
 /** Short waits, so that a test of reconnects takes no longer than they do. */
-export const timing = { firstBackOffMs: 20, longestBackOffMs: 200, pingIntervalMs: 5000, pongTimeoutMs: 5000 };
+const timing = { firstBackOffMs: 20, longestBackOffMs: 200, pingIntervalMs: 5000, pongTimeoutMs: 5000 };
 
 export interface Plan {
   /** `['build', 'admin', 'admin']`. */
@@ -34,7 +33,7 @@ export interface Plan {
   readonly development?: string;
 }
 
-export interface LogLine {
+interface LogLine {
   readonly level: string;
   readonly event: string;
   readonly fields: LogFields;
@@ -56,11 +55,9 @@ export function useParticipants(): void {
   });
 }
 
-export const ageChildPath = (): string => childPath;
-
 let counter = 0;
 /** A folder of this test file, short enough for a socket. */
-export async function freshFolder(name: string): Promise<string> {
+async function freshFolder(name: string): Promise<string> {
   const path = join(folder, `${name}${(counter += 1)}`);
   await mkdir(path, { mode: 0o700 });
   return path;
@@ -305,8 +302,4 @@ export async function until<T>(
     if (Date.now() > deadline) throw new Error(`never happened: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-}
-
-export function hex(bytes: Uint8Array): string {
-  return bytesToHex(bytes);
 }
