@@ -123,9 +123,10 @@ class Site {
 
   async storeShare(transcript: Transcript, vault: Vault): Promise<void> {
     const file = [];
-    for (const { channel, sharing, identifier, export: leave } of vault.sharesToSeal()) {
+    for (const share of vault.sharesToSeal()) {
+      const { channel, sharing, identifier } = share;
       let scalar = new Uint8Array();
-      await leave((bytes) => {
+      await share.export((bytes) => {
         scalar = bytes.slice();
         return Promise.resolve();
       });
@@ -137,12 +138,10 @@ class Site {
 
   openShares(transcript: Transcript): OpenedShares {
     const hash = transcriptHash(transcript);
-    const shares = this.shareFiles
-      .get(hash)!
-      .map(({ scalar, ...label }) => ({
-        ...label,
-        take: <T>(load: (bytes: Uint8Array) => T): T => load(scalar.slice()),
-      }));
+    const shares = this.shareFiles.get(hash)!.map(({ scalar, ...label }) => ({
+      ...label,
+      take: <T>(load: (bytes: Uint8Array) => T): T => load(scalar.slice()),
+    }));
     return { state: 'pending', hash: hexToBytes(hash), shares };
   }
 
