@@ -241,9 +241,8 @@ describe('a ceremony (T35)', () => {
     expect(await traceLength()).toBe(13);
   });
 
-  const kills = Array.from({ length: 13 }, (_, at) =>
-    (['before', 'after'] as const).map((when) => ({ at, when })),
-  ).flat();
+  // Before a trace is after the one before it: the disk cannot tell them apart.
+  const kills: Kill[] = Array.from({ length: 13 }, (_, at) => ({ at, when: 'after' }));
   it.each(kills)(
     'in which a member is killed $when trace $at ends in one live key once it joins again',
     async (kill) => {
