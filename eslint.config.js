@@ -1,7 +1,19 @@
 /** Lint rules: strict types, and the import table of ARCHITECTURE.md, which runs one way. */
 import tseslint from 'typescript-eslint';
 
-const rooms = ['verifier', 'protocol', 'home', 'client', 'coordinator', 'participant', 'requester', 'cli', 'demo', 'bench', 'test'];
+const rooms = [
+  'verifier',
+  'protocol',
+  'home',
+  'client',
+  'coordinator',
+  'participant',
+  'requester',
+  'cli',
+  'demo',
+  'bench',
+  'test',
+];
 
 /** What each folder may import from; everything else in `rooms` is refused. */
 const mayImport = {
@@ -17,10 +29,39 @@ const mayImport = {
   bench: rooms.filter((room) => room !== 'test' && room !== 'demo'),
 };
 
-const packages = ['@noble/*', '@noble/*/*', 'libsodium-sumo', 'ws', 'fastify', 'level', 'age-encryption', 'yaml', 'typebox', 'typebox/*', 'commander', '@clack/*', 'esbuild'];
+const packages = [
+  '@noble/*',
+  '@noble/*/*',
+  'libsodium-sumo',
+  'ws',
+  'fastify',
+  'level',
+  'age-encryption',
+  'yaml',
+  'typebox',
+  'typebox/*',
+  'commander',
+  '@clack/*',
+  'esbuild',
+];
 const onlyNode = {
   verifier: packages,
-  protocol: ['ws', 'fastify', 'level', 'age-encryption', 'commander', '@clack/*', 'node:fs', 'node:fs/*', 'node:net', 'node:http', 'node:https', 'node:child_process', 'node:timers', 'node:timers/*'],
+  protocol: [
+    'ws',
+    'fastify',
+    'level',
+    'age-encryption',
+    'commander',
+    '@clack/*',
+    'node:fs',
+    'node:fs/*',
+    'node:net',
+    'node:http',
+    'node:https',
+    'node:child_process',
+    'node:timers',
+    'node:timers/*',
+  ],
 };
 
 const table = Object.entries(mayImport).map(([room, allowed]) => ({
@@ -34,7 +75,9 @@ const table = Object.entries(mayImport).map(([room, allowed]) => ({
             group: rooms.filter((other) => other !== room && !allowed.includes(other)).map((other) => `**/${other}/**`),
             message: `${room}/ may import only ${allowed.join(', ') || 'itself'} (ARCHITECTURE.md).`,
           },
-          ...(onlyNode[room] === undefined ? [] : [{ group: onlyNode[room], message: `${room}/ is pure (ARCHITECTURE.md).` }]),
+          ...(onlyNode[room] === undefined
+            ? []
+            : [{ group: onlyNode[room], message: `${room}/ is pure (ARCHITECTURE.md).` }]),
         ],
       },
     ],
@@ -59,5 +102,8 @@ export default tseslint.config(
   },
   ...table,
   { files: ['*.config.ts'], rules: { 'no-restricted-syntax': 'off' } },
-  { files: ['test/**/*.ts', 'bench/**/*.ts', 'demo/**/*.ts'], rules: { '@typescript-eslint/no-non-null-assertion': 'off', 'no-console': 'off' } },
+  {
+    files: ['test/**/*.ts', 'bench/**/*.ts', 'demo/**/*.ts'],
+    rules: { '@typescript-eslint/no-non-null-assertion': 'off', 'no-console': 'off' },
+  },
 );

@@ -1,5 +1,6 @@
 /** `npm run bench`: what FROST costs, and what a development round costs over real processes. Ratios count; milliseconds are of this machine. */
 import { benchFrost, type FrostRow } from './frost.ts';
+import { benchRounds } from './round.ts';
 
 const write = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -11,6 +12,9 @@ function frostLine(row: FrostRow): string {
 
 /** Expected of `sign share`, at every size. */
 const expectedSignRatio = 8;
+
+/** Expected of a round: p50 over the sum of its own cryptography and synced writes. */
+const expectedRoundRatio = 3;
 
 async function main(): Promise<void> {
   write('FROST, median milliseconds of each operation; the ratio is ed25519_FROST over libsodium\n');
@@ -26,6 +30,19 @@ async function main(): Promise<void> {
     write(
       `\nmissed: sign share at ${row.threshold} of ${row.members} is ${row.ratio.toFixed(1)} times faster, expected ${expectedSignRatio}`,
     );
+  const round = await benchRounds((line) => {
+    write(`\n${line}`);
+  });
+  write('\na development round over real processes, two of two');
+  write(
+    `  alone         p50 ${round.p50Ms.toFixed(1)} ms, p99 ${round.p99Ms.toFixed(1)} ms, ${round.perSecondAlone.toFixed(1)} rounds a second`,
+  );
+  write(`  16 in flight  ${round.perSecondWith16.toFixed(1)} rounds a second`);
+  write(
+    `  its own cryptography and synced writes: ${round.ownMs.toFixed(1)} ms; p50 is ${round.ratio.toFixed(1)} times that`,
+  );
+  if (round.ratio > expectedRoundRatio)
+    write(`\nmissed: p50 is ${round.ratio.toFixed(1)} times its own work, expected at most ${expectedRoundRatio}`);
 }
 
 await main();

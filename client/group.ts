@@ -117,7 +117,7 @@ function openDelegation(epoch: Epoch, envelope: Envelope): HeldDelegation {
 }
 
 /** The payload of an envelope that the group's own key signed. Throws `ProtocolError` (`bad-document`, `bad-signature`). */
-export function openGroupEnvelope(epoch: Epoch, envelope: Envelope, payloadType: string): Uint8Array {
+function openGroupEnvelope(epoch: Epoch, envelope: Envelope, payloadType: string): Uint8Array {
   const decoded = refuseAs('bad-document', 'document of the group', () => decodeEnvelope(envelope, maxRequestersBytes));
   if (decoded.payloadType !== payloadType || decoded.keyid !== '')
     throw new ProtocolError('bad-document', `the envelope is not a ${payloadType} under the group key`);

@@ -24,8 +24,6 @@ import { Presence } from './presence.ts';
 import { Rounds } from './rounds.ts';
 import { openStore, type Store, type StoreRecord } from './store.ts';
 
-export { admitCharter, initCoordinator } from './init.ts';
-
 export interface CoordinatorOptions {
   /** Path of the home; the default one if it is left out. */
   readonly home?: string | undefined;

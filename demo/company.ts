@@ -167,11 +167,7 @@ export class Company {
 }
 
 /** The file that people write. */
-export function requestersFile(
-  version: number,
-  requesters: readonly RequesterPlan[],
-  cards: readonly string[],
-): string {
+function requestersFile(version: number, requesters: readonly RequesterPlan[], cards: readonly string[]): string {
   const entries = requesters.map(({ channels, member }, index) => {
     const also = member === undefined ? '' : `, member: ${member}`;
     return `  - { card: "${cards[index] ?? ''}", channels: [${channels.join(', ')}]${also} }\n`;

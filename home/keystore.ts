@@ -23,7 +23,7 @@ import {
   type ShareLabel,
 } from './share-payload.ts';
 
-export type { ShareHeader, ShareLabel, ShareState } from './share-payload.ts';
+export type { ShareHeader, ShareLabel } from './share-payload.ts';
 
 /** Where the child gets the passphrase: from a file, else from the person at the terminal. */
 export interface PassphraseSource {

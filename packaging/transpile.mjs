@@ -4,7 +4,18 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
-const folders = ['verifier', 'protocol', 'home', 'client', 'coordinator', 'participant', 'requester', 'cli', 'demo', 'bench'];
+const folders = [
+  'verifier',
+  'protocol',
+  'home',
+  'client',
+  'coordinator',
+  'participant',
+  'requester',
+  'cli',
+  'demo',
+  'bench',
+];
 
 /** Relative imports end in .ts in the sources, so that tools read them without a build; here they end in .js. */
 const relativeImport = /(\b(?:from|import)\s*\(?\s*["'])(\.{1,2}\/[^"']+)\.ts(["'])/g;

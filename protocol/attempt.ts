@@ -7,9 +7,9 @@ import { maxMessages } from './limits.ts';
 import { Hash, Hex, Key, Nullable, Strict, Type, type Static } from './schema.ts';
 
 /** 16 bytes of randomness of one daemon run, then a counter: names a nonce pair list without saying where it lies. */
-export const Slot = Type.String({ pattern: '^[0-9a-f]{32}-[0-9]{1,12}$' });
+const Slot = Type.String({ pattern: '^[0-9a-f]{32}-[0-9]{1,12}$' });
 /** 1 for the messages of all formats; 2 for a message that depends on a stage 1 signature. */
-export const Stage = Type.Integer({ minimum: 1, maximum: 2 });
+const Stage = Type.Integer({ minimum: 1, maximum: 2 });
 
 const PairSchema = Strict({ hiding: Hex(32), binding: Hex(32) });
 

@@ -2,7 +2,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 
-export { bytesToHex, concatBytes, hexToBytes, sha256, utf8ToBytes };
+export { bytesToHex, hexToBytes, utf8ToBytes };
 
 /** SHA-256 of `bytes` as 64 lowercase hex digits. */
 export function sha256Hex(bytes: Uint8Array): string {
@@ -19,7 +19,7 @@ export function u32(value: number): Uint8Array {
 }
 
 /** Each field behind its length in 4 bytes big-endian: no two lists of fields give the same bytes. */
-export function lengthPrefixed(fields: readonly Uint8Array[]): Uint8Array {
+function lengthPrefixed(fields: readonly Uint8Array[]): Uint8Array {
   return concatBytes(...fields.flatMap((field) => [u32(field.length), field]));
 }
 

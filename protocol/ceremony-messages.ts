@@ -20,7 +20,7 @@ export const helloMessage = defineMessage(
 );
 
 /** One hash over everything the dealer is about to reveal. */
-export const commitMessage = defineMessage('ceremony-commit', Strict({ ceremony: Hash, reveal: Hash }), code);
+const commitMessage = defineMessage('ceremony-commit', Strict({ ceremony: Hash, reveal: Hash }), code);
 
 /** Commitment vectors and proofs of knowledge for every sharing this member deals, and its one-time encryption key. */
 export const revealMessage = defineMessage(
@@ -78,7 +78,7 @@ export const storedMessage = defineMessage(
 );
 
 /** "I will never sign the transcript of this ceremony." Excludes a transcript signature, and is stored before it is sent. */
-export const abortMessage = defineMessage(
+const abortMessage = defineMessage(
   'ceremony-abort',
   Strict({
     ceremony: Hash,

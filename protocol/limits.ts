@@ -43,9 +43,6 @@ export const maxDelegationSeconds = 90 * 24 * 3600;
 
 /** R of promise 7: `lost` and `declined` answers that a member may give in one round before it is left out of it. */
 export const maxLosses = 3;
-/** Open attempts one member may owe an answer to, over all rounds (T11: bounds parallel sessions). */
-export const maxOpenAttempts = 64;
-
 /** Bytes of a WebSocket frame before the size of the group is known. */
 export const maxFirstFrameBytes = 64 * 1024;
 

@@ -1,5 +1,4 @@
 /** The frames between a member and the coordinator, and the bodies of the HTTP routes. */
-import { artifactSchema, documentSchema } from './request.ts';
 import { ProtocolError } from './errors.ts';
 import { maxDocuments, maxUrlCharacters } from './limits.ts';
 import { decodeCanonicalJson } from '../verifier/json.ts';
@@ -49,7 +48,7 @@ export type MemberFrame = Static<typeof memberFrame>;
 /** How a round stands, as the coordinator says it; who approved or refused is believed only from the decisions. */
 export const outcomes = ['pending', 'signed', 'refused', 'faulted', 'expired', 'cancelled'] as const;
 export type Outcome = (typeof outcomes)[number];
-export const OutcomeSchema = Type.Unsafe<Outcome>(Type.Union(outcomes.map((outcome) => Type.Literal(outcome))));
+const OutcomeSchema = Type.Unsafe<Outcome>(Type.Union(outcomes.map((outcome) => Type.Literal(outcome))));
 
 /** What the coordinator sends to a member. */
 export const coordinatorFrames = [
@@ -205,5 +204,3 @@ export const groupBody = Strict({
 export type GroupBody = Static<typeof groupBody>;
 
 export const problemBody = Strict({ code: Type.String(), message: Type.String() });
-
-export { artifactSchema, documentSchema };

@@ -1,3 +1,5 @@
+import { protocolGuards } from './protocol.mjs';
+
 /** Every guard with the smallest change that takes it out, and the test that must notice. `from` occurs exactly once in `file`. */
 
 const signer = 'protocol/machines/signer.ts';
@@ -167,4 +169,5 @@ export const guards = [
     test: ceremonies,
     name: 'ends with one certificate',
   },
+  ...protocolGuards,
 ];

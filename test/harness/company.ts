@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Company, type CompanyPlan } from '../../demo/company.ts';
 
-export const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 export type TestPlan = Pick<CompanyPlan, 'members' | 'channels'> & Partial<Pick<CompanyPlan, 'requesters'>>;
 

@@ -73,17 +73,13 @@ export function requestersDocument(
 }
 
 /** An envelope under the group's own key. */
-export function underKey(group: LiveGroup, payloadType: string, payload: Uint8Array): Held {
+function underKey(group: LiveGroup, payloadType: string, payload: Uint8Array): Held {
   const signature = quorumSignature(group, production, preAuthEncoding(payloadType, payload));
   return encodeEnvelope(payloadType, payload, '', signature);
 }
 
 /** A signature by the first members of every sharing, without any network. */
-export function quorumSignature(
-  { epoch, shares, sodium }: LiveGroup,
-  channel: string,
-  message: Uint8Array,
-): Uint8Array {
+function quorumSignature({ epoch, shares, sodium }: LiveGroup, channel: string, message: Uint8Array): Uint8Array {
   const { point, sharings, publicShares } = epoch.channel(channel);
   const signers = sharings.flatMap((sharing) => sharing.members.slice(0, sharing.threshold)).sort((a, b) => a - b);
   const share = (identifier: Identifier) => shares.get(channel)!.get(identifier)!;

@@ -1,6 +1,5 @@
 /** Signing rounds in one process: the real machines and real shares, between them a network whose order and faults are chosen by a seed. */
 import { randomBytes } from 'node:crypto';
-import { encodeCanonicalJson } from '../../verifier/json.ts';
 import {
   answerMessage,
   commitmentMessage,
@@ -25,7 +24,7 @@ import {
 import { formatNames, prepareRequest } from '../../protocol/formats/index.ts';
 import type { Prepared } from '../../protocol/formats/format.ts';
 import type { SealingGroup, Secret } from '../../protocol/frost/group.ts';
-import { toIdentifier, type Identifier } from '../../protocol/frost/sharing.ts';
+import type { Identifier } from '../../protocol/frost/sharing.ts';
 import { commit, signShare, type Nonces } from '../../protocol/frost/sign.ts';
 import {
   startRound,
@@ -467,5 +466,3 @@ export class RoundNetwork {
     return this.round.attempts.size;
   }
 }
-
-export { encodeCanonicalJson, toIdentifier };

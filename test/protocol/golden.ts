@@ -11,11 +11,11 @@ import type { TSchema } from '../../protocol/schema.ts';
 import { personFromSeed, type Person } from '../harness/people.ts';
 
 export const alice = personFromSeed('alice', 1);
-export const bob = personFromSeed('bob', 2);
-export const builder = personFromSeed('builder', 3);
+const bob = personFromSeed('bob', 2);
+const builder = personFromSeed('builder', 3);
 export const dev = personFromSeed('dev', 4);
 export const coordinator = personFromSeed('coordinator', 5);
-export const members = [alice, bob, builder];
+const members = [alice, bob, builder];
 
 export const goldenCharter = `# The charter behind the golden files.
 version: 1

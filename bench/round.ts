@@ -1,0 +1,209 @@
+/**
+ * A development round over real processes, asked for by a running client: how long it takes, and how many end each second, beside the sum
+ * of the cryptography and the synced writes that lie on one round's critical path, measured in the same run on the same disk.
+ */
+import { generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto';
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Company } from '../demo/company.ts';
+import { openHome } from '../home/home.ts';
+import { loadIdentity } from '../home/identity.ts';
+import { deal, dealShare } from '../protocol/frost/keygen.ts';
+import { aggregate } from '../protocol/frost/aggregate.ts';
+import { createSodiumGroup } from '../protocol/frost/group-sodium.ts';
+import { evaluateCommitments, toIdentifier } from '../protocol/frost/sharing.ts';
+import { commit, prepareAttempt, signShare, verifyShare } from '../protocol/frost/sign.ts';
+import { connect, type Connection } from '../requester/connect.ts';
+import { askForRelease } from '../requester/request.ts';
+import { submit, waitForRound } from '../requester/submit.ts';
+import { parseGroupKey } from '../verifier/group-key.ts';
+import { median, percentile } from './measure.ts';
+
+const cli = fileURLToPath(new URL('../cli/main.js', import.meta.url));
+const approveAll = 'rules:\n  - match: { kind: release, channel: development }\n    action: approve\n';
+
+export interface RoundReport {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly perSecondAlone: number;
+  readonly perSecondWith16: number;
+  /** Cryptography and synced writes on the critical path of one round. */
+  readonly ownMs: number;
+  /** p50 over that sum. */
+  readonly ratio: number;
+}
+
+/** Makes a group of two hardware hosts and one admin, measures, and ends it. */
+export async function benchRounds(report: (line: string) => void): Promise<RoundReport> {
+  const folder = mkdtempSync(join(tmpdir(), 'frostmark-bench-'));
+  const company = new Company({
+    folder,
+    cli,
+    members: [
+      { name: 'hw-1', tier: 'hardware' },
+      { name: 'hw-2', tier: 'hardware' },
+      { name: 'alice', tier: 'admin' },
+    ],
+    requesters: [{ name: 'dave', channels: ['development'] }],
+    channels: {
+      production: '{ quorum: { any: 2 }, expiry: 72h }',
+      development: '{ quorum: { hardware: 2 }, expiry: 1h, validity: 90d }',
+    },
+    environment: { FROSTMARK_TESTING_ONLY_SCRYPT_WORK_FACTOR: '2' },
+  });
+  try {
+    report('making a key with three members …');
+    await company.introduce();
+    await company.startCoordinator();
+    await company.makeKey();
+    await Promise.all(['hw-1', 'hw-2'].map(async (name) => await company.serve(name, approveAll)));
+    using connection = await connectAs(company, 'dave');
+    const alone = await inFlight(connection, 1, 60);
+    const many = await inFlight(connection, 16, 160);
+    const ownMs = await ownCost(folder);
+    const p50Ms = median(alone.timesMs);
+    return {
+      p50Ms,
+      p99Ms: percentile(alone.timesMs, 99),
+      perSecondAlone: alone.perSecond,
+      perSecondWith16: many.perSecond,
+      ownMs,
+      ratio: p50Ms / ownMs,
+    };
+  } finally {
+    await company.end();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function connectAs(company: Company, requester: string): Promise<Connection> {
+  const identity = await loadIdentity(await openHome('requester', company.path(requester)));
+  return await connect({
+    coordinator: company.coordinatorUrl,
+    groupKey: parseGroupKey(company.groupLine).key,
+    identity,
+  });
+}
+
+const nowUnixSeconds = (): number => Math.floor(Date.now() / 1000);
+
+/** One whole round: built, signed, submitted, decided, signed by two members, and verified by the client. */
+async function oneRound(connection: Connection): Promise<number> {
+  const startedAt = performance.now();
+  const sha256 = randomBytes(32).toString('hex');
+  const artifact = { path: 'bench.bin', name: 'bench.bin', size: 1, sha256, sha512: sha256 + sha256 };
+  const wish = {
+    channel: 'development',
+    formats: ['native'],
+    artifacts: [artifact],
+    product: undefined,
+    release: undefined,
+    source: null,
+    note: undefined,
+  };
+  const submission = askForRelease(connection.group, wish, connection.identity, nowUnixSeconds());
+  const { digest } = await submit(connection, submission);
+  await waitForRound(connection, digest, submission.request, { nowUnixSeconds });
+  return performance.now() - startedAt;
+}
+
+/** `rounds` rounds, `width` of them at a time; the first few are not counted. */
+async function inFlight(
+  connection: Connection,
+  width: number,
+  rounds: number,
+): Promise<{ timesMs: number[]; perSecond: number }> {
+  for (let warmUp = 0; warmUp < 5; warmUp += 1) await oneRound(connection);
+  const timesMs: number[] = [];
+  const startedAt = performance.now();
+  let left = rounds;
+  const lane = async (): Promise<void> => {
+    for (; left > 0;) {
+      left -= 1;
+      timesMs.push(await oneRound(connection));
+    }
+  };
+  await Promise.all(Array.from({ length: width }, lane));
+  return { timesMs, perSecond: (rounds / (performance.now() - startedAt)) * 1000 };
+}
+
+/**
+ * What one round cannot do without, one step behind the other: six synced writes (request, decision, decisions, burn, share, result), eight
+ * identity signatures and verifications (request twice, decision, commitment, package, share), and FROST for two of two: commit, prepare,
+ * sign, verify two shares, aggregate, verify.
+ */
+async function ownCost(folder: string): Promise<number> {
+  const write = syncedWriteMs(folder);
+  const { signMs, verifyMs } = identityMs();
+  return 6 * write + 6 * signMs + 8 * verifyMs + (await frostMs());
+}
+
+function medianOf(runs: number, work: () => void): number {
+  return median(
+    Array.from({ length: runs }, () => {
+      const startedAt = performance.now();
+      work();
+      return performance.now() - startedAt;
+    }),
+  );
+}
+
+function syncedWriteMs(folder: string): number {
+  const file = openSync(join(folder, 'synced'), 'a', 0o600);
+  const record = randomBytes(600);
+  const ms = medianOf(60, () => {
+    writeSync(file, record);
+    fdatasyncSync(file);
+  });
+  closeSync(file);
+  return ms;
+}
+
+function identityMs(): { readonly signMs: number; readonly verifyMs: number } {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const message = randomBytes(800);
+  const signature = sign(null, message, privateKey);
+  return {
+    signMs: medianOf(100, () => sign(null, message, privateKey)),
+    verifyMs: medianOf(100, () => verify(null, message, publicKey, signature)),
+  };
+}
+
+async function frostMs(): Promise<number> {
+  const group = await createSodiumGroup({ randomBytes: (count) => new Uint8Array(randomBytes(count)) });
+  const dealing = deal(group, 2);
+  const signers = [toIdentifier(1), toIdentifier(2)];
+  const shares = signers.map((identifier) => dealShare(group, dealing, identifier));
+  const [key] = dealing.commitments;
+  if (key === undefined) throw new Error('nothing was dealt');
+  const publicShares = new Map(
+    signers.map((identifier) => [identifier, evaluateCommitments(group, dealing.commitments, identifier)]),
+  );
+  return medianOf(30, () => {
+    const nonces = shares.map((share) => commit(group, share));
+    const commitments = signers.flatMap((identifier, index) => {
+      const own = nonces[index];
+      return own === undefined ? [] : [{ identifier, ...own.commitments }];
+    });
+    const input = {
+      key,
+      sharings: [{ threshold: 2, members: signers }],
+      publicShares,
+      message: randomBytes(400),
+      commitments,
+    };
+    const attempt = prepareAttempt(group, input);
+    const signed = new Map(
+      signers.map((identifier, index) => {
+        const [own, share] = [nonces[index], shares[index]];
+        if (own === undefined || share === undefined) throw new Error('no such signer');
+        return [identifier, signShare(group, attempt, identifier, own, share)] as const;
+      }),
+    );
+    for (const [identifier, share] of signed)
+      if (!verifyShare(attempt, identifier, share)) throw new Error('a wrong share');
+    aggregate(attempt, signed);
+  });
+}
