@@ -97,6 +97,15 @@ export async function syncFile(path: string, disk: Disk = realDisk): Promise<voi
   }
 }
 
+/** Resolves when the entries of the folder are on the medium. */
+async function syncFolder(path: string): Promise<void> {
+  try {
+    await realDisk.syncFolder(path);
+  } catch (error) {
+    throw writeFailure(error, path);
+  }
+}
+
 /** Removes what a killed process left unfinished in `folder`. Only for the holder of the home's lock: a living writer's file would go, too. */
 export async function removeTemporaries(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {

@@ -22,7 +22,7 @@ import { ProtocolError } from '../protocol/errors.ts';
 import { delegationOf } from '../protocol/formats/delegation.ts';
 import { genesisOf } from '../protocol/formats/genesis.ts';
 import type { CoordinatorFrame, GroupBody, MemberFrame } from '../protocol/messages.ts';
-import { openRequest, requestMessage, type Request, type RequestKind } from '../protocol/request.ts';
+import { cancelMessage, openRequest, requestMessage, type Request, type RequestKind } from '../protocol/request.ts';
 import { formatTimestamp } from '../protocol/time.ts';
 import { decodeBase64 } from '../verifier/base64.ts';
 import { Ceremony, type CeremonyResult } from './ceremony.ts';
@@ -103,6 +103,8 @@ export class Session {
   readonly #alarms: string[] = [];
   /** HTTP calls that nobody waits for, one after the other. */
   #chores: Promise<void> = Promise.resolve();
+  /** Rounds that this member opened for the ceremony's documents. */
+  readonly #askedFor: string[] = [];
   #ended = false;
   #completed = false;
   #resolveComplete: (epoch: Epoch) => void = () => undefined;
@@ -394,7 +396,19 @@ export class Session {
     this.#completed = true;
     const { epoch } = this.#live;
     await this.#options.home.writeGroupLine(epoch.groupLine);
-    this.#resolveComplete(epoch);
+    this.#chore('cancel-leftovers', () => this.#cancelLeftovers(epoch));
+    void this.#chores.then(() => {
+      this.#resolveComplete(epoch);
+    });
+  }
+
+  /** Two members that took themselves for the lowest asked for the same document: one of the rounds is of no use any more. */
+  async #cancelLeftovers(epoch: Epoch): Promise<void> {
+    for (const requestDigest of this.#askedFor.splice(0)) {
+      if ((await this.#client.round(requestDigest)).outcome !== 'pending') continue;
+      const payload = { groupKey: epoch.groupKey, requestDigest };
+      await this.#client.cancel(requestDigest, sealMessage(cancelMessage, payload, this.#options.home.identity));
+    }
   }
 
   /** One HTTP task after the other. A failure is logged, and the task tried again when its cause comes again. */
@@ -482,8 +496,11 @@ export class Session {
     const { epoch, documents } = this.#live;
     const missing = documents.missing;
     if (missing.length === 0) return;
-    const pending = (await this.#client.rounds(epoch.groupKey)).filter(({ outcome }) => outcome === 'pending');
-    const requests = pending.map(({ request }) => openRequest(request));
+    // A round that was signed counts, too: its document is on its way.
+    const alive = (await this.#client.rounds(epoch.groupKey)).filter(({ outcome }) =>
+      ['pending', 'signed'].includes(outcome),
+    );
+    const requests = alive.map(({ request }) => openRequest(request));
     for (const name of missing) {
       const asked = requests.some((request) =>
         asksFor(request, name, this.#contentOf(epoch, name, request.createdAtUnixSeconds)),
@@ -515,6 +532,7 @@ export class Session {
       this.#options.home.identity,
     );
     const { digest, missing } = await this.#client.submit(envelope);
+    this.#askedFor.push(digest);
     if (missing.length > 0) await this.#client.putDocument(digest, content);
     this.#options.log('info', 'asked-for-document', { document: name, round: digest });
   }

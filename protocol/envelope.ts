@@ -102,10 +102,18 @@ export function decodePayload<P>(type: MessageType<P>, bytes: Uint8Array): P {
   return value as P;
 }
 
+/** Keys that were found good, by their text: whether a point is on the curve costs as much as a signature. Bounded. */
+const goodKeys = new Map<string, Uint8Array>();
+const maxGoodKeys = 4096;
+
 /** 32 bytes of a public key that may be trusted with a signature: canonical, not of small order. */
 export function decodeKey(text: string, code: ProtocolErrorCode, what: string): Uint8Array {
+  const known = goodKeys.get(text);
+  if (known !== undefined) return known;
   const key = refuseAs(code, what, () => decodeBase64Url(text));
   if (!isPublicKey(key)) throw new ProtocolError(code, `${what} is not an Ed25519 public key`);
+  if (goodKeys.size >= maxGoodKeys) goodKeys.clear();
+  goodKeys.set(text, key);
   return key;
 }
 

@@ -1,33 +1,382 @@
-/** Participants at a real coordinator: ceremony, documents, rounds, restarts. */
-import { readFile } from 'node:fs/promises';
+/** Participants at a real coordinator: ceremony, documents, rounds, restarts, and homes that are not what they were. */
+import { cp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { until, useParticipants, TestGroup } from './support.ts';
+import { decodeRequesters } from '../../protocol/requesters.ts';
+import { encodeCanonicalJson } from '../../verifier/json.ts';
+import { sha256Hex } from '../../protocol/bytes.ts';
+import { initCoordinator } from '../../coordinator/init.ts';
+import { startDaemon } from '../../participant/daemon.ts';
+import type { CoordinatorClient } from '../../client/client.ts';
+import type { RoundBody } from '../../protocol/messages.ts';
+import { until, useParticipants, TestGroup, type TestMember } from './support.ts';
 
 useParticipants();
 
+const flat = { tiers: ['build', 'admin', 'admin'], production: '{ any: 2 }', development: '{ admin: 1 }' };
+
+/** The request is here; approves it. */
+async function approve(group: TestGroup, member: TestMember, digest: string): Promise<void> {
+  await until(async () => {
+    const { requests } = await group.call(member, { command: 'requests', all: false });
+    return requests.find(({ id, state }) => id === digest && state === 'waiting');
+  }, `${member.name} has the request`);
+  await group.call(member, { command: 'approve', id: digest });
+}
+
+async function signed(client: CoordinatorClient, digest: string): Promise<RoundBody> {
+  return until(async () => {
+    const body = await client.round(digest);
+    return body.outcome === 'pending' ? undefined : body;
+  }, 'the round is over');
+}
+
 describe('a group', () => {
-  it('makes a key, signs its documents, and signs what enough members approve', async () => {
-    await using group = await TestGroup.create({
-      tiers: ['build', 'admin', 'admin'],
-      production: '{ any: 2 }',
-      development: '{ admin: 1 }',
-    });
+  it('makes a key, signs its documents, and signs what enough members approve, through restarts of everybody', async () => {
+    await using group = await TestGroup.create(flat);
     const line = await group.joinAll();
-    expect(await readFile(join(group.members[0]!.home, 'GROUP.pub'), 'utf8')).toBe(`${line}\n`);
+    const [one, two, three] = group.members as [TestMember, TestMember, TestMember];
+    expect(await readFile(join(one.home, 'GROUP.pub'), 'utf8')).toBe(`${line}\n`);
+    expect(
+      one.events
+        .filter(({ kind }) => kind === 'signed')
+        .map((event) => 'document' in event && event.document)
+        .toSorted(),
+    ).toEqual(['delegation development', 'genesis', 'requesters']);
+
     await group.serveAll();
     const client = group.requesterClient();
     const { digest } = await client.submit(await group.release());
-    const [first, second] = group.members;
-    for (const member of [first!, second!]) {
-      await until(async () => (await group.call(member, { command: 'requests', all: false })).requests[0], 'request');
-      await group.call(member, { command: 'approve', id: digest.slice(0, 12) });
+    await approve(group, one, digest);
+
+    // One approval is there: the coordinator dies, and the member that gave it.
+    await group.stop(one);
+    await group.restartCoordinator();
+    await group.serve(one);
+    await approve(group, two, digest);
+    const round = await signed(client, digest);
+    expect(round).toMatchObject({ outcome: 'signed', signers: [1, 2] });
+    await until(
+      async () => (await group.call(one, { command: 'show', id: digest })).request.outcome === 'signed' || undefined,
+      'verified here',
+    );
+    const { request } = await group.call(three, { command: 'show', id: digest });
+    expect(request.decisions.map(({ member, decision }) => [member, decision])).toEqual([
+      ['build-1', 'approve'],
+      ['admin-2', 'approve'],
+    ]);
+    expect((await group.call(one, { command: 'requests', all: false })).requests).toEqual([]);
+    expect((await group.call(one, { command: 'status' })).status).toMatchObject({
+      member: 'build-1',
+      group: 'acme',
+      connected: true,
+      present: ['build-1', 'admin-2', 'admin-3'],
+      requestersVersion: 1,
+      delegations: [{ channel: 'development' }],
+      pending: 0,
+      alarms: [],
+    });
+
+    // A member that was away learns how the round ended.
+    await group.stop(three);
+    const second = await client.submit(await group.release({ release: '2.0.0' }));
+    await group.serve(three);
+    await approve(group, one, second.digest);
+    await group.stop(three);
+    await approve(group, two, second.digest);
+    await signed(client, second.digest);
+
+    // Join again says the same, with nobody there.
+    await group.stop(three);
+    await group.coordinator.close();
+    expect(await group.join(three)).toMatchObject({ groupLine: line });
+    expect(group.failures).toEqual([]);
+    client.close();
+  });
+
+  it('signs development by policy alone, and production of tiers with two admins and a build server', async () => {
+    await using group = await TestGroup.create({
+      tiers: ['build', 'admin', 'admin', 'admin', 'observer'],
+      production: '{ admin: 2, build: 1 }',
+      development: '{ build: 1 }',
+    });
+    await group.joinAll();
+    await group.serveAll(
+      'rules:\n  - match: { channel: development, requester: dave, artifacts: "widget-*" }\n    action: exec\n    exec: { run: [sh, -c, "grep -q widget"], same-user: accepted }\n',
+    );
+    const client = group.requesterClient();
+    const development = await client.submit(await group.release({ channel: 'development' }));
+    expect(await signed(client, development.digest)).toMatchObject({ outcome: 'signed', signers: [1] });
+
+    const { digest } = await client.submit(await group.release());
+    const [build, ...admins] = group.members as [TestMember, ...TestMember[]];
+    for (const admin of admins.slice(0, 3)) await approve(group, admin, digest);
+    // Three admins are no quorum.
+    expect((await client.round(digest)).outcome).toBe('pending');
+    const { request } = await group.call(build, { command: 'show', id: digest });
+    expect(request.quorum).toMatchObject([
+      { tier: 'admin', needed: 2 },
+      { tier: 'build', needed: 1, open: ['build-1'] },
+    ]);
+    await approve(group, build, digest);
+    const { signers, outcome } = await signed(client, digest);
+    expect([outcome, signers.length, signers.includes(1)]).toEqual(['signed', 3, true]);
+    // The observer holds no share and sees no requests, but it is a member: it holds the documents.
+    const observer = group.members[4]!;
+    expect((await group.call(observer, { command: 'requests', all: true })).requests).toEqual([]);
+    expect((await group.call(observer, { command: 'status' })).status.delegations).toHaveLength(1);
+
+    // What the policy's program refuses is refused, with its reason.
+    const other = await client.submit(
+      await group.release({
+        channel: 'development',
+        product: 'gadget',
+        artifacts: [{ name: 'widget-2', size: 1, sha256: '33'.repeat(32), sha512: '44'.repeat(64) }],
+      }),
+    );
+    expect((await signed(client, other.digest)).outcome).toBe('signed');
+    const refused = await client.submit(await group.release({ channel: 'production', release: '9.0.0' }));
+    await until(async () => (await group.call(build, { command: 'requests', all: false })).requests[0], 'the request');
+    await group.call(build, { command: 'refuse', id: refused.digest, reason: 'not built here' });
+    expect(await signed(client, refused.digest)).toMatchObject({ outcome: 'refused' });
+    expect(group.failures).toEqual([]);
+    client.close();
+  });
+
+  it('replaces its requesters by one production round, and refuses the old ones from then on', async () => {
+    await using group = await TestGroup.create(flat);
+    await group.joinAll();
+    await group.serveAll();
+    const client = group.requesterClient();
+    const next = encodeCanonicalJson({ version: 2, requesters: [] });
+    expect(decodeRequesters(next, group.charter).version).toBe(2);
+    const envelope = await group.release({
+      kind: 'requesters',
+      formats: ['requesters'],
+      artifacts: [],
+      documents: [{ kind: 'requesters', size: next.length, sha256: sha256Hex(next) }],
+      product: null,
+      release: null,
+    });
+    const { digest } = await client.submit(envelope);
+    await client.putDocument(digest, next);
+    for (const member of group.members.slice(0, 2)) await approve(group, member, digest);
+    for (const member of group.members)
+      await until(
+        async () => (await group.call(member, { command: 'status' })).status.requestersVersion === 2 || undefined,
+        'version 2',
+      );
+    // Dave's rights are gone.
+    await expect(client.submit(await group.release())).rejects.toMatchObject({ refusal: { code: 'not-a-requester' } });
+    await group.stop(group.members[0]!);
+    // A home that forgot version 2 does not serve.
+    const documents = join(group.members[0]!.home, 'documents.json');
+    await rm(documents);
+    await expect(group.serve(group.members[0]!)).rejects.toMatchObject({ code: 'damaged' });
+    client.close();
+  });
+
+  it('teaches a coordinator that lost its store everything it needs', async () => {
+    await using group = await TestGroup.create(flat);
+    await group.joinAll();
+    await group.serveAll();
+    const { port } = group.coordinator;
+    await group.coordinator.close();
+    await rm(join(group.coordinatorHome, 'store'), { recursive: true });
+    await rm(join(group.coordinatorHome, 'store-head'));
+    await initCoordinator(group.coordinatorHome);
+    const { startCoordinator } = await import('../../coordinator/main.ts');
+    group.coordinator = await startCoordinator({
+      home: group.coordinatorHome,
+      listen: { host: '127.0.0.1', port },
+      log: () => undefined,
+    });
+    const client = group.requesterClient();
+    const digest = await until(async () => {
+      try {
+        return (await client.submit(await group.release())).digest;
+      } catch {
+        return undefined;
+      }
+    }, 'the coordinator knows the group again');
+    for (const member of group.members.slice(0, 2)) await approve(group, member, digest);
+    expect(await signed(client, digest)).toMatchObject({ outcome: 'signed' });
+    client.close();
+  });
+});
+
+describe('join', () => {
+  it('stopped after the certificate is finished by the daemon, and by join', async () => {
+    await using group = await TestGroup.create(flat);
+    const stops = group.members.map(() => new AbortController());
+    // All are stopped as soon as the key is made: nobody has signed a document.
+    const runs = group.members.map((member, index) =>
+      group.join(member, {
+        signal: stops[index]!.signal,
+        progress: (event) => {
+          member.events.push(event);
+          if (event.kind === 'certified') stops[index]!.abort();
+        },
+      }),
+    );
+    for (const result of await Promise.allSettled(runs))
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'cancelled' } });
+    const [one, two, three] = group.members as [TestMember, TestMember, TestMember];
+    await group.serve(one);
+    await group.serve(two);
+    const joined = await group.join(three);
+    expect(joined.groupLine).toBe(one.daemon!.groupLine);
+    for (const member of [one, two])
+      await until(
+        async () => (await group.call(member, { command: 'status' })).status.delegations.length || undefined,
+        'documents',
+      );
+    expect(await readFile(join(one.home, 'GROUP.pub'), 'utf8')).toBe(`${joined.groupLine}\n`);
+    expect(group.failures).toEqual([]);
+  });
+
+  it('is refused for a charter without this member, and for another one once a key is made; a no makes nothing (T18)', async () => {
+    await using group = await TestGroup.create(flat);
+    const [one] = group.members as [TestMember];
+    await expect(group.join(one, { confirm: () => Promise.resolve(false) })).rejects.toMatchObject({
+      code: 'cancelled',
+    });
+    const others = await TestGroup.create(flat);
+    await expect(group.join(one, { charterPath: others.charterPath })).rejects.toMatchObject({ code: 'not-a-member' });
+    await others[Symbol.asyncDispose]();
+    await group.joinAll();
+    const changed = join(group.folder, 'changed.yaml');
+    await writeFile(changed, (await readFile(group.charterPath, 'utf8')).replace('72h', '71h'));
+    await expect(group.join(one, { charterPath: changed })).rejects.toMatchObject({ code: 'other-charter' });
+    const requesters = join(group.folder, 'changed-requesters.yaml');
+    await writeFile(requesters, 'version: 1\nrequesters: []\n');
+    await expect(group.join(one, { requestersPath: requesters })).rejects.toMatchObject({ code: 'other-charter' });
+  });
+
+  it('with different requesters files ends for everybody, and names who', async () => {
+    await using group = await TestGroup.create(flat);
+    const requesters = join(group.folder, 'other.yaml');
+    await writeFile(requesters, 'version: 1\nrequesters: []\n');
+    const runs = group.members.map((member, index) =>
+      group.join(member, index === 2 ? { requestersPath: requesters } : {}),
+    );
+    const results = await Promise.allSettled(
+      runs.map((run, index) => (index === 0 ? run : Promise.race([run, runs[0]!]))),
+    );
+    expect(results[0]).toMatchObject({
+      status: 'rejected',
+      reason: { code: 'ceremony-failed', culprits: ['admin-3'] },
+    });
+    await Promise.allSettled(runs);
+  });
+
+  it('tells a wrong coordinator at once', async () => {
+    await using group = await TestGroup.create(flat);
+    const fingerprint = group.coordinator.url.split('#')[1]!;
+    const wrong = group.charter.members[0]!.key;
+    await expect(
+      group.join(group.members[0]!, { coordinator: group.coordinator.url.replace(fingerprint, wrong) }),
+    ).rejects.toMatchObject({ code: 'wrong-coordinator' });
+  });
+});
+
+describe('a home', () => {
+  it('that is not what was written does not serve, and says why (T2, T3, T19)', async () => {
+    await using group = await TestGroup.create(flat);
+    const [one, two, three] = group.members as [TestMember, TestMember, TestMember];
+    await expect(group.serve(one)).rejects.toMatchObject({ code: 'not-joined' });
+    await group.joinAll();
+    const copy = join(group.folder, 'copy');
+    await cp(one.home, copy, { recursive: true });
+    const restore = async (): Promise<void> => {
+      await rm(one.home, { recursive: true });
+      await cp(copy, one.home, { recursive: true });
+    };
+    const refusal = async (): Promise<unknown> => {
+      try {
+        await group.serve(one);
+        await group.stop(one);
+        return 'it serves';
+      } catch (error) {
+        return (error as { code: string }).code;
+      } finally {
+        await restore();
+      }
+    };
+    const path = (name: string): string => join(one.home, name);
+    const flip = async (name: string, at: number): Promise<void> => {
+      const bytes = await readFile(path(name));
+      const place = at < 0 ? bytes.length + at : at;
+      bytes[place] = bytes[place]! ^ 1;
+      await writeFile(path(name), bytes, { mode: 0o600 });
+    };
+    const { transcriptHash } = (await import('../../protocol/certificate.ts')).decodeCertificate(
+      await readFile(path('certificate.json')),
+    );
+    const share = `share-${transcriptHash}.age`;
+    expect(await refusal()).toBe('it serves');
+
+    // The journal: inside, at its beginning, gone; a torn tail is cut back and goes on.
+    for (const at of [3, 200, -200]) {
+      await flip('journal', at);
+      expect(await refusal()).toBe('damaged');
     }
-    const round = await until(async () => {
-      const body = await client.round(digest);
-      return body.outcome === 'signed' ? body : undefined;
-    }, 'signed');
-    expect(round.signatures).toHaveLength(1);
+    await rm(path('journal'));
+    expect(await refusal()).toBe('missing');
+    await truncate(path('journal'), (await readFile(path('journal'))).length - 3);
+    expect(['it serves', 'not-joined', 'damaged']).toContain(await refusal());
+    expect(one.log.some(({ event }) => event === 'journal-cut-back')).toBe(true);
+
+    // Every other file: one bit anywhere in it.
+    for (const name of ['charter.yaml', 'requesters.json', 'certificate.json', 'stored.json', 'documents.json', share])
+      for (const at of [5, 150, -20]) {
+        await flip(name, at);
+        expect([name, at, await refusal()]).toEqual([
+          name,
+          at,
+          expect.stringMatching(/^(damaged|damaged-share|wrong-passphrase|bad-.*)$/) as string,
+        ]);
+      }
+    for (const name of ['charter.yaml', 'requesters.json', 'certificate.json', share, 'identity.pem']) {
+      await rm(path(name));
+      expect(await refusal()).toBe('missing');
+    }
+    // Another member's share, certificate and identity.
+    await cp(join(two.home, share), path(share));
+    expect(await refusal()).toBe('damaged-share');
+    await cp(join(two.home, 'identity.pem'), path('identity.pem'));
+    expect(['damaged-share', 'bad-certificate']).toContain(await refusal());
+    await writeFile(path('secret'), 'wrong\n', { mode: 0o600 });
+    await expect(
+      startDaemon({ ...group.daemonOptions(one), passphrase: { file: path('secret') } }),
+    ).rejects.toMatchObject({ code: 'wrong-passphrase' });
+    await restore();
+
+    // One process for one home.
+    await group.serve(one);
+    await expect(startDaemon(group.daemonOptions(one))).rejects.toMatchObject({ code: 'locked' });
+    // Two homes; the second daemon must not take the first one's socket.
+    await expect(group.serve(two, { socketPath: one.daemon!.socketPath })).rejects.toMatchObject({
+      code: 'socket-in-use',
+    });
+    two.daemon = undefined;
+
+    // A copy of the home from before an approval: refused at login, and everybody else hears of it.
+    await group.serve(two);
+    await group.serve(three);
+    const client = group.requesterClient();
+    const { digest } = await client.submit(await group.release());
+    await approve(group, one, digest);
+    await group.stop(one);
+    await restore();
+    await group.serve(one);
+    await expect(one.daemon!.closed).rejects.toMatchObject({ refusal: { code: 'rolled-back' } });
+    one.daemon = undefined;
+    const alarms = await until(
+      async () => (await group.call(two, { command: 'status' })).status.alarms[0],
+      'the alarm',
+    );
+    expect(alarms).toContain('build-1');
     client.close();
   });
 });
