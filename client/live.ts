@@ -58,12 +58,14 @@ function interruptionOf(error: unknown): ClientError {
 }
 
 /** Doubles from retry to retry, and is shortened by up to half at random so that clients do not return together. */
-function retryDelay(retries: number, random: () => number = Math.random): number {
+export function retryDelay(retries: number, random: () => number = Math.random): number {
   return Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(retries, 10)) * (1 - random() / 2);
 }
 
 /** Events of one stream, comments left out. Throws `ClientError('bad-response')` past the bound. */
-async function* readEvents(stream: AsyncIterable<Buffer | string>): AsyncGenerator<StreamEvent, void, undefined> {
+export async function* readEvents(
+  stream: AsyncIterable<Buffer | string>,
+): AsyncGenerator<StreamEvent, void, undefined> {
   let buffered = '';
   const decoder = new TextDecoder();
   for await (const chunk of stream) {

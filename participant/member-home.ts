@@ -15,6 +15,7 @@ import { sha256Hex } from '../protocol/bytes.ts';
 import { decodeCertificate, type Certificate } from '../protocol/certificate.ts';
 import { decodeCharter, memberByKey, type Charter, type Member } from '../protocol/charter.ts';
 import { keyId, type Envelope, type Identity } from '../protocol/envelope.ts';
+import { ceremonyEvidence, encodeEvidence } from '../protocol/evidence.ts';
 import {
   maxCertificateBytes,
   maxCharterBytes,
@@ -204,10 +205,10 @@ export class MemberHome implements AsyncDisposable {
     await writeFileAtomic(this.home.file('documents.json'), encodeCanonicalJson(documents));
   }
 
-  /** What proves that a ceremony was disturbed, for whoever looks into it; returns where it lies. */
-  async writeEvidence(evidence: readonly Envelope[]): Promise<string> {
+  /** An evidence file about a ceremony that was disturbed, for whoever looks into it; returns where it lies. */
+  async writeEvidence(charter: Charter, messages: readonly Envelope[]): Promise<string> {
     const path = this.home.file('ceremony-evidence.json');
-    await writeFileAtomic(path, encodeCanonicalJson(evidence));
+    await writeFileAtomic(path, encodeEvidence(ceremonyEvidence(charter, messages)).bytes);
     return path;
   }
 

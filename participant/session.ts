@@ -237,7 +237,7 @@ export class Session {
       certificate,
       storeShare: (transcript) => this.#options.storeShare(transcript),
       storeCertificate: (made) => home.writeCertificate(made),
-      storeEvidence: (evidence) => home.writeEvidence(evidence),
+      storeEvidence: (messages) => home.writeEvidence(agreement.charter, messages),
       send: (message) => {
         this.#send({ type: 'ceremony', message: message });
       },

@@ -73,7 +73,7 @@ export function requestersDocument(
 }
 
 /** An envelope under the group's own key. */
-function underKey(group: LiveGroup, payloadType: string, payload: Uint8Array): Held {
+export function underKey(group: LiveGroup, payloadType: string, payload: Uint8Array): Held {
   const signature = quorumSignature(group, production, preAuthEncoding(payloadType, payload));
   return encodeEnvelope(payloadType, payload, '', signature);
 }

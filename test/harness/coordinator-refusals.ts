@@ -14,7 +14,7 @@ export async function refusalOf(call: Promise<unknown>): Promise<string> {
 }
 
 /** The code of a `ClientError` that the client raised itself. */
-async function clientCodeOf(call: Promise<unknown>): Promise<string> {
+export async function clientCodeOf(call: Promise<unknown>): Promise<string> {
   const error: unknown = await call.then(
     () => undefined,
     (reason: unknown) => reason,
