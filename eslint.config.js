@@ -26,7 +26,8 @@ const mayImport = {
   requester: ['verifier', 'protocol', 'home', 'client'],
   cli: ['verifier', 'protocol', 'home', 'client', 'coordinator', 'participant', 'requester'],
   demo: ['verifier', 'protocol', 'home', 'client', 'cli'],
-  bench: rooms.filter((room) => room !== 'test' && room !== 'demo'),
+  // The demo's company of processes is what a round is measured on.
+  bench: rooms.filter((room) => room !== 'test'),
 };
 
 const packages = [

@@ -64,8 +64,6 @@ export interface RoundHost {
 interface Ready {
   readonly prepared: readonly Prepared[];
   readonly context: SignerContext;
-  /** A document that the ceremony itself still has to sign, exactly as this member derives it. */
-  readonly isCeremonyDocument: boolean;
 }
 
 interface Obstacle {
@@ -263,11 +261,7 @@ export class Round {
       for (const { sha256 } of request.payload.documents)
         documents.push(await this.#host.fetchDocument(request.digest, sha256));
       const prepared = prepareRequest({ epoch, request, documents, earlier: [] });
-      this.#ready = {
-        prepared,
-        context: this.#contextOf(prepared),
-        isCeremonyDocument: this.#isCeremonyDocument(documents),
-      };
+      this.#ready = { prepared, context: this.#contextOf(prepared) };
       this.#unready = undefined;
       this.#signer = startSigner(this.#host.records.roundOf(request.digest));
     } catch (error) {
@@ -295,37 +289,37 @@ export class Round {
     return { group: vault.group, epoch, self, channel, subject, messages, run: this.#run };
   }
 
-  /** Genesis; the requesters version 1; the first delegation of a channel: what the ceremony itself still has to sign. */
-  #isCeremonyDocument(documents: readonly Uint8Array[]): boolean {
-    const { epoch, documents: held } = this.#host;
-    const [document = new Uint8Array()] = documents;
-    switch (this.request.payload.kind) {
+  /** Genesis; the requesters version 1; the first delegation of a channel: what the ceremony itself has to sign. Judged anew each time. */
+  #isCeremonyDocument(): boolean {
+    const { epoch, documents } = this.#host;
+    const { kind } = this.request.payload;
+    const payload = this.#ready?.prepared[0]?.state.payload;
+    if (payload === undefined) return false;
+    switch (kind) {
       case 'release':
         return false;
       case 'genesis':
         return true;
-      case 'requesters': {
-        const { version } = decodeRequesters(document, epoch.charter);
-        this.#assertVersion(version, document);
-        return version === 1;
-      }
+      case 'requesters':
+        return decodeRequesters(payload, epoch.charter).version === 1;
       case 'delegation':
-        return !held.holdsDelegation(decodeDelegation(document).channel);
+        return !documents.holdsDelegation(decodeDelegation(payload).channel);
     }
   }
 
-  /** Version 1 is the ceremony's and no other; later ones only go up. */
-  #assertVersion(version: number, document: Uint8Array): void {
+  /** Version 1 is the ceremony's and no other; later ones only go up. Throws `ProtocolError`. */
+  #assertVersion(document: Uint8Array): void {
     const { epoch, documents } = this.#host;
-    if (version === 1 && sha256Hex(document) !== epoch.certificate.transcript.requesters)
-      throw new ProtocolError(
-        'bad-document',
-        'version 1 of the requesters document is the one of the ceremony, and this is another',
-      );
+    const { version } = decodeRequesters(document, epoch.charter);
     if (version <= documents.requestersVersion)
       throw new ProtocolError(
         'stale-version',
         `version ${version} of the requesters document is not newer than version ${documents.requestersVersion}`,
+      );
+    if (version === 1 && sha256Hex(document) !== epoch.certificate.transcript.requesters)
+      throw new ProtocolError(
+        'bad-document',
+        'version 1 of the requesters document is the one of the ceremony, and this is another',
       );
   }
 
@@ -345,12 +339,12 @@ export class Round {
 
   #keptOut(): Member | undefined {
     const asker = this.#askerOrUndefined();
-    return asker === undefined ? undefined : keptOut(this.request, asker, this.#ready?.isCeremonyDocument === true);
+    return asker === undefined ? undefined : keptOut(this.request, asker, this.#isCeremonyDocument());
   }
 
   /** Why the request may not be signed just now. */
   #obstacle(): Obstacle | undefined {
-    const { epoch, documents } = this.#host;
+    const { epoch } = this.#host;
     try {
       assertFresh(this.request, epoch.charter, this.#host.now());
     } catch (error) {
@@ -361,8 +355,7 @@ export class Round {
       this.#asker();
       const { kind } = this.request.payload;
       const payload = this.#ready?.prepared[0]?.state.payload;
-      if (kind === 'requesters' && payload !== undefined && documents.requestersVersion > 0)
-        this.#assertVersion(decodeRequesters(payload, epoch.charter).version, payload);
+      if (kind === 'requesters' && payload !== undefined) this.#assertVersion(payload);
       return undefined;
     } catch (error) {
       if (error instanceof ProtocolError) return { code: 'not-allowed', reason: error.message };
@@ -406,9 +399,9 @@ export class Round {
   }
 
   /** Only while the ceremony's documents are missing here: afterwards a delegation is a renewal, which the policy or a person decides. */
-  #isOwnCeremonyDocument({ isCeremonyDocument, prepared }: Ready): boolean {
+  #isOwnCeremonyDocument({ prepared }: Ready): boolean {
+    if (!this.#isCeremonyDocument()) return false;
     const { missing } = this.#host.documents;
-    if (!isCeremonyDocument) return false;
     const { kind } = this.request.payload;
     if (kind !== 'delegation') return missing.includes(kind);
     const payload = prepared[0]?.state.payload;
