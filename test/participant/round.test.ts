@@ -781,16 +781,6 @@ describe('documents', () => {
       (world) => ['genesis', Buffer.from(Buffer.from(genesisOf(world.live.epoch)).toString().replace('acme', 'acne'))],
     ],
     [
-      'another requesters version 1 than the ceremony’s',
-      (world) => [
-        'requesters',
-        encodeCanonicalJson({
-          version: 1,
-          requesters: [{ card: world.requester.card('requester'), channels: ['production'], member: null }],
-        }),
-      ],
-    ],
-    [
       'a delegation that lasts longer',
       (world) => ['delegation', delegationOf(world.live.epoch, 'development', created + 86400)],
     ],
@@ -814,6 +804,21 @@ describe('documents', () => {
     await participant.receive(requestFrame(request));
     await participant.rounds.settled();
     expect(participant.rounds.show(request.digest)).toMatchObject({ state: 'blocked', signs: [] });
+    expect(participant.frames('decision')).toEqual([]);
+    await expect(participant.rounds.decide(request.digest, 'approve', null)).rejects.toMatchObject({
+      code: 'not-allowed',
+    });
+  });
+
+  it('refuses another requesters version 1 than the ceremony’s', async () => {
+    const world = await makeWorld(plan);
+    const entry = { card: world.requester.card('requester'), channels: ['production'], member: null };
+    const bytes = encodeCanonicalJson({ version: 1, requesters: [entry] });
+    const participant = await makeParticipant(world, 1, { ...served(bytes), judge: approveAll });
+    const request = documentRequest(world, 'requesters', bytes);
+    await participant.receive(requestFrame(request));
+    await participant.rounds.settled();
+    expect(participant.rounds.show(request.digest)).toMatchObject({ state: 'blocked' });
     expect(participant.frames('decision')).toEqual([]);
     await expect(participant.rounds.decide(request.digest, 'approve', null)).rejects.toMatchObject({
       code: 'not-allowed',
