@@ -22,8 +22,8 @@ const group = await dealtGroup({
 
 /** Short, so that a test sees their end; the numbers of a real server stand in `coordinator/limits.ts`. */
 const limits = {
-  headersTimeoutMs: 600,
-  requestTimeoutMs: 1_200,
+  headersTimeoutMs: 1_500,
+  requestTimeoutMs: 4_000,
   connectionsCheckMs: 100,
   maxUnauthenticatedSockets: 32,
   pingMs: 1_500,
@@ -113,9 +113,12 @@ describe('while honest rounds go on (T24)', () => {
       socket.write('GET /healthz HTTP/1.1\r\nhost: x\r\nx-slow: ');
       drip(socket);
     });
+    const before = performance.now();
     await honestRound();
     await allClosed;
     expect(all.every(({ bytesWritten }) => bytesWritten > 45)).toBe(true);
+    // Before the time for a whole request is over.
+    expect(performance.now() - before).toBeLessThan(limits.requestTimeoutMs - 500);
   });
 
   test('slow bodies end', async () => {
@@ -232,7 +235,7 @@ describe('while honest rounds go on (T24)', () => {
     const { digest } = await world.requester(group).submit(releaseOf(group, group.requester, { artifacts }));
     const { token } = await world.requester(group).login();
     const before = await memoryMiB();
-    const { allClosed } = await sockets(4, (socket) => {
+    const { all, allClosed } = await sockets(4, (socket) => {
       socket.write(`GET /v1/rounds/${digest}/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\n\r\n`);
     });
     for (const decider of deciders) {
@@ -244,8 +247,11 @@ describe('while honest rounds go on (T24)', () => {
       }
     }
     await honestRound();
-    await allClosed;
+    await sleep(limits.streamStalledMs + 300);
     expect((await memoryMiB()) - before).toBeLessThan(100);
+    // Only who reads sees that the other side is gone.
+    for (const socket of all) socket.resume();
+    await allClosed;
   });
 
   test('live streams of one identity are bounded', async () => {

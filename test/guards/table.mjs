@@ -1,3 +1,4 @@
+import { coordinatorGuards } from './coordinator.mjs';
 import { protocolGuards } from './protocol.mjs';
 
 /** Every guard with the smallest change that takes it out, and the test that must notice. `from` occurs exactly once in `file`. */
@@ -170,4 +171,5 @@ export const guards = [
     name: 'ends with one certificate',
   },
   ...protocolGuards,
+  ...coordinatorGuards,
 ];

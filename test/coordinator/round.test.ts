@@ -1,0 +1,225 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { charterFile, Groups, type KnownGroup } from '../../coordinator/groups.ts';
+import { defaultLimits } from '../../coordinator/limits.ts';
+import { Rounds } from '../../coordinator/rounds.ts';
+import { createStore, openStore, type Store, type StoreRecord } from '../../coordinator/store.ts';
+import {
+  attemptId,
+  commitmentMessage,
+  openCommitment,
+  openShare,
+  shareMessage,
+  type AttemptSubject,
+} from '../../protocol/attempt.ts';
+import { bytesToHex, sha256Hex } from '../../protocol/bytes.ts';
+import { decisionMessage, openDecision } from '../../protocol/decision.ts';
+import { sealMessage } from '../../protocol/envelope.ts';
+import { prepareRequest } from '../../protocol/formats/index.ts';
+import type { Group, Point } from '../../protocol/frost/group.ts';
+import { commit, encodeShare, prepareAttempt, signShare } from '../../protocol/frost/sign.ts';
+import { sessionInput } from '../../protocol/machines/session.ts';
+import type { CoordinatorFrame } from '../../protocol/messages.ts';
+import { openRequest } from '../../protocol/request.ts';
+import { formatTimestamp } from '../../protocol/time.ts';
+import { dealtGroup, releaseOf, type DealtGroup } from '../harness/coordinator-group.ts';
+
+const group = await dealtGroup({ tiers: ['admin', 'admin', 'admin'], production: '{ any: 2 }' });
+
+/** Arithmetic whose sums can be spoiled afterwards, as a fault of memory or library would. */
+class SpoiledGroup implements Group {
+  readonly name = 'sodium';
+  readonly identity: Point;
+  readonly generator: Point;
+  readonly #real: Group;
+  readonly #sums = new Map<Point, Point>();
+  readonly #spoiled = new Set<Point>();
+
+  constructor(real: Group) {
+    this.#real = real;
+    this.identity = real.identity;
+    this.generator = real.generator;
+  }
+
+  /** Every sum so far reads as another point from now on. */
+  spoil(): void {
+    for (const sum of this.#sums.keys()) this.#spoiled.add(sum);
+  }
+
+  decodePoint(bytes: Uint8Array): Point | undefined {
+    return this.#real.decodePoint(bytes);
+  }
+
+  multiplyEncoded(bytes: Uint8Array, scalar: bigint): Point | undefined {
+    return this.#real.multiplyEncoded(bytes, scalar);
+  }
+
+  add(a: Point, b: Point): Point {
+    const real = this.#real.add(this.#realOf(a), this.#realOf(b));
+    const [spoiled, generator] = [this.#spoiled, this.generator];
+    const sum: Point = {
+      get bytes() {
+        return spoiled.has(sum) ? generator.bytes : real.bytes;
+      },
+    };
+    this.#sums.set(sum, real);
+    return sum;
+  }
+
+  multiply(point: Point, scalar: bigint): Point {
+    return this.#real.multiply(this.#realOf(point), scalar);
+  }
+
+  multiplyBase(scalar: bigint): Point {
+    return this.#real.multiplyBase(scalar);
+  }
+
+  #realOf(point: Point): Point {
+    return this.#sums.get(point) ?? point;
+  }
+}
+
+interface Bench {
+  readonly known: KnownGroup;
+  readonly rounds: Rounds;
+  readonly store: Store;
+  readonly frames: CoordinatorFrame[];
+  /** How many records were on the medium when each of them was sent. */
+  readonly storedAtSend: number[];
+}
+
+async function recordsOf(store: Store): Promise<StoreRecord[]> {
+  const numbers = Array.from({ length: store.head.sequence }, (_, index) => index + 1);
+  return Promise.all(numbers.map((sequence) => store.record(sequence)));
+}
+
+/** Rounds on a real store, without sockets. */
+async function benchOf(of: DealtGroup, arithmetic: Group): Promise<Bench> {
+  const folder = await mkdtemp(join(tmpdir(), 'frostmark-round-'));
+  const paths = { database: join(folder, 'store'), anchor: join(folder, 'store-head') };
+  await createStore(paths);
+  const store = await openStore(paths, { onRecord: () => undefined, onFailure: () => undefined });
+  const { charter } = of.epoch;
+  await writeFile(charterFile(folder, charter.hash), charter.bytes);
+  const log = () => undefined;
+  const groups = new Groups({ charters: folder, group: of.sodium, log });
+  groups.use(store);
+  await groups.put(charter, of.body);
+  const frames: CoordinatorFrame[] = [];
+  const storedAtSend: number[] = [];
+  const audience = {
+    send: (_to: number, frame: CoordinatorFrame) => {
+      frames.push(frame);
+      storedAtSend.push(store.head.sequence);
+    },
+    isConnected: () => true,
+    connected: () => [1, 2, 3],
+  };
+  const rounds = new Rounds({
+    store,
+    groups,
+    arithmetic,
+    limits: defaultLimits,
+    now: Date.now,
+    log,
+    audienceOf: () => audience,
+    onDocument: () => undefined,
+  });
+  onTestFinished(async () => {
+    await rounds.stop();
+    await store.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+  return { known: groups.ofCharter(charter.hash)!, rounds, store, frames, storedAtSend };
+}
+
+/** Two members approve and sign; `beforeShares` is called when the attempt is open. */
+async function signedBy(bench: Bench, beforeShares: () => void): Promise<string> {
+  const { epoch, people, shares, sodium } = group;
+  const { charter } = epoch;
+  const envelope = releaseOf(group, group.requester);
+  const request = openRequest(envelope);
+  const { digest } = await bench.rounds.submit(group.requester.key, bench.known, envelope);
+  const channel = epoch.channel('production');
+  const messages = prepareRequest({ epoch, request, documents: [], earlier: [] }).map(({ message }) => message);
+  const subject: AttemptSubject = {
+    certificate: epoch.certificateHash,
+    channelKey: channel.key,
+    requestDigest: digest,
+    stage: 1,
+    messages: messages.map(sha256Hex),
+  };
+  const round = bench.rounds.pendingRound(charter.hash, digest)!;
+  const signers = [1, 2].map((identifier) => {
+    const member = charter.members[identifier - 1]!;
+    const share = shares.get('production')!.get(identifier)!;
+    return { member, person: people[identifier - 1]!, share, nonces: commit(sodium, share) };
+  });
+  const commitments = signers.map(({ member, person, nonces }) => {
+    const decision = {
+      groupKey: epoch.groupKey,
+      certificate: epoch.certificateHash,
+      requestDigest: digest,
+      decision: 'approve',
+      serial: 1,
+      reason: null,
+      decidedAt: formatTimestamp(1_795_000_000),
+    } as const;
+    round.decide(openDecision(sealMessage(decisionMessage, decision, person), charter));
+    const pair = { hiding: bytesToHex(nonces.commitments.hiding), binding: bytesToHex(nonces.commitments.binding) };
+    const payload = {
+      ...subject,
+      messages: [...subject.messages],
+      slot: `${member.identifier.toString(16).padStart(32, '0')}-1`,
+      commitments: [pair],
+    };
+    const commitment = openCommitment(sealMessage(commitmentMessage, payload, person), charter);
+    round.commit(commitment);
+    return commitment;
+  });
+  await round.settled();
+  expect(bench.frames.filter(({ type }) => type === 'package')).toHaveLength(2);
+  beforeShares();
+  const attempt = prepareAttempt(sodium, sessionInput(channel, messages[0]!, commitments, 0));
+  for (const { member, person, share, nonces } of signers) {
+    const scalar = signShare(sodium, attempt, member.identifier, nonces, share);
+    const { certificate, channelKey, stage } = subject;
+    const payload = {
+      certificate,
+      channelKey,
+      requestDigest: digest,
+      stage,
+      attempt: attemptId(subject, commitments),
+      shares: [bytesToHex(encodeShare(scalar))],
+    };
+    round.share(openShare(sealMessage(shareMessage, payload, person), charter));
+  }
+  await round.settled();
+  return digest;
+}
+
+test('decisions and the result are on the medium before anybody is told (T28)', async () => {
+  const bench = await benchOf(group, group.sodium);
+  await signedBy(bench, () => undefined);
+  const types = (await recordsOf(bench.store)).map(({ type }) => type);
+  expect(types.slice(-4)).toEqual(['round', 'decision', 'decision', 'closed']);
+  bench.frames.forEach(({ type }, index) => {
+    if (type === 'decision') expect(bench.storedAtSend[index]).toBeGreaterThanOrEqual(types.indexOf('decision') + 2);
+    if (type === 'closed') expect(bench.storedAtSend[index]).toBe(types.length);
+  });
+  expect(bench.frames.filter(({ type }) => type === 'closed')).toHaveLength(3);
+});
+
+test('an aggregate that does not verify is neither stored nor published (T12)', async () => {
+  const spoiled = new SpoiledGroup(group.sodium);
+  const bench = await benchOf(group, spoiled);
+  const digest = await signedBy(bench, () => spoiled.spoil());
+  expect(bench.frames.filter(({ type }) => type === 'closed')).toEqual([]);
+  const body = await bench.rounds.body(group.epoch.charter.hash, digest);
+  expect(body).toMatchObject({ outcome: 'pending', signatures: [], out: [] });
+  expect(body.attempts).toMatchObject([{ answered: [1, 2], open: false }]);
+  const stored = await recordsOf(bench.store);
+  expect(stored.map(({ type }) => type)).not.toContain('closed');
+});
