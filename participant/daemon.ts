@@ -8,6 +8,7 @@ import type { ConnectionTiming } from './connection.ts';
 import { listenForCommands, type AnswerTo, type Command, type CommandName } from './control.ts';
 import { ParticipantError } from './errors.ts';
 import { ExecRunner } from './exec.ts';
+import { ignoreInspectorSignal } from './inspector.ts';
 import { withFields, type Log } from './log.ts';
 import { defaultSocketPath, MemberHome, type Agreement } from './member-home.ts';
 import { askAlways, judgeBy, loadPolicy, type Policy } from './policy.ts';
@@ -98,11 +99,6 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
     closed: session.closed.finally(() => closers.close()),
     close: () => closers.close(),
   };
-}
-
-/** The default handler of SIGUSR1 would open the inspector on a process that holds a share (T29). */
-export function ignoreInspectorSignal(): void {
-  if (process.listenerCount('SIGUSR1') === 0) process.on('SIGUSR1', () => undefined);
 }
 
 async function certifiedHome(home: MemberHome): Promise<{ agreement: Agreement; certificate: Certificate }> {

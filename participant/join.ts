@@ -19,7 +19,7 @@ import { charterWarnings, decodeCharter, type Charter, type Member } from '../pr
 import { maxCharterBytes, maxRequestersBytes } from '../protocol/limits.ts';
 import { emptyRequesters, readRequestersFile, type Requesters } from '../protocol/requesters.ts';
 import type { ConnectionTiming } from './connection.ts';
-import { ignoreInspectorSignal } from './daemon.ts';
+import { ignoreInspectorSignal } from './inspector.ts';
 import { ParticipantError } from './errors.ts';
 import type { Log } from './log.ts';
 import { MemberHome, type Agreement } from './member-home.ts';

@@ -1,4 +1,5 @@
 import { coordinatorGuards } from './coordinator.mjs';
+import { participantGuards } from './participant.mjs';
 import { protocolGuards } from './protocol.mjs';
 
 /** Every guard with the smallest change that takes it out, and the test that must notice. `from` occurs exactly once in `file`. */
@@ -171,5 +172,6 @@ export const guards = [
     name: 'ends with one certificate',
   },
   ...protocolGuards,
+  ...participantGuards,
   ...coordinatorGuards,
 ];

@@ -1,5 +1,5 @@
 /** Participants at a real coordinator: ceremony, documents, rounds, restarts, and homes that are not what they were. */
-import { cp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { decodeRequesters } from '../../protocol/requesters.ts';
@@ -9,7 +9,10 @@ import { initCoordinator } from '../../coordinator/init.ts';
 import { startDaemon } from '../../participant/daemon.ts';
 import type { CoordinatorClient } from '../../client/client.ts';
 import type { RoundBody } from '../../protocol/messages.ts';
-import { until, useParticipants, TestGroup, type TestMember } from './support.ts';
+import { openShares } from '../../home/keystore.ts';
+import { compile, run } from '../home/support.ts';
+import { scratch } from './members.ts';
+import { ageChildPath, until, useParticipants, TestGroup, type TestMember } from './support.ts';
 
 useParticipants();
 
@@ -30,6 +33,29 @@ async function signed(client: CoordinatorClient, digest: string): Promise<RoundB
     return body.outcome === 'pending' ? undefined : body;
   }, 'the round is over');
 }
+
+/** Every file below a folder, as bytes. */
+async function filesBelow(folder: string): Promise<Buffer[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return Promise.all(
+    entries.filter((entry) => entry.isFile()).map((entry) => readFile(join(entry.parentPath, entry.name))),
+  );
+}
+
+describe('a daemon', () => {
+  it('opens no inspector at SIGUSR1 (T29)', async () => {
+    const folder = await scratch();
+    const program = run(await compile('test/participant/programs/quiet.ts', folder), []);
+    expect(await program.line()).toBe('ready');
+    process.kill(program.process.pid!, 'SIGUSR1');
+    // The signal arrives when it likes: asked often enough, an open inspector would show.
+    for (let count = 0; count < 20; count++) {
+      program.tell('where');
+      expect(await program.line()).toBe('nowhere');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  });
+});
 
 describe('a group', () => {
   it('makes a key, signs its documents, and signs what enough members approve, through restarts of everybody', async () => {
@@ -86,9 +112,35 @@ describe('a group', () => {
     await approve(group, two, second.digest);
     await signed(client, second.digest);
 
-    // Join again says the same, with nobody there.
+    // The share is in one place, its age file: not in anything the coordinator saw, logged or stored, nor in any log (T17, T29).
     await group.stop(three);
     await group.coordinator.close();
+    const shareFile = (await readdir(one.home)).find((name) => name.endsWith('.age'))!;
+    const { shares } = await openShares({
+      path: join(one.home, shareFile),
+      passphrase: { file: group.passphrasePath },
+      childPath: ageChildPath(),
+    });
+    const scalars = shares.map((share) => share.take((bytes) => Buffer.from(bytes)));
+    expect(scalars.map(({ length }) => length)).toEqual([32]);
+    const logs = Buffer.from(
+      JSON.stringify([group.coordinatorLog, group.members.map(({ log, events }) => [log, events])]),
+    );
+    const places = [...(await filesBelow(group.coordinatorHome)), ...(await filesBelow(one.home)), logs];
+    expect(places.length).toBeGreaterThan(10);
+    for (const scalar of scalars)
+      for (const needle of [
+        scalar,
+        scalar.toString('hex'),
+        scalar.toString('base64').slice(0, 40),
+        scalar.toString('base64url').slice(0, 40),
+      ])
+        expect(places.filter((bytes) => bytes.includes(needle))).toEqual([]);
+    // Everything in the home is its owner's alone.
+    for (const name of await readdir(one.home))
+      expect([name, (await stat(join(one.home, name))).mode & 0o077]).toEqual([name, 0]);
+
+    // Join again says the same, with nobody there.
     expect(await group.join(three)).toMatchObject({ groupLine: line });
     expect(group.failures).toEqual([]);
     client.close();

@@ -55,6 +55,9 @@ export function useParticipants(): void {
   });
 }
 
+/** The compiled age child. */
+export const ageChildPath = (): string => childPath;
+
 let counter = 0;
 /** A folder of this test file, short enough for a socket. */
 async function freshFolder(name: string): Promise<string> {
