@@ -15,7 +15,6 @@ const bob = personFromSeed('bob', 2);
 const builder = personFromSeed('builder', 3);
 export const dev = personFromSeed('dev', 4);
 export const coordinator = personFromSeed('coordinator', 5);
-const members = [alice, bob, builder];
 
 export const goldenCharter = `# The charter behind the golden files.
 version: 1
