@@ -84,15 +84,17 @@ export class ExecRunner {
     this.#log = log;
   }
 
-  /** Runs one rule's program, after those before it. `started` is called when it begins. Never throws: what goes wrong here is left to a person. */
-  async run(rule: ExecRule, subject: PolicySubject, started: () => void): Promise<ExecResult> {
+  /** Runs one rule's program, after those before it. `started` is called when it begins, and `over` ends it. Never throws: what goes wrong here is left to a person. */
+  async run(rule: ExecRule, subject: PolicySubject, started: () => void, over: AbortSignal): Promise<ExecResult> {
     const ofAsker = this.#waiting.filter(({ asker }) => asker === subject.requester).length;
     if (this.#waiting.length >= maxExecWaiting || ofAsker >= maxExecWaitingOfAsker)
       return { action: 'ask', reason: null, summary: 'too many runs wait already' };
-    if (!(await this.#turn(subject.requester))) return { action: 'ask', reason: null, summary: 'the daemon stopped' };
+    await this.#turn(subject.requester);
     try {
+      const stop = AbortSignal.any([this.#stop.signal, over]);
+      if (stop.aborted) return stopped;
       started();
-      return await this.#runNow(rule, subject);
+      return await this.#runNow(rule, subject, stop);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       this.#log('error', 'exec-failed', { rule: rule.place, round: subject.digest, message });
@@ -109,18 +111,17 @@ export class ExecRunner {
     for (const { begin } of this.#waiting.splice(0)) begin();
   }
 
-  async #turn(asker: string): Promise<boolean> {
+  async #turn(asker: string): Promise<void> {
     if (this.#running >= maxExecRuns) await new Promise<void>((begin) => this.#waiting.push({ asker, begin }));
     this.#running += 1;
-    return !this.#stop.signal.aborted;
   }
 
-  async #runNow(rule: ExecRule, subject: PolicySubject): Promise<ExecResult> {
+  async #runNow(rule: ExecRule, subject: PolicySubject, stop: AbortSignal): Promise<ExecResult> {
     const user = rule.user === undefined ? undefined : this.#users.get(rule.user);
     const folder = await makeFolder(user);
     try {
       const started = Date.now();
-      const ended = await runProgram(rule, subject, folder, user, this.#stop.signal);
+      const ended = await runProgram(rule, subject, folder, user, stop);
       this.#log('info', 'exec-ended', {
         rule: rule.place,
         round: subject.digest,
@@ -133,6 +134,9 @@ export class ExecRunner {
     }
   }
 }
+
+/** The daemon stopped, or the round is over: no decision follows. */
+const stopped: ExecResult = { action: 'ask', reason: null, summary: 'stopped: nobody needs it any more' };
 
 /** The program's whole world besides the file system: nothing of the daemon's own environment, `NODE_OPTIONS` and secrets in variables above all. */
 function cleanEnvironment(folder: string): Record<string, string> {
@@ -169,14 +173,14 @@ function runProgram(
       if (rule.memoryBytes !== undefined && residentBytes(child.pid) > rule.memoryBytes)
         kill(`it used more than ${rule.memoryBytes} bytes of memory`);
     }, execPollMs);
-    const stopped = (): void => {
-      kill('the daemon stopped');
+    const abandon = (): void => {
+      kill('nobody needs it any more');
     };
-    stop.addEventListener('abort', stopped, { once: true });
+    stop.addEventListener('abort', abandon, { once: true });
     const settled = (): void => {
       clearTimeout(timer);
       clearInterval(poll);
-      stop.removeEventListener('abort', stopped);
+      stop.removeEventListener('abort', abandon);
       // Whatever it left behind in its group ends with it.
       killTree(child, user);
     };
@@ -209,9 +213,9 @@ function resultOf(
   code: number | null,
   signal: NodeJS.Signals | null,
   errors: string,
-  stopped: boolean,
+  isStopped: boolean,
 ): ExecResult {
-  if (stopped) return { action: 'ask', reason: null, summary: 'the daemon stopped' };
+  if (isStopped) return stopped;
   if (killedFor !== undefined) return { action: 'refuse', reason: killedFor, summary: `killed: ${killedFor}` };
   const last =
     errors

@@ -57,8 +57,8 @@ interface Verdict {
   readonly rule: string;
 }
 
-/** Decides requests; `running` is told when a program starts to. */
-export type Judge = (subject: PolicySubject, running: () => void) => Promise<Verdict>;
+/** Decides requests; `running` is told when a program starts to, and `over` stops it when nobody needs the answer any more. */
+export type Judge = (subject: PolicySubject, running: () => void, over: AbortSignal) => Promise<Verdict>;
 
 /** Everything waits for a person. */
 export const askAlways: Policy = { rules: [], description: 'no policy file: every request waits for a person' };
@@ -246,14 +246,14 @@ function readMemory(reader: PolicyReader, value: unknown, path: Path): number | 
 
 /** Carries a policy out. A program that cannot be started decides nothing: the request waits for a person. */
 export function judgeBy(policy: Policy, runner: ExecRunner): Judge {
-  return async (subject, running) => {
+  return async (subject, running, over) => {
     const rule = policy.rules.find((candidate) => candidate.matches(subject));
     if (rule === undefined) return { action: 'ask', reason: null, rule: 'no rule matches: ask' };
     const { action, reason } = rule;
     const named = `${rule.place}: ${action}`;
     if (action !== 'exec') return { action, reason, rule: named };
     if (rule.exec === undefined) return { action: 'ask', reason: null, rule: named };
-    const result = await runner.run(rule.exec, subject, running);
+    const result = await runner.run(rule.exec, subject, running, over);
     return { action: result.action, reason: result.reason, rule: `${named} ${result.summary}` };
   };
 }

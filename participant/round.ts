@@ -87,6 +87,7 @@ export class Round {
   readonly #decisions = new Map<number, Decision>();
   #verdict: string | null = null;
   #judging = false;
+  readonly #end = new AbortController();
   #running = false;
   #outcome: Outcome = 'pending';
   #over = false;
@@ -382,9 +383,13 @@ export class Round {
     this.#judging = true;
     const { digest, payload } = this.request;
     void this.#host
-      .judge({ digest, requester: asker.name, payload }, () => {
-        this.#running = true;
-      })
+      .judge(
+        { digest, requester: asker.name, payload },
+        () => {
+          this.#running = true;
+        },
+        this.#end.signal,
+      )
       .then(({ action, reason, rule }) => {
         this.#verdict = rule;
         if (action !== 'ask') this.#decideUnlessDecided(action, reason);
@@ -424,6 +429,7 @@ export class Round {
     await this.#feed({ kind: 'closed' });
     this.#over = true;
     this.#outcome = outcome;
+    this.#end.abort();
     this.#host.log('info', 'round-over', { round: this.request.digest, outcome });
   }
 

@@ -2,9 +2,8 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { RequestPayload } from '../../protocol/request.ts';
 import { listenForCommands } from '../../participant/control.ts';
 import { ExecRunner, type ExecResult, type ExecRule } from '../../participant/exec.ts';
@@ -25,6 +24,7 @@ const rule = (script: string, change: Partial<ExecRule> = {}): ExecRule => ({
   sandbox: undefined,
   ...change,
 });
+const never = new AbortController().signal;
 const policyOf = (...execs: ExecRule[]): Policy => ({
   rules: execs.map((exec) => ({ place: exec.place, action: 'exec', reason: null, exec, matches: () => true })),
   description: '',
@@ -40,7 +40,7 @@ async function runnerFor(...rules: ExecRule[]): Promise<ExecRunner> {
 
 async function run(script: string, change: Partial<ExecRule> = {}): Promise<ExecResult> {
   const exec = rule(script, change);
-  return (await runnerFor(exec)).run(exec, subject(), () => undefined);
+  return (await runnerFor(exec)).run(exec, subject(), () => undefined, never);
 }
 
 describe('a program', () => {
@@ -62,7 +62,7 @@ describe('a program', () => {
   it('that cannot be started decides nothing', async () => {
     const exec = rule('');
     const runner = await runnerFor(exec);
-    expect(await runner.run({ ...exec, run: ['/nowhere/program'] }, subject(), () => undefined)).toMatchObject({
+    expect(await runner.run({ ...exec, run: ['/nowhere/program'] }, subject(), () => undefined, never)).toMatchObject({
       action: 'ask',
     });
   });
@@ -80,7 +80,9 @@ describe('a program', () => {
     );
     await chmod(program, 0o755);
     const exec = rule('', { run: [program, '$HOME', '; rm -rf /'] });
-    expect(await (await runnerFor(exec)).run(exec, subject(), () => undefined)).toMatchObject({ action: 'approve' });
+    expect(await (await runnerFor(exec)).run(exec, subject(), () => undefined, never)).toMatchObject({
+      action: 'approve',
+    });
     const read = (name: string) => readFile(join(out, name), 'utf8');
     expect(JSON.parse(await read('input'))).toEqual({
       digest: '11'.repeat(32),
@@ -138,7 +140,7 @@ describe('a program', () => {
     const exec = rule(`touch ${gate}/$$; while [ ! -e ${gate}/open ]; do sleep 0.05; done`);
     const runner = await runnerFor(exec);
     let started = 0;
-    const begin = (who: string) => runner.run(exec, subject(who), () => (started += 1));
+    const begin = (who: string) => runner.run(exec, subject(who), () => (started += 1), never);
     const daves = Array.from({ length: 12 }, () => begin('dave'));
     const erins = begin('erin');
     // Two run and eight wait; the rest is not even tried.
@@ -159,15 +161,40 @@ describe('a program', () => {
       let begun = 0;
       for (let index = 0; index < 3; index++)
         waiting.push(
-          runner.run(exec, subject(), () => {
-            begun += 1;
-            if (begun === 2) resolve();
-          }),
+          runner.run(
+            exec,
+            subject(),
+            () => {
+              begun += 1;
+              if (begun === 2) resolve();
+            },
+            never,
+          ),
         );
     });
     runner.close();
     for (const result of await Promise.all(waiting))
-      expect(result).toMatchObject({ action: 'ask', summary: 'the daemon stopped' });
+      expect(result).toMatchObject({ action: 'ask', summary: 'stopped: nobody needs it any more' });
+  });
+});
+
+describe('a round that is over', () => {
+  it('ends the program that was to decide it, and lets no waiting one begin', async () => {
+    const exec = rule('sleep 30');
+    const runner = await runnerFor(exec);
+    const over = new AbortController();
+    const begun = new Promise<void>((resolve) => {
+      void runner.run(exec, subject(), resolve, over.signal).then((result) => {
+        results.push(result);
+      });
+    });
+    const results: ExecResult[] = [];
+    await begun;
+    over.abort();
+    results.push(await runner.run(exec, subject(), () => undefined, over.signal));
+    expect(results.map(({ action }) => action)).toEqual(results.map(() => 'ask'));
+    // The next one has room again.
+    expect(await runner.run(rule('exit 0'), subject(), () => undefined, never)).toMatchObject({ action: 'approve' });
   });
 });
 
@@ -272,11 +299,15 @@ describe('a hostile build script (T32)', () => {
 
   it.skipIf(!isRoot)('as another user approves nothing and reads nothing', async () => {
     const { approvals, attack } = await target();
+    const folders = await scratch();
+    await chmod(folders, 0o777);
+    vi.stubEnv('TMPDIR', folders);
+    onTestFinished(() => void vi.unstubAllEnvs());
     const exec = rule(attack, { user: 'nobody' });
-    const result = await (await runnerFor(exec)).run(exec, subject(), () => undefined);
+    const result = await (await runnerFor(exec)).run(exec, subject(), () => undefined, never);
     expect(result).toEqual({ action: 'refuse', reason: 'nothing', summary: 'exit 1' });
     expect(approvals).toEqual([]);
-    expect((await readdir(tmpdir())).filter((name) => name.startsWith('frostmark-exec-'))).toEqual([]);
+    expect(await readdir(folders)).toEqual([]);
   });
 
   it.skipIf(!isRoot)('as another user runs in a folder of that user, and is killed with all it started', async () => {
@@ -284,11 +315,11 @@ describe('a hostile build script (T32)', () => {
       'test "$(stat -c %u .)" = "$(id -u)" && test "$(stat -c %a .)" = 700 && test -z "$(id -Gn | tr -d "[:alpha:] ")" && touch here',
     );
     const runner = await runnerFor({ ...exec, user: 'nobody' });
-    expect(await runner.run({ ...exec, user: 'nobody' }, subject(), () => undefined)).toMatchObject({
+    expect(await runner.run({ ...exec, user: 'nobody' }, subject(), () => undefined, never)).toMatchObject({
       action: 'approve',
     });
     const slow = rule('sleep 60 & sleep 60', { user: 'nobody', timeoutSeconds: 1 });
-    expect(await runner.run(slow, subject(), () => undefined)).toMatchObject({ action: 'refuse' });
+    expect(await runner.run(slow, subject(), () => undefined, never)).toMatchObject({ action: 'refuse' });
     expect(
       execFileSync('sh', ['-c', 'ps -u nobody -o args= | grep -c "[s]leep 60" || true'], { encoding: 'utf8' }).trim(),
     ).toBe('0');

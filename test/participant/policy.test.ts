@@ -35,14 +35,15 @@ const subject = (change: Partial<RequestPayload> = {}, requester = 'dave'): Poli
   payload: { ...payload, ...change },
 });
 const policy = (text: string): Policy => decodePolicy(new TextEncoder().encode(text), 'policy.yaml');
+const never = new AbortController().signal;
 const noRunner = undefined as unknown as ExecRunner;
 const actionOf = async (text: string, of: PolicySubject): Promise<string> =>
-  (await judgeBy(policy(text), noRunner)(of, () => undefined)).action;
+  (await judgeBy(policy(text), noRunner)(of, () => undefined, never)).action;
 const rule = (match: string, action = 'approve'): string => `rules:\n  - match: { ${match} }\n    action: ${action}\n`;
 
 describe('a policy', () => {
   it('leaves everything to a person when there is none, or no rule matches', async () => {
-    expect(await judgeBy(askAlways, noRunner)(subject(), () => undefined)).toMatchObject({ action: 'ask' });
+    expect(await judgeBy(askAlways, noRunner)(subject(), () => undefined, never)).toMatchObject({ action: 'ask' });
     expect(await actionOf('rules: []', subject())).toBe('ask');
     expect(await actionOf(rule('channel: nightly'), subject())).toBe('ask');
   });
@@ -51,12 +52,12 @@ describe('a policy', () => {
     const text =
       'rules:\n  - match: { requester: erin }\n    action: refuse\n    reason: erin is on holiday\n  - action: ask\n  - action: approve\n';
     const judge = judgeBy(policy(text), noRunner);
-    expect(await judge(subject({}, 'erin'), () => undefined)).toEqual({
+    expect(await judge(subject({}, 'erin'), () => undefined, never)).toEqual({
       action: 'refuse',
       reason: 'erin is on holiday',
       rule: 'policy.yaml:2: refuse',
     });
-    expect(await judge(subject(), () => undefined)).toMatchObject({ action: 'ask', rule: 'policy.yaml:5: ask' });
+    expect(await judge(subject(), () => undefined, never)).toMatchObject({ action: 'ask', rule: 'policy.yaml:5: ask' });
   });
 
   it.each<[string, string, Partial<RequestPayload>, string?]>([
