@@ -104,7 +104,6 @@ const participantEntries: Readonly<Record<ParticipantErrorCode, Entry>> = {
   'bad-command': [1],
   'unknown-request': [1, 'frostmark participant requests --all lists them.'],
   'not-allowed': [4],
-  unreachable: [1],
 };
 
 const coordinatorEntries: Readonly<Record<CoordinatorErrorCode, Entry>> = {

@@ -17,7 +17,6 @@
  * - `bad-command`: the control socket was sent something that is no command.
  * - `unknown-request`: no request has this id, or several do.
  * - `not-allowed`: this member cannot decide so on that request; the message says why.
- * - `unreachable`: the coordinator cannot be reached or does not prove who it is.
  */
 export const participantErrorCodes = [
   'not-joined',
@@ -36,7 +35,6 @@ export const participantErrorCodes = [
   'bad-command',
   'unknown-request',
   'not-allowed',
-  'unreachable',
 ] as const;
 
 export type ParticipantErrorCode = (typeof participantErrorCodes)[number];
