@@ -22,11 +22,10 @@ const group = await dealtGroup({
 
 /** Short, so that a test sees their end; the numbers of a real server stand in `coordinator/limits.ts`. */
 const limits = {
-  headersTimeoutMs: 1_500,
-  requestTimeoutMs: 4_000,
+  headersTimeoutMs: 1_000,
+  requestTimeoutMs: 5_000,
   connectionsCheckMs: 100,
   maxUnauthenticatedSockets: 32,
-  pingMs: 1_500,
   framesPerSecond: 400,
   frameBurst: 400,
   callsPerSecond: 100,
@@ -37,7 +36,7 @@ const limits = {
   maxStreamsPerIdentity: 4,
 };
 /** What an honest caller may wait while an attack goes on, on a busy machine. */
-const patienceMs = 5_000;
+const patienceMs = 10_000;
 
 describe('while honest rounds go on (T24)', () => {
   let world: CoordinatorWorld;
@@ -94,6 +93,22 @@ describe('while honest rounds go on (T24)', () => {
     return { all, closed: () => closed, allClosed: Promise.all(ends) };
   }
 
+  /** The statuses of many calls over few connections. */
+  function flood(method: string, path: string, headers: Record<string, string>, body?: string): Promise<number[]> {
+    const agent = new Agent({ keepAlive: true, maxSockets: 8 });
+    world.onDispose(() => agent.destroy());
+    const call = (): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const sent = request(world.base + path, { agent, method, headers }, (answer) => {
+          answer.resume();
+          resolve(answer.statusCode ?? 0);
+        });
+        sent.once('error', reject);
+        sent.end(body);
+      });
+    return Promise.all(Array.from({ length: 300 }, call));
+  }
+
   /** A byte now and then, until the other side has had enough. */
   function drip(socket: Socket): void {
     const timer = setInterval(() => socket.write('x'), 50);
@@ -102,23 +117,23 @@ describe('while honest rounds go on (T24)', () => {
 
   test('silent connections are bounded, the oldest goes first, and all end', async () => {
     const { closed, allClosed } = await sockets(200, (socket) => void socket.resume());
-    await honestRound();
+    await sleep(300); // less than the time for headers
     expect(closed()).toBeGreaterThanOrEqual(200 - limits.maxUnauthenticatedSockets);
+    await honestRound();
     await allClosed;
   });
 
   test('slow headers end', async () => {
-    const { all, allClosed } = await sockets(20, (socket) => {
+    const { allClosed } = await sockets(20, (socket) => {
       socket.resume();
       socket.write('GET /healthz HTTP/1.1\r\nhost: x\r\nx-slow: ');
       drip(socket);
     });
     const before = performance.now();
+    const lasted = allClosed.then(() => performance.now() - before);
     await honestRound();
-    await allClosed;
-    expect(all.every(({ bytesWritten }) => bytesWritten > 45)).toBe(true);
     // Before the time for a whole request is over.
-    expect(performance.now() - before).toBeLessThan(limits.requestTimeoutMs - 500);
+    expect(await lasted).toBeLessThan(limits.requestTimeoutMs - 500);
   });
 
   test('slow bodies end', async () => {
@@ -158,19 +173,7 @@ describe('while honest rounds go on (T24)', () => {
   });
 
   test('a flood of logins from one address is slowed down', async () => {
-    const agent = new Agent({ keepAlive: true, maxSockets: 8 });
-    world.onDispose(() => agent.destroy());
-    const call = (): Promise<number> =>
-      new Promise((resolve, reject) => {
-        const options = { agent, method: 'POST', headers: { 'content-type': 'application/json' } };
-        const sent = request(`${world.base}/v1/challenge`, options, (answer) => {
-          answer.resume();
-          resolve(answer.statusCode ?? 0);
-        });
-        sent.once('error', reject);
-        sent.end('{}');
-      });
-    const statuses = await Promise.all(Array.from({ length: 300 }, call));
+    const statuses = await flood('POST', '/v1/challenge', { 'content-type': 'application/json' }, '{}');
     expect(statuses.filter((status) => status === 429).length).toBeGreaterThan(0);
     expect(statuses.filter((status) => status === 200).length).toBeGreaterThan(0);
     await sleep(200); // the bucket fills again
@@ -178,10 +181,12 @@ describe('while honest rounds go on (T24)', () => {
   });
 
   test('a flood of calls by one identity is slowed down, and only its own', async () => {
-    const attacker = world.member(group, 2).client;
-    await attacker.login();
-    const calls = await Promise.allSettled(Array.from({ length: 300 }, () => attacker.rounds(group.epoch.groupKey)));
-    expect(calls.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(0);
+    const { token } = await world.member(group, 2).client.login();
+    const statuses = await flood('GET', `/v1/rounds?groupKey=${group.epoch.groupKey}`, {
+      authorization: `Bearer ${token}`,
+    });
+    expect(statuses.filter((status) => status === 429).length).toBeGreaterThan(0);
+    expect(statuses.filter((status) => status === 200).length).toBeGreaterThan(0);
     await honestRound();
   });
 
@@ -210,17 +215,6 @@ describe('while honest rounds go on (T24)', () => {
     attacker.socket!.send('x'.repeat(maxFrameBytes(3) + 1));
     expect(await attacker.closed()).toBe(1009);
     await honestRound();
-  });
-
-  test('a member that answers no ping is cut', async () => {
-    const attacker = world.member(group, 2);
-    await attacker.connect();
-    attacker.socket!.pause();
-    await honestRound();
-    await sleep(2 * limits.pingMs + 500);
-    attacker.socket!.resume();
-    expect(await attacker.closed()).toBe(1006);
-    expect(running.stderr.some((line) => line.includes('"code":"silent"'))).toBe(true);
   });
 
   test('a live stream that nobody reads is cut, and memory stays flat', async () => {
@@ -299,6 +293,17 @@ describe('what cannot be read is not kept for ever', () => {
       return world.log.some(({ code, member }) => code === 'does-not-read' && member === 'admin-2');
     }
   });
+});
+
+test('a member that answers no ping is cut (T24)', async () => {
+  await using world = await CoordinatorWorld.create(group);
+  await world.start({ limits: { pingMs: 1_000 } });
+  const attacker = world.member(group, 2);
+  await attacker.connect();
+  attacker.socket!.pause();
+  while (!world.log.some(({ code, member }) => code === 'silent' && member === 'admin-2')) await sleep(50);
+  attacker.socket!.resume();
+  expect(await attacker.closed()).toBe(1006);
 });
 
 describe('points in a big frame burn no time (T30)', () => {
