@@ -2,16 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { parseBaseUrl, formatCoordinatorUrl } from '../client/url.ts';
 import { readFileBounded } from '../home/files.ts';
-import { openHome } from '../home/home.ts';
+import { openHome, type Home } from '../home/home.ts';
 import { loadIdentity } from '../home/identity.ts';
 import { acquireLock } from '../home/lock.ts';
-import type { Envelope } from '../protocol/envelope.ts';
 import { createSodiumGroup } from '../protocol/frost/group-sodium.ts';
-import type { Group } from '../protocol/frost/group.ts';
-import type { Outcome } from '../protocol/messages.ts';
 import { App, type Tls } from './app.ts';
 import { Ceremonies } from './ceremonies.ts';
-import { CoordinatorError } from './errors.ts';
+import type { CoordinatorError } from './errors.ts';
 import { Groups } from './groups.ts';
 import { chartersFolder, storePaths } from './init.ts';
 import { Journals } from './journals.ts';
@@ -22,7 +19,8 @@ import { Logins } from './login.ts';
 import { Members } from './members.ts';
 import { Presence } from './presence.ts';
 import { Rounds } from './rounds.ts';
-import { openStore, type Store, type StoreRecord } from './store.ts';
+import { Found } from './restore.ts';
+import { openStore } from './store.ts';
 
 export interface CoordinatorOptions {
   /** Path of the home; the default one if it is left out. */
@@ -54,46 +52,101 @@ export interface Coordinator {
 
 /** Serves until it is closed. Throws `HomeError`, `CoordinatorError` or `ClientError` before it listens. */
 export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
-  const opened: (() => Promise<void>)[] = [];
-  const closeAll = async (): Promise<void> => {
-    for (const close of opened.splice(0).reverse()) await close();
-  };
+  const lifetime = new Lifetime();
   try {
-    return await start(options, opened, closeAll);
+    return await start(options, lifetime);
   } catch (error) {
-    await closeAll();
+    await lifetime.end(undefined);
     throw error;
   }
 }
 
-async function start(
-  options: CoordinatorOptions,
-  opened: (() => Promise<void>)[],
-  closeAll: () => Promise<void>,
-): Promise<Coordinator> {
-  const now = options.now ?? Date.now;
-  const limits: Limits = { ...defaultLimits, ...options.limits };
-  const log = createLog(options.log ?? ((line) => void process.stderr.write(line)), now);
+/** What was opened, to be closed in reverse order, once. */
+class Lifetime {
+  readonly ended: Promise<CoordinatorError | undefined>;
+  readonly #opened: (() => Promise<void>)[] = [];
+  #resolve: (reason: CoordinatorError | undefined) => void = () => undefined;
+  #ending: Promise<void> | undefined;
+
+  constructor() {
+    this.ended = new Promise((resolve) => (this.#resolve = resolve));
+  }
+
+  add(close: () => Promise<void>): void {
+    this.#opened.push(close);
+  }
+
+  end(reason: CoordinatorError | undefined): Promise<void> {
+    this.#ending ??= this.#closeAll(reason);
+    return this.#ending;
+  }
+
+  async #closeAll(reason: CoordinatorError | undefined): Promise<void> {
+    for (const close of this.#opened.splice(0).reverse()) await close();
+    this.#resolve(reason);
+  }
+}
+
+async function start(options: CoordinatorOptions, lifetime: Lifetime): Promise<Coordinator> {
   const listen = typeof options.listen === 'string' ? parseListen(options.listen) : options.listen;
   assertListen(listen, { hasTls: options.tls !== undefined, url: options.url, insecure: options.insecure === true });
   const tls = await readTls(options.tls);
+  const world = worldOf(options);
   const home = await openHome('coordinator', options.home);
   const lock = await acquireLock(home);
-  opened.push(async () => lock[Symbol.asyncDispose]());
+  lifetime.add(async () => lock[Symbol.asyncDispose]());
   const identity = await loadIdentity(home);
+  const parts = await openParts(home, world, lifetime);
+  const logins = new Logins({
+    ...world,
+    identity,
+    groups: parts.groups,
+    checkJournal: (charter, member, journal) => parts.members.checkJournal(charter, member, journal),
+  });
+  const app = new App({ ...world, ...parts, logins, tls, run: randomBytes(8).toString('hex') });
+  lifetime.add(() => app.close());
+  // Known before the first call wherever it can be: a challenge names it.
+  if (listen.port !== 0) logins.use(baseOf(options, listen));
+  const port = await app.listen(listen.host, listen.port);
+  const base = baseOf(options, { ...listen, port });
+  logins.use(base);
+  const url = formatCoordinatorUrl(base, identity.publicKey);
+  world.log('info', 'listening', { url });
+  return { url, port, closed: lifetime.ended, close: () => lifetime.end(undefined) };
+}
 
-  let stop: (reason: CoordinatorError | undefined) => Promise<void> = () => Promise.resolve();
+/** What everything here takes from outside. */
+interface World {
+  readonly limits: Limits;
+  readonly now: () => number;
+  readonly log: Log;
+}
+
+function worldOf(options: CoordinatorOptions): World {
+  const now = options.now ?? Date.now;
+  const log = createLog(options.log ?? ((line) => void process.stderr.write(line)), now);
+  return { limits: { ...defaultLimits, ...options.limits }, now, log };
+}
+
+interface Parts {
+  readonly groups: Groups;
+  readonly rounds: Rounds;
+  readonly members: Members;
+  readonly presence: Presence;
+}
+
+/** The store, and everybody who takes back what it holds. */
+async function openParts(home: Home, { limits, now, log }: World, lifetime: Lifetime): Promise<Parts> {
   const found = new Found();
   const store = await openStore(storePaths(home), {
     onRecord: (record, sequence) => found.add(record, sequence),
     onFailure: (error) => {
       log('error', 'store-failed', { code: error.code, failure: String(error.cause) });
-      void stop(error);
+      void lifetime.end(error);
     },
   });
-  opened.push(() => store.close());
-
-  const arithmetic: Group = await createSodiumGroup({ randomBytes: fresh, arenaSlots });
+  lifetime.add(() => store.close());
+  const arithmetic = await createSodiumGroup({ randomBytes: fresh, arenaSlots });
   const groups = new Groups({ charters: chartersFolder(home), group: arithmetic, log });
   groups.use(store);
   const presence = new Presence();
@@ -109,36 +162,10 @@ async function start(
     audienceOf: (charterHash) => presence.audienceOf(charterHash),
     onDocument: (group) => members.documentsChanged(group),
   });
+  lifetime.add(() => rounds.stop());
   const members = new Members({ store, groups, ceremonies, journals, rounds, presence, log });
   await found.restore({ store, groups, ceremonies, journals, rounds, log });
-  opened.push(() => rounds.stop());
-
-  const logins = new Logins({
-    identity,
-    groups,
-    limits,
-    now,
-    checkJournal: (charter, member, journal) => members.checkJournal(charter, member, journal),
-  });
-  const run = randomBytes(8).toString('hex');
-  const app = new App({ groups, rounds, logins, members, presence, limits, now, log, run, tls });
-  opened.push(() => app.close());
-  const port = await app.listen(listen.host, listen.port);
-  const base = baseOf(options, listen.host, port);
-  logins.use(base);
-  const url = formatCoordinatorUrl(base, identity.publicKey);
-  log('info', 'listening', { url });
-
-  const { promise: closed, resolve } = withResolvers<CoordinatorError | undefined>();
-  let stopping: Promise<void> | undefined;
-  stop = (reason) => {
-    stopping ??= closeAll().then(() => {
-      log('info', 'stopped', { code: reason?.code });
-      resolve(reason);
-    });
-    return stopping;
-  };
-  return { url, port, closed, close: () => stop(undefined) };
+  return { groups, rounds, members, presence };
 }
 
 /** Public arithmetic needs none of the memory for secrets. */
@@ -148,14 +175,7 @@ function fresh(count: number): Uint8Array {
   return new Uint8Array(randomBytes(count));
 }
 
-/** `Promise.withResolvers`, which Node 20 does not have. */
-function withResolvers<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
-  let resolve: (value: T) => void = () => undefined;
-  const promise = new Promise<T>((settle) => (resolve = settle));
-  return { promise, resolve };
-}
-
-function baseOf({ url, tls, insecure }: CoordinatorOptions, host: string, port: number): string {
+function baseOf({ url, tls, insecure }: CoordinatorOptions, { host, port }: ListenAddress): string {
   return parseBaseUrl(url ?? addressUrl(host, port, tls !== undefined), { insecure: insecure === true });
 }
 
@@ -165,78 +185,4 @@ async function readTls(paths: CoordinatorOptions['tls']): Promise<Tls | undefine
     cert: await readFileBounded(paths.cert, maxTlsFileBytes),
     key: await readFileBounded(paths.key, maxTlsFileBytes, { ownerOnly: true }),
   };
-}
-
-interface Parts {
-  readonly store: Store;
-  readonly groups: Groups;
-  readonly ceremonies: Ceremonies;
-  readonly journals: Journals;
-  readonly rounds: Rounds;
-  readonly log: Log;
-}
-
-type GroupRecord = Extract<StoreRecord, { type: 'group' | 'group-document' | 'ceremony' }>;
-
-/** What the store holds, sorted by who takes it back. */
-class Found {
-  readonly #ofGroups: GroupRecord[] = [];
-  readonly #journals: Extract<StoreRecord, { type: 'journal' }>[] = [];
-  readonly #rounds = new Map<string, { readonly charter: string; readonly sequences: number[]; outcome: Outcome }>();
-
-  add(record: StoreRecord, sequence: number): void {
-    switch (record.type) {
-      case 'group':
-      case 'group-document':
-      case 'ceremony':
-        this.#ofGroups.push(record);
-        break;
-      case 'journal':
-        this.#journals.push(record);
-        break;
-      case 'round':
-        this.#rounds.set(record.digest, { charter: record.charter, sequences: [sequence], outcome: 'pending' });
-        break;
-      case 'round-document':
-      case 'decision':
-      case 'evidence':
-        this.#rounds.get(record.digest)?.sequences.push(sequence);
-        break;
-      case 'closed': {
-        const round = this.#rounds.get(record.digest);
-        if (round?.outcome === 'pending') round.outcome = record.outcome;
-        round?.sequences.push(sequence);
-        break;
-      }
-    }
-  }
-
-  /** Gives everything back to its owner. What belongs to a charter that is admitted no more stays in the store, unused. */
-  async restore(parts: Parts): Promise<void> {
-    for (const record of this.#ofGroups) await this.#restoreGroup(record, parts);
-    for (const { charter, member, journal } of this.#journals) parts.journals.restore(charter, member, journal);
-    for (const { charter, sequences, outcome } of this.#rounds.values()) {
-      const group = parts.groups.ofCharter(charter);
-      if (group === undefined) continue;
-      const envelope = await requestAt(parts.store, sequences[0] ?? 0);
-      await parts.rounds.restore(group, envelope, sequences, outcome);
-    }
-    parts.log('info', 'restored', { count: this.#rounds.size });
-  }
-
-  async #restoreGroup(record: GroupRecord, { groups, ceremonies, store, log }: Parts): Promise<void> {
-    try {
-      if (record.type === 'ceremony') ceremonies.restore(await groups.charter(record.charter), record.message);
-      else await groups.restore(record, (hash) => store.blob(hash));
-    } catch (error) {
-      if (!(error instanceof CoordinatorError) || error.code !== 'not-found') throw error;
-      log('warn', 'charter-not-admitted', { code: error.code });
-    }
-  }
-}
-
-async function requestAt(store: Store, sequence: number): Promise<Envelope> {
-  const record = await store.record(sequence);
-  if (record.type !== 'round') throw new CoordinatorError('store-damaged', `record ${sequence} is not a request`);
-  return record.request;
 }

@@ -155,6 +155,7 @@ export class Members {
     const known = groups.ofCharter(charter.hash);
     if (known !== undefined) connection.send(documentsFrame(known.documents));
     if (this.#wants(charter, holding)) connection.send({ type: 'wanted' });
+    if (holding.certificate !== null) this.#compareCertificates(connection, holding.certificate);
     if (!this.#options.presence.of(charter.hash).includes(connection)) return;
     // From here on a round that begins greets the member by itself.
     connection.stage = 'greeting';
@@ -163,6 +164,16 @@ export class Members {
     if (!this.#options.presence.of(charter.hash).includes(connection)) return;
     connection.stage = 'greeted';
     this.#announce(charter);
+  }
+
+  /** Two certificates of one charter would be two live keys (T35): whoever has the wrong one must hear of it. */
+  #compareCertificates(connection: Connection, held: string): void {
+    const { charter, member } = connection;
+    const known = this.#options.groups.ofCharter(charter.hash)?.epoch.certificateHash;
+    if (known === undefined || known === held) return;
+    this.#options.log('error', 'second-certificate', { group: charter.group, member: member.name, code: 'conflict' });
+    const message = `${member.name} holds the certificate ${held}, and the group lives by ${known}; something is very wrong: talk to the other members`;
+    connection.send({ type: 'error', code: 'conflict', message });
   }
 
   /** Who is here, to everybody who is. */

@@ -298,6 +298,11 @@ class SimulatedDatabase implements Database {
     return Promise.resolve();
   }
 
+  /** Changes what is there behind everybody's back. */
+  tamper(change: (entries: Map<string, Uint8Array>) => void): void {
+    change(this.#written);
+  }
+
   afterwards(aftermath: Aftermath): SimulatedDatabase {
     const next = new SimulatedDatabase();
     next.#written = new Map(aftermath === 'kill' || aftermath === 'everything' ? this.#written : this.#synced);
@@ -306,8 +311,65 @@ class SimulatedDatabase implements Database {
   }
 }
 
+/** `/home/store-head` as an empty store has it. */
+let emptyAnchor: Promise<Uint8Array> | undefined;
+const simulated: StorePaths = { database: '/home/store', anchor: '/home/store-head' };
+
+async function simulatedDisk(): Promise<SimulatedDisk> {
+  emptyAnchor ??= filled(0).then(({ anchor }) => readFile(anchor));
+  const disk = new SimulatedDisk();
+  disk.put(simulated.anchor, await emptyAnchor);
+  return disk;
+}
+
+describe('a database that gives back something else than was written is refused (T27)', () => {
+  const key = (sequence: number): string => `e${sequence.toString(16).padStart(16, '0')}`;
+  const bytes = Buffer.from('some bytes');
+  const changes: readonly (readonly [string, (entries: Map<string, Uint8Array>) => void])[] = [
+    ['a changed record', (entries) => entries.set(key(3), Buffer.from(JSON.stringify(round(9))))],
+    ['a missing record', (entries) => entries.delete(key(3))],
+    [
+      'two records exchanged',
+      (entries) => {
+        const third = entries.get(key(3))!;
+        entries.set(key(3), entries.get(key(4))!).set(key(4), third);
+      },
+    ],
+    ['no last record', (entries) => entries.delete(key(5))],
+    ['one record too many', (entries) => entries.set(key(6), Buffer.from(JSON.stringify(round(6))))],
+    ['no head', (entries) => entries.delete('head')],
+    ['the head of another chain', (entries) => entries.set('head', Buffer.from(JSON.stringify([5, 'ab'.repeat(32)])))],
+    ['changed bytes', (entries) => entries.set(`b${sha256Hex(bytes)}`, Buffer.from('other bytes'))],
+    ['missing bytes', (entries) => entries.delete(`b${sha256Hex(bytes)}`)],
+    ["a stranger's key", (entries) => entries.set('x', bytes)],
+  ];
+
+  /** Five records, the last of which names bytes; the head file knows only of the beginning. */
+  async function damaged(change: (entries: Map<string, Uint8Array>) => void): Promise<unknown> {
+    const [disk, database] = [await simulatedDisk(), new SimulatedDatabase()];
+    const options = { onRecord: () => undefined, onFailure: () => undefined };
+    const store = await openStoreOn(database, disk, simulated, options);
+    for (let index = 1; index <= 4; index += 1) await store.append([round(index)]);
+    await store.append([{ type: 'round-document', digest: 'd', sha256: sha256Hex(bytes) }], [bytes]);
+    await store.close();
+    database.tamper(change);
+    return openStoreOn(database, await simulatedDisk(), simulated, options).then(
+      () => 'opened',
+      (error: unknown) => error,
+    );
+  }
+
+  test('nothing changed', async () => {
+    expect(await damaged(() => undefined)).toBe('opened');
+  });
+
+  test.each(changes)('%s', async (_what, change) => {
+    expect(await damaged(change)).toMatchObject({ code: 'store-damaged' });
+  });
+});
+
 describe('what was acknowledged is there after every crash (T28)', () => {
-  const paths: StorePaths = { database: '/home/store', anchor: '/home/store-head' };
+  const paths = simulated;
 
   /** Appends until the crash; the records that were acknowledged. */
   async function work(database: SimulatedDatabase, disk: SimulatedDisk): Promise<StoreRecord[]> {
@@ -326,15 +388,6 @@ describe('what was acknowledged is there after every crash (T28)', () => {
     return acknowledged;
   }
 
-  let empty: Promise<Uint8Array> | undefined;
-
-  async function begin(): Promise<SimulatedDisk> {
-    empty ??= filled(0).then(({ anchor }) => readFile(anchor));
-    const disk = new SimulatedDisk();
-    disk.put(paths.anchor, await empty);
-    return disk;
-  }
-
   async function recovered(
     database: SimulatedDatabase,
     disk: SimulatedDisk,
@@ -350,7 +403,7 @@ describe('what was acknowledged is there after every crash (T28)', () => {
   test.each(aftermaths)('a crash at every write of the database: %s', async (aftermath) => {
     for (const after of [false, true]) {
       for (let crashAt = 1; crashAt <= 4; crashAt += 1) {
-        const disk = await begin();
+        const disk = await simulatedDisk();
         const database = new SimulatedDatabase();
         Object.assign(database, { crashAt, after });
         const acknowledged = await work(database, disk);
@@ -366,7 +419,7 @@ describe('what was acknowledged is there after every crash (T28)', () => {
     for (const tear of [false, true]) {
       let crashes = 0;
       for (let crashAt = 3; crashAt < 40; crashAt += 1) {
-        const disk = await begin();
+        const disk = await simulatedDisk();
         Object.assign(disk, { crashAt: disk.operations + crashAt, tear });
         const database = new SimulatedDatabase();
         const acknowledged = await work(database, disk).catch(() => []);
@@ -383,7 +436,7 @@ describe('what was acknowledged is there after every crash (T28)', () => {
     const failures: string[] = [];
     const database = new SimulatedDatabase();
     database.crashAt = 2;
-    const store = await openStoreOn(database, await begin(), paths, {
+    const store = await openStoreOn(database, await simulatedDisk(), paths, {
       onRecord: () => undefined,
       onFailure: ({ code }) => failures.push(code),
     });

@@ -136,10 +136,17 @@ async function compileCoordinator(): Promise<string> {
   return outfile;
 }
 
-/** Starts a coordinator as a process of its own, on a fixed port if given, and waits until it listens. */
-export async function startProcess(home: string, port = 0, limits: Partial<Limits> = {}): Promise<CoordinatorProcess> {
+/** Starts a coordinator as a process of its own, on a fixed port if given, and waits until it listens. No file of it grows past `maxFileKiB`, as on a full disk. */
+export async function startProcess(
+  home: string,
+  port = 0,
+  limits: Partial<Limits> = {},
+  maxFileKiB?: number,
+): Promise<CoordinatorProcess> {
   bundle ??= compileCoordinator();
-  const child = spawn(process.execPath, [await bundle, home, String(port), JSON.stringify(limits)], {
+  const program = [process.execPath, await bundle, home, String(port), JSON.stringify(limits)];
+  const bounded = maxFileKiB === undefined ? 'exec "$@"' : `ulimit -f ${maxFileKiB * 2}; exec "$@"`;
+  const child = spawn('sh', ['-c', bounded, 'sh', ...program], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exited = new Promise<NodeJS.Signals | number>((resolve) =>
