@@ -380,8 +380,14 @@ describe('a home', () => {
     expect(one.log.some(({ event }) => event === 'journal-cut-back')).toBe(true);
 
     // Every other file: one bit anywhere in it.
-    for (const name of ['charter.yaml', 'requesters.json', 'certificate.json', 'stored.json', 'documents.json', share])
-      for (const at of [5, 150, -20]) {
+    const places = { 'charter.yaml': [5, 150, -20], 'requesters.json': [5, -20], 'certificate.json': [5, 150, -20] };
+    for (const [name, ats] of Object.entries({
+      ...places,
+      'stored.json': [150],
+      'documents.json': [150],
+      [share]: [40, -20],
+    }))
+      for (const at of ats) {
         await flip(name, at);
         expect([name, at, await refusal()]).toEqual([
           name,
@@ -393,6 +399,10 @@ describe('a home', () => {
       await rm(path(name));
       expect(await refusal()).toBe('missing');
     }
+    // One member's word on the certificate is missing: the key is not live (T35).
+    const stored = JSON.parse(await readFile(path('stored.json'), 'utf8')) as unknown[];
+    await writeFile(path('stored.json'), JSON.stringify(stored.slice(1)), { mode: 0o600 });
+    expect(await refusal()).toBe('bad-certificate');
     // Another member's share, certificate and identity.
     await cp(join(two.home, share), path(share));
     expect(await refusal()).toBe('damaged-share');
