@@ -71,9 +71,10 @@ export function openGroup(body: GroupBody, groupKey: Uint8Array, group: Group = 
 /** Charter, certificate and the members' "stored" messages, checked against each other. Throws `ProtocolError`. */
 export function openGroupEpoch(body: Pick<GroupBody, 'charter' | 'certificate' | 'stored'>, group: Group): Epoch {
   const charter = decodeCharter(decode(body.charter, 'bad-charter'));
-  const epoch = openEpoch(group, charter, decodeCertificate(decode(body.certificate, 'bad-certificate')));
-  assertAllStored(epoch, body.stored);
-  return epoch;
+  const certificate = decodeCertificate(decode(body.certificate, 'bad-certificate'));
+  // Signatures first: only what all members vouch for is worth the arithmetic on its points (T30).
+  assertAllStored({ charter, certificateHash: certificate.hash }, body.stored);
+  return openEpoch(group, charter, certificate);
 }
 
 function decode(base64: string, code: 'bad-charter' | 'bad-certificate'): Uint8Array {

@@ -62,6 +62,8 @@ export class App {
   readonly #upgrader = new Upgrader();
   readonly #calls: Buckets;
   readonly #logins: Buckets;
+  /** Calls under way, by identity. */
+  readonly #underWay = new Map<string, number>();
   /** Of requests that brought a token. */
   readonly #sessions = new WeakMap<FastifyRequest, Session>();
   #isClosing = false;
@@ -116,6 +118,7 @@ export class App {
       keepAliveTimeout: limits.keepAliveMs,
     };
     const server = tls === undefined ? createServer(bounds, listener) : this.#makeTlsServer(tls, bounds, listener);
+    server.setTimeout(limits.idleTimeoutMs);
     this.#sockets.watch(server);
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
     return server;
@@ -184,7 +187,7 @@ export class App {
   /** Every one of them needs a token, which is looked at before the body is read. */
   #addMemberAndRequesterRoutes(scope: FastifyInstance): void {
     const { groups, rounds } = this.#options;
-    scope.addHook('onRequest', (request, _reply, done) => done(this.#authenticate(request)));
+    scope.addHook('onRequest', (request, reply, done) => done(this.#authenticate(request, reply)));
 
     scope.get('/v1/groups/:groupKey', (request) => {
       const group = groups.ofKey(paramOf(request, 'groupKey'));
@@ -251,13 +254,28 @@ export class App {
     });
   }
 
-  #authenticate(request: FastifyRequest): Error | undefined {
+  #authenticate(request: FastifyRequest, reply: FastifyReply): Error | undefined {
     try {
-      this.#sessions.set(request, this.#vouch(request.raw, request.raw.socket));
+      const session = this.#vouch(request.raw, request.raw.socket);
+      this.#countCall(session.key, reply);
+      this.#sessions.set(request, session);
       return undefined;
     } catch (error) {
       return error as Error;
     }
+  }
+
+  /** From its head to the last byte of its answer. */
+  #countCall(key: string, reply: FastifyReply): void {
+    const count = this.#underWay.get(key) ?? 0;
+    if (count >= this.#options.limits.maxCallsAtOnce)
+      throw new CoordinatorError('too-many', `${count} calls of this identity are under way; let some end`);
+    this.#underWay.set(key, count + 1);
+    reply.raw.once('close', () => {
+      const left = (this.#underWay.get(key) ?? 1) - 1;
+      if (left > 0) this.#underWay.set(key, left);
+      else this.#underWay.delete(key);
+    });
   }
 
   /** Who calls; counted against what one identity may do. Throws `CoordinatorError` or `ProtocolError`. */

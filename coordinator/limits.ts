@@ -41,6 +41,10 @@ export const defaultLimits = {
   /** Calls a second of one identity, and how many at once. */
   callsPerSecond: 100,
   callBurst: 400,
+  /** Calls of one identity that are under way at once, live streams among them: who sends or reads slowly holds up only itself. */
+  maxCallsAtOnce: 64,
+  /** Milliseconds without a byte in either direction before a connection is cut. */
+  idleTimeoutMs: 60_000,
   /** Frames a second of one member, and how many at once: each costs a signature check, about 0.2 ms. */
   framesPerSecond: 500,
   frameBurst: 1_000,

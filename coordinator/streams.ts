@@ -11,6 +11,7 @@ export class Streams {
   readonly #limits: Limits;
   readonly #ofIdentity = new Map<string, number>();
   readonly #open = new Set<Stream>();
+  readonly #newest = new WeakMap<Round, Event>();
 
   constructor(run: string, limits: Limits) {
     this.#run = run;
@@ -26,10 +27,9 @@ export class Streams {
 
   /** Streams a round that is pending until it is over. */
   follow(key: string, response: ServerResponse, round: Round, lastEventId: string | undefined): void {
-    const idOf = (version: number): string => `${this.#run}.${version}`;
     const stream = new Stream(response, this.#limits, lastEventId);
     const show = (): void => {
-      stream.show(() => ({ id: idOf(round.version), body: round.body() }));
+      stream.show(() => this.#eventOf(round));
       if (round.outcome !== 'pending') stream.end();
     };
     const unsubscribe = round.subscribe(show);
@@ -47,13 +47,23 @@ export class Streams {
   /** One event for a round that is over. */
   finish(response: ServerResponse, body: RoundBody): void {
     const stream = new Stream(response, this.#limits, undefined);
-    stream.show(() => ({ id: `${this.#run}.over`, body }));
+    stream.show(() => ({ id: `${this.#run}.over`, data: JSON.stringify(body) }));
     stream.end();
     stream.stop();
   }
 
   closeAll(): void {
     for (const stream of this.#open) stream.cut();
+  }
+
+  /** Written once for all that follow the round. */
+  #eventOf(round: Round): Event {
+    const id = `${this.#run}.${round.version}`;
+    const known = this.#newest.get(round);
+    if (known?.id === id) return known;
+    const event = { id, data: JSON.stringify(round.body()) };
+    this.#newest.set(round, event);
+    return event;
   }
 
   #count(key: string, by: number): void {
@@ -65,7 +75,8 @@ export class Streams {
 
 interface Event {
   readonly id: string;
-  readonly body: RoundBody;
+  /** JSON. */
+  readonly data: string;
 }
 
 class Stream {
@@ -126,7 +137,7 @@ class Stream {
     this.#newest = undefined;
     if (event === undefined || event.id === this.#lastId) return;
     this.#lastId = event.id;
-    this.#send(`id: ${event.id}\ndata: ${JSON.stringify(event.body)}\n\n`);
+    this.#send(`id: ${event.id}\ndata: ${event.data}\n\n`);
   }
 
   #comment(): void {

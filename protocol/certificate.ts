@@ -231,7 +231,7 @@ export function openEpoch(group: Group, charter: Charter, certificate: Certifica
 }
 
 /** Checks that all n members said that they hold this certificate: only then is the key live (T35). Throws `ProtocolError('bad-certificate')`. */
-export function assertAllStored(epoch: Epoch, stored: readonly Envelope[]): void {
+export function assertAllStored(epoch: Pick<Epoch, 'charter' | 'certificateHash'>, stored: readonly Envelope[]): void {
   const missing = new Set(epoch.charter.members.map((member) => member.name));
   for (const envelope of stored) {
     const opened = openMessage(storedMessage, envelope, (key) => memberByKey(epoch.charter, key) !== undefined);

@@ -4,6 +4,8 @@ import { ClientError } from '../../client/errors.ts';
 import { genesisMessage, genesisOf } from '../../protocol/formats/genesis.ts';
 import { encodeCanonicalJson } from '../../verifier/json.ts';
 import type { GroupBody } from '../../protocol/messages.ts';
+import type { Group } from '../../protocol/frost/group.ts';
+import { publicGroup } from '../harness/ceremony-network.ts';
 import { dealtGroup, delegationEnvelope, requestersDocument, underKey } from '../harness/coordinator-group.ts';
 
 const plan = { tiers: ['admin', 'admin'], production: '{ any: 2 }', development: '{ any: 1 }' } as const;
@@ -42,7 +44,7 @@ describe('a group is believed only if everything follows from the pinned key (T3
     ['another group, whole', 'wrong-group', other.body],
     ['this group under another pinned key', 'wrong-group', {}, other.epoch.channel('production').point.bytes],
     ['this group under its development key', 'wrong-group', {}, epoch.channel('development').point.bytes],
-    ['another charter', 'bad-certificate', { charter: other.body.charter }],
+    ['another charter', 'not-a-member', { charter: other.body.charter }],
     [
       'a charter with a changed byte',
       'bad-certificate',
@@ -75,6 +77,28 @@ describe('a group is believed only if everything follows from the pinned key (T3
       expect(problemOf(change, pinned)).toBe(code);
     },
   );
+});
+
+test('no point of a certificate is looked at before every member vouched for it (T30)', () => {
+  const { transcript, signatures } = epoch.certificate;
+  const swapped = { ...transcript, channels: [...transcript.channels].reverse() };
+  const certificate = Buffer.from(encodeCanonicalJson({ transcript: swapped, signatures })).toString('base64');
+  let decoded = 0;
+  const counting: Group = {
+    ...publicGroup,
+    identity: publicGroup.identity,
+    generator: publicGroup.generator,
+    name: publicGroup.name,
+    decodePoint: (bytes) => ((decoded += 1), publicGroup.decodePoint(bytes)),
+    multiplyEncoded: (bytes, scalar) => publicGroup.multiplyEncoded(bytes, scalar),
+    add: (a, b) => publicGroup.add(a, b),
+    multiply: (point, scalar) => publicGroup.multiply(point, scalar),
+    multiplyBase: (scalar) => publicGroup.multiplyBase(scalar),
+  };
+  expect(() => openGroup({ ...body, certificate }, key, counting)).toThrow(/another certificate/);
+  expect(decoded).toBe(0);
+  openGroup(body, key, counting);
+  expect(decoded).toBeGreaterThan(0);
 });
 
 test('of several delegations the one counts that holds now, and of those the one that does so the longest', () => {

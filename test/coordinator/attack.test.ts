@@ -34,6 +34,7 @@ const limits = {
   loginBurst: 100,
   streamStalledMs: 500,
   maxStreamsPerIdentity: 4,
+  maxCallsAtOnce: 8,
 };
 /** What an honest caller may wait while an attack goes on, on a busy machine. */
 const patienceMs = 10_000;
@@ -190,11 +191,34 @@ describe('while honest rounds go on (T24)', () => {
     await honestRound();
   });
 
+  test('calls of one identity that never end are bounded, and hold up only its own', async () => {
+    const requester = world.requester(group);
+    const { digest } = await requester.submit(releaseOf(group, group.requester, { release: 'slow' }));
+    const { token } = await world.member(group, 2).client.login();
+    const path = `/v1/rounds/${digest}/documents/${'00'.repeat(32)}`;
+    const { all, allClosed } = await sockets(limits.maxCallsAtOnce, (socket) => {
+      socket.resume();
+      socket.write(
+        `PUT ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\ncontent-type: application/octet-stream\r\ncontent-length: 10\r\n\r\n`,
+      );
+    });
+    const statusOf = async (): Promise<number> =>
+      (await fetch(`${world.base}/v1/rounds/${digest}`, { headers: { authorization: `Bearer ${token}` } })).status;
+    while ((await statusOf()) !== 429) await sleep(50);
+    await honestRound();
+    for (const socket of all) socket.destroy();
+    await allClosed;
+    while ((await statusOf()) !== 200) await sleep(50);
+  });
+
   test('a flood of frames is slowed down, then cut', async () => {
     const attacker = world.member(group, 2);
     await attacker.connect();
     const before = await memoryMiB();
-    for (let count = 0; count < 20_000; count += 1) attacker.socket!.send('{}');
+    // All at once: frames that come one by one are slowed down and never pile up.
+    attacker.atOnce((socket) => {
+      for (let count = 0; count < 20_000; count += 1) socket.send('{}');
+    });
     await honestRound();
     expect(await attacker.closed()).toBe(1006);
     expect(running.stderr.some((line) => line.includes('"code":"floods"'))).toBe(true);

@@ -1,5 +1,6 @@
 /** A member for tests of the coordinator: real logins, a real WebSocket, the real signer machine; it approves what it is told to. */
 import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import { CoordinatorClient } from '../../client/client.ts';
 import { openGroupDocuments, type GroupDocuments } from '../../client/group.ts';
@@ -131,6 +132,14 @@ export class TestMember {
   async closed(): Promise<number> {
     await this.#until(() => this.closeCode !== undefined);
     return this.closeCode!;
+  }
+
+  /** What is sent meanwhile leaves in one write. */
+  atOnce(send: (socket: WebSocket) => void): void {
+    const raw = (this.socket as unknown as { readonly _socket: Socket })._socket;
+    raw.cork();
+    send(this.socket!);
+    raw.uncork();
   }
 
   send(frame: MemberFrame): void {
