@@ -64,7 +64,6 @@ export class Connection {
   #handlers: ConnectionHandlers | undefined;
   #isAlive = true;
   #rested: NodeJS.Timeout | undefined;
-  #restingUntilMs = 0;
 
   constructor(socket: WebSocket, options: ConnectionOptions) {
     const { charter, member, limits } = options;
@@ -149,14 +148,15 @@ export class Connection {
   /** Reads no more for a while: the sender feels it, and nothing piles up here. */
   #rest(restMs: number): void {
     this.#socket.pause();
-    this.#restingUntilMs = performance.now() + restMs;
     clearTimeout(this.#rested);
-    this.#rested = setTimeout(() => this.#resume(), restMs + 1);
+    this.#rested = setTimeout(() => {
+      this.#rested = undefined;
+      this.#resume();
+    }, restMs);
   }
 
   #resume(): void {
-    if (this.#waiting.length <= maxWaitingFrames / 2 && performance.now() >= this.#restingUntilMs)
-      this.#socket.resume();
+    if (this.#waiting.length <= maxWaitingFrames / 2 && this.#rested === undefined) this.#socket.resume();
   }
 
   /** The one reader of this member's frames. Never rejects. */
