@@ -8,5 +8,7 @@ export default defineConfig({
     hookTimeout: 30_000,
     maxWorkers: 2,
     reporters: ['default'],
+    // 683 modules, and every test file loads them.
+    deps: { optimizer: { ssr: { enabled: true, include: ['typebox', 'typebox/compile'] } } },
   },
 });

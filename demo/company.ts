@@ -87,8 +87,7 @@ export class Company {
   }
 
   async #introduce(role: 'participant' | 'requester', name: string): Promise<string> {
-    await this.run([role, 'init', '--name', name, '--home', this.path(name)]);
-    return (await this.run([role, 'card', '--home', this.path(name)])).stdout.trim();
+    return (await this.run([role, 'init', '--name', name, '--home', this.path(name)])).stdout.trim();
   }
 
   async startCoordinator(): Promise<void> {

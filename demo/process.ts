@@ -46,17 +46,22 @@ export class Started {
     });
   }
 
-  /** The first line, past or to come, of which `find` makes something. Rejects when the process ends before or patience does. */
+  /** The first line, past or to come, of which `find` makes something. Rejects when it throws, or the process or our patience ends before. */
   async find<T>(what: string, find: (line: string) => T | undefined): Promise<T> {
     let seen = 0;
-    const found = new Promise<T>((resolve) => {
+    const found = new Promise<T>((resolve, reject) => {
       const look = (): void => {
-        for (; seen < this.#lines.length; seen += 1) {
-          const made = find(this.#lines[seen] ?? '');
-          if (made === undefined) continue;
+        try {
+          for (; seen < this.#lines.length; seen += 1) {
+            const made = find(this.#lines[seen] ?? '');
+            if (made === undefined) continue;
+            this.#waiting.delete(look);
+            resolve(made);
+            return;
+          }
+        } catch (error) {
           this.#waiting.delete(look);
-          resolve(made);
-          return;
+          reject(error);
         }
       };
       this.#waiting.add(look);

@@ -42,6 +42,11 @@ export function hasStanding(standing: string, ...names: readonly string[]): (rou
   return (round) => names.every((name) => memberOf(round, name)?.standing === standing);
 }
 
+/** Throws when it refused. */
 export function isReady(name: string): (round: StreamedRound) => boolean {
-  return (round) => memberOf(round, name)?.ready === true;
+  return (round) => {
+    const member = memberOf(round, name);
+    if (member?.standing === 'refused') throw new Error(`${name} refused: ${member.reason ?? 'no reason'}`);
+    return member?.ready === true;
+  };
 }

@@ -11,7 +11,6 @@ import { HomeError } from './errors.ts';
 import { maxShareFileBytes, scryptWorkFactor } from './limits.ts';
 import { askPassphrase, readPassphraseFile } from './passphrase.ts';
 import { answer, frameHead, operation, pipeReader, readFrame, writeAll, type Frame, type PipeReader } from './pipe.ts';
-import { headerBytes } from './share-payload.ts';
 
 const testingOnlyVariable = 'FROSTMARK_TESTING_ONLY_SCRYPT_WORK_FACTOR';
 
@@ -73,12 +72,6 @@ async function perform({ kind, body }: Frame, passphrase: string, workFactor: nu
   if (kind === operation.open) {
     const half = body.length / 2;
     return masked(await decrypt(body.subarray(half), passphrase), body.subarray(0, half));
-  }
-  if (kind === operation.restamp) {
-    const payload = await decrypt(body.subarray(headerBytes), passphrase);
-    if (payload.length < headerBytes) throw new HomeError('damaged', 'it is too short for a share file');
-    payload.set(body.subarray(0, headerBytes));
-    return encrypt(payload, passphrase, workFactor);
   }
   throw new HomeError('age-failed', `no operation ${kind}`);
 }

@@ -53,8 +53,6 @@ export interface Keystore extends AsyncDisposable {
   seal(path: string, header: ShareHeader, shares: readonly ShareToSeal[]): Promise<void>;
   /** Opens the share file at `path`. */
   open(path: string): Promise<OpenedShares>;
-  /** Replaces only the header of the share file at `path`, synced; the shares stay inside the child, any failure leaves the old file. */
-  restamp(path: string, header: ShareHeader): Promise<void>;
 }
 
 export interface KeystoreOptions {
@@ -68,7 +66,7 @@ export interface KeystoreOptions {
 /**
  * Starts the child and resolves when it has the passphrase.
  * Throws `HomeError`: `no-terminal`, `cancelled`, `bad-passphrase`, `age-failed`, and for the passphrase file `missing`, `unreadable`,
- * `too-large`, `not-private`. The three requests throw `wrong-passphrase`, `damaged`, `missing`, `disk-full`, `write-failed`, `age-failed`.
+ * `too-large`, `not-private`. Its requests throw `wrong-passphrase`, `damaged`, `missing`, `disk-full`, `write-failed`, `age-failed`.
  */
 export async function openKeystore(options: KeystoreOptions): Promise<Keystore> {
   const child = await startAgeChild(options);
@@ -76,7 +74,6 @@ export async function openKeystore(options: KeystoreOptions): Promise<Keystore> 
   return {
     seal: (path, header, shares) => exclusive(() => seal(child, path, header, shares)),
     open: (path) => exclusive(() => open(child, path)),
-    restamp: (path, header) => exclusive(() => restamp(child, path, header)),
     [Symbol.asyncDispose]: () => exclusive(() => child.end()),
   };
 }
@@ -125,15 +122,6 @@ async function exportOnce(share: ShareToSeal, write: (bytes: Uint8Array) => Prom
     await write(bytes);
   });
   if (exported !== scalarBytes) throw new HomeError('age-failed', 'a share was not exported');
-}
-
-async function restamp(child: AgeChild, path: string, header: ShareHeader): Promise<void> {
-  const old = await readFileBounded(path, maxShareFileBytes, { ownerOnly: true });
-  const file = await child.request(path, operation.restamp, headerBytes + old.length, async (write) => {
-    await write(encodeHeader(header));
-    await write(old);
-  });
-  await writeFileAtomic(path, file);
 }
 
 /**

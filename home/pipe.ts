@@ -14,8 +14,6 @@ export const operation = {
   seal: 1,
   /** Body: a mask as long as the age file, then the age file. Result: payload XOR mask. */
   open: 2,
-  /** Body: the new header, then the age file. Result: the age file with that header, under the same passphrase. */
-  restamp: 3,
 } as const;
 
 /** How the age child answers; the body of an error is its code, a newline, and its message. */

@@ -131,23 +131,6 @@ describe('a share file', () => {
     expect(() => shares[0]!.take(() => undefined)).toThrow(/was taken already/);
   });
 
-  it('is stamped as certified without its shares leaving the child', async () => {
-    const files = await sealed();
-    const before = await readFile(files.path);
-    const certificate = new Uint8Array(32).fill(9);
-    {
-      await using keystore = await openKeystore({ passphrase: { file: files.file }, purpose: 'existing', childPath });
-      await keystore.restamp(files.path, { state: 'certified', hash: certificate });
-      expect((await keystore.open(files.path)).state).toBe('certified');
-    }
-    expect((await readFile(files.path)).equals(before)).toBe(false);
-    expect(described(await opened(files))).toEqual({
-      state: 'certified',
-      hash: '09'.repeat(32),
-      scalars: [['production', 0, 3, 'a5'.repeat(32)]],
-    });
-  });
-
   it('serves requests that overlap one after the other', async () => {
     const files = await sealed();
     await using keystore = await openKeystore({ passphrase: { file: files.file }, purpose: 'existing', childPath });
@@ -276,17 +259,6 @@ describe('sealing that fails', () => {
     await expect(sealShares(request)).rejects.toThrow(reason);
     expect(await readFile(files.path, 'utf8')).toBe('the old file');
     expect((await readdir(files.folder)).sort()).toEqual(['passphrase', 'share.age']);
-  });
-
-  it('leaves the old file when the passphrase for a new header is wrong', async () => {
-    const files = await sealed();
-    const before = await readFile(files.path);
-    await writeFile(files.file, 'battery staple\n');
-    await using keystore = await openKeystore({ passphrase: { file: files.file }, purpose: 'existing', childPath });
-    await expect(keystore.restamp(files.path, { state: 'certified', hash })).rejects.toMatchObject({
-      code: 'wrong-passphrase',
-    });
-    expect(await readFile(files.path)).toEqual(before);
   });
 
   it('refuses more shares than a file holds', async () => {

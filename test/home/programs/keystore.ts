@@ -1,5 +1,5 @@
 /**
- * Uses the keystore as a daemon would: `seal|open|restamp CHILD FILE [PASSPHRASE-FILE]`, shares of known bytes (`fixture`).
+ * Uses the keystore as a daemon would: `seal|open CHILD FILE [PASSPHRASE-FILE]`, shares of known bytes (`fixture`).
  * Prints one line: `done`, what was opened, or `code: message`. `hold` opens, seals a copy, and then stays, for its memory to be read.
  */
 import { createInterface } from 'node:readline';
