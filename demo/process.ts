@@ -61,7 +61,7 @@ export class Started {
           }
         } catch (error) {
           this.#waiting.delete(look);
-          reject(error);
+          reject(error instanceof Error ? error : new Error(String(error)));
         }
       };
       this.#waiting.add(look);
