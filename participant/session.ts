@@ -526,6 +526,7 @@ export class Session {
         product: null,
         release: null,
         source: null,
+        certify: null,
         note: null,
         createdAt: formatTimestamp(createdAt),
       },

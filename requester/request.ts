@@ -64,6 +64,7 @@ export function askForRelease(
     product: fieldOf('product', wish.product, maxProductCharacters),
     release: fieldOf('release', wish.release, maxReleaseCharacters),
     source: wish.source,
+    certify: null,
     note: noteOf(wish.note),
     createdAt: formatTimestamp(nowUnixSeconds),
   };
@@ -147,6 +148,7 @@ function askForDocument(
     product: null,
     release: null,
     source: null,
+    certify: null,
     note: noteOf(note),
     createdAt: formatTimestamp(nowUnixSeconds),
   };
@@ -163,7 +165,7 @@ function sign(
 ): Submission {
   const request = openRequest(sealMessage(requestMessage, payload, identity));
   const asker = askerOf(request, group.epoch.charter, group.requesters);
-  prepareRequest({ epoch: group.epoch, request, documents, earlier: [] });
+  prepareRequest({ epoch: group.epoch, request, documents });
   return { request, documents, asker, keptOut: keptOut(request, asker, isCeremonyDocument) };
 }
 

@@ -89,6 +89,19 @@ export function finishRequest(prepared: PreparedRequest, signatures: readonly Ui
   });
 }
 
+/** True when these are the strict Ed25519 signatures by `key` (32 bytes) over the messages of stage 1, 64 bytes each. */
+export function areFirstSignatures(
+  { messages }: PreparedRequest,
+  key: Uint8Array,
+  signatures: readonly Uint8Array[],
+): boolean {
+  return signatures.length === messages.length && areOver(messages, key, signatures);
+}
+
+function areOver(messages: readonly Uint8Array[], key: Uint8Array, signatures: readonly Uint8Array[]): boolean {
+  return messages.every((message, index) => verifySignature(key, message, signatures[index] ?? new Uint8Array()));
+}
+
 /**
  * True when these are the strict Ed25519 signatures by `key` (32 bytes) over every message of the request, stage 2 behind stage 1, 64 bytes each:
  * the release verifier's own rule (T12, T37).
@@ -98,14 +111,9 @@ export function isSignedRequest(
   key: Uint8Array,
   signatures: readonly Uint8Array[],
 ): boolean {
-  const first = prepared.messages.length;
-  if (signatures.length !== first + prepared.followers) return false;
-  const verify = (messages: readonly Uint8Array[], from: number): boolean =>
-    messages.every((message, index) => verifySignature(key, message, signatures[from + index] ?? new Uint8Array()));
-  if (!verify(prepared.messages, 0)) return false;
-  const followed = followRequest(prepared, signatures);
-  return verify(
-    followed.map(({ message }) => message),
-    first,
-  );
+  const count = prepared.messages.length;
+  const [first, second] = [signatures.slice(0, count), signatures.slice(count)];
+  if (second.length !== prepared.followers || !areFirstSignatures(prepared, key, first)) return false;
+  const messages = followRequest(prepared, first).map(({ message }) => message);
+  return areOver(messages, key, second);
 }

@@ -143,7 +143,7 @@ async function signedBy(bench: Bench, beforeShares: () => void): Promise<string>
   const request = openRequest(envelope);
   const { digest } = await bench.rounds.submit(group.requester.key, bench.known, envelope);
   const channel = epoch.channel('production');
-  const messages = prepareRequest({ epoch, request, documents: [], earlier: [] }).map(({ message }) => message);
+  const messages = prepareRequest({ epoch, request, documents: [] }).messages;
   const subject: AttemptSubject = {
     certificate: epoch.certificateHash,
     channelKey: channel.key,

@@ -212,8 +212,8 @@ export function requestFrame(request: Request, decisions: readonly Envelope[] = 
   return { type: 'request', request: request.envelope, decisions: [...decisions] };
 }
 
-export function packageFrame(request: Request, commitments: readonly Envelope[], stage = 1): RoundFrame {
-  return { type: 'package', requestDigest: request.digest, stage, commitments: [...commitments] };
+export function packageFrame(request: Request, commitments: readonly Envelope[]): RoundFrame {
+  return { type: 'package', requestDigest: request.digest, stage: 1, earlier: [], commitments: [...commitments] };
 }
 
 /** A commitment as its sender would sign it with something changed. */

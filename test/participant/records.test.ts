@@ -92,7 +92,7 @@ describe('a journal read again', () => {
     },
     expiresAt: now + 100,
   });
-  const share = {
+  const share: SharePayload = {
     certificate: '00'.repeat(32),
     channelKey: 'A'.repeat(43),
     requestDigest: '11'.repeat(32),

@@ -62,7 +62,7 @@ function askFor(kind: DocumentKind, document: Uint8Array, change: Partial<Reques
   });
 }
 const messageFor = (request: Request, documents: readonly Uint8Array[] = []): Uint8Array =>
-  prepareRequest({ epoch: group.epoch, request, documents, earlier: [] })[0]!.message;
+  prepareRequest({ epoch: group.epoch, request, documents }).formats[0]!.message;
 const signedFor = (kind: DocumentKind, document: Uint8Array): Uint8Array =>
   messageFor(askFor(kind, document), [document]);
 const parsed = (bytes: Uint8Array): Record<string, unknown> =>
@@ -248,7 +248,7 @@ describe('a delegation', () => {
 });
 
 function statementOf(request: Request): Uint8Array {
-  return prepareRequest({ epoch: group.epoch, request, documents: [], earlier: [] })[0]!.state.payload;
+  return prepareRequest({ epoch: group.epoch, request, documents: [] }).formats[0]!.state['payload'] as Uint8Array;
 }
 
 describe('the native statement', () => {

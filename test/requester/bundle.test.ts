@@ -42,10 +42,13 @@ function signed(channel: string) {
     product: 'app',
     release: '1.0.0',
     source: null,
+    certify: null,
     note: undefined,
   };
   const { request } = askForRelease(world.group, wish, world.dave, nowUnixSeconds);
-  const [prepared] = prepareRequest({ epoch: world.group.epoch, request, documents: [], earlier: [] });
+  const {
+    formats: [prepared],
+  } = prepareRequest({ epoch: world.group.epoch, request, documents: [] });
   return { request, signatures: [hex(quorumSign(world.live, channel, prepared!.message))] };
 }
 
@@ -143,6 +146,7 @@ describe('the signature that a coordinator publishes', () => {
       product: 'app',
       release: '9',
       source: null,
+      certify: null,
       note: undefined,
     };
     const other = askForRelease(world.group, wish, world.dave, nowUnixSeconds);
@@ -153,7 +157,9 @@ describe('the signature that a coordinator publishes', () => {
 
   it('is refused when it was made with the key of another channel (T21)', () => {
     const { request } = signed('production');
-    const [prepared] = prepareRequest({ epoch: world.group.epoch, request, documents: [], earlier: [] });
+    const {
+      formats: [prepared],
+    } = prepareRequest({ epoch: world.group.epoch, request, documents: [] });
     const signature = quorumSign(world.live, 'development', prepared!.message);
     expect(() => openResult(world.group, request, [], [hex(signature)])).toThrow(
       expect.objectContaining({ code: 'bad-result' }),

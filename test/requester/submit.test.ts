@@ -60,6 +60,7 @@ function ask(release = '1.0.0', createdAt = nowUnixSeconds): Submission {
     product: 'app',
     release,
     source: null,
+    certify: null,
     note: undefined,
   };
   return askForRelease(world.group, wish, world.dave, createdAt);
@@ -71,11 +72,12 @@ function wait({ request }: Submission, options: Partial<WaitOptions> = {}): Prom
 }
 
 function signedBody(submission: Submission): RoundBody {
-  const [prepared] = prepareRequest({
+  const {
+    formats: [prepared],
+  } = prepareRequest({
     epoch: world.group.epoch,
     request: submission.request,
     documents: [],
-    earlier: [],
   });
   return roundBody(submission.request, {
     outcome: 'signed',

@@ -210,7 +210,7 @@ describe('a signer under a hostile coordinator', () => {
       const network = signers();
       const commitments = [commitmentOf(network.signer(1)), commitmentOf(network.signer(2))];
       const kept = keptOut === undefined ? undefined : toIdentifier(keptOut);
-      network.feed(network.signer(1), { kind: 'package', commitments, obstacle, keptOut: kept });
+      network.feed(network.signer(1), { kind: 'package', stage: 1, earlier: [], commitments, obstacle, keptOut: kept });
       expect(lastAnswer(network.signer(1))).toEqual({ kind: 'declined', code });
       expect(network.shares).toEqual([]);
     }
@@ -282,7 +282,7 @@ function equationsOf(network: RoundNetwork, packages: readonly Envelope[][]): Eq
     const commitments = envelopes.map((envelope) => openCommitment(envelope, flat.epoch.charter));
     const id = attemptId(network.context.subject, commitments);
     if (byAttempt.has(id)) continue;
-    const input = sessionInput(network.context.channel, network.context.messages[0]!, commitments, 0);
+    const input = sessionInput(network.context.channel, network.context.prepared.messages[0]!, commitments, 0);
     byAttempt.set(id, { session: prepareAttempt(network.context.group, input), commitments });
   }
   const distinct = new Map(
