@@ -526,7 +526,6 @@ export class Session {
         product: null,
         release: null,
         source: null,
-        certify: null,
         note: null,
         createdAt: formatTimestamp(createdAt),
       },

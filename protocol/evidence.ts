@@ -46,8 +46,8 @@ const wrongShareSchema = Strict({
   certificate: Base64,
   request: EnvelopeSchema,
   documents: Type.Array(Base64, { maxItems: maxDocuments }),
-  /** The signatures of stage 1 that a share of stage 2 builds on, hex. */
-  earlier: Type.Array(Hex(64), { maxItems: maxMessages }),
+  /** The signatures of stage 1 that a share of stage 2 builds on, hex; absent at stage 1. */
+  earlier: Type.Optional(Type.Array(Hex(64), { minItems: 1, maxItems: maxMessages })),
   commitments: Type.Array(EnvelopeSchema, { minItems: 1, maxItems: maxMembers }),
   share: EnvelopeSchema,
 });
@@ -109,7 +109,7 @@ export function wrongShareEvidence({ epoch, request, documents, earlier, commitm
     certificate: encodeBase64(epoch.certificate.bytes),
     request,
     documents: documents.map(encodeBase64),
-    earlier: earlier.map(bytesToHex),
+    ...(earlier.length === 0 ? {} : { earlier: earlier.map(bytesToHex) }),
     commitments: [...commitments],
     share,
   };
@@ -181,7 +181,11 @@ function judgeShare(group: Group, evidence: Static<typeof wrongShareSchema>): Ve
     messages: prepared.messages.map((message) => sha256Hex(message)),
   };
   const ground = { subject: first, prepared, key: channel.point.bytes };
-  const { subject, messages, isFounded } = stageSubject(ground, share.payload.stage, evidence.earlier.map(hexToBytes));
+  const { subject, messages, isFounded } = stageSubject(
+    ground,
+    share.payload.stage,
+    (evidence.earlier ?? []).map(hexToBytes),
+  );
   if (!isFounded) throw new ProtocolError('bad-package', 'the share builds on signatures that do not verify');
   const commitments = evidence.commitments
     .map((envelope) => openCommitment(envelope, charter))

@@ -84,7 +84,8 @@ export const requestSchema = Strict({
   product: Nullable(Text(maxProductCharacters)),
   release: Nullable(Text(maxReleaseCharacters)),
   source: Nullable(sourceSchema),
-  certify: Nullable(certifySchema),
+  /** Of kinds that certify a channel's key, and of no other. */
+  certify: Type.Optional(certifySchema),
   note: Nullable(Text(maxNoteCharacters)),
   createdAt: Timestamp,
 });
@@ -150,7 +151,7 @@ function assertRelease({ artifacts, documents, certify }: RequestPayload): void 
   if (documents.length > 1) throw new ProtocolError('bad-request', 'a release has at most one document');
   if (artifacts.length > 0 && documents[0] !== undefined && documents[0].kind !== 'manifest')
     throw new ProtocolError('bad-request', 'beside artifacts the only document is their manifest');
-  if (certify !== null) throw new ProtocolError('bad-request', 'a release certifies no key');
+  if (certify !== undefined) throw new ProtocolError('bad-request', 'a release certifies no key');
   for (const { name } of artifacts) {
     if (!isSubjectName(name))
       throw new ProtocolError('bad-request', `${JSON.stringify(name)} is not a plain file name`);
@@ -172,8 +173,8 @@ function assertOfKind(payload: RequestPayload, rule: KindRule): void {
     refuse(rule.isOnProduction ? 'is signed on production only' : 'is for another channel than production');
   if (payload.product !== null || payload.release !== null || payload.source !== null)
     refuse('has no product, release or source');
-  if ((certify !== null) !== (rule.certifies !== 'nothing')) refuse(`certifies ${rule.certifies}`);
-  if (certify !== null && (certify.until !== null) !== (rule.certifies === 'a channel until'))
+  if ((certify !== undefined) !== (rule.certifies !== 'nothing')) refuse(`certifies ${rule.certifies}`);
+  if (certify !== undefined && (certify.until !== null) !== (rule.certifies === 'a channel until'))
     refuse(`certifies ${rule.certifies}`);
   if (certify?.channel === production) refuse('is about another channel than production');
 }

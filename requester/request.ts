@@ -64,7 +64,6 @@ export function askForRelease(
     product: fieldOf('product', wish.product, maxProductCharacters),
     release: fieldOf('release', wish.release, maxReleaseCharacters),
     source: wish.source,
-    certify: null,
     note: noteOf(wish.note),
     createdAt: formatTimestamp(nowUnixSeconds),
   };
@@ -148,7 +147,6 @@ function askForDocument(
     product: null,
     release: null,
     source: null,
-    certify: null,
     note: noteOf(note),
     createdAt: formatTimestamp(nowUnixSeconds),
   };

@@ -21,7 +21,6 @@ beforeAll(async () => {
     product: 'app',
     release: '1.0.0',
     source: null,
-    certify: null,
     note: 'x\u202ey',
   };
   request = askForRelease(world.group, wish, world.dave, nowUnixSeconds).request;

@@ -111,7 +111,6 @@ export function releaseOf(group: LiveGroup, asker: Person, change: Partial<Reque
     product: 'tool',
     release: '1.0.0',
     source: null,
-    certify: null,
     note: null,
     createdAt: formatTimestamp(Math.floor(Date.now() / 1000)),
     ...change,

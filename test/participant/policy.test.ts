@@ -26,7 +26,6 @@ const payload: RequestPayload = {
   product: 'widget',
   release: '1.0.0',
   source: { repo: 'https://git.example.org/widget', ref: 'refs/tags/v1.0.0', commit: '0'.repeat(40) },
-  certify: null,
   note: null,
   createdAt: '2026-11-22T08:00:00Z',
 };

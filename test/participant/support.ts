@@ -279,7 +279,6 @@ export class TestGroup implements AsyncDisposable {
       product: 'widget',
       release: '1.0.0',
       source: null,
-      certify: null,
       note: null,
       createdAt: formatTimestamp(Math.floor(Date.now() / 1000)),
       ...fields,

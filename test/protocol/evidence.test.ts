@@ -78,7 +78,6 @@ function ask(change: Partial<RequestPayload> = {}): Request {
     product: null,
     release: null,
     source: null,
-    certify: null,
     note: null,
     createdAt: '2026-11-22T08:00:00Z',
     ...change,

@@ -329,7 +329,7 @@ describe('the finished file', () => {
     for (const signer of network.signers) network.connect(signer);
     for (const { identifier } of network.signers) network.decide(identifier, 'approve');
     network.settle();
-    const [prepared] = network.prepared;
+    const [prepared] = network.prepared.formats;
     const file = formatOf('native', 'release').finish(prepared!.state, network.signatures![0]!);
     bundle = encodeBundle({ statement: JSON.parse(new TextDecoder().decode(file)) as Envelope, delegation: null });
     const [artifact] = network.request.payload.artifacts;

@@ -73,7 +73,6 @@ export function goldenMessages(epoch: Epoch): GoldenMessage[] {
         product: 'tool',
         release: '1.4.2',
         source: { repo: 'https://example.org/tool.git', ref: 'refs/tags/v1.4.2', commit: hex(0x5c, 20) },
-        certify: null,
         note: 'Fixes “the bug”.',
         createdAt,
       },

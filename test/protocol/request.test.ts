@@ -38,7 +38,6 @@ const release: RequestPayload = {
   product: 'tool',
   release: '1.0.0',
   source: { repo: 'https://example.org/tool.git', ref: 'refs/tags/v1.0.0', commit: '01'.repeat(20) },
-  certify: null,
   note: 'first',
   createdAt: '2026-11-22T08:00:00Z',
 };

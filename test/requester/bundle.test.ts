@@ -42,7 +42,6 @@ function signed(channel: string) {
     product: 'app',
     release: '1.0.0',
     source: null,
-    certify: null,
     note: undefined,
   };
   const { request } = askForRelease(world.group, wish, world.dave, nowUnixSeconds);
@@ -146,7 +145,6 @@ describe('the signature that a coordinator publishes', () => {
       product: 'app',
       release: '9',
       source: null,
-      certify: null,
       note: undefined,
     };
     const other = askForRelease(world.group, wish, world.dave, nowUnixSeconds);

@@ -32,7 +32,6 @@ function ask(channel = 'production', who = world.dave): Submission {
     product: 'app',
     release: '1.0.0',
     source: null,
-    certify: null,
     note: undefined,
   };
   return askForRelease(world.group, wish, who, nowUnixSeconds);

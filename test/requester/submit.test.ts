@@ -60,7 +60,6 @@ function ask(release = '1.0.0', createdAt = nowUnixSeconds): Submission {
     product: 'app',
     release,
     source: null,
-    certify: null,
     note: undefined,
   };
   return askForRelease(world.group, wish, world.dave, createdAt);

@@ -68,7 +68,7 @@ function send(
   to: number,
   commitments: readonly Envelope[],
 ): { kind: string; code: DeclineCode | null | undefined } {
-  network.hear(network.signer(to), { kind: 'package', commitments });
+  network.hear(network.signer(to), { kind: 'package', stage: 1, earlier: [], commitments });
   return lastAnswer(network.signer(to));
 }
 
@@ -243,7 +243,8 @@ describe('a signer under a hostile coordinator', () => {
             ? random.pick(packages)
             : [random.pick(known[a!]!), random.pick(known[b!]!)];
         packages.push(replayed);
-        for (const signer of network.signers) network.hear(signer, { kind: 'package', commitments: replayed });
+        for (const signer of network.signers)
+          network.hear(signer, { kind: 'package', stage: 1, earlier: [], commitments: replayed });
       }
       expect(network.shares.length).toBeGreaterThan(10);
       equations.push(...equationsOf(network, packages));
