@@ -88,6 +88,12 @@ export class CoordinatorClient {
     await this.#json(doneBody, { method: 'PUT', path: `/v1/charters/${charterHash}/group`, body });
   }
 
+  /** Signed certificates for stock tools (base64url key of the group); whoever uses one verifies it. */
+  async issued(groupKey: string): Promise<IssuedBody['issued']> {
+    const path = `/v1/groups/${groupKey}/issued`;
+    return (await this.#json(issuedBody, { method: 'GET', path, maxBytes: maxIssuedBytes })).issued;
+  }
+
   submit(request: Envelope): Promise<Submitted> {
     return this.#json(submittedBody, { method: 'POST', path: '/v1/rounds', body: { request } });
   }

@@ -19,6 +19,8 @@ export const maxDocuments = 8;
 export const maxArtifacts = 200;
 /** Formats, so messages, of one request; each takes a nonce pair of every signer. */
 export const maxMessages = 16;
+/** Certificates for stock tools that a coordinator shows: a new one for each channel a quarter lasts for years. */
+export const maxIssued = 256;
 /** Bytes of a signed request's payload: 200 artifacts and the text fields. */
 export const maxRequestBytes = 128 * 1024;
 

@@ -1,7 +1,7 @@
 /** The frames between a member and the coordinator, and the bodies of the HTTP routes. */
 import { ProtocolError } from './errors.ts';
 import type { Stage } from './attempt.ts';
-import { maxDocuments, maxMessages, maxUrlCharacters } from './limits.ts';
+import { maxDocuments, maxIssued, maxMessages, maxUrlCharacters } from './limits.ts';
 import { decodeCanonicalJson } from '../verifier/json.ts';
 import { defineMessage, refuseAs } from './envelope.ts';
 import {
@@ -207,5 +207,19 @@ export const groupBody = Strict({
   delegations: Type.Array(EnvelopeSchema, { maxItems: 64 }),
 });
 export type GroupBody = Static<typeof groupBody>;
+
+/** Signed certificates for stock tools, oldest first; believed only after verification. */
+export const issuedBody = Strict({
+  issued: Type.Array(
+    Strict({
+      request: EnvelopeSchema,
+      /** Base64 of each document. */
+      documents: Type.Array(Type.String(), { maxItems: maxDocuments }),
+      signatures: Signatures,
+    }),
+    { maxItems: maxIssued },
+  ),
+});
+export type IssuedBody = Static<typeof issuedBody>;
 
 export const problemBody = Strict({ code: Type.String(), message: Type.String() });

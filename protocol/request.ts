@@ -34,6 +34,20 @@ export const requestKinds = [
 ] as const;
 export type RequestKind = (typeof requestKinds)[number];
 
+/** Certificates for stock tools: made once by a round each, kept by the coordinator for whoever exports them. */
+export const certificateKinds = [
+  'openpgp-certificate',
+  'openpgp-back-signature',
+  'openpgp-subkey',
+  'openpgp-revocation',
+  'ssh-certificate',
+] as const satisfies readonly RequestKind[];
+export type CertificateKind = (typeof certificateKinds)[number];
+
+export function isCertificateKind(kind: RequestKind): kind is CertificateKind {
+  return certificateKinds.some((known) => known === kind);
+}
+
 /** What holds for every request of a kind besides a release's. */
 interface KindRule {
   /** The kind of its one document, if it has one. */
