@@ -22,7 +22,7 @@ import {
   badCommitmentEvidence,
   type Verdict,
 } from '../../protocol/evidence.ts';
-import { formatNames, prepareRequest, type PreparedRequest } from '../../protocol/formats/index.ts';
+import { prepareRequest, type PreparedRequest } from '../../protocol/formats/index.ts';
 import type { SealingGroup, Secret } from '../../protocol/frost/group.ts';
 import type { Identifier } from '../../protocol/frost/sharing.ts';
 import { commit, signShare, type Nonces } from '../../protocol/frost/sign.ts';
@@ -80,7 +80,7 @@ export function releaseRequest(group: LiveGroup, channel: string, change: Partia
     certificate: group.epoch.certificateHash,
     kind: 'release',
     channel,
-    formats: formatNames('release'),
+    formats: ['native'],
     artifacts: [
       {
         name: 'tool-1.0.0.tgz',
