@@ -28,16 +28,24 @@ const tags = {
   payloadDigestAlgorithm: 5093,
 };
 
-/** Scripts run as root on every host that installs the package: whoever approves reads them. */
-const scripts: Readonly<Record<number, string>> = {
-  1023: 'before installation',
-  1024: 'after installation',
-  1025: 'before removal',
-  1026: 'after removal',
-  1079: 'verification',
-  1151: 'before the transaction',
-  1152: 'after the transaction',
-};
+/**
+ * Scripts run as root on every host that installs the package, so whoever approves reads them: the tag of the text, the tag of the program
+ * that runs it or runs without a text, and when.
+ */
+const scripts: readonly (readonly [text: number, program: number, when: string])[] = [
+  [1023, 1085, 'before installation'],
+  [1024, 1086, 'after installation'],
+  [1025, 1087, 'before removal'],
+  [1026, 1088, 'after removal'],
+  [1065, 1092, 'triggered by other packages'],
+  [1079, 1091, 'at verification'],
+  [1151, 1153, 'before the transaction'],
+  [1152, 1154, 'after the transaction'],
+  [5066, 5067, 'triggered by files'],
+  [5076, 5077, 'triggered by files of a transaction'],
+  [5103, 5105, 'before a transaction that removes it'],
+  [5104, 5106, 'after a transaction that removed it'],
+];
 
 /** Hex digits of a payload digest, by hash algorithm (RFC 9580, Section 9.5). */
 const digestDigits: Readonly<Record<number, number>> = { 8: 64, 9: 96, 10: 128 };
@@ -180,11 +188,12 @@ function payloadDigestOf(entries: ReadonlyMap<number, Entry>): string {
 }
 
 function scriptsOf(entries: ReadonlyMap<number, Entry>): string | null {
-  const found = Object.entries(scripts).flatMap(([tag, when]) => {
-    const script = textsOf(entries.get(Number(tag)));
-    return script === undefined ? [] : [`# Script ${when}\n${script.join('\n')}\n`];
+  const found = scripts.flatMap(([text, program, when]) => {
+    const [texts, programs] = [textsOf(entries.get(text)), textsOf(entries.get(program))];
+    if (texts === undefined && programs === undefined) return [];
+    return [[`# Run ${when} by ${programs?.join(' ') ?? 'rpm'}`, ...(texts ?? []), ''].join('\n')];
   });
-  return found.length === 0 ? null : found.join('');
+  return found.length === 0 ? null : found.join('\n');
 }
 
 function refuse(what: string): never {

@@ -146,7 +146,7 @@ interface Subkey {
 
 /**
  * One binary certificate. Without subkeys it is production's alone, which no stock tool lets a channel's signature pass under.
- * Revocations stand first and the newest binding before older ones; the same pieces give the same bytes in whatever order they come.
+ * The newest binding stands before older ones, revocations behind them; the same pieces give the same bytes in whatever order they come.
  * Throws `ProtocolError('bad-document')` for what is no such piece and `('bad-signature')` for a piece of another group.
  */
 export function assembleOpenpgpCertificate({ certificate, subkeys, revocations }: CertificateParts): Uint8Array {
@@ -159,7 +159,8 @@ export function assembleOpenpgpCertificate({ certificate, subkeys, revocations }
     certificate,
     ...sorted.flatMap(({ key, revocations: revoked, bindings }) => {
       if (bindings.length === 0) throw badPart('a revocation of a subkey that is not among these');
-      const signatures = [...newestFirst(revoked), ...newestFirst(bindings)];
+      // Differs from RFC 9580, Section 10.1: revocations stand last, because rpm 4.18 imports no certificate where they come first.
+      const signatures = [...newestFirst(bindings), ...newestFirst(revoked)];
       return [subkeyPacket(key), ...signatures.map(({ body }) => encodePacket(packetTags.signature, body))];
     }),
   );

@@ -67,7 +67,10 @@ export class OpenpgpTestGroup {
     return this.sign(this.request('development', undefined, undefined, { kind, formats: [kind], ...change }));
   }
 
-  subkeyRequest(backSignature: Uint8Array, change: Change & { readonly from: number; readonly until: number }): Request {
+  subkeyRequest(
+    backSignature: Uint8Array,
+    change: Change & { readonly from: number; readonly until: number },
+  ): Request {
     const kind = 'openpgp-subkey';
     const { from, until, ...rest } = change;
     return this.request(production, 'openpgp-back-signature', backSignature, {
