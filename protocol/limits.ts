@@ -15,6 +15,15 @@ export const maxCertificateBytes = 4 * 1024 * 1024;
 export const maxDocumentBytes = 1024 * 1024;
 export const maxDocuments = 8;
 
+/** Seconds since 1970 that the 4 bytes of an OpenPGP time hold, into the year 2106. */
+export const maxOpenpgpSeconds = 0xffff_ffff;
+/** Bytes of one line of a clear text: gpg and gpgv read lines into 20,000 bytes, with the two of an escape and the line's end. */
+export const maxCleartextLineBytes = 19_990;
+/** Characters of a path in a Release file; real ones have fewer than 120. */
+export const maxAptPathCharacters = 255;
+/** Entries in the index of an RPM header: rpm's own bound. */
+export const maxRpmEntries = 65_535;
+
 /** Artifacts of one request; each is about 300 bytes of JSON. */
 export const maxArtifacts = 200;
 /** Formats, so messages, of one request; each takes a nonce pair of every signer. */

@@ -1,8 +1,10 @@
 /** The closed list of documents that a quorum may sign whole. */
 import { ProtocolError } from '../errors.ts';
+import { aptRelease } from './apt-release.ts';
 import type { DocumentKind, DocumentView } from './document.ts';
+import { rpmHeader } from './rpm-header.ts';
 
-const kinds: readonly DocumentKind[] = [];
+const kinds: readonly DocumentKind[] = [aptRelease, rpmHeader];
 
 /** Names of the kinds, for messages and policies. */
 export const documentKinds: readonly string[] = kinds.map(({ kind }) => kind);

@@ -6,9 +6,22 @@ import { delegation } from './delegation.ts';
 import type { Format, FormatInput, Prepared } from './format.ts';
 import { genesis } from './genesis.ts';
 import { native } from './native.ts';
+import { openpgpBackSignature, openpgpCertificate, openpgpRevocation, openpgpSubkey } from './openpgp-certificate.ts';
+import { openpgp, openpgpCleartext } from './openpgp.ts';
 import { requesters } from './requesters.ts';
 
-const formats: readonly Format[] = [native, genesis, requesters, delegation];
+const formats: readonly Format[] = [
+  native,
+  genesis,
+  requesters,
+  delegation,
+  openpgp,
+  openpgpCleartext,
+  openpgpCertificate,
+  openpgpBackSignature,
+  openpgpSubkey,
+  openpgpRevocation,
+];
 
 /** Names of the formats a request of this kind may ask for. */
 export function formatNames(kind: RequestKind): string[] {
