@@ -1,8 +1,12 @@
 /** The closed list of documents that a quorum may sign whole. */
 import { ProtocolError } from '../errors.ts';
 import type { DocumentKind, DocumentView } from './document.ts';
+import { gitCommit } from './git-commit.ts';
+import { gitTag } from './git-tag.ts';
+import { manifest } from './manifest.ts';
+import { text } from './text.ts';
 
-const kinds: readonly DocumentKind[] = [];
+const kinds: readonly DocumentKind[] = [manifest, gitTag, gitCommit, text];
 
 /** Names of the kinds, for messages and policies. */
 export const documentKinds: readonly string[] = kinds.map(({ kind }) => kind);
