@@ -15,7 +15,7 @@ const clockSkewSeconds = 30;
  */
 function certificateOf({ epoch, request }: FormatInput): SshCertificate {
   const { certify } = request.payload;
-  if (certify?.until == null)
+  if (certify === null || certify.until === null)
     throw new ProtocolError('bad-request', 'an SSH certificate is for a channel, until a time');
   const { name, validitySeconds } = channelOf(epoch.charter, certify.channel);
   if (validitySeconds === undefined) throw new ProtocolError('bad-request', `${production} needs no certificate`);
