@@ -4,9 +4,11 @@ import type { Envelope, Identity } from '../protocol/envelope.ts';
 import { maxDocumentBytes } from '../protocol/limits.ts';
 import {
   groupBody,
+  issuedBody,
   roundBody,
   submittedBody,
   type GroupBody,
+  type IssuedBody,
   type JournalHead,
   type RoundBody,
 } from '../protocol/messages.ts';
@@ -14,7 +16,7 @@ import { Strict, Type, type Static } from '../protocol/schema.ts';
 import { sha256Hex } from '../protocol/bytes.ts';
 import { ClientError } from './errors.ts';
 import { Http, trustedAuthorities, type Call, type HttpOptions } from './http.ts';
-import { maxEvidenceBytes, maxGroupBytes, maxRoundBytes, maxRoundsBytes } from './limits.ts';
+import { maxEvidenceBytes, maxGroupBytes, maxIssuedBytes, maxRoundBytes, maxRoundsBytes } from './limits.ts';
 import { watch, type WatchOptions } from './live.ts';
 import { login, type LoginAs, type Session } from './login.ts';
 import type { CoordinatorUrl } from './url.ts';

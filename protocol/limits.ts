@@ -14,6 +14,17 @@ export const maxCertificateBytes = 4 * 1024 * 1024;
 /** Bytes of one document that travels whole. */
 export const maxDocumentBytes = 1024 * 1024;
 export const maxDocuments = 8;
+/** Bytes of a manifest: a line of 200 artifacts with the longest names takes 64 KiB; without artifacts it may list more. */
+export const maxManifestBytes = 256 * 1024;
+/** Bytes of a git tag or commit without its signature: a message that a person reads. */
+export const maxGitObjectBytes = 64 * 1024;
+/** Bytes of a text: what a person reads. */
+export const maxTextBytes = 64 * 1024;
+/** Bytes of the shortest text: longer than the longest digest in use, 64 bytes, which might be signed elsewhere as what it is a digest of. */
+export const minTextBytes = 65;
+/** Bytes of an SSH certificate's line, about 500 with the longest names, and of a signature that holds one. */
+export const maxSshCertificateBytes = 4096;
+export const maxSshSignatureBytes = 8192;
 
 /** Seconds since 1970 that the 4 bytes of an OpenPGP time hold, into the year 2106. */
 export const maxOpenpgpSeconds = 0xffff_ffff;

@@ -2,9 +2,13 @@
 import { ProtocolError } from '../errors.ts';
 import { aptRelease } from './apt-release.ts';
 import type { DocumentKind, DocumentView } from './document.ts';
+import { gitCommit } from './git-commit.ts';
+import { gitTag } from './git-tag.ts';
+import { manifest } from './manifest.ts';
 import { rpmHeader } from './rpm-header.ts';
+import { text } from './text.ts';
 
-const kinds: readonly DocumentKind[] = [aptRelease, rpmHeader];
+const kinds: readonly DocumentKind[] = [manifest, gitTag, gitCommit, aptRelease, rpmHeader, text];
 
 /** Names of the kinds, for messages and policies. */
 export const documentKinds: readonly string[] = kinds.map(({ kind }) => kind);

@@ -1,14 +1,18 @@
 /** The closed list of what a quorum may sign. There is no raw kind: nobody can have bytes of their own choosing signed. */
 import { verifySignature } from '../../verifier/ed25519.ts';
+import { releaseDocument } from '../documents/release.ts';
 import { ProtocolError } from '../errors.ts';
 import { assertDocument, type RequestKind } from '../request.ts';
 import { delegation } from './delegation.ts';
 import type { Format, FormatInput, Prepared } from './format.ts';
 import { genesis } from './genesis.ts';
+import { minisign } from './minisign.ts';
 import { native } from './native.ts';
 import { openpgpBackSignature, openpgpCertificate, openpgpRevocation, openpgpSubkey } from './openpgp-certificate.ts';
 import { openpgp, openpgpCleartext } from './openpgp.ts';
 import { requesters } from './requesters.ts';
+import { ssh } from './ssh.ts';
+import { sshCertificate } from './ssh-certificate.ts';
 
 const formats: readonly Format[] = [
   native,
@@ -21,6 +25,9 @@ const formats: readonly Format[] = [
   openpgpBackSignature,
   openpgpSubkey,
   openpgpRevocation,
+  ssh,
+  sshCertificate,
+  minisign,
 ];
 
 /** Names of the formats a request of this kind may ask for. */
@@ -65,6 +72,8 @@ export function prepareRequest(input: FormatInput): PreparedRequest {
   if (input.documents.length !== payload.documents.length)
     throw new ProtocolError('bad-document', 'a document is missing');
   payload.documents.forEach((entry, index) => assertDocument(entry, input.documents[index] ?? new Uint8Array()));
+  // For every format, also one that does not sign it: what an approver is shown is what it says it is.
+  if (payload.kind === 'release' && payload.documents.length > 0) releaseDocument(input);
   const formats = payload.formats.map((name) => {
     const format = formatOf(name, payload.kind);
     return { format, ...format.prepare(input) };

@@ -1,6 +1,7 @@
 /** OpenPGP over a document: a detached signature, or the text with its signature below (RFC 9580, Sections 10.4 and 7). */
 import { utf8ToBytes } from '../bytes.ts';
 import { textOf } from '../documents/document.ts';
+import { releaseDocument } from '../documents/release.ts';
 import { ProtocolError } from '../errors.ts';
 import { armor } from '../openpgp/armor.ts';
 import { canonicalCleartext, cleartextFile, cleartextLines } from '../openpgp/cleartext.ts';
@@ -16,7 +17,6 @@ import {
 import type { Request } from '../request.ts';
 import { formatTimestamp } from '../time.ts';
 import { defineFormat, type FormatInput } from './format.ts';
-import { releaseDocument } from './release-document.ts';
 
 type State = { readonly unfinished: UnfinishedSignature; readonly lines: readonly string[]; readonly shown: string };
 
@@ -43,7 +43,7 @@ export const openpgp = defineFormat<State>({
   name: 'openpgp',
   kind: 'release',
   prepare: (input) => {
-    const { bytes } = releaseDocument('openpgp', input);
+    const { bytes } = releaseDocument(input);
     return prepared(input, signatureTypes.binary, bytes, []);
   },
   shows: ({ shown }) => shown,
@@ -54,7 +54,7 @@ export const openpgpCleartext = defineFormat<State>({
   name: 'openpgp-cleartext',
   kind: 'release',
   prepare: (input) => {
-    const { kind, bytes } = releaseDocument('openpgp-cleartext', input);
+    const { kind, bytes } = releaseDocument(input);
     if (!cleartextKinds.includes(kind))
       throw new ProtocolError(
         'bad-request',

@@ -1,6 +1,6 @@
 /** The stock tools that judge our files. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
@@ -22,6 +22,7 @@ export interface Ran {
   /** Standard output, then standard error. */
   readonly output: string;
   readonly stdout: string;
+  readonly stderr: string;
 }
 
 export interface RunOptions {
@@ -40,7 +41,7 @@ export function run(command: string, args: readonly string[], options: RunOption
     encoding: 'utf8',
   });
   if (error !== undefined) throw error;
-  return { status, stdout, output: stdout + stderr };
+  return { status, stdout, stderr, output: stdout + stderr };
 }
 
 /** A folder of the file's own with a short path (gpg's sockets want one), gone after its tests. */
@@ -50,4 +51,24 @@ export function scratchFolder(): string {
     rmSync(folder, { recursive: true, force: true });
   });
   return folder;
+}
+
+/** A folder of its own, removed when it goes out of scope, in which tools are run. */
+export class Workshop implements Disposable {
+  readonly folder = mkdtempSync(join(tmpdir(), 'fm-'));
+
+  /** Writes a file and answers its path. */
+  file(name: string, content: string | Uint8Array, mode = 0o600): string {
+    const path = join(this.folder, name);
+    writeFileSync(path, content, { mode });
+    return path;
+  }
+
+  run(command: string, args: readonly string[], input: string | Uint8Array = ''): Ran {
+    return run(command, args, { cwd: this.folder, input, env: { LC_ALL: 'C.UTF-8', GIT_CONFIG_NOSYSTEM: '1' } });
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
 }
