@@ -11,6 +11,7 @@ import { channelOf, type Member } from '../protocol/charter.ts';
 import { decisionMessage, type Decision } from '../protocol/decision.ts';
 import { sealMessage, type Envelope, type Identity, type MessageType } from '../protocol/envelope.ts';
 import type { Epoch } from '../protocol/epoch.ts';
+import { manifestChanges } from '../protocol/documents/manifest.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { finishRequest, prepareRequest, type PreparedRequest } from '../protocol/formats/index.ts';
 import { FrostError } from '../protocol/frost/errors.ts';
@@ -54,6 +55,9 @@ export interface RoundHost {
   now(): number;
   /** Something broke without which nothing may be signed, such as the journal. */
   fatal(error: unknown): void;
+  /** The manifest that this member saw signed last on the channel. */
+  lastManifest(channel: string): Promise<Uint8Array | undefined>;
+  manifestSigned(channel: string, manifest: Uint8Array): Promise<void>;
   /** A document under the group's key came out of a round, verified. */
   documentSigned(request: Request, envelope: Envelope): Promise<void>;
   readonly log: Log;
@@ -64,6 +68,8 @@ interface Ready {
   readonly prepared: PreparedRequest;
   /** All bytes of each. */
   readonly documents: readonly Uint8Array[];
+  /** How a manifest differs from the last one; `null` without either. */
+  readonly changes: readonly string[] | null;
   readonly context: SignerContext;
 }
 
@@ -265,7 +271,8 @@ export class Round {
       for (const { sha256 } of request.payload.documents)
         documents.push(await this.#host.fetchDocument(request.digest, sha256));
       const prepared = prepareRequest({ epoch, request, documents });
-      this.#ready = { prepared, documents, context: this.#contextOf(prepared) };
+      const changes = await this.#changes(documents);
+      this.#ready = { prepared, documents, changes, context: this.#contextOf(prepared) };
       this.#unready = undefined;
       this.#signer = startSigner(this.#host.records.roundOf(request.digest));
     } catch (error) {
@@ -277,6 +284,14 @@ export class Round {
         message: messageOf(error),
       });
     }
+  }
+
+  /** By a manifest in this release, against the one that was signed last on its channel. */
+  async #changes([document]: readonly Uint8Array[]): Promise<string[] | null> {
+    const { kind, channel, documents } = this.request.payload;
+    if (kind !== 'release' || documents[0]?.kind !== 'manifest' || document === undefined) return null;
+    const last = await this.#host.lastManifest(channel);
+    return last === undefined ? null : manifestChanges(last, document);
   }
 
   #contextOf(prepared: PreparedRequest): SignerContext {
@@ -441,8 +456,12 @@ export class Round {
 
   /** A signed document is the member's own, whether or not the coordinator ever sends it (T34). */
   async #takeDocuments(signatures: readonly string[]): Promise<void> {
-    const { kind } = this.request.payload;
-    if (this.#ready === undefined || !['genesis', 'requesters', 'delegation'].includes(kind)) return;
+    const { kind, channel, documents } = this.request.payload;
+    if (this.#ready === undefined) return;
+    const [document] = this.#ready.documents;
+    if (kind === 'release' && documents[0]?.kind === 'manifest' && document !== undefined)
+      await this.#host.manifestSigned(channel, document);
+    if (!['genesis', 'requesters', 'delegation'].includes(kind)) return;
     for (const { bytes } of finishRequest(this.#ready.prepared, signatures.map(hexToBytes)))
       await this.#host.documentSigned(this.request, JSON.parse(new TextDecoder().decode(bytes)) as Envelope);
   }
@@ -581,6 +600,8 @@ export class Round {
       formats: payload.formats,
       files: payload.artifacts,
       documents: payload.documents,
+      contents: this.#ready?.prepared.contents ?? [],
+      changes: this.#ready?.changes ?? null,
       source: payload.source,
       note: payload.note,
       signs: (this.#ready?.prepared.formats ?? []).flatMap(({ format, state }) => format.shows?.(state) ?? []),

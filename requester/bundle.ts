@@ -46,18 +46,18 @@ export function delegationFor(group: OpenedGroup, channel: string, atUnixSeconds
 }
 
 /**
- * The bundle's bytes for a signed release.
- * Throws `RequesterError` (`bad-result`, `no-delegation`) and whatever the verifier finds in it.
+ * The bundle's bytes for a release whose files `openResult` gave; `undefined` for one without a native signature.
+ * Throws `RequesterError('no-delegation')` and whatever the verifier finds in it.
  */
 export function assembleBundle(
   group: OpenedGroup,
-  request: Request,
-  signatures: readonly string[],
+  channel: string,
+  files: readonly FinishedFile[],
   atUnixSeconds: number,
-): Uint8Array {
-  const statement = openResult(group, request, [], signatures).find(({ format }) => format === 'native');
-  if (statement === undefined) throw new RequesterError('bad-result', 'the round has no native signature');
-  const delegation = delegationFor(group, request.payload.channel, atUnixSeconds);
+): Uint8Array | undefined {
+  const statement = files.find(({ format }) => format === 'native');
+  if (statement === undefined) return undefined;
+  const delegation = delegationFor(group, channel, atUnixSeconds);
   return encodeBundle({
     statement: JSON.parse(new TextDecoder().decode(statement.bytes)) as Envelope,
     delegation: delegation?.envelope ?? null,

@@ -48,6 +48,19 @@ export function assertManifestOf(bytes: Uint8Array, artifacts: readonly Manifest
   refuseDocument('manifest', `line ${(at < 0 ? artifacts.length : at) + 1} is not what the request's artifacts say`);
 }
 
+/** What an approver looks at first: `+ name`, `- name` and `~ name` for a file that is new, gone, or another. Throws as `decodeManifest` does. */
+export function manifestChanges(before: Uint8Array, after: Uint8Array): string[] {
+  const [old, now] = [before, after].map(
+    (bytes) => new Map(decodeManifest(bytes).map((one) => [one.name, one.sha256])),
+  );
+  const gone = [...(old?.keys() ?? [])].filter((name) => now?.has(name) !== true).map((name) => `- ${name}`);
+  const changed = [...(now ?? [])].flatMap(([name, sha256]) => {
+    const known = old?.get(name);
+    return known === sha256 ? [] : [`${known === undefined ? '+' : '~'} ${name}`];
+  });
+  return [...changed, ...gone];
+}
+
 export const manifest: DocumentKind = {
   kind: 'manifest',
   maxBytes: maxManifestBytes,

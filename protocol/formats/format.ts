@@ -45,7 +45,7 @@ export function defineFormat<State extends FormatState>(format: {
   shows?(state: State): string;
   finish(state: State, signature: Uint8Array): Uint8Array;
 }): Format {
-  return format as Format;
+  return format;
 }
 
 export type DsseState = { readonly payloadType: string; readonly payload: Uint8Array };

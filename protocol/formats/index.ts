@@ -1,5 +1,6 @@
 /** The closed list of what a quorum may sign. There is no raw kind: nobody can have bytes of their own choosing signed. */
 import { verifySignature } from '../../verifier/ed25519.ts';
+import type { DocumentView } from '../documents/document.ts';
 import { releaseDocument } from '../documents/release.ts';
 import { ProtocolError } from '../errors.ts';
 import { assertDocument, type RequestKind } from '../request.ts';
@@ -50,6 +51,8 @@ export interface PreparedRequest {
   /** In the request's order of formats. */
   readonly formats: readonly PreparedFormat[];
   readonly messages: readonly Uint8Array[];
+  /** What the document of a release says, by its grammar. */
+  readonly contents: readonly DocumentView[];
   /** How many messages stage 2 has; 0 for most requests. */
   readonly followers: number;
 }
@@ -73,7 +76,7 @@ export function prepareRequest(input: FormatInput): PreparedRequest {
     throw new ProtocolError('bad-document', 'a document is missing');
   payload.documents.forEach((entry, index) => assertDocument(entry, input.documents[index] ?? new Uint8Array()));
   // For every format, also one that does not sign it: what an approver is shown is what it says it is.
-  if (payload.kind === 'release' && payload.documents.length > 0) releaseDocument(input);
+  const contents = payload.kind === 'release' && payload.documents.length > 0 ? [releaseDocument(input).view] : [];
   const formats = payload.formats.map((name) => {
     const format = formatOf(name, payload.kind);
     return { format, ...format.prepare(input) };
@@ -81,6 +84,7 @@ export function prepareRequest(input: FormatInput): PreparedRequest {
   return {
     formats,
     messages: formats.map(({ message }) => message),
+    contents,
     followers: formats.filter(({ format }) => format.follow !== undefined).length,
   };
 }

@@ -92,6 +92,8 @@ export interface TestParticipant {
   readonly sent: MemberFrame[];
   readonly warnings: string[];
   readonly fatal: unknown[];
+  /** Signed last, by channel. */
+  readonly manifests: Map<string, Uint8Array>;
   vault: Vault;
   rounds: Rounds;
   documents: Documents;
@@ -130,6 +132,7 @@ export async function makeParticipant(
     sent: [],
     warnings: [],
     fatal: [],
+    manifests: new Map(),
     connected: true,
   } as unknown as TestParticipant;
   let journal: Journal | undefined;
@@ -166,6 +169,11 @@ export async function makeParticipant(
       judge: options.judge ?? ask,
       now: options.now ?? (() => now),
       fatal: (error) => participant.fatal.push(error),
+      lastManifest: (channel) => Promise.resolve(participant.manifests.get(channel)),
+      manifestSigned: (channel, manifest) => {
+        participant.manifests.set(channel, manifest);
+        return Promise.resolve();
+      },
       documentSigned: async (request, envelope) => {
         const { kind } = request.payload;
         await documents.adopt({

@@ -53,7 +53,8 @@ function signed(channel: string) {
 
 const bundleOf = (channel: string): Uint8Array => {
   const { request, signatures } = signed(channel);
-  return assembleBundle(world.group, request, signatures, nowUnixSeconds);
+  const files = openResult(world.group, request, [], signatures);
+  return assembleBundle(world.group, channel, files, nowUnixSeconds)!;
 };
 
 describe('the bundle', () => {
