@@ -102,6 +102,7 @@ describe('a Release file', () => {
     ['bytes that are not UTF-8', new Uint8Array([...release(), 0xff, 0x0a])],
     ['a byte order mark', new Uint8Array([0xef, 0xbb, 0xbf, ...release()])],
     ['a zero byte', new Uint8Array([...release(), 0, 0x0a])],
+    ['a list named like a property', utf8('Date: Sun, 22 Nov 2026 08:00:00 UTC\nSHA512:\nconstructor:\n')],
     ['two of them', new Uint8Array([...release(), ...release()])],
     ['an OpenPGP header', utf8(`-----BEGIN PGP SIGNED MESSAGE-----\n${new TextDecoder().decode(release())}`)],
   ])('is refused: %s (T10)', (_what, bytes) => {
