@@ -1,6 +1,7 @@
 /** The Release file of a Debian repository, as a document that a quorum signs. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeDocument } from '../../protocol/documents/index.ts';
+import { decodeDocument, documentKinds } from '../../protocol/documents/index.ts';
 import { codeOf, refusalOf, utf8 } from './support.ts';
 
 const [a, b] = ['ab', 'cd'].map((digits) => digits.repeat(32));
@@ -107,5 +108,29 @@ describe('a Release file', () => {
     ['an OpenPGP header', utf8(`-----BEGIN PGP SIGNED MESSAGE-----\n${new TextDecoder().decode(release())}`)],
   ])('is refused: %s (T10)', (_what, bytes) => {
     expect(codeOf(() => decode(bytes))).toBe('bad-document');
+  });
+
+  it('is signed as nothing else (T10)', () => {
+    for (const kind of documentKinds.filter((name) => name !== 'apt-release'))
+      expect(
+        codeOf(() => decodeDocument(kind, release())),
+        kind,
+      ).toBe('bad-document');
+  });
+
+  it('is refused or read, whatever is written over it', () => {
+    const change = fc.tuple(fc.nat(release().length - 1), fc.nat(255));
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 1, maxLength: 3 }), (changes) => {
+        const bytes = release();
+        for (const [at, value] of changes) bytes[at] = value;
+        try {
+          expect(decode(bytes).fields.length).toBeGreaterThan(0);
+        } catch (error) {
+          expect((error as { code?: string }).code).toBe('bad-document');
+        }
+      }),
+      { numRuns: 1000 },
+    );
   });
 });

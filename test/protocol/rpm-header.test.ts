@@ -1,6 +1,7 @@
 /** The main header of an RPM package, as a document that a quorum signs. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeDocument } from '../../protocol/documents/index.ts';
 import { codeOf, flipped, utf8 } from './support.ts';
@@ -163,5 +164,21 @@ describe('an RPM header', () => {
           `entry ${entry}, bit ${bit}`,
         ).toBe('bad-document');
       }
+  });
+
+  it('is refused or read, whatever is written over it', () => {
+    const change = fc.tuple(fc.nat(real.length - 1), fc.nat(255));
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 1, maxLength: 4 }), (changes) => {
+        const bytes = real.slice();
+        for (const [at, value] of changes) bytes[at] = value;
+        try {
+          expect(decode(bytes).fields.length).toBeGreaterThan(0);
+        } catch (error) {
+          expect((error as { code?: string }).code).toBe('bad-document');
+        }
+      }),
+      { numRuns: 1000 },
+    );
   });
 });
