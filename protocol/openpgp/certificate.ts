@@ -3,7 +3,15 @@ import { concatBytes } from '@noble/hashes/utils.js';
 import { bytesToHex, equalBytes } from '../bytes.ts';
 import { ProtocolError } from '../errors.ts';
 import type { OpenpgpGroup } from './group-key.ts';
-import { hashedKey, hashedUserId, openpgpKey, primaryPacket, subkeyPacket, type OpenpgpKey } from './key.ts';
+import {
+  hashedKey,
+  hashedUserId,
+  keyBodyBytes,
+  openpgpKey,
+  primaryPacket,
+  subkeyPacket,
+  type OpenpgpKey,
+} from './key.ts';
 import { decodePackets, encodePacket, packetTags, type Packet, type PacketTag } from './packet.ts';
 import {
   certifyAndSign,
@@ -201,6 +209,7 @@ function newestFirst(signatures: readonly OpenpgpSignature[]): OpenpgpSignature[
 
 /** A key body exactly as we write it. */
 function openKey(body: Uint8Array): OpenpgpKey {
+  if (body.length !== keyBodyBytes) throw badPart('a key of another length');
   const key = openpgpKey(body.slice(-32), new DataView(body.buffer, body.byteOffset).getUint32(1));
   if (!equalBytes(key.body, body)) throw badPart('a key that is not of ours');
   return key;

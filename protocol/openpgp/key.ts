@@ -20,6 +20,9 @@ const algorithm = Uint8Array.of(22, 9, 0x2b, 0x06, 0x01, 0x04, 0x01, 0xda, 0x47,
 /** An MPI of 263 bits whose first octet 0x40 says that a native point follows (RFC 9580, Section 11.2). */
 const nativePoint = Uint8Array.of(0x01, 0x07, 0x40);
 
+/** Version, time, algorithm, curve and point. */
+export const keyBodyBytes = 51;
+
 /** The fingerprint depends on the creation time: it is fixed once for a group. `publicKey` is 32 bytes. */
 export function openpgpKey(publicKey: Uint8Array, createdUnixSeconds: number): OpenpgpKey {
   const body = concatBytes(Uint8Array.of(4), u32(createdUnixSeconds), algorithm, nativePoint, publicKey);

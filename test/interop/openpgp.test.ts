@@ -64,8 +64,8 @@ function signDetached(channel: string, createdAt: number): Uint8Array {
 function signDetachedBy(other: OpenpgpTestGroup): Uint8Array {
   return other.release('production', 'openpgp', 'apt-release', release, { createdAt: formatTimestamp(now) });
 }
-function signClear(channel: string, document = release): Uint8Array {
-  return group.release(channel, 'openpgp-cleartext', 'apt-release', document, { createdAt: formatTimestamp(now) });
+function signClear(channel: string, document = release, kind = 'apt-release'): Uint8Array {
+  return group.release(channel, 'openpgp-cleartext', kind, document, { createdAt: formatTimestamp(now) });
 }
 
 /** `GOODSIG`, `VALIDSIG` with its key and primary key, and whatever is bad, as gpg and gpgv say it to programs. */
@@ -358,17 +358,93 @@ describe.skipIf(!hasTool('gpg'))('gpg', () => {
     expect(statusOf(after).words).not.toContain('GOODSIG');
   });
 
-  it('writes a clear text back as it was', () => {
+  it('writes back what was signed: the text without spaces at its line ends', () => {
     gpg('h-clear', '--import', 'production.pgp');
-    const text = utf8(`Description: -\n${new TextDecoder().decode(release)}`);
-    writeFileSync(at('dashed.clear'), signClear('production', text));
+    const text = utf8(
+      '- What is new\n-----\n\tTabs, dashes -- and é.  \n\nFrom here on there is an empty line before the end.\n\n',
+    );
+    writeFileSync(at('dashed.clear'), signClear('production', text, 'text'));
     const ran = run(
       'gpg',
       ['--homedir', at('h-clear'), '--batch', '--no-autostart', '--trust-model', 'always', '--decrypt', 'dashed.clear'],
       { cwd: folder },
     );
     expect(ran.status, ran.output).toBe(0);
-    expect(ran.stdout).toBe(new TextDecoder().decode(text));
+    expect(ran.stdout).toBe(new TextDecoder().decode(text).replace(/[ \t]+$/gm, ''));
+  });
+});
+
+describe.skipIf(!hasTool('git') || !hasTool('gpg'))('git', () => {
+  /** Keeps what git hands over, and gives it something to go on with. */
+  const capture = `#!/bin/sh
+cat > captured
+echo '[GNUPG:] SIG_CREATED ' >&2
+printf -- '-----BEGIN PGP SIGNATURE-----\\n\\nAAAA\\n-----END PGP SIGNATURE-----\\n'
+`;
+  const verifier = '#!/bin/sh\nexec gpg --no-autostart "$@"\n';
+  const git = (certificate: string, ...args: string[]): Ran =>
+    run('git', args, { cwd: at('git'), env: { GNUPGHOME: at(`git-${certificate}`), GIT_CONFIG_NOSYSTEM: '1' } });
+  const ids = new Map<string, string>();
+
+  beforeAll(() => {
+    mkdirSync(at('git'));
+    for (const [name, text] of Object.entries({ capture, verifier })) writeFileSync(at(name), text, { mode: 0o755 });
+    for (const name of certificateNames) {
+      mkdirSync(at(`git-${name}`), { mode: 0o700 });
+      run('gpg', ['--homedir', at(`git-${name}`), '--batch', '--no-autostart', '--import', `${name}.pgp`], {
+        cwd: folder,
+      });
+    }
+    const set = ['-c', 'user.name=Zoë', '-c', 'user.email=zoe@acme.example', '-c', `gpg.program=${at('capture')}`];
+    for (const args of [
+      ['init', '-q'],
+      ['commit', '-q', '--allow-empty', '-m', 'First commit'],
+      ['tag', '-s', '-m', 'Version 1', 'v1.0.0'],
+    ]) {
+      const ran = git('production', ...set, ...args);
+      expect(ran.status, ran.output).toBe(0);
+    }
+    const payload = new Uint8Array(readFileSync(at('git/captured')));
+    for (const channel of channels) {
+      const signature = group.release(channel, 'openpgp', 'git-tag', payload, { createdAt: formatTimestamp(now) });
+      ids.set(channel, storeTag(Buffer.concat([payload, signature])));
+      ids.set(
+        `tampered-${channel}`,
+        storeTag(Buffer.concat([utf8(Buffer.from(payload).toString().replace('Version 1', 'Version 2')), signature])),
+      );
+    }
+  });
+
+  function storeTag(object: Uint8Array): string {
+    writeFileSync(at('git/object'), object);
+    const ran = git('production', 'hash-object', '-t', 'tag', '-w', 'object');
+    expect(ran.status, ran.output).toBe(0);
+    return ran.stdout.trim();
+  }
+  const verifyTag = (certificate: string, tag: string): Ran =>
+    git(certificate, '-c', `gpg.program=${at('verifier')}`, 'verify-tag', '--raw', ids.get(tag)!);
+
+  it.each([
+    ['production', 'production', 'production'],
+    ['production', 'revoked', 'production'],
+    ['production', 'withDevelopment', 'production'],
+    ['development', 'withDevelopment', 'development'],
+  ] as const)('takes a tag of %s under %s', (tag, certificate, by) => {
+    const ran = verifyTag(certificate, tag);
+    expect(ran.status, ran.output).toBe(0);
+    expect(ran.output).toMatch(new RegExp(`VALIDSIG ${keys[by]} .* ${keys.production}$`, 'm'));
+  });
+
+  it.each([
+    ['development', 'production', 'NO_PUBKEY'],
+    ['development', 'expired', 'EXPKEYSIG'],
+    ['development', 'revoked', 'REVKEYSIG'],
+    ['tampered-production', 'production', 'BADSIG'],
+    ['tampered-development', 'withDevelopment', 'BADSIG'],
+  ])('refuses a tag of %s under %s (T21)', (tag, certificate, word) => {
+    const ran = verifyTag(certificate, tag);
+    expect(ran.status, ran.output).toBe(1);
+    expect(ran.output).toContain(`[GNUPG:] ${word} `);
   });
 });
 

@@ -391,6 +391,14 @@ describe('a certificate', () => {
     ['a back-signature as a binding', { subkeys: [subkeyPart(subkey, backSignature)] }],
     ['a packet too many', { subkeys: [new Uint8Array([...newer, ...newer])] }],
     ['nothing', { certificate: new Uint8Array() }],
+    [
+      'a key of two bytes',
+      {
+        subkeys: [
+          new Uint8Array([...encodePacket(packetTags.publicSubkey, Uint8Array.of(4, 0)), ...backSignaturePacket]),
+        ],
+      },
+    ],
     ['another user id', { certificate: primaryCertificate({ ...golden, userId: utf8('Eve') }, certification) }],
     ['a key with its time moved', { certificate: primaryCertificate(otherTime(golden), certification) }],
   ])('is not made with %s', (_what, change) => {
@@ -400,6 +408,22 @@ describe('a certificate', () => {
   function otherTime(group: OpenpgpGroup): OpenpgpGroup {
     return { ...group, primary: openpgpKey(group.primary.publicKey, created - 1) };
   }
+
+  it('is not made of noise, and nothing but a refusal comes of it', () => {
+    const packets = fc
+      .array(fc.tuple(fc.constantFrom(...Object.values(packetTags)), fc.uint8Array({ maxLength: 80 })), {
+        maxLength: 3,
+      })
+      .map((list) => new Uint8Array(Buffer.concat(list.map(([tag, body]) => encodePacket(tag, body)))));
+    fc.assert(
+      fc.property(fc.oneof(packets, fc.uint8Array()), (noise) => {
+        expect(codeOf(() => assembleOpenpgpCertificate({ ...parts, certificate: noise }))).toBe('bad-document');
+        expect(codeOf(() => assembleOpenpgpCertificate({ ...parts, subkeys: [noise] }))).toBe('bad-document');
+        expect(codeOf(() => openBackSignature(golden, subkey, noise))).toBe('bad-document');
+        expect(codeOf(() => dearmor('PGP SIGNATURE', noise))).toBe('bad-document');
+      }),
+    );
+  });
 
   it('is not made with any byte of any piece changed', () => {
     for (const [name, piece] of [
