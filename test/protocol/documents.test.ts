@@ -420,7 +420,7 @@ describe('the document of a release', () => {
     for (const format of ['ssh', 'minisign']) {
       const request = goldenRequest(epoch, { artifacts, formats: [format] });
       expect(refusalOf(() => prepareRequest({ epoch, request, documents: [] })).message).toMatch(
-        /signs a whole document/,
+        /signs one whole document/,
       );
     }
   });

@@ -58,7 +58,6 @@ export function goldenRequest(epoch: Epoch, change: Partial<RequestPayload> = {}
     product: 'tool',
     release: '1.4.2',
     source: null,
-    certify: null,
     note: null,
     createdAt,
     ...change,

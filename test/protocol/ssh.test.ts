@@ -26,6 +26,7 @@ import {
   goldenFiles,
   goldenFormat,
   goldenRelease,
+  goldenRequest,
 } from './golden-documents.ts';
 import { createdAt } from './golden.ts';
 import { codeOf, flipped, refusalOf, utf8 } from './support.ts';
@@ -223,7 +224,6 @@ describe("a channel's SSH certificate", () => {
 
   it.each<[string, Partial<RequestPayload>]>([
     ['without an end', { certify: { channel: 'development', until: null } }],
-    ['without a channel', { certify: null }],
     ['of production', { certify: { channel: 'production', until: '2026-12-01T00:00:00Z' } }],
     ['of an unknown channel', { certify: { channel: 'nightly', until: '2026-12-01T00:00:00Z' } }],
     ['by a channel of itself (T21)', { channel: 'development' }],
@@ -234,6 +234,11 @@ describe("a channel's SSH certificate", () => {
     expect(['bad-request', 'unknown-channel', 'unknown-format']).toContain(
       codeOf(() => messageOf(goldenCertificateRequest(epoch, change))),
     );
+  });
+
+  it('is refused without a word on what to certify', () => {
+    const request = { kind: 'ssh-certificate', formats: ['ssh-certificate'], product: null, release: null } as const;
+    expect(codeOf(() => goldenRequest(epoch, { ...request, formats: [...request.formats] }))).toBe('bad-request');
   });
 
   const { signature, blob, ...certificate } = decodeSshCertificate(line);
