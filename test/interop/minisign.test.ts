@@ -129,14 +129,18 @@ describe.skipIf(!hasTool('minisign'))('minisign -V', () => {
     expect(minisign({ signature: withLine(3, again.split('\n')[3]!) }).status).not.toBe(0);
   });
 
-  it.each(zeroLed)('accepts signatures whose %s begins with a zero byte, at both stages', (_what, isWanted) => {
-    const request = documentRelease(group, 'production', ['minisign'], document);
-    const prepared = prepareRequest({ epoch: group.epoch, request, documents: [document.bytes] });
-    const first = groundSignature(group, 'production', prepared.messages[0]!, isWanted);
-    const second = groundSignature(group, 'production', followRequest(prepared, [first])[0]!.message, isWanted);
-    const signature = text(finishRequest(prepared, [first, second])[0]!.bytes);
-    expect(minisign({ signature }).status).toBe(0);
-  });
+  it.each(zeroLed)(
+    'accepts signatures whose %s begins with a zero byte, at both stages',
+    (_what, isWanted) => {
+      const request = documentRelease(group, 'production', ['minisign'], document);
+      const prepared = prepareRequest({ epoch: group.epoch, request, documents: [document.bytes] });
+      const first = groundSignature(group, 'production', prepared.messages[0]!, isWanted);
+      const second = groundSignature(group, 'production', followRequest(prepared, [first])[0]!.message, isWanted);
+      const signature = text(finishRequest(prepared, [first, second])[0]!.bytes);
+      expect(minisign({ signature }).status).toBe(0);
+    },
+    300_000,
+  );
 
   /** The file with lines of the signature of another document. */
   function mixed(lines: readonly number[]): string {

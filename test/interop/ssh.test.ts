@@ -209,13 +209,17 @@ describe.skipIf(!hasTool('ssh-keygen'))('ssh-keygen -Y verify', () => {
     expect(stdout + stderr).toMatch(/expired/i);
   });
 
-  it.each(zeroLed)('accepts a signature whose %s begins with a zero byte', (_what, isWanted) => {
-    const message = sshSignedData('file', document.bytes);
-    const signature = groundSignature(group, 'production', message, isWanted);
-    const keyBlob = publicKeyBlob(group.epoch.channel('production').point.bytes);
-    const file = encodeSshSignature({ keyBlob, namespace: 'file', signature });
-    expect(sshVerify({ signature: file, as: 'production' }).status).toBe(0);
-  });
+  it.each(zeroLed)(
+    'accepts a signature whose %s begins with a zero byte',
+    (_what, isWanted) => {
+      const message = sshSignedData('file', document.bytes);
+      const signature = groundSignature(group, 'production', message, isWanted);
+      const keyBlob = publicKeyBlob(group.epoch.channel('production').point.bytes);
+      const file = encodeSshSignature({ keyBlob, namespace: 'file', signature });
+      expect(sshVerify({ signature: file, as: 'production' }).status).toBe(0);
+    },
+    300_000,
+  );
 });
 
 describe.skipIf(!hasTool('ssh-keygen'))('ssh-keygen -L', () => {
