@@ -32,6 +32,14 @@ export function decodeDocument(kind: string, bytes: Uint8Array): DocumentView {
   return view;
 }
 
+/** The kind by whose grammar these bytes read, `text` last. Throws `ProtocolError('bad-document')` when there is none, as `text` puts it. */
+export function documentKindOf(bytes: Uint8Array): string {
+  const known = kinds.find((candidate) => candidate.kind !== 'text' && isOfKind(candidate, bytes));
+  if (known !== undefined) return known.kind;
+  decodeDocument('text', bytes);
+  return 'text';
+}
+
 function isOfKind(kind: DocumentKind, bytes: Uint8Array): boolean {
   try {
     kind.decode(bytes);

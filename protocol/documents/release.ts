@@ -1,14 +1,12 @@
 /** The document of a release, as every format that signs one takes it. */
 import type { FormatInput } from '../formats/format.ts';
 import { ProtocolError } from '../errors.ts';
-import type { DocumentView } from './document.ts';
 import { decodeDocument } from './index.ts';
 import { assertManifestOf } from './manifest.ts';
 
 export interface ReleaseDocument {
   readonly kind: string;
   readonly bytes: Uint8Array;
-  readonly view: DocumentView;
 }
 
 /**
@@ -24,7 +22,7 @@ export function releaseDocument({ request, documents }: FormatInput): ReleaseDoc
       'bad-request',
       'this format signs one whole document: ask for a manifest of the files, or say by --kind what the file is',
     );
-  const view = decodeDocument(entry.kind, bytes);
+  decodeDocument(entry.kind, bytes);
   if (artifacts.length > 0) assertManifestOf(bytes, artifacts);
-  return { kind: entry.kind, bytes, view };
+  return { kind: entry.kind, bytes };
 }

@@ -7,7 +7,7 @@ import { ProtocolError } from '../errors.ts';
 import { maxSshCertificateBytes } from '../limits.ts';
 import { publicKeyBlob, signatureBlob, sshString, SshReader, u64 } from './wire.ts';
 
-export const sshCertificateType = 'ssh-ed25519-cert-v01@openssh.com';
+const sshCertificateType = 'ssh-ed25519-cert-v01@openssh.com';
 const userCertificate = u32(1);
 
 export interface SshCertificate {
@@ -47,7 +47,7 @@ export function sshCertificateBody(certificate: SshCertificate): Uint8Array {
 }
 
 /** The whole blob, with the authority's 64-byte signature. */
-export function sshCertificateBlob(certificate: SshCertificate, signature: Uint8Array): Uint8Array {
+function sshCertificateBlob(certificate: SshCertificate, signature: Uint8Array): Uint8Array {
   return concatBytes(sshCertificateBody(certificate), sshString(signatureBlob(signature)));
 }
 

@@ -1,4 +1,5 @@
 import { coordinatorGuards } from './coordinator.mjs';
+import { formatGuards } from './formats.mjs';
 import { openpgpGuards } from './openpgp.mjs';
 import { participantGuards } from './participant.mjs';
 import { protocolGuards } from './protocol.mjs';
@@ -173,6 +174,7 @@ export const guards = [
     name: 'ends with one certificate',
   },
   ...protocolGuards,
+  ...formatGuards,
   ...participantGuards,
   ...coordinatorGuards,
   ...openpgpGuards,

@@ -72,7 +72,7 @@ export function signedFile(
   return signedFiles(group, request, [document.bytes]).get(format)!;
 }
 
-/** A quorum's signature that `isWanted`: each is as random as its nonces. One in 256 begins with a given byte. */
+/** A quorum's signature that `isWanted`: each is as random as its nonces. One in 256 begins with a given byte: give the test minutes. */
 export function groundSignature(
   group: LiveGroup,
   channel: string,

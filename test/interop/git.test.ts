@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeDocument } from '../../protocol/documents/index.ts';
 import { allowedSigners } from '../../protocol/ssh/allowed-signers.ts';
-import { withSshCertificate } from '../../protocol/ssh/signature.ts';
+import { encodeSshSignature, sshSignedData, withSshCertificate } from '../../protocol/ssh/signature.ts';
+import { publicKeyBlob } from '../../protocol/ssh/wire.ts';
+import { quorumSignature } from '../harness/coordinator-group.ts';
 import { liveGroup, type LiveGroup } from '../harness/round-network.ts';
 import { certificateRequest, signedFile, signedFiles } from '../harness/signed-release.ts';
 import { hasTool, Workshop, type Ran } from './tools.ts';
@@ -81,12 +83,8 @@ const tagOf = (repository: Repository): Uint8Array =>
   repository.payload('tag', '-s', '-m', 'Version 1\n\nNotes.', 'v1.0.0');
 const commitOf = (repository: Repository): Uint8Array =>
   repository.payload('commit', '-q', '-S', '--allow-empty', '-m', 'Second commit\n\nWhy: because.');
-const signed = (
-  kind: 'git-tag' | 'git-commit' | 'text',
-  bytes: Uint8Array,
-  channel = 'production',
-  by = group,
-): Uint8Array => signedFile(by, channel, 'ssh', { kind, bytes });
+const signed = (kind: 'git-tag' | 'git-commit', bytes: Uint8Array, channel = 'production', by = group): Uint8Array =>
+  signedFile(by, channel, 'ssh', { kind, bytes });
 const certificate = (until: string, change = {}): string =>
   Buffer.from(
     signedFiles(group, certificateRequest(group, 'development', until, change)).get('ssh-certificate')!,
@@ -138,8 +136,12 @@ describe.skipIf(!hasTool('git') || !hasTool('ssh-keygen'))('git verify-tag', () 
     ],
     ['that is a signature of another tag', () => signed('git-tag', Buffer.from(anotherTag))],
     [
-      'that is a signature of a file (T10)',
-      () => signed('text', Buffer.from('A text that somebody had signed, long enough not to be a digest.\n')),
+      'of these very bytes as a file (T10)',
+      (payload) => {
+        const keyBlob = publicKeyBlob(group.epoch.channel('production').point.bytes);
+        const signature = quorumSignature(group, 'production', sshSignedData('file', payload));
+        return encodeSshSignature({ keyBlob, namespace: 'file', signature });
+      },
     ],
   ])('refuses a signature %s', (_what, signature) => {
     using repository = new Repository(group);

@@ -12,7 +12,8 @@ import {
 import { publicKeyBlob } from '../../protocol/ssh/wire.ts';
 import { liveGroup, type LiveGroup } from '../harness/round-network.ts';
 import { certificateRequest, groundSignature, signedFile, signedFiles, zeroLed } from '../harness/signed-release.ts';
-import { flipped, utf8 } from '../protocol/support.ts';
+import { flipped } from '../protocol/support.ts';
+import { goldenFormat } from '../protocol/golden-documents.ts';
 import { hasTool, Workshop, type Ran } from './tools.ts';
 
 const document = { kind: 'manifest', bytes: manifestOf([{ name: 'tool-1.0.0.tgz', sha256: 'ab'.repeat(32) }]) };
@@ -107,6 +108,37 @@ describe.skipIf(!hasTool('ssh-keygen'))('ssh-keygen -Y verify', () => {
     expect(principalsOf(development)).toEqual(['development']);
   });
 
+  it('accepts the golden files', () => {
+    using shop = new Workshop();
+    const signers = shop.file('allowed', goldenFormat('allowed_signers'));
+    for (const [name, data, as, namespace] of [
+      ['document.manifest.sig', 'document.manifest', 'production', 'file'],
+      ['document.manifest.development.sig', 'document.manifest', 'development', 'file'],
+      ['document.git-tag.sig', 'document.git-tag', 'production', 'git'],
+    ] as const) {
+      const signature = shop.file('f.sig', goldenFormat(name));
+      const args = [
+        '-Y',
+        'verify',
+        '-f',
+        signers,
+        '-I',
+        as,
+        '-n',
+        namespace,
+        '-s',
+        signature,
+        `-Overify-time=${later}`,
+      ];
+      expect(shop.run('ssh-keygen', args, goldenFormat(data)).status, name).toBe(0);
+    }
+  });
+
+  it('finds no principal for another group', () => {
+    expect(principalsOf(production, other)).toEqual([]);
+    expect(principalsOf(development, other)).toEqual([]);
+  });
+
   it.each<[string, () => Question]>([
     ['production as development', () => ({ signature: production, as: 'development' })],
     ['development as production (T21)', () => ({ signature: development, as: 'production' })],
@@ -177,13 +209,17 @@ describe.skipIf(!hasTool('ssh-keygen'))('ssh-keygen -Y verify', () => {
     expect(stdout + stderr).toMatch(/expired/i);
   });
 
-  it.each(zeroLed)('accepts a signature whose %s begins with a zero byte', (_what, isWanted) => {
-    const message = sshSignedData('file', document.bytes);
-    const signature = groundSignature(group, 'production', message, isWanted);
-    const keyBlob = publicKeyBlob(group.epoch.channel('production').point.bytes);
-    const file = encodeSshSignature({ keyBlob, namespace: 'file', signature });
-    expect(sshVerify({ signature: file, as: 'production' }).status).toBe(0);
-  });
+  it.each(zeroLed)(
+    'accepts a signature whose %s begins with a zero byte',
+    (_what, isWanted) => {
+      const message = sshSignedData('file', document.bytes);
+      const signature = groundSignature(group, 'production', message, isWanted);
+      const keyBlob = publicKeyBlob(group.epoch.channel('production').point.bytes);
+      const file = encodeSshSignature({ keyBlob, namespace: 'file', signature });
+      expect(sshVerify({ signature: file, as: 'production' }).status).toBe(0);
+    },
+    300_000,
+  );
 });
 
 describe.skipIf(!hasTool('ssh-keygen'))('ssh-keygen -L', () => {
