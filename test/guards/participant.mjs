@@ -12,6 +12,7 @@ const vaultTest = 'test/participant/vault.test.ts';
 const execTest = 'test/participant/exec.test.ts';
 const policyTest = 'test/participant/policy.test.ts';
 const controlTest = 'test/participant/control.test.ts';
+const capturedTest = 'test/participant/captured.test.ts';
 const groupTest = 'test/participant/group.test.ts';
 
 export const participantGuards = [
@@ -94,6 +95,49 @@ export const participantGuards = [
     to: 'if (signatures === undefined) {',
     test: roundTest,
     name: 'T12',
+  },
+  {
+    row: 'T17',
+    what: 'boxes are encrypted',
+    file: 'protocol/frost/libsodium.ts',
+    from: 'assertWebAssembly(raw);\n',
+    to: `assertWebAssembly(raw);
+  Object.assign(raw, {
+    _crypto_box_seal: (box: number, text: number, length: number) =>
+      void raw.HEAPU8.copyWithin(box + 48, text, text + length) ?? 0,
+    _crypto_box_seal_open: (text: number, box: number, length: number) =>
+      void raw.HEAPU8.copyWithin(text, box + 48, box + length) ?? 0,
+  });
+`,
+    test: capturedTest,
+    name: 'neither on the wire',
+  },
+  {
+    row: 'T17',
+    what: 'one-time keys and polynomials are erased when the share is stored',
+    file: 'participant/ceremony.ts',
+    from: 'vault.wipeCeremony();\n    // With',
+    to: '// With',
+    test: capturedTest,
+    name: 'has erased',
+  },
+  {
+    row: 'T17',
+    what: 'the one-time key goes with its ceremony',
+    file: vault,
+    from: 'if (this.#ceremony !== undefined) this.#group.wipe(this.#ceremony.boxKey);',
+    to: '',
+    test: capturedTest,
+    name: 'has erased',
+  },
+  {
+    row: 'T17',
+    what: 'the end zeroes the arena',
+    file: 'protocol/frost/arena.ts',
+    from: 'this.#zero(this.#start, this.#end);\n    this.#sodium',
+    to: 'this.#sodium',
+    test: capturedTest,
+    name: 'has erased',
   },
   {
     row: 'T17',
