@@ -13,6 +13,7 @@ const execTest = 'test/participant/exec.test.ts';
 const policyTest = 'test/participant/policy.test.ts';
 const controlTest = 'test/participant/control.test.ts';
 const capturedTest = 'test/participant/captured.test.ts';
+const memoryTest = 'test/e2e/memory.test.ts';
 const groupTest = 'test/participant/group.test.ts';
 
 export const participantGuards = [
@@ -484,5 +485,34 @@ export const participantGuards = [
     to: "if (path === '')",
     test: controlTest,
     name: 'living daemon',
+  },
+  {
+    row: 'T29',
+    what: 'a share passes the pipe from its child under a mask',
+    file: 'home/keystore.ts',
+    from: 'const mask = randomFillSync(new Uint8Array(new ArrayBuffer(file.length)));',
+    to: 'const mask = new Uint8Array(new ArrayBuffer(file.length));',
+    built: true,
+    test: memoryTest,
+    name: 'one place',
+  },
+  {
+    row: 'T29',
+    what: 'a slot is zeroed when its secret was used',
+    file: 'protocol/frost/arena.ts',
+    from: 'this.#zero(address, address + slotBytes);',
+    to: '',
+    built: true,
+    test: memoryTest,
+    name: 'one place',
+  },
+  {
+    row: 'T29',
+    what: 'the stack is wiped after every computation',
+    file: 'protocol/frost/arena.ts',
+    from: 'this.#zero(this.#scratchStart, this.#end);\n      this.#sodium.wipeStack();',
+    to: '',
+    built: true,
+    test: memoryTest,
   },
 ];

@@ -14,18 +14,24 @@ export function tracesOf(
   });
 }
 
+export interface Trace {
+  readonly name: string;
+  /** Offset at which the whole secret would begin. */
+  readonly start: number;
+}
+
 /** Looks for every window of every secret, in both byte orders, in one pass. */
 export class WindowSearch {
   /** By the first two bytes of a window: whether any begins so. */
   readonly #begins = new Uint8Array(65_536);
-  readonly #owners = new Map<bigint, string>();
+  readonly #windows = new Map<bigint, { readonly name: string; readonly offset: number }>();
 
   constructor(secrets: ReadonlyMap<string, Uint8Array>) {
     for (const [name, bytes] of secrets) {
       for (const order of [Buffer.from(bytes), Buffer.from(bytes).reverse()]) {
-        for (let at = 0; at + windowBytes <= order.length; at++) {
-          this.#begins[order.readUInt16LE(at)] = 1;
-          this.#owners.set(order.readBigUInt64LE(at), name);
+        for (let offset = 0; offset + windowBytes <= order.length; offset++) {
+          this.#begins[order.readUInt16LE(offset)] = 1;
+          this.#windows.set(order.readBigUInt64LE(offset), { name, offset });
         }
       }
     }
@@ -33,17 +39,17 @@ export class WindowSearch {
 
   /** Names of the secrets with a window in these bytes. */
   in(bytes: Uint8Array): Set<string> {
-    return new Set(this.placesIn(bytes).map(({ name }) => name));
+    return new Set(this.tracesIn(bytes).map(({ name }) => name));
   }
 
-  /** Every window there, by its offset. */
-  placesIn(bytes: Uint8Array): { readonly name: string; readonly at: number }[] {
+  /** Every window there. */
+  tracesIn(bytes: Uint8Array): Trace[] {
     const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-    const found: { name: string; at: number }[] = [];
+    const found: Trace[] = [];
     for (let at = 0; at + windowBytes <= view.length; at++) {
       if (this.#begins[view[at]! | (view[at + 1]! << 8)] === 0) continue;
-      const name = this.#owners.get(view.readBigUInt64LE(at));
-      if (name !== undefined) found.push({ name, at });
+      const window = this.#windows.get(view.readBigUInt64LE(at));
+      if (window !== undefined) found.push({ name: window.name, start: at - window.offset });
     }
     return found;
   }

@@ -9,7 +9,7 @@ interface TappedConnection {
 export class Wiretap implements AsyncDisposable {
   readonly port: number;
   /** Where the connections go; set before the first one comes. */
-  target = 0;
+  target: { readonly host: string; readonly port: number } | undefined;
   readonly #server: Server;
   readonly #connections: TappedConnection[] = [];
   readonly #sockets = new Set<Socket>();
@@ -46,9 +46,9 @@ export class Wiretap implements AsyncDisposable {
     return captured;
   }
 
-  /** What clients sent over WebSockets, message by message. */
-  sent(): string[] {
-    return this.#connections.flatMap(({ up }) => webSocketMessages(Buffer.concat(up)).map(String));
+  /** What clients sent over WebSockets, message by message, or what was sent to them. */
+  messages(direction: 'up' | 'down'): Buffer[] {
+    return this.#connections.flatMap((connection) => webSocketMessages(Buffer.concat(connection[direction])));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -59,7 +59,7 @@ export class Wiretap implements AsyncDisposable {
   #relay(client: Socket): void {
     const connection: TappedConnection = { up: [], down: [] };
     this.#connections.push(connection);
-    const server = connect(this.target, '127.0.0.1');
+    const server = connect(this.target!);
     this.#pipe(client, server, connection.up);
     this.#pipe(server, client, connection.down);
   }

@@ -74,7 +74,7 @@ interface Captured {
   readonly wire: Places;
   readonly coordinatorDisk: Places;
   readonly memberDisks: Places;
-  readonly sent: readonly string[];
+  readonly sent: readonly Uint8Array[];
   readonly witness: Witness;
   /** The shares as their keystores give them, by member and channel. */
   readonly shares: ReadonlyMap<string, Uint8Array>;
@@ -108,7 +108,7 @@ async function capture(): Promise<Captured> {
   });
   await group.coordinator.close();
   const coordinator = await startProcess(group.coordinatorHome, 0, {}, undefined, tap.url);
-  tap.target = coordinator.port;
+  tap.target = { host: '127.0.0.1', port: coordinator.port };
   const heldWhenCertified: string[] = [];
   try {
     const lines = await Promise.all(
@@ -153,7 +153,7 @@ async function capture(): Promise<Captured> {
     wire: tap.captured(),
     coordinatorDisk: await filesBelow(group.coordinatorHome),
     memberDisks,
-    sent: tap.sent(),
+    sent: tap.messages('up'),
     witness,
     shares,
     certificateHash: certificate.hash,
@@ -173,8 +173,8 @@ afterAll(() => {
 function said<K extends CeremonyKind>(kind: K): CeremonyMessageOf<K>[] {
   const messages = new Map<string, CeremonyMessageOf<K>>();
   const { charter, sent } = captured.all;
-  for (const text of sent) {
-    const frame = decodeMemberFrame(Buffer.from(text), maxFrameBytes(charter.members.length));
+  for (const bytes of sent) {
+    const frame = decodeMemberFrame(bytes, maxFrameBytes(charter.members.length));
     if (frame.type !== 'ceremony') continue;
     const message = openCeremonyMessage(frame.message, charter);
     if (message.kind === kind) messages.set(`${message.from.name} ${message.hash}`, message as CeremonyMessageOf<K>);
