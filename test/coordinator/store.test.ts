@@ -384,6 +384,44 @@ describe('what was acknowledged is there after every crash (T28)', () => {
     }
   });
 
+  test('a real level whose log is torn, or filled with zeros, anywhere behind what was acknowledged gives that back', async () => {
+    const paths = await folder();
+    await createStore(paths);
+    const { store } = await opened(paths);
+    const steps: { readonly anchor: Buffer; readonly logBytes: number }[] = [];
+    const note = async (): Promise<void> => {
+      steps.push({ anchor: await readFile(paths.anchor), logBytes: (await stat(await fileOf(paths, '.log'))).size });
+    };
+    await note();
+    for (let index = 1; index <= 4; index += 1) {
+      await store.append([round(index)], [Buffer.alloc(700 * index, index)]);
+      await note();
+    }
+    const copy = await folder();
+    let opens = 0;
+    for (const [acknowledged, { anchor, logBytes }] of steps.slice(0, -1).entries()) {
+      const next = steps[acknowledged + 1]!.logBytes;
+      for (const arrived of [0, 1, 6, 7, 8, 100, next - logBytes - 1]) {
+        for (const zeros of [0, next - logBytes - arrived]) {
+          await rm(copy.database, { recursive: true, force: true });
+          await cp(paths.database, copy.database, { recursive: true });
+          await writeFile(copy.anchor, anchor);
+          const log = await fileOf(copy, '.log');
+          await truncate(log, logBytes + arrived);
+          await truncate(log, logBytes + arrived + zeros);
+          const again = await opened(copy);
+          expect(again.records, `${acknowledged} and ${arrived} bytes`).toEqual(
+            Array.from({ length: acknowledged }, (_, index) => round(index + 1)),
+          );
+          await again.store.close();
+          opens += 1;
+        }
+      }
+    }
+    expect(opens).toBe(4 * 7 * 2);
+    await store.close();
+  });
+
   test('a write that fails poisons the store: nothing is acknowledged afterwards, and the owner is told', async () => {
     const failures: string[] = [];
     const database = new SimulatedDatabase();

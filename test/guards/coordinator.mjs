@@ -478,28 +478,6 @@ export const coordinatorGuards = [
   },
   {
     row: 'T28',
-    what: 'what is stored is synced',
-    file: 'coordinator/store.ts',
-    from: 'sync: true,',
-    to: 'sync: false,',
-    test: powerLoss,
-  },
-  {
-    row: 'T28',
-    what: 'decisions and results are stored before anybody is told',
-    file: 'coordinator/round.ts',
-    from: `      await this.#options.append(
-        records,
-        stored.flatMap((one) => one.blobs),
-      );`,
-    to: `      void this.#options.append(
-        records,
-        stored.flatMap((one) => one.blobs),
-      ).catch(() => undefined);`,
-    test: powerLoss,
-  },
-  {
-    row: 'T28',
     what: 'a request is stored before it is acknowledged',
     file: 'coordinator/rounds.ts',
     from: `await entry.stored;

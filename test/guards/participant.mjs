@@ -156,7 +156,7 @@ export const participantGuards = [
     from: 'if (sha256Hex(bytes) !== sha256)',
     to: "if (sha256 === '')",
     test: groupTest,
-    name: 'T19',
+    name: 'T18, T19',
   },
   {
     row: 'T19',
