@@ -451,5 +451,5 @@ describe('a home', () => {
     );
     expect(alarms).toContain('build-1');
     client.close();
-  });
+  }, 120_000);
 });
