@@ -85,7 +85,7 @@ export const sourceSchema = Strict({
 });
 
 /** Of a certificate, all that the asker may choose. */
-export const certifySchema = Strict({ channel: Name, until: Nullable(Timestamp) });
+const certifySchema = Strict({ channel: Name, until: Nullable(Timestamp) });
 
 export const requestSchema = Strict({
   groupKey: Key,

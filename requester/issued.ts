@@ -57,7 +57,7 @@ function openIssued(
 }
 
 /** The newest of a kind, for a channel, that holds at this time. */
-export function newestIssued(
+function newestIssued(
   issued: readonly Issued[],
   kind: CertificateKind,
   channel: string,

@@ -19,7 +19,7 @@ const suffixes: Readonly<Record<string, string>> = {
 const aptNames: Readonly<Record<string, string>> = { openpgp: 'Release.gpg', 'openpgp-cleartext': 'InRelease' };
 
 /** Where the file of a format goes; `undefined` for a format that has no file of its own beside the document. */
-export function signedFilePath(format: string, kind: string, documentPath: string): string | undefined {
+function signedFilePath(format: string, kind: string, documentPath: string): string | undefined {
   const aptName = kind === 'apt-release' ? aptNames[format] : undefined;
   if (aptName !== undefined) return join(dirname(documentPath), aptName);
   const suffix = suffixes[format];

@@ -1,12 +1,15 @@
 /** The document of a release, as every format that signs one takes it. */
 import type { FormatInput } from '../formats/format.ts';
 import { ProtocolError } from '../errors.ts';
+import type { DocumentView } from './document.ts';
 import { decodeDocument } from './index.ts';
 import { assertManifestOf } from './manifest.ts';
 
 export interface ReleaseDocument {
   readonly kind: string;
   readonly bytes: Uint8Array;
+  /** What approvers read. */
+  readonly view: DocumentView;
 }
 
 /**
@@ -22,7 +25,7 @@ export function releaseDocument({ request, documents }: FormatInput): ReleaseDoc
       'bad-request',
       'this format signs one whole document: ask for a manifest of the files, or say by --kind what the file is',
     );
-  decodeDocument(entry.kind, bytes);
+  const view = decodeDocument(entry.kind, bytes);
   if (artifacts.length > 0) assertManifestOf(bytes, artifacts);
-  return { kind: entry.kind, bytes };
+  return { kind: entry.kind, bytes, view };
 }

@@ -91,7 +91,7 @@ export const guards = [
     from: "out: losses > maxLosses ? 'losses' : member.out",
     to: 'out: member.out',
     test: rounds,
-    name: 'R + 1 lost answers',
+    name: 'lost answers, without evidence',
   },
   {
     row: 'T13',
