@@ -234,10 +234,9 @@ export class Round {
 
   /** Throws `ProtocolError('bad-commitment')` for one that is not for exactly this request. */
   commit(commitment: SignedCommitment): void {
-    if (
-      this.#open === undefined ||
-      !isCommitmentOf(this.#contextOf(this.#open.prepared, this.#open.subject), commitment.payload)
-    )
+    const open = this.#open;
+    const context = open === undefined ? undefined : this.#contextOf(open.prepared, open.subject);
+    if (context === undefined || !isCommitmentOf(context, commitment.payload))
       throw new ProtocolError('bad-commitment', 'the commitment is not for the messages of this request');
     this.#enqueue({ kind: 'commitment', commitment });
   }
