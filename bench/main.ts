@@ -16,6 +16,9 @@ const expectedSignRatio = 8;
 /** Expected of a round: p50 over the sum of its own cryptography and synced writes. */
 const expectedRoundRatio = 3;
 
+/** Expected of all formats in one round, over a round for each. */
+const expectedFormatsRatio = 0.5;
+
 async function main(): Promise<void> {
   write('FROST, median milliseconds of each operation; the ratio is ed25519_FROST over libsodium\n');
   write(
@@ -41,6 +44,17 @@ async function main(): Promise<void> {
   write(
     `  its own cryptography and synced writes: ${round.ownMs.toFixed(1)} ms; p50 is ${round.ratio.toFixed(1)} times that`,
   );
+  const { names, togetherMs, separateMs, exchanges, exchangesOfNative } = round.formats;
+  write(
+    `  ${names.join(', ')} in one round: ${togetherMs.toFixed(1)} ms, ${(togetherMs / separateMs).toFixed(2)} of separate rounds`,
+  );
+  write(`  exchanges: ${exchanges}, of native alone ${exchangesOfNative}`);
+  if (togetherMs / separateMs > expectedFormatsRatio)
+    write(
+      `\nmissed: all formats together are expected to take at most ${expectedFormatsRatio} of their separate rounds`,
+    );
+  if (exchanges !== exchangesOfNative + 1)
+    write('\nmissed: all formats together are expected to take exactly one exchange more than native alone');
   if (round.ratio > expectedRoundRatio)
     write(`\nmissed: p50 is ${round.ratio.toFixed(1)} times its own work, expected at most ${expectedRoundRatio}`);
 }

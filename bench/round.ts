@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { Company } from '../demo/company.ts';
 import { openHome } from '../home/home.ts';
 import { loadIdentity } from '../home/identity.ts';
+import { manifestOf } from '../protocol/documents/manifest.ts';
 import { deal, dealShare } from '../protocol/frost/keygen.ts';
 import { aggregate } from '../protocol/frost/aggregate.ts';
 import { createSodiumGroup } from '../protocol/frost/group-sodium.ts';
@@ -17,6 +18,7 @@ import { evaluateCommitments, toIdentifier } from '../protocol/frost/sharing.ts'
 import { commit, prepareAttempt, signShare, verifyShare } from '../protocol/frost/sign.ts';
 import { connect, type Connection } from '../requester/connect.ts';
 import { askForRelease } from '../requester/request.ts';
+import { openResult } from '../requester/bundle.ts';
 import { submit, waitForRound } from '../requester/submit.ts';
 import { parseGroupKey } from '../verifier/group-key.ts';
 import { median, percentile } from './measure.ts';
@@ -33,6 +35,19 @@ export interface RoundReport {
   readonly ownMs: number;
   /** p50 over that sum. */
   readonly ratio: number;
+  readonly formats: FormatsReport;
+}
+
+/** All formats of one release in one round, beside one round for each. */
+export interface FormatsReport {
+  readonly names: readonly string[];
+  /** Median. */
+  readonly togetherMs: number;
+  /** Sum of the medians of separate rounds. */
+  readonly separateMs: number;
+  /** Packages sent and answered by their signers, of all formats together and of native alone. */
+  readonly exchanges: number;
+  readonly exchangesOfNative: number;
 }
 
 /** Makes a group of two hardware hosts and one admin, measures, and ends it. */
@@ -51,6 +66,7 @@ export async function benchRounds(report: (line: string) => void): Promise<Round
       production: '{ quorum: { any: 2 }, expiry: 72h }',
       development: '{ quorum: { hardware: 2 }, expiry: 1h, validity: 90d }',
     },
+    openpgp: '{ userId: "bench <bench@example.org>", created: 2026-01-01T00:00:00Z }',
     environment: { FROSTMARK_TESTING_ONLY_SCRYPT_WORK_FACTOR: '2' },
   });
   try {
@@ -62,6 +78,7 @@ export async function benchRounds(report: (line: string) => void): Promise<Round
     using connection = await connectAs(company, 'dave');
     const alone = await inFlight(connection, 1, 60);
     const many = await inFlight(connection, 16, 160);
+    const formats = await compareFormats(connection);
     const ownMs = await ownCost(folder);
     const p50Ms = median(alone.timesMs);
     return {
@@ -71,6 +88,7 @@ export async function benchRounds(report: (line: string) => void): Promise<Round
       perSecondWith16: many.perSecond,
       ownMs,
       ratio: p50Ms / ownMs,
+      formats,
     };
   } finally {
     await company.end();
@@ -89,15 +107,24 @@ async function connectAs(company: Company, requester: string): Promise<Connectio
 
 const nowUnixSeconds = (): number => Math.floor(Date.now() / 1000);
 
+interface RoundTaken {
+  readonly ms: number;
+  /** Attempts that were opened: one a stage, unless something failed. */
+  readonly exchanges: number;
+}
+
 /** One whole round: built, signed, submitted, decided, signed by two members, and verified by the client. */
-async function oneRound(connection: Connection): Promise<number> {
+async function oneRound(connection: Connection, formats: readonly string[] = ['native']): Promise<RoundTaken> {
   const startedAt = performance.now();
   const sha256 = randomBytes(32).toString('hex');
   const artifact = { path: 'bench.bin', name: 'bench.bin', size: 1, sha256, sha512: sha256 + sha256 };
   const wish = {
     channel: 'development',
-    formats: ['native'],
+    formats,
     artifacts: [artifact],
+    document: formats.some((format) => format !== 'native')
+      ? { kind: 'manifest', bytes: manifestOf([artifact]) }
+      : undefined,
     product: undefined,
     release: undefined,
     source: null,
@@ -105,8 +132,31 @@ async function oneRound(connection: Connection): Promise<number> {
   };
   const submission = askForRelease(connection.group, wish, connection.identity, nowUnixSeconds());
   const { digest } = await submit(connection, submission);
-  await waitForRound(connection, digest, submission.request, { nowUnixSeconds });
-  return performance.now() - startedAt;
+  const { body } = await waitForRound(connection, digest, submission.request, { nowUnixSeconds });
+  const ms = performance.now() - startedAt;
+  openResult(connection.group, submission.request, submission.documents, body.signatures);
+  return { ms, exchanges: body.attempts.length };
+}
+
+const allFormats = ['native', 'openpgp', 'ssh', 'minisign'];
+
+/** In turns, so that a busy moment meets both sides. */
+async function compareFormats(connection: Connection): Promise<FormatsReport> {
+  const together: RoundTaken[] = [];
+  const separate = new Map(allFormats.map((format) => [format, [] as RoundTaken[]]));
+  for (let turn = 0; turn < 20; turn += 1) {
+    together.push(await oneRound(connection, allFormats));
+    for (const [format, taken] of separate) taken.push(await oneRound(connection, [format]));
+  }
+  const medianMs = (taken: readonly RoundTaken[]): number => median(taken.map(({ ms }) => ms));
+  const fewest = (taken: readonly RoundTaken[] = []): number => Math.min(...taken.map(({ exchanges }) => exchanges));
+  return {
+    names: allFormats,
+    togetherMs: medianMs(together),
+    separateMs: [...separate.values()].reduce((sum, taken) => sum + medianMs(taken), 0),
+    exchanges: fewest(together),
+    exchangesOfNative: fewest(separate.get('native')),
+  };
 }
 
 /** `rounds` rounds, `width` of them at a time; the first few are not counted. */
@@ -122,7 +172,7 @@ async function inFlight(
   const lane = async (): Promise<void> => {
     for (; left > 0;) {
       left -= 1;
-      timesMs.push(await oneRound(connection));
+      timesMs.push((await oneRound(connection)).ms);
     }
   };
   await Promise.all(Array.from({ length: width }, lane));
