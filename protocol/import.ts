@@ -27,29 +27,26 @@ import { samePoint, sharingOf, type Identifier, type Sharing } from './frost/sha
 import { maxImportBytes, maxMembers } from './limits.ts';
 import { assertSchema, Hash, Hex, IdentifierNumber, Key, Strict, Type, type Static } from './schema.ts';
 
-const bodyFields = {
+const importSchema = Strict({
   version: Type.Literal(1),
   charter: Hash,
   groupKey: Key,
   /** For each sharing of production, in the charter's order: the commitments to its polynomial, constant term first. */
-  sharings: Type.Array(
-    Strict({ commitments: Type.Array(Hex(32), { minItems: 1, maxItems: maxMembers }) }),
-    { minItems: 1, maxItems: maxMembers },
-  ),
+  sharings: Type.Array(Strict({ commitments: Type.Array(Hex(32), { minItems: 1, maxItems: maxMembers }) }), {
+    minItems: 1,
+    maxItems: maxMembers,
+  }),
   /** One sealed share for every holder, in order of identifiers. */
   boxes: Type.Array(
     Strict({ to: IdentifierNumber, box: Type.String({ pattern: '^[A-Za-z0-9+/]+={0,2}$', maxLength: 256 }) }),
     { minItems: 1, maxItems: maxMembers },
   ),
-};
-const bodySchema = Strict(bodyFields);
-const importSchema = Strict({
-  ...bodyFields,
   /** One proof of knowledge for each sharing's constant term. */
   proofs: Type.Array(Hex(proofBytes), { minItems: 1, maxItems: maxMembers }),
 });
-
-type ImportBody = Static<typeof bodySchema>;
+type ImportDocument = Static<typeof importSchema>;
+/** What the proofs cover. */
+type ImportBody = Omit<ImportDocument, 'proofs'>;
 
 /** An import that passed every check but the opening of its boxes. */
 export interface Import {
@@ -139,7 +136,7 @@ export function openImport(group: Group, charter: Charter, bytes: Uint8Array): I
     decodeCanonicalJson(bytes, { maxBytes: maxImportBytes, maxDepth: 5 }),
   );
   assertSchema(importSchema, value, 'bad-import', 'the import file');
-  const { proofs, ...body } = value as Static<typeof importSchema>;
+  const { proofs, ...body } = value as ImportDocument;
   if (body.charter !== charter.hash)
     throw refusal(`it was made for another charter (${body.charter}); split the key again with this one`);
   const { sharings, holders } = holdersOf(charter);
@@ -151,7 +148,9 @@ export function openImport(group: Group, charter: Charter, bytes: Uint8Array): I
   for (const [index, vector] of vectors.entries()) {
     const proof = hexToBytes(proofs[index] ?? '');
     if (!verifyDealing(group, vector, proof, outsideDealer, proofContext(body, index)))
-      throw refusal('its proofs do not hold: it was changed after it was made, or whoever made it did not have the key');
+      throw refusal(
+        'its proofs do not hold: it was changed after it was made, or whoever made it did not have the key',
+      );
   }
   return {
     hash: sha256Hex(bytes),
@@ -200,7 +199,9 @@ export function openImportedShare(
   const header = boxHeader(charter, { bytes: decodeBase64Url(opened.groupKey) }, self);
   const share = group.open(boxKey, box, header, 1)?.[0];
   if (share === undefined)
-    throw refusal(`the box for ${self.name} does not open with this home's identity; whoever split the key must do it again`);
+    throw refusal(
+      `the box for ${self.name} does not open with this home's identity; whoever split the key must do it again`,
+    );
   if (verifyDealtShare(group, share, self.identifier, vector)) return share;
   group.wipe(share);
   throw refusal(`the share for ${self.name} does not fit its commitments; whoever split the key must do it again`);
