@@ -110,15 +110,15 @@ export class Company {
     return this.#coordinator;
   }
 
-  /** One member's `join`, under way. */
-  join(name: string): Started {
+  /** One member's `join`, under way, with more flags. */
+  join(name: string, more: readonly string[] = []): Started {
     const files = ['charter.yaml', '--requesters', 'requesters.yaml', '--coordinator', this.coordinatorUrl, '--yes'];
-    return this.start(['participant', 'join', ...files, ...this.#share(name)]);
+    return this.start(['participant', 'join', ...files, ...this.#share(name), ...more]);
   }
 
   /** All members join at once; the key exists when all of them say so. */
-  async makeKey(): Promise<void> {
-    const joining = this.plan.members.map(({ name }) => this.join(name));
+  async makeKey(more: readonly string[] = []): Promise<void> {
+    const joining = this.plan.members.map(({ name }) => this.join(name, more));
     const lines = await Promise.all(joining.map(async (join) => (await demand(join, 0)).stdout.trim()));
     const [line = ''] = lines;
     if (!line.startsWith('frostmark-group:') || lines.some((other) => other !== line))
