@@ -117,8 +117,8 @@ export class Company {
   }
 
   /** All members join at once; the key exists when all of them say so. */
-  async makeKey(more: readonly string[] = []): Promise<void> {
-    const joining = this.plan.members.map(({ name }) => this.join(name, more));
+  async makeKey(): Promise<void> {
+    const joining = this.plan.members.map(({ name }) => this.join(name));
     const lines = await Promise.all(joining.map(async (join) => (await demand(join, 0)).stdout.trim()));
     const [line = ''] = lines;
     if (!line.startsWith('frostmark-group:') || lines.some((other) => other !== line))

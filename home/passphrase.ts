@@ -27,7 +27,7 @@ export async function readPassphraseBytes(path: string, credentialsFolder?: stri
     credentialsFolder !== undefined && credentialsFolder !== '' && path.startsWith(`${credentialsFolder}/`);
   const bytes = await readFileBounded(path, maxPassphraseFileBytes, { ownerOnly: !credential });
   try {
-    const line = withoutNewline(bytes).slice();
+    const line = Uint8Array.from(withoutNewline(bytes));
     assertOneLine(line, path);
     return line;
   } finally {

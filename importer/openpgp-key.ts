@@ -105,7 +105,7 @@ function readKeyPacket({ tag, body }: Packet): KeyPacket | string {
     isPrimary: tag === tags.secretKey,
     createdUnixSeconds,
     fingerprint: fingerprintOf(publicPart),
-    publicKey: publicKey.slice(),
+    publicKey: Uint8Array.from(publicKey),
     secretPart: reader.rest(),
   };
 }

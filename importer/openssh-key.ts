@@ -57,7 +57,7 @@ function readPublicKey(blob: Uint8Array): Uint8Array {
   if (type !== 'ssh-ed25519') throw unsupportedKey(`the file is an OpenSSH key of the type ${type}, not ssh-ed25519`);
   const key = reader.sshString();
   if (key.length !== 32) throw damaged('its public key has no 32 bytes');
-  return key.slice();
+  return Uint8Array.from(key);
 }
 
 function decrypt(name: string, options: Uint8Array, encrypted: Uint8Array, passphrase: Uint8Array): Uint8Array {
@@ -89,7 +89,8 @@ function readSeed(section: Uint8Array, publicKey: Uint8Array, code: 'bad-key-fil
   // OpenSSH keeps the seed with the public key behind it.
   const agrees = [inner, secret.subarray(32)].every((copy) => Buffer.from(copy).equals(publicKey));
   if (type !== 'ssh-ed25519' || secret.length !== 64 || !agrees) throw damaged('its two halves do not agree');
-  return secret.slice(0, 32);
+  // A copy: a Buffer's slice would be wiped with the section.
+  return Uint8Array.from(secret.subarray(0, 32));
 }
 
 function unknownProtection(what: string): ImporterError {

@@ -382,9 +382,13 @@ function mismatchOf(
   if (payload.import !== (context.imported?.hash ?? null)) {
     const what = payload.import === null ? 'without an import file' : `with another import file (${payload.import})`;
     const mine = context.imported === undefined ? 'there is none here' : `here it is ${context.imported.hash}`;
-    return new ProtocolError('bad-import', `${from.name} joined ${what}, and ${mine}; compare the files`, {
-      culprits: [from.name],
-    });
+    return new ProtocolError(
+      'bad-import',
+      `${from.name} joined ${what}, and ${mine}; compare the files: whoever had the wrong one joins first, then the others`,
+      {
+        culprits: [from.name],
+      },
+    );
   }
   return undefined;
 }
