@@ -1,4 +1,5 @@
 import { coordinatorGuards } from './coordinator.mjs';
+import { importGuards } from './import.mjs';
 import { participantGuards } from './participant.mjs';
 import { protocolGuards } from './protocol.mjs';
 
@@ -174,4 +175,5 @@ export const guards = [
   ...protocolGuards,
   ...participantGuards,
   ...coordinatorGuards,
+  ...importGuards,
 ];
