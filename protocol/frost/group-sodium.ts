@@ -187,9 +187,10 @@ class SodiumGroup implements SealingGroup {
   }
 
   boxKeyOf(key: Uint8Array): Uint8Array | undefined {
-    if (this.decodePoint(key) === undefined) return undefined;
+    if (key.length !== 32) return undefined;
     const { a, b } = this.#arena.scratch;
     this.#put(a, key);
+    // libsodium refuses what is not in the prime-order subgroup.
     return this.#raw._crypto_sign_ed25519_pk_to_curve25519(b, a) === 0 ? this.#bytesAt(b, 32) : undefined;
   }
 

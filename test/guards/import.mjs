@@ -56,7 +56,7 @@ export const importGuards = [
     from: 'if (body.boxes.map(({ to }) => to).join() !== holders.map(({ identifier }) => identifier).join())',
     to: 'if (body.boxes.length === 0)',
     test: files,
-    name: 'refused with any field changed',
+    name: 'a holder got no box',
   },
   {
     row: 'T40',
@@ -158,12 +158,12 @@ export const importGuards = [
   },
   {
     row: 'T40',
-    what: 'nothing is sealed to a key outside the prime-order group',
+    what: 'an encryption key comes from exactly 32 bytes',
     file: 'protocol/frost/group-sodium.ts',
-    from: 'if (this.decodePoint(key) === undefined) return undefined;',
-    to: '',
+    from: 'if (key.length !== 32) return undefined;\n    const { a, b } = this.#arena.scratch;',
+    to: 'const { a, b } = this.#arena.scratch;',
     test: files,
-    name: 'the encryption key of an identity',
+    name: 'nor for 31 or 33 bytes',
   },
   {
     row: 'T40',

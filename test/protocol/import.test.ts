@@ -119,11 +119,13 @@ describe('the encryption key of an identity', () => {
     expect(sodium.boxKeyOf(hexToBytes(encoded))).toBeUndefined();
   });
 
-  it('does not exist for a key with a part of small order, nor for 31 bytes', () => {
+  it('does not exist for a key with a part of small order, nor for 31 or 33 bytes', () => {
     const order8 = ed25519.Point.fromHex('26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05');
     const mixed = ed25519.Point.fromBytes(person('alice').publicKey).add(order8).toBytes();
     expect(sodium.boxKeyOf(mixed)).toBeUndefined();
-    expect(sodium.boxKeyOf(new Uint8Array(31))).toBeUndefined();
+    const key = person('alice').publicKey;
+    expect(sodium.boxKeyOf(key.subarray(0, 31))).toBeUndefined();
+    expect(sodium.boxKeyOf(Uint8Array.from([...key, 0]))).toBeUndefined();
   });
 });
 
@@ -219,6 +221,14 @@ describe('an import file', () => {
       const other = jsonOf(await importBytes(lower));
       expect(refuse(charter, encodeCanonicalJson({ ...other, charter: charter.hash }))).toContain('exactly 2 valid');
     }
+  });
+
+  it('is refused when a holder got no box, though everything in it is proved', async () => {
+    const [production, ...others] = flat.charter.channels;
+    const [sharing] = production!.sharings;
+    const fewer = { ...production!, sharings: [{ ...sharing!, members: sharing!.members.slice(0, -1) }] };
+    const partial = await importBytes({ ...flat.charter, channels: [fewer, ...others] });
+    expect(refuse(flat.charter, partial)).toContain('boxes are for other members');
   });
 
   it('is refused when somebody else’s group key is claimed', () => {
