@@ -40,7 +40,11 @@ function decode(der: Uint8Array, passphrase: Uint8Array | undefined): KeyObject 
   if (passphrase === undefined)
     return refused(() => createPrivateKey(key), 'bad-key-file', 'the PEM file holds no private key');
   return refused(
-    () => createPrivateKey({ ...key, passphrase: Buffer.from(passphrase) }),
+    () =>
+      createPrivateKey({
+        ...key,
+        passphrase: Buffer.from(passphrase.buffer, passphrase.byteOffset, passphrase.length),
+      }),
     'wrong-passphrase',
     'the passphrase does not open the private key',
   );
