@@ -137,6 +137,7 @@ const requesterEntries: Readonly<Record<RequesterErrorCode, Entry>> = {
   'bad-artifact': [2],
   'changed-file': [1, 'Let whatever writes it finish, then run the same command again.'],
   'bad-field': [2],
+  'no-certificate': [1, 'A certificate is made once, by a round like any other: frostmark group certify --help'],
   'no-delegation': [1, 'A member or requester renews it: frostmark group renew --channel CHANNEL'],
   'not-found': [1, 'frostmark rounds lists the rounds of the group.'],
   ambiguous: [2],

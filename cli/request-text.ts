@@ -47,6 +47,7 @@ export function requestPage(request: RequestView, nowUnixSeconds: number): strin
     formats: [...request.formats],
   });
   page.row('expires', `${request.expiresAt}, ${timeText(request.expiresAt, nowUnixSeconds)}`).gap();
+  contentRows(page, request);
   if (request.kind === 'requesters') page.rows('may ask', request.signs.flatMap(requesterTexts)).gap();
   page.rows('signs', request.signs.length === 0 ? ['(nothing yet: its documents are not here)'] : request.signs).gap();
   for (const quorum of request.quorum) page.row('quorum', quorumText(quorum));
@@ -56,6 +57,21 @@ export function requestPage(request: RequestView, nowUnixSeconds: number): strin
   if (request.policy !== null) page.row('policy', request.policy);
   if (request.obstacle !== null) page.row('obstacle', request.obstacle);
   return page.toString();
+}
+
+/** What a document says, as its grammar reads it; a manifest of the listed files only by what it changes. */
+function contentRows(page: Page, { contents, changes, files }: RequestView): void {
+  for (const { fields, text } of contents) {
+    if (files.length > 0) continue;
+    page.rows(
+      'says',
+      fields.map(({ name, value, isChecked }) => `${name}: ${value}${isChecked ? '' : ' (not checked)'}`),
+    );
+    if (text !== null) page.text('text', text);
+    page.gap();
+  }
+  if (changes === null) return;
+  page.rows('changes', changes.length === 0 ? ['none since the last manifest signed on this channel'] : changes).gap();
 }
 
 /** The entries of a requesters document in words: in the bytes that get signed a name stands inside its card. */

@@ -4,9 +4,11 @@ import type { Envelope, Identity } from '../protocol/envelope.ts';
 import { maxDocumentBytes } from '../protocol/limits.ts';
 import {
   groupBody,
+  issuedBody,
   roundBody,
   submittedBody,
   type GroupBody,
+  type IssuedBody,
   type JournalHead,
   type RoundBody,
 } from '../protocol/messages.ts';
@@ -14,7 +16,7 @@ import { Strict, Type, type Static } from '../protocol/schema.ts';
 import { sha256Hex } from '../protocol/bytes.ts';
 import { ClientError } from './errors.ts';
 import { Http, trustedAuthorities, type Call, type HttpOptions } from './http.ts';
-import { maxEvidenceBytes, maxGroupBytes, maxRoundBytes, maxRoundsBytes } from './limits.ts';
+import { maxEvidenceBytes, maxGroupBytes, maxIssuedBytes, maxRoundBytes, maxRoundsBytes } from './limits.ts';
 import { watch, type WatchOptions } from './live.ts';
 import { login, type LoginAs, type Session } from './login.ts';
 import type { CoordinatorUrl } from './url.ts';
@@ -86,6 +88,12 @@ export class CoordinatorClient {
   /** A member's group for a coordinator that knows less (`wanted`). */
   async putGroup(charterHash: string, body: GroupBody): Promise<void> {
     await this.#json(doneBody, { method: 'PUT', path: `/v1/charters/${charterHash}/group`, body });
+  }
+
+  /** Signed certificates for stock tools (base64url key of the group); whoever uses one verifies it. */
+  async issued(groupKey: string): Promise<IssuedBody['issued']> {
+    const path = `/v1/groups/${groupKey}/issued`;
+    return (await this.#json(issuedBody, { method: 'GET', path, maxBytes: maxIssuedBytes })).issued;
   }
 
   submit(request: Envelope): Promise<Submitted> {

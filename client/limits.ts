@@ -17,6 +17,9 @@ export const maxAnswerBytes = 256 * 1024;
 /** Bytes of one round's body: request, decisions and the attempts of a large group. */
 export const maxRoundBytes = 4 * 1024 * 1024;
 
+/** Bytes of a group's issued certificates: a few KiB each. */
+export const maxIssuedBytes = 4 * 1024 * 1024;
+
 /** Bytes of a list of rounds; the coordinator stops at half of it. */
 export const maxRoundsBytes = 16 * 1024 * 1024;
 

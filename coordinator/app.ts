@@ -194,6 +194,11 @@ export class App {
       return bodyOf(this.#ownGroup(request, group));
     });
 
+    scope.get('/v1/groups/:groupKey/issued', (request) => {
+      const group = this.#ownGroup(request, groups.ofKey(paramOf(request, 'groupKey')));
+      return rounds.issued(group.epoch.charter.hash);
+    });
+
     scope.put('/v1/charters/:charterHash/group', { bodyLimit: maxGroupBytes }, async (request) => {
       const session = this.#sessionOf(request);
       if (session.role !== 'member' || session.charter.hash !== paramOf(request, 'charterHash'))

@@ -29,8 +29,14 @@ export interface KnownGroup {
   documents: GroupDocuments;
 }
 
+const documentKinds = ['genesis', 'requesters', 'delegation'] as const satisfies readonly RequestKind[];
+
 /** A document of the ceremony or a later one, as it comes out of a round. */
-export type GroupDocumentKind = Exclude<RequestKind, 'release'>;
+export type GroupDocumentKind = (typeof documentKinds)[number];
+
+export function isGroupDocument(kind: RequestKind): kind is GroupDocumentKind {
+  return documentKinds.some((known) => known === kind);
+}
 
 interface Options {
   /** The folder that `admit` fills: `<SHA-256>.yaml`. */

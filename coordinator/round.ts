@@ -3,7 +3,6 @@ import { decodeDelegation } from '../verifier/delegation.ts';
 import type { Decision } from '../protocol/decision.ts';
 import { badCommitmentEvidence, encodeEvidence, wrongShareEvidence, type Evidence } from '../protocol/evidence.ts';
 import {
-  isCommitmentFor,
   type AttemptSubject,
   type SignedAnswer,
   type SignedCommitment,
@@ -13,11 +12,11 @@ import { bytesToHex, sha256Hex } from '../protocol/bytes.ts';
 import { channelOf, memberByIdentifier, type Channel, type Member } from '../protocol/charter.ts';
 import type { Envelope } from '../protocol/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import { formatOf, prepareRequest } from '../protocol/formats/index.ts';
-import type { Prepared } from '../protocol/formats/format.ts';
+import { finishRequest, prepareRequest, type PreparedRequest } from '../protocol/formats/index.ts';
 import type { Group } from '../protocol/frost/group.ts';
 import type { Identifier } from '../protocol/frost/sharing.ts';
 import {
+  isCommitmentOf,
   startRound,
   readyMembers,
   stepRound,
@@ -33,7 +32,7 @@ import { askerOf, expiresAt, keptOut, type Request } from '../protocol/request.t
 import { decodeRequesters } from '../protocol/requesters.ts';
 import { Documents } from './documents.ts';
 import { CoordinatorError, isFatal } from './errors.ts';
-import { requestersOf, type Groups, type KnownGroup } from './groups.ts';
+import { isGroupDocument, requestersOf, type Groups, type KnownGroup } from './groups.ts';
 import { longestTimerMs, maxDecisionsPerMember, maxQueuedEvents, maxShownAttempts } from './limits.ts';
 import type { Log } from './log.ts';
 import type { StoreRecord } from './store.ts';
@@ -77,7 +76,7 @@ interface Greet {
 
 /** What is asked of a round once its documents are all there. */
 interface Open {
-  readonly prepared: readonly Prepared[];
+  readonly prepared: PreparedRequest;
   readonly subject: AttemptSubject;
   state: RoundState;
 }
@@ -153,7 +152,7 @@ export class Round {
     this.#armExpiry();
     if (documents === undefined) return;
     const { epoch } = this.group;
-    const prepared = prepareRequest({ epoch, request: this.request, documents, earlier: [] });
+    const prepared = prepareRequest({ epoch, request: this.request, documents });
     this.#assertNewer(documents);
     const channel = epoch.channel(this.channel.name);
     const subject: AttemptSubject = {
@@ -161,7 +160,7 @@ export class Round {
       channelKey: channel.key,
       requestDigest: this.digest,
       stage: 1,
-      messages: prepared.map(({ message }) => sha256Hex(message)),
+      messages: prepared.messages.map((message) => sha256Hex(message)),
     };
     this.#open = { prepared, subject, state: this.#startState(prepared, subject) };
     for (const identifier of this.holders)
@@ -178,7 +177,7 @@ export class Round {
       throw new ProtocolError('stale-version', `version ${version} of the requesters is not newer than ${held}`);
   }
 
-  #startState(prepared: readonly Prepared[], subject: AttemptSubject): RoundState {
+  #startState(prepared: PreparedRequest, subject: AttemptSubject): RoundState {
     const context = this.#contextOf(prepared, subject);
     let state = startRound(context);
     for (const decision of this.#decisions.values())
@@ -187,12 +186,12 @@ export class Round {
   }
 
   /** Made anew for every step: who is kept out follows from the documents of the moment, as every signer judges it. */
-  #contextOf(prepared: readonly Prepared[], subject: AttemptSubject): RoundContext {
+  #contextOf(prepared: PreparedRequest, subject: AttemptSubject): RoundContext {
     return {
       group: this.#options.arithmetic,
       channel: this.group.epoch.channel(this.channel.name),
       subject,
-      messages: prepared.map(({ message }) => message),
+      prepared,
       keptOut: this.#judgeKeptOut()?.identifier,
     };
   }
@@ -235,7 +234,9 @@ export class Round {
 
   /** Throws `ProtocolError('bad-commitment')` for one that is not for exactly this request. */
   commit(commitment: SignedCommitment): void {
-    if (this.#open === undefined || !isCommitmentFor(commitment.payload, this.#open.subject))
+    const open = this.#open;
+    const context = open === undefined ? undefined : this.#contextOf(open.prepared, open.subject);
+    if (context === undefined || !isCommitmentOf(context, commitment.payload))
       throw new ProtocolError('bad-commitment', 'the commitment is not for the messages of this request');
     this.#enqueue({ kind: 'commitment', commitment });
   }
@@ -409,12 +410,11 @@ export class Round {
   }
 
   #documentOf(signatures: readonly Uint8Array[]): ReturnType<Groups['added']> | undefined {
-    const { kind, formats } = this.request.payload;
-    const [format, prepared, signature] = [formats[0], this.#open?.prepared[0], signatures[0]];
-    if (kind === 'release' || format === undefined || prepared === undefined || signature === undefined)
-      return undefined;
-    const file = formatOf(format, kind).finish(prepared.state, signature);
-    return this.#options.groups.added(this.group, kind, JSON.parse(Buffer.from(file).toString()) as Envelope);
+    const { kind } = this.request.payload;
+    if (this.#open === undefined || !isGroupDocument(kind)) return undefined;
+    const [file] = finishRequest(this.#open.prepared, signatures);
+    if (file === undefined) return undefined;
+    return this.#options.groups.added(this.group, kind, JSON.parse(Buffer.from(file.bytes).toString()) as Envelope);
   }
 
   #evidenceOf(fault: Fault): Evidence {
@@ -422,8 +422,14 @@ export class Round {
     switch (fault.kind) {
       case 'wrong-share': {
         const commitments = fault.commitments.map(({ envelope }) => envelope);
-        const documents = this.documents.all ?? [];
-        return wrongShareEvidence(epoch, this.request.envelope, documents, commitments, fault.share.envelope);
+        return wrongShareEvidence({
+          epoch,
+          request: this.request.envelope,
+          documents: this.documents.all ?? [],
+          earlier: fault.earlier,
+          commitments,
+          share: fault.share.envelope,
+        });
       }
       case 'bad-commitment':
         return badCommitmentEvidence(epoch.charter, fault.commitment.envelope);
@@ -535,11 +541,12 @@ interface Stored {
 type RequestFrame = Extract<CoordinatorFrame, { type: 'request' }>;
 type PackageFrame = Extract<CoordinatorFrame, { type: 'package' }>;
 
-function packageFrame(requestDigest: string, { commitments }: RoundAttempt): PackageFrame {
+function packageFrame(requestDigest: string, { stage, earlier, commitments }: RoundAttempt): PackageFrame {
   return {
     type: 'package',
     requestDigest,
-    stage: 1,
+    stage,
+    earlier: earlier.map(bytesToHex),
     commitments: commitments.map(({ envelope }) => envelope),
   };
 }
@@ -609,6 +616,11 @@ function isCeremonyDocument(
       );
     }
     case 'release':
+    case 'openpgp-certificate':
+    case 'openpgp-back-signature':
+    case 'openpgp-subkey':
+    case 'openpgp-revocation':
+    case 'ssh-certificate':
       return false;
   }
 }

@@ -6,18 +6,21 @@ import { openMessage, type Envelope } from '../protocol/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { formatOf } from '../protocol/formats/index.ts';
 import type { Group } from '../protocol/frost/group.ts';
-import type { CoordinatorFrame, Outcome, RoundBody } from '../protocol/messages.ts';
+import { maxIssued } from '../protocol/limits.ts';
+import type { CoordinatorFrame, IssuedBody, Outcome, RoundBody } from '../protocol/messages.ts';
 import {
   askerOf,
   assertFresh,
   cancelMessage,
+  isCertificateKind,
   openRequest,
   requestDigest,
   submissionId,
   type Request,
+  type RequestKind,
 } from '../protocol/request.ts';
 import { parseTimestamp } from '../protocol/time.ts';
-import { decodeBase64 } from '../verifier/base64.ts';
+import { decodeBase64, encodeBase64 } from '../verifier/base64.ts';
 import { Documents } from './documents.ts';
 import { CoordinatorError } from './errors.ts';
 import { requestersOf, type Groups, type KnownGroup } from './groups.ts';
@@ -55,6 +58,7 @@ interface Entry {
   readonly request: Pick<Request, 'digest' | 'asker'>;
   readonly submission: string;
   readonly channel: string;
+  readonly kind: RequestKind;
   /** Numbers of its records in the store. */
   readonly sequences: number[];
   /** Resolves when its request is stored. */
@@ -153,7 +157,7 @@ export class Rounds {
     const round = outcome === 'pending' ? this.#makeRound(request, group, of.sequences) : undefined;
     const submission = submissionId(request);
     const { digest, asker } = request;
-    const entry: Entry = { ...of, request: { digest, asker }, submission, channel: request.payload.channel, round };
+    const entry: Entry = { ...of, request: { digest, asker }, submission, ...ofPayload(request), round };
     this.#entries.set(digest, entry);
     this.#bySubmission.set(submission, entry);
     const charter = group.epoch.charter.hash;
@@ -310,6 +314,22 @@ export class Rounds {
     return bodies;
   }
 
+  /** Signed certificates of a group, oldest first, with what one needs to verify them. */
+  async issued(charterHash: string): Promise<IssuedBody> {
+    const entries = (this.#byCharter.get(charterHash) ?? []).filter(
+      ({ kind, outcome }) => outcome === 'signed' && isCertificateKind(kind),
+    );
+    const issued: IssuedBody['issued'] = [];
+    for (const entry of entries.slice(-maxIssued)) {
+      const { request, signatures } = await this.#bodyOf(entry);
+      const documents: string[] = [];
+      for (const { sha256 } of storedRequest(request).payload.documents)
+        documents.push(encodeBase64(await this.#options.store.blob(sha256)));
+      issued.push({ request, documents, signatures });
+    }
+    return { issued };
+  }
+
   async #bodyOf(entry: Entry): Promise<RoundBody> {
     const known = entry.round?.body() ?? this.#remembered.get(entry.request.digest);
     if (known !== undefined) return known;
@@ -358,6 +378,10 @@ export class Rounds {
   #nowUnixSeconds(): number {
     return Math.floor(this.#options.now() / 1000);
   }
+}
+
+function ofPayload({ payload }: Request): Pick<Entry, 'channel' | 'kind'> {
+  return { channel: payload.channel, kind: payload.kind };
 }
 
 function notFound(digest: string): CoordinatorError {

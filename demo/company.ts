@@ -90,15 +90,16 @@ export class Company {
     return (await this.run([role, 'init', '--name', name, '--home', this.path(name)])).stdout.trim();
   }
 
-  async startCoordinator(): Promise<void> {
+  async startCoordinator(listen = '127.0.0.1:0', url?: string): Promise<void> {
     await this.run(['coordinator', 'init', '--home', this.path('coordinator')]);
     await this.run(['coordinator', 'admit', 'charter.yaml', '--home', this.path('coordinator')]);
-    await this.serveCoordinator('127.0.0.1:0');
+    await this.serveCoordinator(listen, url);
   }
 
-  /** Also again, on the address it had. */
-  async serveCoordinator(listen = new URL(this.coordinatorUrl).host): Promise<void> {
-    this.#coordinator = this.start(['coordinator', 'serve', '--listen', listen, '--home', this.path('coordinator')]);
+  /** Also again, on the address it had; `url` is what it is called, if not by its address. */
+  async serveCoordinator(listen = new URL(this.coordinatorUrl).host, url?: string): Promise<void> {
+    const where = ['--listen', listen, ...(url === undefined ? [] : ['--url', url])];
+    this.#coordinator = this.start(['coordinator', 'serve', ...where, '--home', this.path('coordinator')]);
     this.coordinatorUrl = await this.#coordinator.find(
       'its URL',
       (line) => /(https?:\/\/[^\s"]+#[\w-]+)/.exec(line)?.[1],

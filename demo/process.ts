@@ -74,6 +74,12 @@ export class Started {
     return await withPatience(`${this.command}: ${what}`, Promise.race([found, ended]));
   }
 
+  /** Throws if it never started. */
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error(`${this.command} did not start`);
+    return this.#child.pid;
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }

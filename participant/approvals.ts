@@ -1,4 +1,5 @@
 /** What a member is shown before it decides: exactly what will be signed, as it was rebuilt here, who decided so far, and what is missing. */
+import type { DocumentView } from '../protocol/documents/document.ts';
 import type { DocumentEntry, Artifact, RequestKind, Source } from '../protocol/request.ts';
 import type { Outcome } from '../protocol/messages.ts';
 
@@ -66,6 +67,10 @@ export interface RequestView extends RequestSummary {
   readonly formats: readonly string[];
   readonly files: readonly Artifact[];
   readonly documents: readonly DocumentEntry[];
+  /** What the documents of a release say, decoded by their grammar, in the same order. Empty while they are missing. */
+  readonly contents: readonly DocumentView[];
+  /** Lines by which a manifest differs from the last one that this member saw signed on the channel: `+ …`, `- …`; `null` without either. */
+  readonly changes: readonly string[] | null;
   readonly source: Source | null;
   readonly note: string | null;
   /** The payload of each format as text, rebuilt here: what the quorum's signature will cover. Empty while documents are missing. */

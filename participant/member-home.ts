@@ -6,6 +6,7 @@
  *     share-<transcript>.age                     its shares of one ceremony; never deleted, bound to the transcript hash by their header
  *     certificate.json  stored.json              the certificate, and every member's word that it holds it
  *     documents.json                             genesis, newest requesters, delegations, under the group's signature
+ *     manifest-CHANNEL                           the manifest that was signed last, to show what the next one changes
  *     journal  lock  control.sock  GROUP.pub
  */
 import { readdir } from 'node:fs/promises';
@@ -23,6 +24,7 @@ import {
   maxJsonDepth,
   maxRequestersBytes,
   maxUrlCharacters,
+  maxManifestBytes,
 } from '../protocol/limits.ts';
 import { decodeRequesters, type Requesters } from '../protocol/requesters.ts';
 import { assertSchema, EnvelopeSchema, Nullable, Strict, Type, type Static } from '../protocol/schema.ts';
@@ -216,6 +218,15 @@ export class MemberHome implements AsyncDisposable {
 
   async writeDocuments(documents: HeldDocuments): Promise<void> {
     await writeFileAtomic(this.home.file('documents.json'), encodeCanonicalJson(documents));
+  }
+
+  /** The manifest of a channel that this member saw signed last; `undefined` before there is one. */
+  async lastManifest(channel: string): Promise<Uint8Array | undefined> {
+    return this.#readIfThere(`manifest-${channel}`, maxManifestBytes);
+  }
+
+  async writeManifest(channel: string, manifest: Uint8Array): Promise<void> {
+    await writeFileAtomic(this.home.file(`manifest-${channel}`), manifest);
   }
 
   /** An evidence file about a ceremony that was disturbed, for whoever looks into it; returns where it lies. */

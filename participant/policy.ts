@@ -11,9 +11,11 @@
  *         reason: only tagged widgets are signed here
  *
  * In a pattern `*` stands for any characters and `?` for one. A rule that approves, by itself or by a program, is for `kind: release` and
- * for channels other than production unless it names them: nothing of production is approved by accident (T33).
+ * for channels other than production unless it names them: nothing of production is approved by accident (T33). Likewise it is for no
+ * document but the manifest of the request's own artifacts unless it names it, as `document: git-tag`.
  */
 import { production } from '../protocol/charter.ts';
+import { documentKinds } from '../protocol/documents/index.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { maxReasonCharacters } from '../protocol/limits.ts';
 import { requestKinds, type RequestKind, type RequestPayload } from '../protocol/request.ts';
@@ -125,7 +127,7 @@ class PolicyReader {
   }
 }
 
-const matchFields = ['kind', 'channel', 'requester', 'product', 'repo', 'ref', 'artifacts'] as const;
+const matchFields = ['kind', 'channel', 'requester', 'product', 'repo', 'ref', 'artifacts', 'document'] as const;
 const actions: readonly PolicyAction[] = ['approve', 'refuse', 'ask', 'exec'];
 
 function readRule(reader: PolicyReader, value: unknown, path: Path): PolicyRule {
@@ -152,6 +154,9 @@ function readMatch(reader: PolicyReader, value: unknown, path: Path, approves: b
   const kinds = patternsOf('kind');
   const wrong = kinds?.find((kind) => !requestKinds.includes(kind as RequestKind));
   if (wrong !== undefined) reader.fail([...path, 'kind'], `kind must be one of ${requestKinds.join(', ')}`);
+  const documents = patternsOf('document');
+  const strange = documents?.find((kind) => !documentKinds.includes(kind));
+  if (strange !== undefined) reader.fail([...path, 'document'], `document must be one of ${documentKinds.join(', ')}`);
   const [channel, requester, product, repo, ref, artifacts] = [
     patternsOf('channel'),
     patternsOf('requester'),
@@ -162,7 +167,8 @@ function readMatch(reader: PolicyReader, value: unknown, path: Path, approves: b
   ];
   const named = (payload: RequestPayload): boolean =>
     (kinds?.includes(payload.kind) ?? payload.kind === 'release') &&
-    (payload.channel !== production || channel?.includes(production) === true);
+    (payload.channel !== production || channel?.includes(production) === true) &&
+    (documents !== undefined || payload.documents.every(({ kind }) => kind === 'manifest' || kind === payload.kind));
   return (subject) => {
     const { payload } = subject;
     return (
@@ -173,6 +179,7 @@ function readMatch(reader: PolicyReader, value: unknown, path: Path, approves: b
       fits(product, payload.product) &&
       fits(repo, payload.source?.repo ?? null) &&
       fits(ref, payload.source?.ref ?? null) &&
+      (documents === undefined || payload.documents.some(({ kind }) => documents.includes(kind))) &&
       (artifacts === undefined ||
         (payload.artifacts.length > 0 && payload.artifacts.every(({ name }) => fits(artifacts, name))))
     );

@@ -7,13 +7,13 @@ import { randomBytes } from 'node:crypto';
 import type { AttemptSubject, DeclineCode } from '../protocol/attempt.ts';
 import { answerMessage, commitmentMessage, shareMessage } from '../protocol/attempt.ts';
 import { bytesToHex, hexToBytes, sha256Hex } from '../protocol/bytes.ts';
-import { channelOf, production, type Member } from '../protocol/charter.ts';
+import { channelOf, type Member } from '../protocol/charter.ts';
 import { decisionMessage, type Decision } from '../protocol/decision.ts';
 import { sealMessage, type Envelope, type Identity, type MessageType } from '../protocol/envelope.ts';
 import type { Epoch } from '../protocol/epoch.ts';
+import { manifestChanges } from '../protocol/documents/manifest.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import { formatOf, prepareRequest } from '../protocol/formats/index.ts';
-import type { Prepared } from '../protocol/formats/format.ts';
+import { finishRequest, prepareRequest, type PreparedRequest } from '../protocol/formats/index.ts';
 import { FrostError } from '../protocol/frost/errors.ts';
 import {
   areSignatures,
@@ -24,7 +24,7 @@ import {
   type SignerEvent,
   type SignerState,
 } from '../protocol/machines/signer.ts';
-import type { MemberFrame, Outcome } from '../protocol/messages.ts';
+import type { CoordinatorFrame, MemberFrame, Outcome } from '../protocol/messages.ts';
 import { decodeRequesters } from '../protocol/requesters.ts';
 import { askerOf, assertFresh, expiresAt, keptOut, type Asker, type Request } from '../protocol/request.ts';
 import { formatTimestamp } from '../protocol/time.ts';
@@ -55,6 +55,9 @@ export interface RoundHost {
   now(): number;
   /** Something broke without which nothing may be signed, such as the journal. */
   fatal(error: unknown): void;
+  /** The manifest that this member saw signed last on the channel. */
+  lastManifest(channel: string): Promise<Uint8Array | undefined>;
+  manifestSigned(channel: string, manifest: Uint8Array): Promise<void>;
   /** A document under the group's key came out of a round, verified. */
   documentSigned(request: Request, envelope: Envelope): Promise<void>;
   readonly log: Log;
@@ -62,7 +65,11 @@ export interface RoundHost {
 
 /** What is known once every byte is here. */
 interface Ready {
-  readonly prepared: readonly Prepared[];
+  readonly prepared: PreparedRequest;
+  /** All bytes of each. */
+  readonly documents: readonly Uint8Array[];
+  /** How a manifest differs from the last one; `null` without either. */
+  readonly changes: readonly string[] | null;
   readonly context: SignerContext;
 }
 
@@ -147,7 +154,7 @@ export class Round {
     if (known === undefined || known.payload.serial < payload.serial) this.#decisions.set(member.identifier, decision);
   }
 
-  receivePackage(commitments: readonly Envelope[]): void {
+  receivePackage({ stage, earlier, commitments }: Extract<CoordinatorFrame, { type: 'package' }>): void {
     if (this.#waiting >= maxWaitingEvents) {
       this.#host.log('warn', 'too-many-events', { round: this.request.digest });
       return;
@@ -156,6 +163,8 @@ export class Round {
       const keptOutMember = this.#keptOut();
       await this.#feed({
         kind: 'package',
+        stage,
+        earlier,
         commitments,
         // Judged anew: what was allowed when this member decided may not be any more.
         obstacle: this.#obstacle()?.code,
@@ -261,8 +270,9 @@ export class Round {
       const documents: Uint8Array[] = [];
       for (const { sha256 } of request.payload.documents)
         documents.push(await this.#host.fetchDocument(request.digest, sha256));
-      const prepared = prepareRequest({ epoch, request, documents, earlier: [] });
-      this.#ready = { prepared, context: this.#contextOf(prepared) };
+      const prepared = prepareRequest({ epoch, request, documents });
+      const changes = await this.#changes(documents);
+      this.#ready = { prepared, documents, changes, context: this.#contextOf(prepared) };
       this.#unready = undefined;
       this.#signer = startSigner(this.#host.records.roundOf(request.digest));
     } catch (error) {
@@ -276,35 +286,47 @@ export class Round {
     }
   }
 
-  #contextOf(prepared: readonly Prepared[]): SignerContext {
+  /** By a manifest in this release, against the one that was signed last on its channel. */
+  async #changes([document]: readonly Uint8Array[]): Promise<string[] | null> {
+    const { kind, channel, documents } = this.request.payload;
+    if (kind !== 'release' || documents[0]?.kind !== 'manifest' || document === undefined) return null;
+    const last = await this.#host.lastManifest(channel);
+    return last === undefined ? null : manifestChanges(last, document);
+  }
+
+  #contextOf(prepared: PreparedRequest): SignerContext {
     const { epoch, self, vault } = this.#host;
     const { channel } = this.request.payload;
-    const messages = prepared.map(({ message }) => message);
     const subject: AttemptSubject = {
       certificate: epoch.certificateHash,
       channelKey: epoch.channel(channel).key,
       requestDigest: this.request.digest,
       stage: 1,
-      messages: messages.map((message) => sha256Hex(message)),
+      messages: prepared.messages.map((message) => sha256Hex(message)),
     };
-    return { group: vault.group, epoch, self, channel, subject, messages, run: this.#run };
+    return { group: vault.group, epoch, self, channel, subject, prepared, run: this.#run };
   }
 
   /** Genesis; the requesters version 1; the first delegation of a channel: what the ceremony itself has to sign. Judged anew each time. */
   #isCeremonyDocument(): boolean {
     const { epoch, documents } = this.#host;
     const { kind } = this.request.payload;
-    const payload = this.#ready?.prepared[0]?.state.payload;
-    if (payload === undefined) return false;
+    const [document] = this.#ready?.documents ?? [];
+    if (document === undefined) return false;
     switch (kind) {
-      case 'release':
-        return false;
       case 'genesis':
         return true;
       case 'requesters':
-        return decodeRequesters(payload, epoch.charter).version === 1;
+        return decodeRequesters(document, epoch.charter).version === 1;
       case 'delegation':
-        return !documents.holdsDelegation(decodeDelegation(payload).channel);
+        return !documents.holdsDelegation(decodeDelegation(document).channel);
+      case 'release':
+      case 'openpgp-certificate':
+      case 'openpgp-back-signature':
+      case 'openpgp-subkey':
+      case 'openpgp-revocation':
+      case 'ssh-certificate':
+        return false;
     }
   }
 
@@ -355,8 +377,8 @@ export class Round {
     try {
       this.#asker();
       const { kind } = this.request.payload;
-      const payload = this.#ready?.prepared[0]?.state.payload;
-      if (kind === 'requesters' && payload !== undefined) this.#assertVersion(payload);
+      const [document] = this.#ready?.documents ?? [];
+      if (kind === 'requesters' && document !== undefined) this.#assertVersion(document);
       return undefined;
     } catch (error) {
       if (error instanceof ProtocolError) return { code: 'not-allowed', reason: error.message };
@@ -404,13 +426,12 @@ export class Round {
   }
 
   /** Only while the ceremony's documents are missing here: afterwards a delegation is a renewal, which the policy or a person decides. */
-  #isOwnCeremonyDocument({ prepared }: Ready): boolean {
+  #isOwnCeremonyDocument({ documents: [document] }: Ready): boolean {
     if (!this.#isCeremonyDocument()) return false;
     const { missing } = this.#host.documents;
     const { kind } = this.request.payload;
     if (kind !== 'delegation') return missing.includes(kind);
-    const payload = prepared[0]?.state.payload;
-    return payload !== undefined && missing.includes(`delegation ${decodeDelegation(payload).channel}`);
+    return document !== undefined && missing.includes(`delegation ${decodeDelegation(document).channel}`);
   }
 
   #decideUnlessDecided(decision: 'approve' | 'refuse', reason: string | null): void {
@@ -435,13 +456,14 @@ export class Round {
 
   /** A signed document is the member's own, whether or not the coordinator ever sends it (T34). */
   async #takeDocuments(signatures: readonly string[]): Promise<void> {
-    const { formats, kind, channel } = this.request.payload;
-    if (kind === 'release' || channel !== production) return;
-    for (const [index, prepared] of (this.#ready?.prepared ?? []).entries()) {
-      const format = formatOf(formats[index] ?? '', kind);
-      const file = format.finish(prepared.state, hexToBytes(signatures[index] ?? ''));
-      await this.#host.documentSigned(this.request, JSON.parse(new TextDecoder().decode(file)) as Envelope);
-    }
+    const { kind, channel, documents } = this.request.payload;
+    if (this.#ready === undefined) return;
+    const [document] = this.#ready.documents;
+    if (kind === 'release' && documents[0]?.kind === 'manifest' && document !== undefined)
+      await this.#host.manifestSigned(channel, document);
+    if (!['genesis', 'requesters', 'delegation'].includes(kind)) return;
+    for (const { bytes } of finishRequest(this.#ready.prepared, signatures.map(hexToBytes)))
+      await this.#host.documentSigned(this.request, JSON.parse(new TextDecoder().decode(bytes)) as Envelope);
   }
 
   /** One event through the machine, and every answer that its effects bring back. */
@@ -471,6 +493,7 @@ export class Round {
           case 'make-nonces':
             answers.push({
               kind: 'nonces-made',
+              stage: effect.stage,
               slot: effect.slot,
               commitments: vault.makeNonces(effect.slot, context.channel, effect.pairs),
             });
@@ -494,7 +517,12 @@ export class Round {
             });
             break;
           case 'sign':
-            answers.push({ kind: 'signed', attempt: effect.attempt, shares: this.#sign(taken, effect.sessions) });
+            answers.push({
+              kind: 'signed',
+              stage: effect.stage,
+              attempt: effect.attempt,
+              shares: this.#sign(taken, effect.sessions),
+            });
             break;
           case 'store-share':
             await records.append({ type: 'share', share: effect.share, expiresAt });
@@ -572,9 +600,11 @@ export class Round {
       formats: payload.formats,
       files: payload.artifacts,
       documents: payload.documents,
+      contents: this.#ready?.prepared.contents ?? [],
+      changes: this.#ready?.changes ?? null,
       source: payload.source,
       note: payload.note,
-      signs: (this.#ready?.prepared ?? []).map(({ state }) => new TextDecoder().decode(state.payload)),
+      signs: (this.#ready?.prepared.formats ?? []).flatMap(({ format, state }) => format.shows?.(state) ?? []),
       quorum: this.#quorum(),
       decisions: this.#decisionViews(),
       policy: this.#verdict,

@@ -44,7 +44,7 @@ export class Rounds {
         return;
       case 'package':
         this.#heard.add(frame.requestDigest);
-        this.#known(frame.requestDigest).receivePackage(frame.commitments);
+        this.#known(frame.requestDigest).receivePackage(frame);
         return;
       case 'closed':
         this.#heard.add(frame.requestDigest);

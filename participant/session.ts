@@ -295,6 +295,8 @@ export class Session {
       fatal: (error) => {
         this.#fail(error);
       },
+      lastManifest: (channel) => home.lastManifest(channel),
+      manifestSigned: (channel, manifest) => home.writeManifest(channel, manifest),
       documentSigned: (request, envelope) => this.#adopt(documentOf(request.payload.kind, envelope)),
       log,
     });

@@ -9,7 +9,8 @@ import { Hash, Hex, Key, Nullable, Strict, Type, type Static } from './schema.ts
 /** 16 bytes of randomness of one daemon run, then a counter: names a nonce pair list without saying where it lies. */
 const Slot = Type.String({ pattern: '^[0-9a-f]{32}-[0-9]{1,12}$' });
 /** 1 for the messages of all formats; 2 for a message that depends on a stage 1 signature. */
-const Stage = Type.Integer({ minimum: 1, maximum: 2 });
+const StageSchema = Type.Unsafe<Stage>(Type.Union([Type.Literal(1), Type.Literal(2)]));
+export type Stage = 1 | 2;
 
 const PairSchema = Strict({ hiding: Hex(32), binding: Hex(32) });
 
@@ -17,7 +18,7 @@ export const commitmentSchema = Strict({
   certificate: Hash,
   channelKey: Key,
   requestDigest: Hash,
-  stage: Stage,
+  stage: StageSchema,
   slot: Slot,
   /** SHA-256 of each message at stage 1; null at stage 2, whose messages exist only later. */
   messages: Nullable(Type.Array(Hash, { minItems: 1, maxItems: maxMessages })),
@@ -31,7 +32,7 @@ export const shareSchema = Strict({
   certificate: Hash,
   channelKey: Key,
   requestDigest: Hash,
-  stage: Stage,
+  stage: StageSchema,
   attempt: Hash,
   /** One signature share for each message, in format order. */
   shares: Type.Array(Hex(32), { minItems: 1, maxItems: maxMessages }),
@@ -57,7 +58,7 @@ export type DeclineCode = (typeof declineCodes)[number];
 export const answerSchema = Strict({
   certificate: Hash,
   requestDigest: Hash,
-  stage: Stage,
+  stage: StageSchema,
   attempt: Hash,
   /** `lost`: the nonces are gone (a restart). `declined`: something was wrong, and `code` says what. */
   answer: Type.Union([Type.Literal('lost'), Type.Literal('declined')]),
@@ -119,7 +120,7 @@ export interface AttemptSubject {
   readonly channelKey: string;
   /** Hex. */
   readonly requestDigest: string;
-  readonly stage: number;
+  readonly stage: Stage;
   /** SHA-256 of each message, hex, in format order. */
   readonly messages: readonly string[];
 }

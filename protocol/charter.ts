@@ -1,5 +1,5 @@
 /** The charter: the file that fixes members, tiers, channels and quorums. It travels byte for byte; its SHA-256 is pinned before any key exists. */
-import { isTime } from '../verifier/time.ts';
+import { parseTime } from '../verifier/time.ts';
 import { decodeCard } from './card.ts';
 import { sha256Hex } from './bytes.ts';
 import { ProtocolError } from './errors.ts';
@@ -11,6 +11,7 @@ import {
   maxExpirySeconds,
   maxMembers,
   maxNameCharacters,
+  maxOpenpgpSeconds,
 } from './limits.ts';
 import { parseDuration } from './time.ts';
 import { parseYaml, type YamlFile } from './yaml.ts';
@@ -208,8 +209,12 @@ function readOpenpgp(reader: Reader, value: unknown): { userId: string; created:
   const { userId, created } = fields;
   if (typeof userId !== 'string' || userId.length < 1 || userId.length > 200)
     reader.fail(['openpgp', 'userId'], 'userId must be a text of 1 to 200 characters');
-  if (typeof created !== 'string' || !isTime(created))
-    reader.fail(['openpgp', 'created'], 'created must be a UTC time like 2026-11-22T08:00:00Z');
+  // Every tool that shows the key prints it.
+  if (/(?! )[\p{C}\p{Z}]/u.test(userId))
+    reader.fail(['openpgp', 'userId'], 'userId must be one line of visible characters');
+  const unixSeconds = typeof created === 'string' ? parseTime(created) : undefined;
+  if (typeof created !== 'string' || unixSeconds === undefined || unixSeconds < 0 || unixSeconds > maxOpenpgpSeconds)
+    reader.fail(['openpgp', 'created'], 'created must be a UTC time like 2026-11-22T08:00:00Z, from 1970 to 2106');
   return { userId, created };
 }
 

@@ -12,7 +12,7 @@ import {
   type AttemptSubject,
   type SignedShare,
 } from './attempt.ts';
-import { hexToBytes, sha256Hex } from './bytes.ts';
+import { bytesToHex, hexToBytes, sha256Hex } from './bytes.ts';
 import { ceremonyId, openCeremonyMessage, type CeremonyMessage } from './ceremony-messages.ts';
 import { decodeCertificate, openEpoch } from './certificate.ts';
 import { decodeCharter, type Charter, type Member } from './charter.ts';
@@ -31,10 +31,11 @@ import {
   maxDocuments,
   maxJsonDepth,
   maxMembers,
+  maxMessages,
 } from './limits.ts';
-import { sessionInput } from './machines/session.ts';
+import { sessionInput, stageSubject } from './machines/session.ts';
 import { openRequest } from './request.ts';
-import { assertSchema, EnvelopeSchema, Strict, Type, type Static } from './schema.ts';
+import { assertSchema, EnvelopeSchema, Hex, Strict, Type, type Static } from './schema.ts';
 
 const Base64 = Type.String({ pattern: '^[A-Za-z0-9+/]*={0,2}$' });
 
@@ -45,6 +46,8 @@ const wrongShareSchema = Strict({
   certificate: Base64,
   request: EnvelopeSchema,
   documents: Type.Array(Base64, { maxItems: maxDocuments }),
+  /** The signatures of stage 1 that a share of stage 2 builds on, hex; absent at stage 1. */
+  earlier: Type.Optional(Type.Array(Hex(64), { minItems: 1, maxItems: maxMessages })),
   commitments: Type.Array(EnvelopeSchema, { minItems: 1, maxItems: maxMembers }),
   share: EnvelopeSchema,
 });
@@ -89,19 +92,24 @@ export interface Verdict {
   readonly requestDigest: string | undefined;
 }
 
-export function wrongShareEvidence(
-  epoch: Epoch,
-  request: Envelope,
-  documents: readonly Uint8Array[],
-  commitments: readonly Envelope[],
-  share: Envelope,
-): Evidence {
+export interface WrongShare {
+  readonly epoch: Epoch;
+  readonly request: Envelope;
+  readonly documents: readonly Uint8Array[];
+  /** Signatures of stage 1, 64 bytes each, behind a share of stage 2; else empty. */
+  readonly earlier: readonly Uint8Array[];
+  readonly commitments: readonly Envelope[];
+  readonly share: Envelope;
+}
+
+export function wrongShareEvidence({ epoch, request, documents, earlier, commitments, share }: WrongShare): Evidence {
   return {
     kind: 'wrong-share',
     charter: encodeBase64(epoch.charter.bytes),
     certificate: encodeBase64(epoch.certificate.bytes),
     request,
     documents: documents.map(encodeBase64),
+    ...(earlier.length === 0 ? {} : { earlier: earlier.map(bytesToHex) }),
     commitments: [...commitments],
     share,
   };
@@ -162,27 +170,34 @@ function judgeShare(group: Group, evidence: Static<typeof wrongShareSchema>): Ve
   const charter = decodeCharter(decodeBase64(evidence.charter));
   const epoch = openEpoch(group, charter, decodeCertificate(decodeBase64(evidence.certificate)));
   const request = openRequest(evidence.request);
-  const prepared = prepareRequest({ epoch, request, documents: evidence.documents.map(decodeBase64), earlier: [] });
+  const prepared = prepareRequest({ epoch, request, documents: evidence.documents.map(decodeBase64) });
   const channel = epoch.channel(request.payload.channel);
-  const subject: AttemptSubject = {
+  const share = openShare(evidence.share, charter);
+  const first: AttemptSubject = {
     certificate: epoch.certificateHash,
     channelKey: channel.key,
     requestDigest: request.digest,
     stage: 1,
-    messages: prepared.map(({ message }) => sha256Hex(message)),
+    messages: prepared.messages.map((message) => sha256Hex(message)),
   };
+  const ground = { subject: first, prepared, key: channel.point.bytes };
+  const { subject, messages, isFounded } = stageSubject(
+    ground,
+    share.payload.stage,
+    (evidence.earlier ?? []).map(hexToBytes),
+  );
+  if (!isFounded) throw new ProtocolError('bad-package', 'the share builds on signatures that do not verify');
   const commitments = evidence.commitments
     .map((envelope) => openCommitment(envelope, charter))
     .sort((a, b) => a.member.identifier - b.member.identifier);
   if (!commitments.every(({ payload }) => isCommitmentFor(payload, subject)))
     throw new ProtocolError('bad-package', 'a commitment is for something else');
-  const share = openShare(evidence.share, charter);
   // The share names the attempt, and the attempt fixes everything it is judged by: nothing can be swapped under an honest one.
   if (share.payload.attempt !== attemptId(subject, commitments))
     throw new ProtocolError('bad-share', 'the share names another attempt');
   if (!commitments.some(({ member }) => member.identifier === share.member.identifier))
     throw new ProtocolError('bad-share', 'its sender is no signer');
-  const sessions = prepared.map(({ message }, index) =>
+  const sessions = messages.map((message, index) =>
     prepareAttempt(group, sessionInput(channel, message, commitments, index)),
   );
   if (isRightShare(sessions, share))

@@ -16,11 +16,33 @@ export const maxImportBytes = 128 * 1024;
 /** Bytes of one document that travels whole. */
 export const maxDocumentBytes = 1024 * 1024;
 export const maxDocuments = 8;
+/** Bytes of a manifest: a line of 200 artifacts with the longest names takes 64 KiB; without artifacts it may list more. */
+export const maxManifestBytes = 256 * 1024;
+/** Bytes of a git tag or commit without its signature: a message that a person reads. */
+export const maxGitObjectBytes = 64 * 1024;
+/** Bytes of a text: what a person reads. */
+export const maxTextBytes = 64 * 1024;
+/** Bytes of the shortest text: longer than the longest digest in use, 64 bytes, which might be signed elsewhere as what it is a digest of. */
+export const minTextBytes = 65;
+/** Bytes of an SSH certificate's line, about 500 with the longest names, and of a signature that holds one. */
+export const maxSshCertificateBytes = 4096;
+export const maxSshSignatureBytes = 8192;
+
+/** Seconds since 1970 that the 4 bytes of an OpenPGP time hold, into the year 2106. */
+export const maxOpenpgpSeconds = 0xffff_ffff;
+/** Bytes of one line of a clear text: gpg and gpgv read lines into 20,000 bytes, with the two of an escape and the line's end. */
+export const maxCleartextLineBytes = 19_990;
+/** Characters of a path in a Release file; real ones have fewer than 120. */
+export const maxAptPathCharacters = 255;
+/** Entries in the index of an RPM header: rpm's own bound. */
+export const maxRpmEntries = 65_535;
 
 /** Artifacts of one request; each is about 300 bytes of JSON. */
 export const maxArtifacts = 200;
 /** Formats, so messages, of one request; each takes a nonce pair of every signer. */
 export const maxMessages = 16;
+/** Certificates for stock tools that a coordinator shows: a new one for each channel a quarter lasts for years. */
+export const maxIssued = 256;
 /** Bytes of a signed request's payload: 200 artifacts and the text fields. */
 export const maxRequestBytes = 128 * 1024;
 

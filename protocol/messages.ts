@@ -1,12 +1,14 @@
 /** The frames between a member and the coordinator, and the bodies of the HTTP routes. */
 import { ProtocolError } from './errors.ts';
-import { maxDocuments, maxUrlCharacters } from './limits.ts';
+import type { Stage } from './attempt.ts';
+import { maxDocuments, maxIssued, maxMessages, maxUrlCharacters } from './limits.ts';
 import { decodeCanonicalJson } from '../verifier/json.ts';
 import { defineMessage, refuseAs } from './envelope.ts';
 import {
   assertSchema,
   EnvelopeSchema,
   Hash,
+  Hex,
   IdentifierNumber,
   Key,
   Name,
@@ -20,6 +22,7 @@ import {
 
 export const protocolVersion = 1;
 
+const Signatures = Type.Array(Hex(64), { maxItems: 2 * maxMessages });
 const Envelopes = Type.Array(EnvelopeSchema, { maxItems: 1024 });
 
 /** A journal's head: the incarnation that a restore begins anew, its number of records and the last record's hash. */
@@ -57,15 +60,17 @@ export const coordinatorFrames = [
   Strict({
     type: Type.Literal('package'),
     requestDigest: Hash,
-    stage: Type.Integer({ minimum: 1, maximum: 2 }),
+    stage: Type.Unsafe<Stage>(Type.Union([Type.Literal(1), Type.Literal(2)])),
+    /** The signatures of stage 1 that stage 2 builds on, 64 bytes each, hex; empty at stage 1. */
+    earlier: Signatures,
     commitments: Envelopes,
   }),
-  /** The round is over. For `signed`, `signatures` are the 64-byte results in format order, hex. */
+  /** The round is over. For `signed`, `signatures` are the 64-byte results in format order, hex; those of stage 2 behind those of stage 1. */
   Strict({
     type: Type.Literal('closed'),
     requestDigest: Hash,
     outcome: OutcomeSchema,
-    signatures: Type.Array(Type.String({ pattern: '^[0-9a-f]{128}$' }), { maxItems: 16 }),
+    signatures: Signatures,
     /** Who signed, as the coordinator says it. */
     signers: Type.Array(IdentifierNumber, { maxItems: 256 }),
   }),
@@ -183,7 +188,7 @@ export const roundBody = Strict({
     }),
     { maxItems: 2048 },
   ),
-  signatures: Type.Array(Type.String({ pattern: '^[0-9a-f]{128}$' }), { maxItems: 16 }),
+  signatures: Signatures,
   signers: Type.Array(IdentifierNumber, { maxItems: 256 }),
   evidence: Type.Array(Hash, { maxItems: 256 }),
 });
@@ -202,5 +207,19 @@ export const groupBody = Strict({
   delegations: Type.Array(EnvelopeSchema, { maxItems: 64 }),
 });
 export type GroupBody = Static<typeof groupBody>;
+
+/** Signed certificates for stock tools, oldest first; believed only after verification. */
+export const issuedBody = Strict({
+  issued: Type.Array(
+    Strict({
+      request: EnvelopeSchema,
+      /** Base64 of each document. */
+      documents: Type.Array(Type.String(), { maxItems: maxDocuments }),
+      signatures: Signatures,
+    }),
+    { maxItems: maxIssued },
+  ),
+});
+export type IssuedBody = Static<typeof issuedBody>;
 
 export const problemBody = Strict({ code: Type.String(), message: Type.String() });

@@ -21,8 +21,53 @@ import type { Requesters } from './requesters.ts';
 import { Hash, Hex, Key, Name, Nullable, Strict, Text, Timestamp, Type, type Static } from './schema.ts';
 import { parseTimestamp } from './time.ts';
 
-export const requestKinds = ['release', 'genesis', 'requesters', 'delegation'] as const;
+export const requestKinds = [
+  'release',
+  'genesis',
+  'requesters',
+  'delegation',
+  'openpgp-certificate',
+  'openpgp-back-signature',
+  'openpgp-subkey',
+  'openpgp-revocation',
+  'ssh-certificate',
+] as const;
 export type RequestKind = (typeof requestKinds)[number];
+
+/** Certificates for stock tools: made once by a round each, kept by the coordinator for whoever exports them. */
+export const certificateKinds = [
+  'openpgp-certificate',
+  'openpgp-back-signature',
+  'openpgp-subkey',
+  'openpgp-revocation',
+  'ssh-certificate',
+] as const satisfies readonly RequestKind[];
+export type CertificateKind = (typeof certificateKinds)[number];
+
+export function isCertificateKind(kind: RequestKind): kind is CertificateKind {
+  return certificateKinds.some((known) => known === kind);
+}
+
+/** What holds for every request of a kind besides a release's. */
+interface KindRule {
+  /** The kind of its one document, if it has one. */
+  readonly document: string | undefined;
+  /** Whether it says which channel's key it certifies, and until when. */
+  readonly certifies: 'nothing' | 'a channel' | 'a channel until';
+  readonly isOnProduction: boolean;
+}
+
+const kindRules: Readonly<Record<Exclude<RequestKind, 'release'>, KindRule>> = {
+  genesis: { document: 'genesis', certifies: 'nothing', isOnProduction: true },
+  requesters: { document: 'requesters', certifies: 'nothing', isOnProduction: true },
+  delegation: { document: 'delegation', certifies: 'nothing', isOnProduction: true },
+  'openpgp-certificate': { document: undefined, certifies: 'nothing', isOnProduction: true },
+  // The subkey's own word that it belongs to the primary key: signed by the channel that it is about.
+  'openpgp-back-signature': { document: undefined, certifies: 'nothing', isOnProduction: false },
+  'openpgp-subkey': { document: 'openpgp-back-signature', certifies: 'a channel until', isOnProduction: true },
+  'openpgp-revocation': { document: undefined, certifies: 'a channel', isOnProduction: true },
+  'ssh-certificate': { document: undefined, certifies: 'a channel until', isOnProduction: true },
+};
 
 const Size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 
@@ -39,6 +84,9 @@ export const sourceSchema = Strict({
   commit: Type.String({ pattern: '^[0-9a-f]{40}([0-9a-f]{24})?$' }),
 });
 
+/** Of a certificate, all that the asker may choose. */
+const certifySchema = Strict({ channel: Name, until: Nullable(Timestamp) });
+
 export const requestSchema = Strict({
   groupKey: Key,
   certificate: Hash,
@@ -50,6 +98,8 @@ export const requestSchema = Strict({
   product: Nullable(Text(maxProductCharacters)),
   release: Nullable(Text(maxReleaseCharacters)),
   source: Nullable(sourceSchema),
+  /** Of kinds that certify a channel's key, and of no other. */
+  certify: Type.Optional(certifySchema),
   note: Nullable(Text(maxNoteCharacters)),
   createdAt: Timestamp,
 });
@@ -104,29 +154,43 @@ export function submissionId(request: Request): string {
 
 /** What the schema cannot say. Throws `ProtocolError('bad-request')` naming the artifact or field. */
 function assertConsistent(payload: RequestPayload): void {
-  if (payload.kind === 'release') {
-    if (payload.artifacts.length === 0) throw new ProtocolError('bad-request', 'a release names at least one artifact');
-    if (payload.documents.length > 0)
-      throw new ProtocolError('bad-request', 'a release of native format has no documents');
-    for (const { name } of payload.artifacts) {
-      if (!isSubjectName(name))
-        throw new ProtocolError('bad-request', `${JSON.stringify(name)} is not a plain file name`);
-    }
-    const names = new Set(payload.artifacts.map((artifact) => artifact.name));
-    if (names.size !== payload.artifacts.length)
-      throw new ProtocolError('bad-request', 'two artifacts have the same name');
-  } else {
-    if (payload.artifacts.length > 0)
-      throw new ProtocolError('bad-request', `a ${payload.kind} request has no artifacts`);
-    if (payload.documents.length !== 1 || payload.documents[0]?.kind !== payload.kind) {
-      throw new ProtocolError('bad-request', `a ${payload.kind} request has exactly one document, of that kind`);
-    }
-    if (payload.channel !== production)
-      throw new ProtocolError('bad-request', `a ${payload.kind} is signed on production only`);
-    if (payload.product !== null || payload.release !== null || payload.source !== null) {
-      throw new ProtocolError('bad-request', `a ${payload.kind} has no product, release or source`);
-    }
+  if (payload.kind === 'release') assertRelease(payload);
+  else assertOfKind(payload, kindRules[payload.kind]);
+}
+
+/** Artifacts by their digests, or one document that travels whole, or both: then the document is the manifest of the artifacts. */
+function assertRelease({ artifacts, documents, certify }: RequestPayload): void {
+  if (artifacts.length === 0 && documents.length === 0)
+    throw new ProtocolError('bad-request', 'a release names at least one artifact or document');
+  if (documents.length > 1) throw new ProtocolError('bad-request', 'a release has at most one document');
+  if (artifacts.length > 0 && documents[0] !== undefined && documents[0].kind !== 'manifest')
+    throw new ProtocolError('bad-request', 'beside artifacts the only document is their manifest');
+  if (certify !== undefined) throw new ProtocolError('bad-request', 'a release certifies no key');
+  for (const { name } of artifacts) {
+    if (!isSubjectName(name))
+      throw new ProtocolError('bad-request', `${JSON.stringify(name)} is not a plain file name`);
   }
+  if (new Set(artifacts.map(({ name }) => name)).size !== artifacts.length)
+    throw new ProtocolError('bad-request', 'two artifacts have the same name');
+}
+
+function assertOfKind(payload: RequestPayload, rule: KindRule): void {
+  const { kind, documents, certify } = payload;
+  const refuse = (what: string): never => {
+    throw new ProtocolError('bad-request', `a ${kind} request ${what}`);
+  };
+  if (payload.artifacts.length > 0) refuse('has no artifacts');
+  if (rule.document === undefined && documents.length > 0) refuse('has no document');
+  if (rule.document !== undefined && (documents.length !== 1 || documents[0]?.kind !== rule.document))
+    refuse(`has exactly one document, a ${rule.document}`);
+  if (rule.isOnProduction !== (payload.channel === production))
+    refuse(rule.isOnProduction ? 'is signed on production only' : 'is for another channel than production');
+  if (payload.product !== null || payload.release !== null || payload.source !== null)
+    refuse('has no product, release or source');
+  if ((certify !== undefined) !== (rule.certifies !== 'nothing')) refuse(`certifies ${rule.certifies}`);
+  if (certify !== undefined && (certify.until !== null) !== (rule.certifies === 'a channel until'))
+    refuse(`certifies ${rule.certifies}`);
+  if (certify?.channel === production) refuse('is about another channel than production');
 }
 
 /** Who asks: a requester by the newest document, or a member for what members may always ask. */

@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import { isSubjectName } from '../verifier/names.ts';
 import { openFile, readingFrom } from '../verifier/open-file.ts';
 import { printable } from '../verifier/printable.ts';
-import { maxArtifacts } from '../protocol/limits.ts';
+import { maxArtifacts, maxDocumentBytes } from '../protocol/limits.ts';
 import type { Artifact } from '../protocol/request.ts';
 import { RequesterError } from './errors.ts';
 import { hashChunkBytes } from './limits.ts';
@@ -100,6 +100,18 @@ async function fingerprint(file: FileHandle | string): Promise<string> {
   const read = typeof file === 'string' ? stat(file, { bigint: true }) : file.stat({ bigint: true });
   const stats = await read.catch(() => undefined);
   return stats === undefined ? 'gone' : [stats.dev, stats.ino, stats.size, stats.mtimeNs].join(':');
+}
+
+/** A small file that travels whole. Throws `RequesterError('bad-artifact')` past the bound of a document, and what `hashArtifacts` throws. */
+export async function readWholeDocument(path: string): Promise<Uint8Array> {
+  await using handle = await openFile(path);
+  const { size } = await handle.stat();
+  if (size === 0 || size > maxDocumentBytes)
+    throw new RequesterError(
+      'bad-artifact',
+      `${printable(path)} has ${size} bytes; a document that is signed whole has 1 to ${maxDocumentBytes}: sign big files by --manifest`,
+    );
+  return await readingFrom(path, () => handle.readFile());
 }
 
 /** The entry of a request: the path is nobody else's business. */

@@ -1,14 +1,13 @@
 /** The file beside each artifact: assembled from the round's signature and the delegation, verified as an installer would, then written. */
 import { decodeBase64Url } from '../verifier/base64.ts';
 import { bundleSuffix, encodeBundle } from '../verifier/bundle.ts';
-import { encodeEnvelope, type Envelope } from '../verifier/dsse.ts';
-import { verifySignature } from '../verifier/ed25519.ts';
+import type { Envelope } from '../verifier/dsse.ts';
 import { verifyRelease } from '../verifier/verify.ts';
 import { currentDelegation, type HeldDelegation, type OpenedGroup } from '../client/group.ts';
 import { writeFileAtomic } from '../home/files.ts';
 import { hexToBytes } from '../protocol/bytes.ts';
 import { production } from '../protocol/charter.ts';
-import { prepareRequest } from '../protocol/formats/index.ts';
+import { finishRequest, isSignedRequest, prepareRequest, type FinishedFile } from '../protocol/formats/index.ts';
 import type { Request } from '../protocol/request.ts';
 import { hashArtifacts, type ArtifactFile } from './artifacts.ts';
 import { RequesterError } from './errors.ts';
@@ -17,7 +16,7 @@ import { RequesterError } from './errors.ts';
 const bundleMode = 0o644;
 
 /**
- * The signed envelopes of a request, in the order of its formats; every signature is verified over the bytes rebuilt here.
+ * The finished files of a request, in the order of its formats; every signature is verified over the bytes rebuilt here.
  * `signatures` are the coordinator's, 64 bytes each in hex. Throws `RequesterError('bad-result')`.
  */
 export function openResult(
@@ -25,20 +24,16 @@ export function openResult(
   request: Request,
   documents: readonly Uint8Array[],
   signatures: readonly string[],
-): Envelope[] {
+): FinishedFile[] {
   const key = decodeBase64Url(epoch.channel(request.payload.channel).key);
-  const prepared = prepareRequest({ epoch, request, documents, earlier: [] });
-  if (signatures.length !== prepared.length)
-    throw new RequesterError(
-      'bad-result',
-      `${signatures.length} signatures were published instead of ${prepared.length}`,
-    );
-  return prepared.map(({ message, state }, index) => {
-    const signature = hexToBytes(signatures[index] ?? '');
-    if (!verifySignature(key, message, signature))
-      throw new RequesterError('bad-result', `the signature that the coordinator published does not verify`);
-    return encodeEnvelope(state.payloadType, state.payload, '', signature);
-  });
+  const prepared = prepareRequest({ epoch, request, documents });
+  const count = prepared.messages.length + prepared.followers;
+  if (signatures.length !== count)
+    throw new RequesterError('bad-result', `${signatures.length} signatures were published instead of ${count}`);
+  const bytes = signatures.map(hexToBytes);
+  if (!isSignedRequest(prepared, key, bytes))
+    throw new RequesterError('bad-result', 'a signature that the coordinator published does not verify');
+  return finishRequest(prepared, bytes);
 }
 
 /** The delegation of `channel` that holds at this time and longest; `null` for production. Throws `RequesterError('no-delegation')`. */
@@ -51,19 +46,22 @@ export function delegationFor(group: OpenedGroup, channel: string, atUnixSeconds
 }
 
 /**
- * The bundle's bytes for a signed release.
- * Throws `RequesterError` (`bad-result`, `no-delegation`) and whatever the verifier finds in it.
+ * The bundle's bytes for a release whose files `openResult` gave; `undefined` for one without a native signature.
+ * Throws `RequesterError('no-delegation')` and whatever the verifier finds in it.
  */
 export function assembleBundle(
   group: OpenedGroup,
-  request: Request,
-  signatures: readonly string[],
+  channel: string,
+  files: readonly FinishedFile[],
   atUnixSeconds: number,
-): Uint8Array {
-  const [statement] = openResult(group, request, [], signatures);
-  if (statement === undefined) throw new RequesterError('bad-result', 'the round has no native signature');
-  const delegation = delegationFor(group, request.payload.channel, atUnixSeconds);
-  return encodeBundle({ statement, delegation: delegation?.envelope ?? null });
+): Uint8Array | undefined {
+  const statement = files.find(({ format }) => format === 'native');
+  if (statement === undefined) return undefined;
+  const delegation = delegationFor(group, channel, atUnixSeconds);
+  return encodeBundle({
+    statement: JSON.parse(new TextDecoder().decode(statement.bytes)) as Envelope,
+    delegation: delegation?.envelope ?? null,
+  });
 }
 
 /** The quorum signed these very documents. Throws `RequesterError('bad-result')`. */

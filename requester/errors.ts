@@ -5,6 +5,7 @@
  * - `changed-file`: a file changed while it was hashed, or since.
  * - `bad-field`: product, release, note, format or document cannot be asked for like this.
  * - `no-delegation`: the group has no delegation that is valid now for the channel.
+ * - `no-certificate`: the group has no certificate for a stock tool that is valid now.
  * - `not-found`: no round of this group has the id.
  * - `ambiguous`: several rounds begin like this.
  * - `bad-result`: what the coordinator published does not verify.
@@ -20,6 +21,7 @@ export type RequesterErrorCode =
   | 'changed-file'
   | 'bad-field'
   | 'no-delegation'
+  | 'no-certificate'
   | 'not-found'
   | 'ambiguous'
   | 'bad-result'

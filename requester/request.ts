@@ -15,6 +15,8 @@ import {
   openRequest,
   requestMessage,
   type Asker,
+  type CertificateKind,
+  type DocumentEntry,
   type Request,
   type RequestPayload,
   type Source,
@@ -33,11 +35,20 @@ export interface Submission {
   readonly keptOut: Member | undefined;
 }
 
+/** A document that travels whole to every member. */
+export interface WholeDocument {
+  /** As in `protocol/documents/`. */
+  readonly kind: string;
+  readonly bytes: Uint8Array;
+}
+
 /** What a person says about a release. */
 export interface ReleaseWish {
   readonly channel: string;
   readonly formats: readonly string[];
   readonly artifacts: readonly ArtifactFile[];
+  /** The manifest of the artifacts, or what is signed instead of them. */
+  readonly document?: WholeDocument | undefined;
   readonly product: string | undefined;
   readonly release: string | undefined;
   readonly source: Source | null;
@@ -60,14 +71,18 @@ export function askForRelease(
     channel: wish.channel,
     formats: [...wish.formats],
     artifacts: wish.artifacts.map(toArtifact),
-    documents: [],
+    documents: wish.document === undefined ? [] : [entryOf(wish.document)],
     product: fieldOf('product', wish.product, maxProductCharacters),
     release: fieldOf('release', wish.release, maxReleaseCharacters),
     source: wish.source,
     note: noteOf(wish.note),
     createdAt: formatTimestamp(nowUnixSeconds),
   };
-  return sign(group, payload, [], identity, false);
+  return sign(group, payload, wish.document === undefined ? [] : [wish.document.bytes], identity, false);
+}
+
+function entryOf({ kind, bytes }: WholeDocument): DocumentEntry {
+  return { kind, size: bytes.length, sha256: sha256Hex(bytes) };
 }
 
 /** One line that a verifier prints. */
@@ -125,6 +140,43 @@ export function askForDelegation(
   return askForDocument(group, { kind: 'delegation', bytes, isFirst }, note, identity, nowUnixSeconds);
 }
 
+/** What a person says about a certificate for stock tools. */
+export interface CertificateWish {
+  readonly kind: CertificateKind;
+  /** Whose key it is about; `undefined` for the group's own. */
+  readonly channel: string | undefined;
+  /** RFC 3339, where it ends; `null` for what has no end. */
+  readonly until: string | null;
+  readonly document?: WholeDocument | undefined;
+  readonly note: string | undefined;
+}
+
+/** Asks for a certificate; everything in it but channel and end follows from charter, certificate and request. Throws what `askForRelease` does. */
+export function askForCertificate(
+  group: OpenedGroup,
+  { kind, channel, until, document, note }: CertificateWish,
+  identity: Identity,
+  nowUnixSeconds: number,
+): Submission {
+  const isSignedByChannel = kind === 'openpgp-back-signature';
+  const payload: RequestPayload = {
+    groupKey: group.epoch.groupKey,
+    certificate: group.epoch.certificateHash,
+    kind,
+    channel: isSignedByChannel && channel !== undefined ? channel : production,
+    formats: [kind],
+    artifacts: [],
+    documents: document === undefined ? [] : [entryOf(document)],
+    product: null,
+    release: null,
+    source: null,
+    ...(isSignedByChannel || channel === undefined ? {} : { certify: { channel, until } }),
+    note: noteOf(note),
+    createdAt: formatTimestamp(nowUnixSeconds),
+  };
+  return sign(group, payload, document === undefined ? [] : [document.bytes], identity, false);
+}
+
 function askForDocument(
   group: OpenedGroup,
   {
@@ -143,7 +195,7 @@ function askForDocument(
     channel: production,
     formats: [kind],
     artifacts: [],
-    documents: [{ kind, size: bytes.length, sha256: sha256Hex(bytes) }],
+    documents: [entryOf({ kind, bytes })],
     product: null,
     release: null,
     source: null,
@@ -163,7 +215,7 @@ function sign(
 ): Submission {
   const request = openRequest(sealMessage(requestMessage, payload, identity));
   const asker = askerOf(request, group.epoch.charter, group.requesters);
-  prepareRequest({ epoch: group.epoch, request, documents, earlier: [] });
+  prepareRequest({ epoch: group.epoch, request, documents });
   return { request, documents, asker, keptOut: keptOut(request, asker, isCeremonyDocument) };
 }
 

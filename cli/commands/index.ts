@@ -134,5 +134,15 @@ export const commandTable: readonly CommandEntry[] = [
     summary: 'have a new delegation of a channel signed',
     load: async () => (await import('./group/renew.ts')).command,
   },
+  {
+    path: ['group', 'certify'],
+    summary: 'have the certificates signed that stock tools want',
+    load: async () => (await import('./group/certify.ts')).command,
+  },
+  {
+    path: ['group', 'revoke'],
+    summary: "revoke a channel's OpenPGP subkey",
+    load: async () => (await import('./group/revoke.ts')).command,
+  },
   { path: ['verify'], summary: 'check a file and its signature' },
 ];

@@ -1,4 +1,4 @@
-/** A format: how a request becomes the bytes a quorum signs, and how the signature becomes a file. Two pure functions; every signer runs the first for itself. */
+/** A format: how a request becomes the bytes a quorum signs, and how the signature becomes a file. Pure functions; every signer runs the first for itself. */
 import { encodeEnvelope, preAuthEncoding } from '../../verifier/dsse.ts';
 import { encodeCanonicalJson } from '../../verifier/json.ts';
 import type { Epoch } from '../epoch.ts';
@@ -10,32 +10,45 @@ export interface FormatInput {
   readonly request: Request;
   /** All bytes of each document, in the request's order. */
   readonly documents: readonly Uint8Array[];
-  /** 64-byte signatures of earlier stages of the same round. */
-  readonly earlier: readonly Uint8Array[];
 }
 
 export interface Prepared {
   /** What FROST signs. */
   readonly message: Uint8Array;
-  /** What `finish` needs besides the signature. */
+  /** What the format's own `follow` and `finish` need besides the signature. */
   readonly state: FormatState;
 }
 
-/** Every format so far ends in a DSSE envelope. */
-export interface FormatState {
-  readonly payloadType: string;
-  readonly payload: Uint8Array;
-}
+/** The format's own; nobody else looks into it. */
+export type FormatState = Readonly<Record<string, unknown>>;
 
 export interface Format {
   readonly name: string;
   /** The one kind of request this format signs. */
   readonly kind: RequestKind;
-  /** Throws `ProtocolError` for documents that are not of the kind or that this group's quorum must not sign. */
+  /** Throws `ProtocolError` for what is not of the kind or what this group's quorum must not sign. */
   prepare(input: FormatInput): Prepared;
-  /** The finished file. */
+  /** Of a format with a second message that depends on the first one's 64-byte signature: stage 2 (T37). */
+  follow?(state: FormatState, signature: Uint8Array): Prepared;
+  /** The signed text as approvers read it, where the request and its documents do not show it already. */
+  shows?(state: FormatState): string;
+  /** The finished file. `signature` is 64 bytes, over the message of `state`: of `follow`, where there is one. */
   finish(state: FormatState, signature: Uint8Array): Uint8Array;
 }
+
+/** A format with a state of its own type, as the closed list holds it. */
+export function defineFormat<State extends FormatState>(format: {
+  readonly name: string;
+  readonly kind: RequestKind;
+  prepare(input: FormatInput): { readonly message: Uint8Array; readonly state: State };
+  follow?(state: State, signature: Uint8Array): { readonly message: Uint8Array; readonly state: State };
+  shows?(state: State): string;
+  finish(state: State, signature: Uint8Array): Uint8Array;
+}): Format {
+  return format;
+}
+
+export type DsseState = { readonly payloadType: string; readonly payload: Uint8Array };
 
 /** A format whose message is the DSSE pre-authentication encoding of one payload; keyid is empty, as a quorum's always is. */
 export function dsseFormat(
@@ -44,13 +57,14 @@ export function dsseFormat(
   payloadType: string,
   payloadOf: (input: FormatInput) => Uint8Array,
 ): Format {
-  return {
+  return defineFormat<DsseState>({
     name,
     kind,
     prepare: (input) => {
       const payload = payloadOf(input);
       return { message: preAuthEncoding(payloadType, payload), state: { payloadType, payload } };
     },
+    shows: ({ payload }) => new TextDecoder().decode(payload),
     finish: ({ payload }, signature) => encodeCanonicalJson(encodeEnvelope(payloadType, payload, '', signature)),
-  };
+  });
 }

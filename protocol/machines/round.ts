@@ -9,14 +9,17 @@ import {
   attemptId,
   isCommitmentFor,
   type AttemptSubject,
+  type CommitmentPayload,
   type SignedAnswer,
   type SignedCommitment,
   type SignedShare,
+  type Stage,
 } from '../attempt.ts';
 import { hexToBytes } from '../bytes.ts';
 import type { Decision } from '../decision.ts';
 import { decodeBase64Url } from '../../verifier/base64.ts';
 import type { ChannelKey } from '../epoch.ts';
+import type { PreparedRequest } from '../formats/index.ts';
 import type { Group } from '../frost/group.ts';
 import { aggregate } from '../frost/aggregate.ts';
 import { FrostError } from '../frost/errors.ts';
@@ -25,14 +28,14 @@ import { toIdentifier, type Identifier } from '../frost/sharing.ts';
 import { prepareAttempt, verifyShare, type Attempt } from '../frost/sign.ts';
 import { maxLosses } from '../limits.ts';
 import type { Outcome } from '../messages.ts';
-import { sessionInput } from './session.ts';
+import { sessionInput, stageSubject } from './session.ts';
 
 export interface RoundContext {
   readonly group: Group;
   readonly channel: ChannelKey;
+  /** Of stage 1. */
   readonly subject: AttemptSubject;
-  /** What is signed, in format order. */
-  readonly messages: readonly Uint8Array[];
+  readonly prepared: PreparedRequest;
   /** Identifier of the member that asked; kept out of every production signer set (T31). */
   readonly keptOut: Identifier | undefined;
 }
@@ -42,17 +45,33 @@ export interface RoundMember {
   /** Serial of the newest decision; 0 before the first. */
   readonly serial: number;
   readonly connected: boolean;
-  /** The commitment for a next attempt, with its place in the order of arrival. */
-  readonly unused: { readonly commitment: SignedCommitment; readonly arrival: number } | undefined;
-  /** The one attempt this member still owes an answer to. */
+  /** By stage, the commitment for a next attempt, with its place in the order of arrival. */
+  readonly unused: ReadonlyMap<Stage, Unused>;
+  /** The one attempt of the stage under way that this member still owes an answer to. */
   readonly owes: string | undefined;
   /** `lost` and `declined` answers so far. */
   readonly losses: number;
   readonly out: 'fault' | 'losses' | undefined;
 }
 
+export interface Unused {
+  readonly commitment: SignedCommitment;
+  readonly arrival: number;
+}
+
+/** What is signed at the stage under way. */
+export interface RoundStage {
+  readonly subject: AttemptSubject;
+  readonly messages: readonly Uint8Array[];
+  /** Of the stage before; empty at stage 1. */
+  readonly earlier: readonly Uint8Array[];
+}
+
 export interface RoundAttempt {
   readonly id: string;
+  readonly stage: Stage;
+  /** The signatures of stage 1 that this attempt builds on, 64 bytes each; empty at stage 1. */
+  readonly earlier: readonly Uint8Array[];
   readonly commitments: readonly SignedCommitment[];
   /** One prepared FROST session for each message. */
   readonly sessions: readonly Attempt[];
@@ -62,6 +81,7 @@ export interface RoundAttempt {
 }
 
 export interface RoundState {
+  readonly stage: RoundStage;
   readonly members: ReadonlyMap<Identifier, RoundMember>;
   readonly attempts: ReadonlyMap<string, RoundAttempt>;
   readonly arrivals: number;
@@ -86,6 +106,8 @@ export type Fault =
       readonly kind: 'wrong-share';
       readonly member: Identifier;
       readonly share: SignedShare;
+      /** The signatures of stage 1 that the attempt builds on. */
+      readonly earlier: readonly Uint8Array[];
       readonly commitments: readonly SignedCommitment[];
     }
   | { readonly kind: 'bad-commitment'; readonly member: Identifier; readonly commitment: SignedCommitment };
@@ -110,16 +132,19 @@ const newMember: RoundMember = {
   decision: 'none',
   serial: 0,
   connected: false,
-  unused: undefined,
+  unused: new Map(),
   owes: undefined,
   losses: 0,
   out: undefined,
 };
 
+const none: ReadonlyMap<Stage, Unused> = new Map();
+
 /** A round nobody has decided on yet. */
 export function startRound(context: RoundContext): RoundState {
   const holders = context.channel.sharings.flatMap((sharing) => sharing.members);
   return {
+    stage: { subject: context.subject, messages: context.prepared.messages, earlier: [] },
     members: new Map(holders.map((identifier) => [identifier, newMember])),
     attempts: new Map(),
     arrivals: 0,
@@ -180,7 +205,7 @@ function connect(state: RoundState, identifier: Identifier): RoundStep {
 function disconnect(state: RoundState, identifier: Identifier): RoundStep {
   const owes = state.members.get(identifier)?.owes;
   // Its nonces may be gone by the time it is back: what it committed to counts again only when it says so again.
-  const next = update(state, identifier, { connected: false, unused: undefined });
+  const next = update(state, identifier, { connected: false, unused: none });
   return { state: owes === undefined ? next : setPhase(next, owes, 'stalled'), effects: [] };
 }
 
@@ -193,7 +218,7 @@ function decide(state: RoundState, decision: Decision): RoundStep {
   const next = update(state, identifier, {
     serial,
     decision: said === 'withdraw' ? 'none' : said,
-    ...(approved ? {} : { unused: undefined }),
+    ...(approved ? {} : { unused: none }),
   });
   return { state: next, effects: [{ kind: 'store-decision', decision }] };
 }
@@ -201,18 +226,22 @@ function decide(state: RoundState, decision: Decision): RoundStep {
 function takeCommitment(context: RoundContext, state: RoundState, commitment: SignedCommitment): RoundStep {
   const { identifier } = commitment.member;
   const member = state.members.get(identifier);
-  if (member === undefined || !isCommitmentFor(commitment.payload, context.subject)) return { state, effects: [] };
-  const spent = [...state.attempts.values()].some((attempt) =>
-    attempt.commitments.some(
-      (other) => other.member.identifier === identifier && other.payload.slot === commitment.payload.slot,
-    ),
+  if (member === undefined || !isCommitmentOf(context, commitment.payload)) return { state, effects: [] };
+  const { slot, stage } = commitment.payload;
+  const spent = [...state.attempts.values()].some(({ commitments }) =>
+    commitments.some((other) => other.member.identifier === identifier && other.payload.slot === slot),
   );
   if (spent) return { state, effects: [] };
   const arrival = state.arrivals + 1;
-  return {
-    state: update({ ...state, arrivals: arrival }, identifier, { unused: { commitment, arrival } }),
-    effects: [],
-  };
+  const unused = new Map(member.unused).set(stage, { commitment, arrival });
+  return { state: update({ ...state, arrivals: arrival }, identifier, { unused }), effects: [] };
+}
+
+/** Whether a commitment is for a stage of this very request; the messages of stage 2 need not be known yet. */
+export function isCommitmentOf({ subject, prepared }: RoundContext, payload: CommitmentPayload): boolean {
+  if (payload.stage === 1) return isCommitmentFor(payload, subject);
+  const messages = Array.from({ length: prepared.followers }, () => '');
+  return isCommitmentFor(payload, { ...subject, stage: 2, messages });
 }
 
 /** Verified as it comes. A wrong share closes its attempt and puts its sender out of the round, with proof (T9). */
@@ -223,14 +252,23 @@ function takeShare(context: RoundContext, state: RoundState, share: SignedShare)
   const shares = verifiedShares(attempt, identifier, share);
   if (shares === undefined) {
     const out = setPhase(
-      update(state, identifier, { owes: undefined, unused: undefined, out: 'fault' }),
+      update(state, identifier, { owes: undefined, unused: none, out: 'fault' }),
       attempt.id,
       'closed',
     );
     return {
       state: out,
       effects: [
-        { kind: 'fault', fault: { kind: 'wrong-share', member: identifier, share, commitments: attempt.commitments } },
+        {
+          kind: 'fault',
+          fault: {
+            kind: 'wrong-share',
+            member: identifier,
+            share,
+            earlier: attempt.earlier,
+            commitments: attempt.commitments,
+          },
+        },
       ],
     };
   }
@@ -259,15 +297,28 @@ function complete(context: RoundContext, state: RoundState, attempt: RoundAttemp
   );
   const key = decodeBase64Url(context.channel.key);
   const valid = signatures.every((signature, index) =>
-    verifySignature(key, context.messages[index] ?? new Uint8Array(), signature),
+    verifySignature(key, state.stage.messages[index] ?? new Uint8Array(), signature),
   );
   // Every share was verified, so this cannot happen; what cannot be verified is never published all the same (T12).
   if (!valid) return { state: setPhase(state, attempt.id, 'closed'), effects: [] };
-  const done = { ...setPhase(state, attempt.id, 'complete'), outcome: 'signed' as const };
+  const complete = setPhase(state, attempt.id, 'complete');
+  if (attempt.stage === 1 && context.prepared.followers > 0)
+    return { state: nextStage(context, complete, signatures), effects: [] };
+  const signers = attempt.commitments.map(({ member }) => member.identifier);
   return {
-    state: done,
-    effects: [{ kind: 'signed', signatures, signers: attempt.commitments.map(({ member }) => member.identifier) }],
+    state: { ...complete, outcome: 'signed' },
+    effects: [{ kind: 'signed', signatures: [...state.stage.earlier, ...signatures], signers }],
   };
+}
+
+/** Stage 2 signs what follows from the first complete signatures; nobody owes an answer to stage 1 any more. */
+function nextStage(context: RoundContext, state: RoundState, earlier: readonly Uint8Array[]): RoundState {
+  const ground = { ...context, key: context.channel.point.bytes };
+  const { subject, messages } = stageSubject(ground, 2, earlier);
+  let next: RoundState = { ...state, stage: { subject, messages, earlier } };
+  for (const [id, { phase }] of state.attempts) if (phase !== 'complete') next = setPhase(next, id, 'closed');
+  for (const identifier of state.members.keys()) next = update(next, identifier, { owes: undefined });
+  return next;
 }
 
 /** `lost` or `declined`: the attempt cannot finish. Past R of them the member is out of this round, without evidence. */
@@ -283,19 +334,24 @@ function takeAnswer(state: RoundState, answer: SignedAnswer): RoundStep {
 /** Who could sign at once: approved, connected, a commitment unused, no answer owed. */
 export function readyMembers(context: RoundContext, state: RoundState): Identifier[] {
   return [...state.members].flatMap(([identifier, member]) =>
-    isReady(context, identifier, member) ? [identifier] : [],
+    unusedOf(context, state, identifier, member) === undefined ? [] : [identifier],
   );
 }
 
-function isReady(context: RoundContext, identifier: Identifier, member: RoundMember): boolean {
-  return (
+/** The commitment with which this member could sign at once; `undefined` if it could not. */
+function unusedOf(
+  context: RoundContext,
+  state: RoundState,
+  identifier: Identifier,
+  member: RoundMember,
+): Unused | undefined {
+  const able =
     member.decision === 'approve' &&
     member.connected &&
-    member.unused !== undefined &&
     member.owes === undefined &&
     member.out === undefined &&
-    identifier !== context.keptOut
-  );
+    identifier !== context.keptOut;
+  return able ? member.unused.get(state.stage.subject.stage) : undefined;
 }
 
 /** Exactly t ready members of each sharing, those first whose commitments came first; `undefined` while they do not suffice. */
@@ -304,7 +360,8 @@ function readySet(context: RoundContext, state: RoundState): SignedCommitment[] 
   for (const sharing of context.channel.sharings) {
     const ready = sharing.members.flatMap((identifier) => {
       const member = state.members.get(identifier);
-      return member?.unused !== undefined && isReady(context, identifier, member) ? [member.unused] : [];
+      const unused = member === undefined ? undefined : unusedOf(context, state, identifier, member);
+      return unused === undefined ? [] : [unused];
     });
     if (ready.length < sharing.threshold) return undefined;
     ready.sort((a, b) => a.arrival - b.arrival);
@@ -328,7 +385,8 @@ function openAttempts(context: RoundContext, step: RoundStep): RoundStep {
 
 function openAttempt(context: RoundContext, state: RoundState, commitments: readonly SignedCommitment[]): RoundStep {
   const sessions: Attempt[] = [];
-  for (const [index, message] of context.messages.entries()) {
+  const { subject, messages, earlier } = state.stage;
+  for (const [index, message] of messages.entries()) {
     const prepared = prepareSession(context, message, commitments, index);
     if (typeof prepared !== 'number') {
       sessions.push(prepared);
@@ -337,20 +395,28 @@ function openAttempt(context: RoundContext, state: RoundState, commitments: read
     const commitment = commitments.find(({ member }) => member.identifier === prepared);
     if (commitment === undefined) throw new Error(`no commitment of member ${prepared}`);
     return {
-      state: update(state, prepared, { unused: undefined, out: 'fault' }),
+      state: update(state, prepared, { unused: none, out: 'fault' }),
       effects: [{ kind: 'fault', fault: { kind: 'bad-commitment', member: prepared, commitment } }],
     };
   }
-  const id = attemptId(context.subject, commitments);
-  const attempt: RoundAttempt = { id, commitments, sessions, shares: new Map(), phase: 'open' };
+  const id = attemptId(subject, commitments);
+  const { stage } = subject;
+  const attempt: RoundAttempt = { id, stage, earlier, commitments, sessions, shares: new Map(), phase: 'open' };
   let next: RoundState = { ...state, attempts: new Map(state.attempts).set(id, attempt) };
-  for (const { member } of commitments) next = update(next, member.identifier, { unused: undefined, owes: id });
+  for (const { member } of commitments) next = spend(next, member.identifier, id);
   const packages = commitments.map(({ member }): RoundEffect => ({
     kind: 'send-package',
     to: member.identifier,
     attempt,
   }));
   return { state: next, effects: [...packages, { kind: 'watch', attempt: id }] };
+}
+
+/** Its commitment of this stage is used up, and it owes an answer. */
+function spend(state: RoundState, identifier: Identifier, attempt: string): RoundState {
+  const unused = new Map(state.members.get(identifier)?.unused);
+  unused.delete(state.stage.subject.stage);
+  return update(state, identifier, { unused, owes: attempt });
 }
 
 /** The session of one message, or the identifier of the member whose commitment holds a point that no honest member sends. */

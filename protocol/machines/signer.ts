@@ -14,6 +14,7 @@ import {
   type DeclineCode,
   type SharePayload,
   type SignedCommitment,
+  type Stage,
 } from '../attempt.ts';
 import { bytesToHex, hexToBytes } from '../bytes.ts';
 import type { DecisionPayload } from '../decision.ts';
@@ -26,18 +27,19 @@ import { isMinimalQualifiedSet, type Identifier } from '../frost/sharing.ts';
 import { encodeShare, prepareAttempt, type Attempt } from '../frost/sign.ts';
 import type { Scalar } from '../frost/scalar.ts';
 import type { Member } from '../charter.ts';
+import { isSignedRequest, type PreparedRequest } from '../formats/index.ts';
 import { formatTimestamp } from '../time.ts';
-import { verifySignature } from '../../verifier/ed25519.ts';
-import { sessionInput } from './session.ts';
+import { sessionInput, stageSubject, type StageSubject } from './session.ts';
 
 export interface SignerContext {
   readonly group: Group;
   readonly epoch: Epoch;
   readonly self: Member;
   readonly channel: string;
+  /** Of stage 1. */
   readonly subject: AttemptSubject;
-  /** What this member rebuilt from request and documents, in format order. */
-  readonly messages: readonly Uint8Array[];
+  /** What this member rebuilt from request and documents. */
+  readonly prepared: PreparedRequest;
   /** Names this run of the daemon: 32 hex digits. */
   readonly run: string;
 }
@@ -52,8 +54,8 @@ export interface SignerState {
   readonly serial: number;
   /** The newest decision, to say again on every connect. */
   readonly said: DecisionPayload | undefined;
-  /** The commitment whose nonces the vault still holds, unused. */
-  readonly held: CommitmentPayload | undefined;
+  /** By stage, the commitment whose nonces the vault still holds, unused. */
+  readonly held: ReadonlyMap<Stage, CommitmentPayload>;
   /** Attempts that were burned on disk, by id. */
   readonly attempts: ReadonlyMap<string, BurnedAttempt>;
   /** Pairs made by this run, to number them. */
@@ -79,28 +81,42 @@ export type SignerEvent =
       readonly nowUnixSeconds: number;
     }
   /** The vault made nonces for this slot, one pair for each message. */
-  | { readonly kind: 'nonces-made'; readonly slot: string; readonly commitments: CommitmentPayload['commitments'] }
+  | {
+      readonly kind: 'nonces-made';
+      readonly stage: Stage;
+      readonly slot: string;
+      readonly commitments: CommitmentPayload['commitments'];
+    }
   | {
       readonly kind: 'package';
+      readonly stage: Stage;
+      /** The signatures of stage 1 that a package of stage 2 builds on, 64 bytes each, hex; empty at stage 1. */
+      readonly earlier: readonly string[];
       readonly commitments: readonly Envelope[];
       /** Why this request may not be signed now (expired, rights withdrawn), judged anew at signing. */
       readonly obstacle: DeclineCode | undefined;
       /** The asker's member, who may not be in the set. */
       readonly keptOut: Identifier | undefined;
     }
-  | { readonly kind: 'signed'; readonly attempt: string; readonly shares: readonly Scalar[] }
-  /** The round is over. `signatures` are checked by the caller with `areSignatures`. */
+  | { readonly kind: 'signed'; readonly stage: Stage; readonly attempt: string; readonly shares: readonly Scalar[] }
+  /** The round is over. Signatures are checked by the caller with `areSignatures`. */
   | { readonly kind: 'closed' };
 
 export type SignerEffect =
   /** Made, then answered with `nonces-made`. */
-  | { readonly kind: 'make-nonces'; readonly slot: string; readonly pairs: number }
+  | { readonly kind: 'make-nonces'; readonly stage: Stage; readonly slot: string; readonly pairs: number }
   /** Removes the nonces of a slot from where anybody could find them again, synchronously; first of its step's effects. */
   | { readonly kind: 'take'; readonly slot: string }
   | { readonly kind: 'record-decision'; readonly decision: DecisionPayload }
   /** Synced before the effect behind it. */
   | { readonly kind: 'burn'; readonly attempt: string; readonly slot: string }
-  | { readonly kind: 'sign'; readonly attempt: string; readonly slot: string; readonly sessions: readonly Attempt[] }
+  | {
+      readonly kind: 'sign';
+      readonly stage: Stage;
+      readonly attempt: string;
+      readonly slot: string;
+      readonly sessions: readonly Attempt[];
+    }
   | { readonly kind: 'store-share'; readonly share: SharePayload }
   | { readonly kind: 'send-decision'; readonly decision: DecisionPayload }
   | { readonly kind: 'send-commitment'; readonly commitment: CommitmentPayload }
@@ -119,7 +135,7 @@ export function startSigner(memory: SignerMemory): SignerState {
     decision: said === undefined || said === 'withdraw' ? 'none' : said,
     serial: memory.said?.serial ?? 0,
     said: memory.said,
-    held: undefined,
+    held: new Map(),
     attempts: memory.attempts,
     counter: 0,
     connected: false,
@@ -152,18 +168,26 @@ function connect(context: SignerContext, state: SignerState): SignerStep {
   if (state.said === undefined) return { state, effects: [] };
   const said: SignerEffect = { kind: 'send-decision', decision: state.said };
   if (state.decision !== 'approve') return { state, effects: [said] };
-  if (state.held !== undefined) return { state, effects: [said, { kind: 'send-commitment', commitment: state.held }] };
-  return withFresh(context, { state, effects: [said] });
+  const held = [...state.held.values()].map((commitment): SignerEffect => ({ kind: 'send-commitment', commitment }));
+  return withFresh(context, { state, effects: [said, ...held] });
 }
 
-/** Asks for a next pair list, which is announced as soon as it is made. */
+/** The stages this request has: a second one only for formats with a message that depends on a signature. */
+function stagesOf({ prepared }: SignerContext): readonly Stage[] {
+  return prepared.followers > 0 ? [1, 2] : [1];
+}
+
+/** Asks for a next pair list of every stage that has none, which is announced as soon as it is made. */
 function withFresh(context: SignerContext, step: SignerStep): SignerStep {
-  const counter = step.state.counter + 1;
-  const slot = `${context.run}-${counter}`;
-  return {
-    state: { ...step.state, counter },
-    effects: [...step.effects, { kind: 'make-nonces', slot, pairs: context.messages.length }],
-  };
+  let { counter } = step.state;
+  const made = stagesOf(context)
+    .filter((stage) => !step.state.held.has(stage))
+    .map((stage): SignerEffect => {
+      counter += 1;
+      const pairs = stage === 1 ? context.prepared.messages.length : context.prepared.followers;
+      return { kind: 'make-nonces', stage, slot: `${context.run}-${counter}`, pairs };
+    });
+  return { state: { ...step.state, counter }, effects: [...step.effects, ...made] };
 }
 
 function decide(
@@ -196,28 +220,33 @@ function decide(
   const next: SignerState = { ...state, decision: known, serial: decision.serial, said: decision };
   if (known === 'approve')
     return state.connected ? withFresh(context, { state: next, effects }) : { state: next, effects };
-  const wiped: SignerEffect[] = next.held === undefined ? [] : [{ kind: 'wipe', slot: next.held.slot }];
-  return { state: { ...next, held: undefined }, effects: [...effects, ...wiped] };
+  return { state: { ...next, held: new Map() }, effects: [...effects, ...wipeAll(next)] };
+}
+
+function wipeAll(state: SignerState): SignerEffect[] {
+  return [...state.held.values()].map(({ slot }) => ({ kind: 'wipe', slot }));
 }
 
 function commit(
   context: SignerContext,
   state: SignerState,
-  event: Extract<SignerEvent, { kind: 'nonces-made' }>,
+  { stage, slot, commitments }: Extract<SignerEvent, { kind: 'nonces-made' }>,
 ): SignerStep {
-  if (state.decision !== 'approve') return { state, effects: [{ kind: 'wipe', slot: event.slot }] };
-  const { certificate, channelKey, requestDigest, stage, messages } = context.subject;
+  if (state.decision !== 'approve') return { state, effects: [{ kind: 'wipe', slot }] };
+  const { certificate, channelKey, requestDigest, messages } = context.subject;
   const commitment: CommitmentPayload = {
     certificate,
     channelKey,
     requestDigest,
     stage,
-    slot: event.slot,
+    slot,
     messages: stage === 1 ? [...messages] : null,
-    commitments: event.commitments,
+    commitments,
   };
-  const replaced: SignerEffect[] = state.held === undefined ? [] : [{ kind: 'wipe', slot: state.held.slot }];
-  return { state: { ...state, held: commitment }, effects: [...replaced, { kind: 'send-commitment', commitment }] };
+  const old = state.held.get(stage);
+  const replaced: SignerEffect[] = old === undefined ? [] : [{ kind: 'wipe', slot: old.slot }];
+  const held = new Map(state.held).set(stage, commitment);
+  return { state: { ...state, held }, effects: [...replaced, { kind: 'send-commitment', commitment }] };
 }
 
 /** What a package says of this member, found before anything in it is believed. */
@@ -234,28 +263,47 @@ function openPackage(
 ): SignerStep {
   const entry = openCommitments(context, event.commitments);
   if (entry === undefined) return { state, effects: [] };
-  const attempt = attemptId(context.subject, entry.commitments);
+  const about = aboutStage(context, event.stage, event.earlier);
+  const attempt = attemptId(about.subject, entry.commitments);
+  const refuse = (step: SignerState, code: DeclineCode | null): SignerStep =>
+    answer(context, step, { stage: event.stage, attempt, code });
   const burned = state.attempts.get(attempt);
-  if (burned !== undefined) return repeat(context, state, attempt, burned);
-  const held = state.held?.slot === entry.own?.payload.slot ? state.held : undefined;
+  if (burned !== undefined) {
+    // The same package again: the stored share while the approval stands, `lost` if a crash came between burning and storing.
+    if (burned.shares === undefined) return refuse(state, null);
+    if (state.decision !== 'approve') return refuse(state, 'no-approval');
+    return { state, effects: [{ kind: 'send-share', share: burned.shares }] };
+  }
+  const held = [...state.held.values()].find(({ slot }) => slot === entry.own?.payload.slot);
   if (held === undefined) {
     const lost = entry.own !== undefined && !entry.own.payload.slot.startsWith(`${context.run}-`);
-    return answer(context, state, attempt, lost ? null : 'commitment-used');
+    return refuse(state, lost ? null : 'commitment-used');
   }
-  const taken: SignerStep = { state: { ...state, held: undefined }, effects: [{ kind: 'take', slot: held.slot }] };
-  const refused = judge(context, state, event, entry, held);
-  if (refused !== undefined) return wiped(taken, held.slot, answer(context, taken.state, attempt, refused));
-  const sessions = prepareSessions(context, entry.commitments);
-  if (sessions === undefined) return wiped(taken, held.slot, answer(context, taken.state, attempt, 'bad-package'));
+  const left = new Map(state.held);
+  left.delete(held.stage);
+  const taken: SignerStep = { state: { ...state, held: left }, effects: [{ kind: 'take', slot: held.slot }] };
+  const refused = judge(context, state, event, { entry, held, about });
+  if (refused !== undefined) return wiped(taken, held.slot, refuse(taken.state, refused));
+  const sessions = prepareSessions(context, about.messages, entry.commitments);
+  if (sessions === undefined) return wiped(taken, held.slot, refuse(taken.state, 'bad-package'));
   return {
     state: { ...taken.state, attempts: new Map(state.attempts).set(attempt, { shares: undefined }) },
     effects: [
       ...taken.effects,
       // Burned on disk before a share can exist, or a crash in between could let the same package be signed twice (T1).
       { kind: 'burn', attempt, slot: held.slot },
-      { kind: 'sign', attempt, slot: held.slot, sessions },
+      { kind: 'sign', stage: event.stage, attempt, slot: held.slot, sessions },
     ],
   };
+}
+
+/** What a package is about, by this member's own reckoning. */
+function aboutStage(
+  { subject, prepared, epoch, channel }: SignerContext,
+  stage: Stage,
+  earlier: readonly string[],
+): StageSubject {
+  return stageSubject({ subject, prepared, key: epoch.channel(channel).point.bytes }, stage, earlier.map(hexToBytes));
 }
 
 function wiped(taken: SignerStep, slot: string, answered: SignerStep): SignerStep {
@@ -277,28 +325,39 @@ function openCommitments(context: SignerContext, envelopes: readonly Envelope[])
   return own === undefined ? undefined : { commitments, own };
 }
 
+/** A package with what this member holds against it. */
+interface Judged {
+  readonly entry: OwnEntry;
+  readonly held: CommitmentPayload;
+  readonly about: StageSubject;
+}
+
 /** The first thing wrong with a package whose nonces are already taken. */
 function judge(
   context: SignerContext,
   state: SignerState,
   event: Extract<SignerEvent, { kind: 'package' }>,
-  { commitments, own }: OwnEntry,
-  held: CommitmentPayload,
+  { entry: { commitments, own }, held, about }: Judged,
 ): DeclineCode | undefined {
   if (state.decision !== 'approve') return 'no-approval';
   if (event.obstacle !== undefined) return event.obstacle;
   if (JSON.stringify(own?.payload) !== JSON.stringify(held)) return 'own-commitment-changed';
-  if (!commitments.every(({ payload }) => isCommitmentFor(payload, context.subject))) return 'bad-package';
+  if (!about.isFounded) return 'bad-package';
+  if (!commitments.every(({ payload }) => isCommitmentFor(payload, about.subject))) return 'bad-package';
   const signers = commitments.map(({ member }) => member.identifier);
   if (event.keptOut !== undefined && signers.includes(event.keptOut)) return 'asker-in-set';
   if (!isMinimalQualifiedSet(context.epoch.channel(context.channel).sharings, signers)) return 'not-qualified';
   return undefined;
 }
 
-function prepareSessions(context: SignerContext, commitments: readonly SignedCommitment[]): Attempt[] | undefined {
+function prepareSessions(
+  context: SignerContext,
+  messages: readonly Uint8Array[],
+  commitments: readonly SignedCommitment[],
+): Attempt[] | undefined {
   const channel = context.epoch.channel(context.channel);
   try {
-    return context.messages.map((message, index) =>
+    return messages.map((message, index) =>
       prepareAttempt(context.group, sessionInput(channel, message, commitments, index)),
     );
   } catch (error) {
@@ -307,37 +366,37 @@ function prepareSessions(context: SignerContext, commitments: readonly SignedCom
   }
 }
 
-/** The same package again: the stored share while the approval stands, `lost` if a crash came between burning and storing. */
-function repeat(context: SignerContext, state: SignerState, attempt: string, burned: BurnedAttempt): SignerStep {
-  if (burned.shares === undefined) return answer(context, state, attempt, null);
-  if (state.decision !== 'approve') return answer(context, state, attempt, 'no-approval');
-  return { state, effects: [{ kind: 'send-share', share: burned.shares }] };
+interface Refusal {
+  readonly stage: Stage;
+  readonly attempt: string;
+  /** `lost` for null, else `declined`. */
+  readonly code: DeclineCode | null;
 }
 
-/** `lost` for a null code, else `declined`; either way with a fresh commitment when none is left. */
-function answer(context: SignerContext, state: SignerState, attempt: string, code: DeclineCode | null): SignerStep {
-  const { certificate, requestDigest, stage } = context.subject;
+/** Says why there is no share, with a fresh commitment when none is left. */
+function answer(context: SignerContext, state: SignerState, { stage, attempt, code }: Refusal): SignerStep {
+  const { certificate, requestDigest } = context.subject;
   const said = code === null ? 'lost' : 'declined';
   const payload: AnswerPayload = { certificate, requestDigest, stage, attempt, answer: said, code };
   const step: SignerStep = { state, effects: [{ kind: 'send-answer', answer: payload }] };
-  return state.held === undefined && state.decision === 'approve' ? withFresh(context, step) : step;
+  return state.decision === 'approve' ? withFresh(context, step) : step;
 }
 
 function storeShares(
   context: SignerContext,
   state: SignerState,
-  event: Extract<SignerEvent, { kind: 'signed' }>,
+  { stage, attempt, shares }: Extract<SignerEvent, { kind: 'signed' }>,
 ): SignerStep {
-  const { certificate, channelKey, requestDigest, stage } = context.subject;
+  const { certificate, channelKey, requestDigest } = context.subject;
   const share: SharePayload = {
     certificate,
     channelKey,
     requestDigest,
     stage,
-    attempt: event.attempt,
-    shares: event.shares.map((scalar) => bytesToHex(encodeShare(scalar))),
+    attempt,
+    shares: shares.map((scalar) => bytesToHex(encodeShare(scalar))),
   };
-  const next: SignerState = { ...state, attempts: new Map(state.attempts).set(event.attempt, { shares: share }) };
+  const next: SignerState = { ...state, attempts: new Map(state.attempts).set(attempt, { shares: share }) };
   return withFresh(context, {
     state: next,
     effects: [
@@ -348,15 +407,11 @@ function storeShares(
 }
 
 function close(state: SignerState): SignerStep {
-  const effects: SignerEffect[] = state.held === undefined ? [] : [{ kind: 'wipe', slot: state.held.slot }];
-  return { state: { ...state, held: undefined, closed: true }, effects };
+  return { state: { ...state, held: new Map(), closed: true }, effects: wipeAll(state) };
 }
 
 /** True when these are valid signatures by the channel's key over exactly this member's own messages, by the verifier's rule (T12). */
 export function areSignatures(context: SignerContext, signatures: readonly string[]): boolean {
   const key = context.epoch.channel(context.channel).point.bytes;
-  return (
-    signatures.length === context.messages.length &&
-    context.messages.every((message, index) => verifySignature(key, message, hexToBytes(signatures[index] ?? '')))
-  );
+  return isSignedRequest(context.prepared, key, signatures.map(hexToBytes));
 }

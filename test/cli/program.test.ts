@@ -222,7 +222,7 @@ describe('frostmark group export', () => {
   });
 
   it('prints an OpenSSH public key (RFC 8709)', async () => {
-    expect((await run('--format', 'ssh')).stdout).toBe(
+    expect((await run('--format', 'ssh-key')).stdout).toBe(
       'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea acme\n',
     );
   });
@@ -235,6 +235,8 @@ describe('frostmark group export', () => {
     const path = join(folder, 'key.pem');
     await writeFile(path, (await run('--format', 'pem')).stdout);
     expect((await frostmark(['group', 'export', '--group', path])).code).toBe(2);
-    expect((await frostmark(['group', 'export', '--group', path, '--format', 'ssh'])).stdout).toMatch(/ frostmark\n$/);
+    expect((await frostmark(['group', 'export', '--group', path, '--format', 'ssh-key'])).stdout).toMatch(
+      / frostmark\n$/,
+    );
   });
 });

@@ -27,6 +27,8 @@ const request: RequestView = {
   formats: ['native'],
   files: [{ name: 'acme-1.4.2.tgz', size: 123_456, sha256: '12'.repeat(32), sha512: '34'.repeat(64) }],
   documents: [],
+  contents: [],
+  changes: null,
   source: { repo: 'https://example.org/acme.git', ref: 'refs/tags/v1.4.2', commit: 'cd'.repeat(20) },
   note: 'first line\nsecond line',
   signs: ['{"_type":"https://in-toto.io/Statement/v1"}'],

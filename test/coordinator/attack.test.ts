@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeBase64 } from '../../verifier/base64.ts';
 import { encodeCanonicalJson } from '../../verifier/json.ts';
-import { commitmentMessage } from '../../protocol/attempt.ts';
+import { commitmentMessage, type CommitmentPayload } from '../../protocol/attempt.ts';
 import { boxesMessage } from '../../protocol/ceremony-messages.ts';
 import { maxFrameBytes } from '../../protocol/limits.ts';
 import { dealtGroup, releaseOf } from '../harness/coordinator-group.ts';
@@ -352,7 +352,7 @@ describe('points in a big frame burn no time (T30)', () => {
     const { digest } = await world.requester(group).submit(releaseOf(group, group.requester));
     await member.next('request');
     const pair = { hiding: '11'.repeat(32), binding: '22'.repeat(32) };
-    const commitment = {
+    const commitment: CommitmentPayload = {
       certificate: group.epoch.certificateHash,
       channelKey: group.epoch.groupKey,
       requestDigest: digest,

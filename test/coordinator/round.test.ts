@@ -6,25 +6,10 @@ import { charterFile, Groups, type KnownGroup } from '../../coordinator/groups.t
 import { defaultLimits } from '../../coordinator/limits.ts';
 import { Rounds } from '../../coordinator/rounds.ts';
 import { createStore, openStore, type Store, type StoreRecord } from '../../coordinator/store.ts';
-import {
-  attemptId,
-  commitmentMessage,
-  openCommitment,
-  openShare,
-  shareMessage,
-  type AttemptSubject,
-} from '../../protocol/attempt.ts';
-import { bytesToHex, sha256Hex } from '../../protocol/bytes.ts';
-import { decisionMessage, openDecision } from '../../protocol/decision.ts';
-import { sealMessage } from '../../protocol/envelope.ts';
-import { prepareRequest } from '../../protocol/formats/index.ts';
 import type { Group, Point } from '../../protocol/frost/group.ts';
-import { commit, encodeShare, prepareAttempt, signShare } from '../../protocol/frost/sign.ts';
-import { sessionInput } from '../../protocol/machines/session.ts';
 import type { CoordinatorFrame } from '../../protocol/messages.ts';
-import { openRequest } from '../../protocol/request.ts';
-import { formatTimestamp } from '../../protocol/time.ts';
 import { dealtGroup, releaseOf, type DealtGroup } from '../harness/coordinator-group.ts';
+import { signingOf } from '../harness/coordinator-signers.ts';
 
 const group = await dealtGroup({ tiers: ['admin', 'admin', 'admin'], production: '{ any: 2 }' });
 
@@ -137,65 +122,16 @@ async function benchOf(of: DealtGroup, arithmetic: Group): Promise<Bench> {
 
 /** Two members approve and sign; `beforeShares` is called when the attempt is open. */
 async function signedBy(bench: Bench, beforeShares: () => void): Promise<string> {
-  const { epoch, people, shares, sodium } = group;
-  const { charter } = epoch;
   const envelope = releaseOf(group, group.requester);
-  const request = openRequest(envelope);
   const { digest } = await bench.rounds.submit(group.requester.key, bench.known, envelope);
-  const channel = epoch.channel('production');
-  const messages = prepareRequest({ epoch, request, documents: [], earlier: [] }).map(({ message }) => message);
-  const subject: AttemptSubject = {
-    certificate: epoch.certificateHash,
-    channelKey: channel.key,
-    requestDigest: digest,
-    stage: 1,
-    messages: messages.map(sha256Hex),
-  };
-  const round = bench.rounds.pendingRound(charter.hash, digest)!;
-  const signers = [1, 2].map((identifier) => {
-    const member = charter.members[identifier - 1]!;
-    const share = shares.get('production')!.get(identifier)!;
-    return { member, person: people[identifier - 1]!, share, nonces: commit(sodium, share) };
-  });
-  const commitments = signers.map(({ member, person, nonces }) => {
-    const decision = {
-      groupKey: epoch.groupKey,
-      certificate: epoch.certificateHash,
-      requestDigest: digest,
-      decision: 'approve',
-      serial: 1,
-      reason: null,
-      decidedAt: formatTimestamp(1_795_000_000),
-    } as const;
-    round.decide(openDecision(sealMessage(decisionMessage, decision, person), charter));
-    const pair = { hiding: bytesToHex(nonces.commitments.hiding), binding: bytesToHex(nonces.commitments.binding) };
-    const payload = {
-      ...subject,
-      messages: [...subject.messages],
-      slot: `${member.identifier.toString(16).padStart(32, '0')}-1`,
-      commitments: [pair],
-    };
-    const commitment = openCommitment(sealMessage(commitmentMessage, payload, person), charter);
-    round.commit(commitment);
-    return commitment;
-  });
+  const round = bench.rounds.pendingRound(group.epoch.charter.hash, digest)!;
+  const signing = signingOf(group, envelope, [1, 2]);
+  for (const decision of signing.decisions) round.decide(decision);
+  for (const commitment of signing.commitments) round.commit(commitment);
   await round.settled();
   expect(bench.frames.filter(({ type }) => type === 'package')).toHaveLength(2);
   beforeShares();
-  const attempt = prepareAttempt(sodium, sessionInput(channel, messages[0]!, commitments, 0));
-  for (const { member, person, share, nonces } of signers) {
-    const scalar = signShare(sodium, attempt, member.identifier, nonces, share);
-    const { certificate, channelKey, stage } = subject;
-    const payload = {
-      certificate,
-      channelKey,
-      requestDigest: digest,
-      stage,
-      attempt: attemptId(subject, commitments),
-      shares: [bytesToHex(encodeShare(scalar))],
-    };
-    round.share(openShare(sealMessage(shareMessage, payload, person), charter));
-  }
+  for (const share of signing.shares()) round.share(share);
   await round.settled();
   return digest;
 }

@@ -7,12 +7,12 @@ import {
   createStore,
   openStore,
   openStoreOn,
-  type Database,
   type Store,
   type StorePaths,
   type StoreRecord,
 } from '../../coordinator/store.ts';
 import type { Envelope } from '../../protocol/envelope.ts';
+import { SimulatedDatabase } from '../harness/simulated-database.ts';
 import { aftermaths, SimulatedDisk, type Aftermath } from '../home/simulated-disk.ts';
 import { sha256Hex } from '../../protocol/bytes.ts';
 
@@ -263,54 +263,6 @@ describe('a damaged store refuses to open and says what to do (T27)', () => {
   });
 });
 
-/** A database in memory that keeps apart what was written and what was synced, and stops before any write. */
-class SimulatedDatabase implements Database {
-  writes = 0;
-  crashAt = Infinity;
-  /** Crash behind the write instead of before it. */
-  after = false;
-  #written = new Map<string, Uint8Array>();
-  #synced = new Map<string, Uint8Array>();
-
-  // Level's batches are whole or absent, so a crash falls between two of them.
-  async write(
-    entries: readonly (readonly [string, Uint8Array])[],
-    { sync }: { readonly sync: boolean },
-  ): Promise<void> {
-    await Promise.resolve();
-    const crashes = (this.writes += 1) >= this.crashAt;
-    if (crashes && !this.after) throw new Error('crash');
-    for (const [key, value] of entries) this.#written.set(key, value);
-    if (sync) this.#synced = new Map(this.#written);
-    if (crashes) throw new Error('crash');
-  }
-
-  get(key: string): Promise<Uint8Array | undefined> {
-    return Promise.resolve(this.#written.get(key));
-  }
-
-  async *entries(): AsyncIterable<readonly [string, Uint8Array]> {
-    await Promise.resolve();
-    yield* [...this.#written].sort(([a], [b]) => (a < b ? -1 : 1));
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  /** Changes what is there behind everybody's back. */
-  tamper(change: (entries: Map<string, Uint8Array>) => void): void {
-    change(this.#written);
-  }
-
-  afterwards(aftermath: Aftermath): SimulatedDatabase {
-    const next = new SimulatedDatabase();
-    next.#written = new Map(aftermath === 'kill' || aftermath === 'everything' ? this.#written : this.#synced);
-    next.#synced = new Map(next.#written);
-    return next;
-  }
-}
-
 /** `/home/store-head` as an empty store has it. */
 let emptyAnchor: Promise<Uint8Array> | undefined;
 const simulated: StorePaths = { database: '/home/store', anchor: '/home/store-head' };
@@ -430,6 +382,44 @@ describe('what was acknowledged is there after every crash (T28)', () => {
       }
       expect(crashes).toBeGreaterThan(3);
     }
+  });
+
+  test('a real level whose log is torn, or filled with zeros, anywhere behind what was acknowledged gives that back', async () => {
+    const paths = await folder();
+    await createStore(paths);
+    const { store } = await opened(paths);
+    const steps: { readonly anchor: Buffer; readonly logBytes: number }[] = [];
+    const note = async (): Promise<void> => {
+      steps.push({ anchor: await readFile(paths.anchor), logBytes: (await stat(await fileOf(paths, '.log'))).size });
+    };
+    await note();
+    for (let index = 1; index <= 4; index += 1) {
+      await store.append([round(index)], [Buffer.alloc(700 * index, index)]);
+      await note();
+    }
+    const copy = await folder();
+    let opens = 0;
+    for (const [acknowledged, { anchor, logBytes }] of steps.slice(0, -1).entries()) {
+      const next = steps[acknowledged + 1]!.logBytes;
+      for (const arrived of [0, 1, 6, 7, 8, 100, next - logBytes - 1]) {
+        for (const zeros of [0, next - logBytes - arrived]) {
+          await rm(copy.database, { recursive: true, force: true });
+          await cp(paths.database, copy.database, { recursive: true });
+          await writeFile(copy.anchor, anchor);
+          const log = await fileOf(copy, '.log');
+          await truncate(log, logBytes + arrived);
+          await truncate(log, logBytes + arrived + zeros);
+          const again = await opened(copy);
+          expect(again.records, `${acknowledged} and ${arrived} bytes`).toEqual(
+            Array.from({ length: acknowledged }, (_, index) => round(index + 1)),
+          );
+          await again.store.close();
+          opens += 1;
+        }
+      }
+    }
+    expect(opens).toBe(4 * 7 * 2);
+    await store.close();
   });
 
   test('a write that fails poisons the store: nothing is acknowledged afterwards, and the owner is told', async () => {

@@ -5,6 +5,7 @@ const membership = 'test/coordinator/membership.test.ts';
 const rounds = 'test/coordinator/rounds.test.ts';
 const round = 'test/coordinator/round.test.ts';
 const store = 'test/coordinator/store.test.ts';
+const powerLoss = 'test/coordinator/power-loss.test.ts';
 
 export const coordinatorGuards = [
   {
@@ -380,8 +381,8 @@ export const coordinatorGuards = [
     row: 'T30',
     what: 'commitments are counted before a point is decoded',
     file: 'coordinator/round.ts',
-    from: 'if (this.#open === undefined || !isCommitmentFor(commitment.payload, this.#open.subject))',
-    to: 'if (this.#open === undefined)',
+    from: 'if (context === undefined || !isCommitmentOf(context, commitment.payload))',
+    to: 'if (context === undefined)',
     test: attack,
     name: 'T30',
   },
@@ -474,5 +475,44 @@ export const coordinatorGuards = [
     to: '',
     test: membership,
     name: 'T35',
+  },
+  {
+    row: 'T28',
+    what: 'a request is stored before it is acknowledged',
+    file: 'coordinator/rounds.ts',
+    from: `await entry.stored;
+    if (joined`,
+    to: 'if (joined',
+    test: powerLoss,
+  },
+  {
+    row: 'T28',
+    what: 'a document is stored before it is acknowledged',
+    file: 'coordinator/rounds.ts',
+    from: `await this.#append(entry.sequences, [{ type: 'round-document', digest, sha256 }], [bytes]);`,
+    to: `void this.#append(entry.sequences, [{ type: 'round-document', digest, sha256 }], [bytes]).catch(() => undefined);`,
+    test: powerLoss,
+  },
+  {
+    row: 'T28',
+    what: "a ceremony's message is stored before it is echoed",
+    file: 'coordinator/ceremonies.ts',
+    from: `await this.#store({ type: 'ceremony', charter: charter.hash, message: envelope });`,
+    to: `void this.#store({ type: 'ceremony', charter: charter.hash, message: envelope }).catch(() => undefined);`,
+    test: powerLoss,
+  },
+  {
+    row: 'T28',
+    what: 'a group is stored before it is acknowledged',
+    file: 'coordinator/groups.ts',
+    from: `      await this.#append(
+        known === undefined ? [groupRecord(next), ...records] : records,
+        known === undefined ? [next.epoch.certificate.bytes] : [],
+      );`,
+    to: `      void this.#append(
+        known === undefined ? [groupRecord(next), ...records] : records,
+        known === undefined ? [next.epoch.certificate.bytes] : [],
+      ).catch(() => undefined);`,
+    test: powerLoss,
   },
 ];

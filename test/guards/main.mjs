@@ -2,16 +2,20 @@
  * `npm run guards`: takes each guard of SECURITY.md's table out of a copy of the sources, and demands that its test then fails.
  * A guard that no test misses is reported, and the exit code is 1. Give rows as arguments to run only those: `npm run guards -- T1 T9`.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { execFileSync, spawn } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { constants, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { guards } from './table.mjs';
 
+/** A test file takes seconds. One that a mutant keeps from ever ending has failed. */
+const patienceMs = 240_000;
+
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const copy = mkdtempSync(join(tmpdir(), 'frostmark-guards-'));
 const wanted = process.argv.slice(2);
+let running;
 
 /** The tracked sources, with the installed packages and the built commands beside them. */
 function copySources() {
@@ -20,22 +24,59 @@ function copySources() {
     mkdirSync(dirname(join(copy, file)), { recursive: true });
     cpSync(join(root, file), join(copy, file));
   }
-  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'dir');
+  // Package by package: vitest's cache beside them is no matter of two runs at once.
+  mkdirSync(join(copy, 'node_modules'));
+  for (const name of readdirSync(join(root, 'node_modules'))) {
+    if (!name.startsWith('.') || name === '.bin')
+      symlinkSync(join(root, 'node_modules', name), join(copy, 'node_modules', name), 'dir');
+  }
+  useBuilt();
+}
+
+function useBuilt() {
+  rmSync(join(copy, 'dist'), { recursive: true, force: true });
   symlinkSync(join(root, 'dist'), join(copy, 'dist'), 'dir');
 }
 
-function runTest({ test, name }) {
-  const filter = name === undefined ? [] : ['-t', name];
-  const { status, stdout, stderr } = spawnSync('npx', ['vitest', 'run', test, ...filter], {
-    cwd: copy,
-    encoding: 'utf8',
+/** Runs a command in a process group of its own, so that whatever it started ends with it. */
+async function run(program, args) {
+  const child = spawn(program, args, { cwd: copy, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  running = child;
+  let output = '';
+  let late = false;
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text));
+  const timer = setTimeout(() => {
+    late = true;
+    endGroup(child);
+  }, patienceMs);
+  const status = await new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
   });
-  const ran = /Tests\s.*\d+ (passed|failed)/.test(`${stdout}${stderr}`.replaceAll(/\u001b\[[0-9;]*m/g, ''));
-  return { failed: status !== 0, ran };
+  clearTimeout(timer);
+  endGroup(child);
+  running = undefined;
+  return { status, late, output: output.replaceAll(/\u001b\[[0-9;]*m/g, '') };
+}
+
+function endGroup(child) {
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error;
+  }
+}
+
+async function runTest({ test, name }) {
+  const filter = name === undefined ? [] : ['-t', name];
+  const { status, late, output } = await run('npx', ['vitest', 'run', test, ...filter]);
+  // A mutant that eats all memory takes the whole worker with it, summary included.
+  const ran = /Tests\s.*\d+ (passed|failed)/.test(output) || /Worker exited unexpectedly|out of memory/i.test(output);
+  return { failed: status !== 0, late, ran };
 }
 
 /** `missed` when the test still passes without the guard; `stale` when there is no such line or no such test any more. */
-function judge(guard) {
+async function judge(guard) {
   const path = join(copy, guard.file);
   const source = readFileSync(path, 'utf8');
   if (source.split(guard.from).length !== 2) return 'stale: the guard is not there, or there twice';
@@ -44,20 +85,33 @@ function judge(guard) {
     source.replace(guard.from, () => guard.to),
   );
   try {
-    const { failed, ran } = runTest(guard);
+    // Tests of real processes run what is built: it has to be without the guard, too.
+    if (guard.built === true && (await run('node', ['packaging/transpile.mjs'])).status !== 0)
+      return 'stale: does not build';
+    const { failed, late, ran } = await runTest(guard);
+    if (late) return 'held (hung)';
     if (!ran) return 'stale: no such test';
     return failed ? 'held' : 'missed';
   } finally {
     writeFileSync(path, source);
+    if (guard.built === true) useBuilt();
   }
+}
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    if (running !== undefined) endGroup(running);
+    rmSync(copy, { recursive: true, force: true });
+    process.exit(128 + constants.signals[signal]);
+  });
 }
 
 try {
   copySources();
   let bad = 0;
   for (const guard of guards.filter(({ row }) => wanted.length === 0 || wanted.includes(row))) {
-    const verdict = judge(guard);
-    if (verdict !== 'held') bad += 1;
+    const verdict = await judge(guard);
+    if (!verdict.startsWith('held')) bad += 1;
     process.stdout.write(`${guard.row.padEnd(4)} ${verdict.padEnd(8)} ${guard.what}\n`);
   }
   process.exitCode = bad === 0 ? 0 : 1;

@@ -12,6 +12,8 @@ const vaultTest = 'test/participant/vault.test.ts';
 const execTest = 'test/participant/exec.test.ts';
 const policyTest = 'test/participant/policy.test.ts';
 const controlTest = 'test/participant/control.test.ts';
+const capturedTest = 'test/participant/captured.test.ts';
+const memoryTest = 'test/e2e/memory.test.ts';
 const groupTest = 'test/participant/group.test.ts';
 
 export const participantGuards = [
@@ -97,6 +99,49 @@ export const participantGuards = [
   },
   {
     row: 'T17',
+    what: 'boxes are encrypted',
+    file: 'protocol/frost/libsodium.ts',
+    from: 'assertWebAssembly(raw);\n',
+    to: `assertWebAssembly(raw);
+  Object.assign(raw, {
+    _crypto_box_seal: (box: number, text: number, length: number) =>
+      void raw.HEAPU8.copyWithin(box + 48, text, text + length) ?? 0,
+    _crypto_box_seal_open: (text: number, box: number, length: number) =>
+      void raw.HEAPU8.copyWithin(text, box + 48, box + length) ?? 0,
+  });
+`,
+    test: capturedTest,
+    name: 'neither on the wire',
+  },
+  {
+    row: 'T17',
+    what: 'one-time keys and polynomials are erased when the share is stored',
+    file: 'participant/ceremony.ts',
+    from: 'vault.wipeCeremony();\n    // With',
+    to: '// With',
+    test: capturedTest,
+    name: 'has erased',
+  },
+  {
+    row: 'T17',
+    what: 'the one-time key goes with its ceremony',
+    file: vault,
+    from: 'if (this.#ceremony !== undefined) this.#group.wipe(this.#ceremony.boxKey);',
+    to: '',
+    test: capturedTest,
+    name: 'has erased',
+  },
+  {
+    row: 'T17',
+    what: 'the end zeroes the arena',
+    file: 'protocol/frost/arena.ts',
+    from: 'this.#zero(this.#start, this.#end);\n    this.#sodium',
+    to: 'this.#sodium',
+    test: capturedTest,
+    name: 'has erased',
+  },
+  {
+    row: 'T17',
     what: 'a share that does not fit its dealer is refused',
     file: vault,
     from: '!this.#isDealt(share, dealt.commitments)',
@@ -111,7 +156,7 @@ export const participantGuards = [
     from: 'if (sha256Hex(bytes) !== sha256)',
     to: "if (sha256 === '')",
     test: groupTest,
-    name: 'T19',
+    name: 'T18, T19',
   },
   {
     row: 'T19',
@@ -440,5 +485,34 @@ export const participantGuards = [
     to: "if (path === '')",
     test: controlTest,
     name: 'living daemon',
+  },
+  {
+    row: 'T29',
+    what: 'a share passes the pipe from its child under a mask',
+    file: 'home/keystore.ts',
+    from: 'const mask = randomFillSync(new Uint8Array(new ArrayBuffer(file.length)));',
+    to: 'const mask = new Uint8Array(new ArrayBuffer(file.length));',
+    built: true,
+    test: memoryTest,
+    name: 'one place',
+  },
+  {
+    row: 'T29',
+    what: 'a slot is zeroed when its secret was used',
+    file: 'protocol/frost/arena.ts',
+    from: 'this.#zero(address, address + slotBytes);',
+    to: '',
+    built: true,
+    test: memoryTest,
+    name: 'one place',
+  },
+  {
+    row: 'T29',
+    what: 'the stack is wiped after every computation',
+    file: 'protocol/frost/arena.ts',
+    from: 'this.#zero(this.#scratchStart, this.#end);\n      this.#sodium.wipeStack();',
+    to: '',
+    built: true,
+    test: memoryTest,
   },
 ];

@@ -1,5 +1,7 @@
 import { coordinatorGuards } from './coordinator.mjs';
+import { formatGuards } from './formats.mjs';
 import { importGuards } from './import.mjs';
+import { openpgpGuards } from './openpgp.mjs';
 import { participantGuards } from './participant.mjs';
 import { protocolGuards } from './protocol.mjs';
 
@@ -17,7 +19,7 @@ export const guards = [
     row: 'T1',
     what: 'a package takes its nonces out of memory',
     file: signer,
-    from: "const taken: SignerStep = { state: { ...state, held: undefined }, effects: [{ kind: 'take', slot: held.slot }] };",
+    from: "const taken: SignerStep = { state: { ...state, held: left }, effects: [{ kind: 'take', slot: held.slot }] };",
     to: "const taken: SignerStep = { state, effects: [{ kind: 'take', slot: held.slot }] };",
     test: hostile,
   },
@@ -25,9 +27,18 @@ export const guards = [
     row: 'T1',
     what: 'a burned attempt is never signed again',
     file: signer,
-    from: 'if (burned !== undefined) return repeat(context, state, attempt, burned);',
-    to: '',
+    from: 'if (burned !== undefined) {',
+    to: 'if (burned !== undefined && attempt === undefined) {',
     test: hostile,
+  },
+  {
+    row: 'T37',
+    what: 'a second message is signed only behind first signatures that verify',
+    file: signer,
+    from: "if (!about.isFounded) return 'bad-package';",
+    to: '',
+    test: 'test/scenario/stages.test.ts',
+    name: 'T37',
   },
   {
     row: 'T4',
@@ -42,7 +53,7 @@ export const guards = [
     row: 'T5',
     what: 'every co-signer committed for this very subject',
     file: signer,
-    from: "if (!commitments.every(({ payload }) => isCommitmentFor(payload, context.subject))) return 'bad-package';",
+    from: "if (!commitments.every(({ payload }) => isCommitmentFor(payload, about.subject))) return 'bad-package';",
     to: '',
     test: hostile,
     name: 'T5',
@@ -90,7 +101,7 @@ export const guards = [
     from: "out: losses > maxLosses ? 'losses' : member.out",
     to: 'out: member.out',
     test: rounds,
-    name: 'R + 1 lost answers',
+    name: 'lost answers, without evidence',
   },
   {
     row: 'T13',
@@ -173,7 +184,9 @@ export const guards = [
     name: 'ends with one certificate',
   },
   ...protocolGuards,
+  ...formatGuards,
   ...participantGuards,
   ...coordinatorGuards,
+  ...openpgpGuards,
   ...importGuards,
 ];

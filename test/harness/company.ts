@@ -21,10 +21,10 @@ export class TestCompany extends Company implements AsyncDisposable {
     });
   }
 
-  /** A live group whose members all serve, with the policies given. */
-  async open(policies: Readonly<Record<string, string>> = {}): Promise<void> {
+  /** A live group whose members all serve, with the policies given; the coordinator is found at `url`, if it is given. */
+  async open(policies: Readonly<Record<string, string>> = {}, listen?: string, url?: string): Promise<void> {
     await this.introduce();
-    await this.startCoordinator();
+    await this.startCoordinator(listen, url);
     await this.makeKey();
     await Promise.all(this.plan.members.map(async ({ name }) => await this.serve(name, policies[name])));
   }

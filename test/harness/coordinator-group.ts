@@ -79,7 +79,11 @@ export function underKey(group: LiveGroup, payloadType: string, payload: Uint8Ar
 }
 
 /** A signature by the first members of every sharing, without any network. */
-function quorumSignature({ epoch, shares, sodium }: LiveGroup, channel: string, message: Uint8Array): Uint8Array {
+export function quorumSignature(
+  { epoch, shares, sodium }: LiveGroup,
+  channel: string,
+  message: Uint8Array,
+): Uint8Array {
   const { point, sharings, publicShares } = epoch.channel(channel);
   const signers = sharings.flatMap((sharing) => sharing.members.slice(0, sharing.threshold)).sort((a, b) => a - b);
   const share = (identifier: Identifier) => shares.get(channel)!.get(identifier)!;

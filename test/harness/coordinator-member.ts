@@ -200,6 +200,8 @@ export class TestMember {
       if (signing !== undefined)
         this.#feed(signing, {
           kind: 'package',
+          stage: frame.stage,
+          earlier: frame.earlier,
           commitments: frame.commitments,
           obstacle: undefined,
           keptOut: undefined,
@@ -217,7 +219,7 @@ export class TestMember {
     for (const { sha256 } of request.payload.documents)
       documents.push(await this.client.document(request.digest, sha256));
     const { epoch, sodium } = this.#group;
-    const messages = prepareRequest({ epoch, request, documents, earlier: [] }).map(({ message }) => message);
+    const prepared = prepareRequest({ epoch, request, documents });
     const channel = epoch.channel(request.payload.channel);
     const context: SignerContext = {
       group: sodium,
@@ -229,9 +231,9 @@ export class TestMember {
         channelKey: channel.key,
         requestDigest: request.digest,
         stage: 1,
-        messages: messages.map(sha256Hex),
+        messages: prepared.messages.map(sha256Hex),
       },
-      messages,
+      prepared,
       run: this.#run,
     };
     const signing: Signing = {
@@ -270,7 +272,7 @@ export class TestMember {
           hiding: bytesToHex(hiding),
           binding: bytesToHex(binding),
         }));
-        return { kind: 'nonces-made', slot: effect.slot, commitments };
+        return { kind: 'nonces-made', stage: effect.stage, slot: effect.slot, commitments };
       }
       case 'take':
         signing.taken.set(effect.slot, signing.nonces.get(effect.slot)!);
@@ -281,7 +283,7 @@ export class TestMember {
         const scalars = effect.sessions.map((session, index) =>
           signShare(sodium, session, this.member.identifier, pairs[index]!, share),
         );
-        return { kind: 'signed', attempt: effect.attempt, shares: scalars };
+        return { kind: 'signed', stage: effect.stage, attempt: effect.attempt, shares: scalars };
       }
       case 'send-decision':
         this.send({ type: 'decision', decision: this.seal(decisionMessage, effect.decision) });

@@ -111,6 +111,7 @@ export class CoordinatorWorld implements AsyncDisposable {
 export interface CoordinatorProcess {
   readonly process: ChildProcess;
   readonly url: string;
+  readonly port: number;
   /** Resolves with the signal or exit code. */
   readonly exited: Promise<NodeJS.Signals | number>;
   readonly stderr: string[];
@@ -136,15 +137,20 @@ async function compileCoordinator(): Promise<string> {
   return outfile;
 }
 
-/** Starts a coordinator as a process of its own, on a fixed port if given, and waits until it listens. No file of it grows past `maxFileKiB`, as on a full disk. */
+/**
+ * Starts a coordinator as a process of its own, on a fixed port if given, and waits until it listens. No file of it grows past
+ * `maxFileKiB`, as on a full disk. `url` is what its clients call it, if not by its port.
+ */
 export async function startProcess(
   home: string,
   port = 0,
   limits: Partial<Limits> = {},
   maxFileKiB?: number,
+  url?: string,
 ): Promise<CoordinatorProcess> {
   bundle ??= compileCoordinator();
-  const program = [process.execPath, await bundle, home, String(port), JSON.stringify(limits)];
+  const address = url === undefined ? [] : [url];
+  const program = [process.execPath, await bundle, home, String(port), JSON.stringify(limits), ...address];
   const bounded = maxFileKiB === undefined ? 'exec "$@"' : `ulimit -f ${maxFileKiB * 2}; exec "$@"`;
   const child = spawn('sh', ['-c', bounded, 'sh', ...program], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -157,5 +163,6 @@ export async function startProcess(
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const first = await lines.next();
   if (first.done === true) throw new Error(`the coordinator did not start: ${stderr.join('\n')}`);
-  return { process: child, url: first.value, exited, stderr };
+  const second = await lines.next();
+  return { process: child, url: first.value, port: Number(second.value), exited, stderr };
 }

@@ -43,6 +43,8 @@ export interface CharterPlan {
   readonly tiers: readonly string[];
   readonly production: string;
   readonly development?: string;
+  /** `{ userId: …, created: … }` */
+  readonly openpgp?: string;
 }
 
 /** A charter as somebody would write it, with one person for each tier entry, named `admin-1`, `build-2`, … after tier and place. */
@@ -57,6 +59,7 @@ export function writeCharter(plan: CharterPlan): {
   );
   const development =
     plan.development === undefined ? '' : `  development: { quorum: ${plan.development}, expiry: 1h, validity: 90d }\n`;
-  const text = `version: 1\ngroup: acme\nmembers:\n${members.join('\n')}\nchannels:\n  production: { quorum: ${plan.production}, expiry: 72h }\n${development}`;
+  const openpgp = plan.openpgp === undefined ? '' : `openpgp: ${plan.openpgp}\n`;
+  const text = `version: 1\ngroup: acme\nmembers:\n${members.join('\n')}\nchannels:\n  production: { quorum: ${plan.production}, expiry: 72h }\n${development}${openpgp}`;
   return { people, text, charter: decodeCharter(new TextEncoder().encode(text), 'charter.yaml') };
 }

@@ -9,6 +9,7 @@ import {
   shareMessage,
   type AttemptSubject,
   type SharePayload,
+  type Stage,
 } from '../../protocol/attempt.ts';
 import { bytesToHex, sha256Hex } from '../../protocol/bytes.ts';
 import { decisionMessage, openDecision } from '../../protocol/decision.ts';
@@ -21,8 +22,7 @@ import {
   badCommitmentEvidence,
   type Verdict,
 } from '../../protocol/evidence.ts';
-import { formatNames, prepareRequest } from '../../protocol/formats/index.ts';
-import type { Prepared } from '../../protocol/formats/format.ts';
+import { prepareRequest, type PreparedRequest } from '../../protocol/formats/index.ts';
 import type { SealingGroup, Secret } from '../../protocol/frost/group.ts';
 import type { Identifier } from '../../protocol/frost/sharing.ts';
 import { commit, signShare, type Nonces } from '../../protocol/frost/sign.ts';
@@ -86,7 +86,7 @@ export function releaseRequest(group: LiveGroup, channel: string, change: Partia
     certificate: group.epoch.certificateHash,
     kind: 'release',
     channel,
-    formats: formatNames('release'),
+    formats: ['native'],
     artifacts: [
       {
         name: 'tool-1.0.0.tgz',
@@ -109,7 +109,14 @@ export function releaseRequest(group: LiveGroup, channel: string, change: Partia
 type ToCoordinator =
   | { readonly kind: 'decision' | 'commitment' | 'share' | 'answer'; readonly envelope: Envelope }
   | { readonly kind: 'connected' | 'disconnected' };
-type ToMember = { readonly kind: 'package'; readonly commitments: readonly Envelope[] } | { readonly kind: 'closed' };
+type ToMember =
+  | {
+      readonly kind: 'package';
+      readonly stage: Stage;
+      readonly earlier: readonly string[];
+      readonly commitments: readonly Envelope[];
+    }
+  | { readonly kind: 'closed' };
 
 export interface SimulatedSigner {
   readonly person: Person;
@@ -144,7 +151,8 @@ export interface RoundFaults {
 export class RoundNetwork {
   readonly group: LiveGroup;
   readonly request: Request;
-  readonly prepared: readonly Prepared[];
+  readonly documents: readonly Uint8Array[];
+  readonly prepared: PreparedRequest;
   readonly context: RoundContext;
   readonly signers: SimulatedSigner[];
   readonly random: Random;
@@ -159,31 +167,34 @@ export class RoundNetwork {
   readonly shares: { readonly from: Identifier; readonly payload: SharePayload }[] = [];
   losses = 0;
 
-  constructor(group: LiveGroup, request: Request, random: Random, faults: RoundFaults = {}, keptOut?: Identifier) {
+  constructor(
+    group: LiveGroup,
+    request: Request,
+    random: Random,
+    faults: RoundFaults = {},
+    keptOut?: Identifier,
+    documents: readonly Uint8Array[] = [],
+  ) {
+    this.documents = documents;
     this.group = group;
     this.request = request;
     this.random = random;
     this.faults = faults;
-    this.prepared = prepareRequest({ epoch: group.epoch, request, documents: [], earlier: [] });
+    this.prepared = prepareRequest({ epoch: group.epoch, request, documents });
     const channel = group.epoch.channel(request.payload.channel);
     const subject: AttemptSubject = {
       certificate: group.epoch.certificateHash,
       channelKey: channel.key,
       requestDigest: request.digest,
       stage: 1,
-      messages: this.prepared.map(({ message }) => sha256Hex(message)),
+      messages: this.prepared.messages.map((message) => sha256Hex(message)),
     };
-    const messages = this.prepared.map(({ message }) => message);
-    this.context = { group: group.sodium, channel, subject, messages, keptOut };
+    this.context = { group: group.sodium, channel, subject, prepared: this.prepared, keptOut };
     this.round = startRound(this.context);
-    this.signers = [...this.round.members.keys()].map((identifier) => this.makeSigner(identifier, messages, subject));
+    this.signers = [...this.round.members.keys()].map((identifier) => this.makeSigner(identifier, subject));
   }
 
-  private makeSigner(
-    identifier: Identifier,
-    messages: readonly Uint8Array[],
-    subject: AttemptSubject,
-  ): SimulatedSigner {
+  private makeSigner(identifier: Identifier, subject: AttemptSubject): SimulatedSigner {
     const self = this.group.epoch.charter.members[identifier - 1]!;
     const context: SignerContext = {
       group: this.group.sodium,
@@ -191,7 +202,7 @@ export class RoundNetwork {
       self,
       channel: this.request.payload.channel,
       subject,
-      messages,
+      prepared: this.prepared,
       run: bytesToHex(randomBytes(16)),
     };
     return {
@@ -294,6 +305,8 @@ export class RoundNetwork {
     else
       this.feed(signer, {
         kind: 'package',
+        stage: message.stage,
+        earlier: message.earlier,
         commitments: message.commitments,
         obstacle: undefined,
         keptOut: this.context.keptOut,
@@ -340,6 +353,8 @@ export class RoundNetwork {
       case 'send-package':
         this.signer(effect.to).inbox.push({
           kind: 'package',
+          stage: effect.attempt.stage,
+          earlier: effect.attempt.earlier.map(bytesToHex),
           commitments: effect.attempt.commitments.map(({ envelope }) => envelope),
         });
         return;
@@ -350,13 +365,14 @@ export class RoundNetwork {
         const { fault } = effect;
         const evidence =
           fault.kind === 'wrong-share'
-            ? wrongShareEvidence(
-                this.group.epoch,
-                this.request.envelope,
-                [],
-                fault.commitments.map(({ envelope }) => envelope),
-                fault.share.envelope,
-              )
+            ? wrongShareEvidence({
+                epoch: this.group.epoch,
+                request: this.request.envelope,
+                documents: this.documents,
+                earlier: fault.earlier,
+                commitments: fault.commitments.map(({ envelope }) => envelope),
+                share: fault.share.envelope,
+              })
             : badCommitmentEvidence(this.group.epoch.charter, fault.commitment.envelope);
         this.verdicts.push(judgeEvidence(publicGroup, encodeEvidence(evidence).bytes));
         return;
@@ -399,7 +415,7 @@ export class RoundNetwork {
           hiding: bytesToHex(hiding),
           binding: bytesToHex(binding),
         }));
-        return { kind: 'nonces-made', slot: effect.slot, commitments };
+        return { kind: 'nonces-made', stage: effect.stage, slot: effect.slot, commitments };
       }
       case 'take': {
         const pairs = signer.nonces.get(effect.slot);
@@ -417,7 +433,7 @@ export class RoundNetwork {
         const scalars = effect.sessions.map((session, index) =>
           signShare(sodium, session, signer.identifier, pairs[index]!, share),
         );
-        return { kind: 'signed', attempt: effect.attempt, shares: scalars };
+        return { kind: 'signed', stage: effect.stage, attempt: effect.attempt, shares: scalars };
       }
       case 'store-share':
         signer.disk.attempts.set(effect.share.attempt, { shares: effect.share });

@@ -9,13 +9,15 @@ import { preAuthEncoding } from '../../verifier/dsse.ts';
 import { decodeCertificate, openEpoch } from '../../protocol/certificate.ts';
 import { decodeCharter } from '../../protocol/charter.ts';
 import { openImport } from '../../protocol/import.ts';
+import { formatTimestamp } from '../../protocol/time.ts';
 import { frostmark, type Finished } from '../cli/frostmark.ts';
 import { CeremonyNetwork, publicGroup, sharedSodium } from '../harness/ceremony-network.ts';
 import { approves, TestCompany } from '../harness/company.ts';
 import { importedFor, rfc8032Keys } from '../harness/import.ts';
+import { OpenpgpTestGroup } from '../harness/openpgp-group.ts';
 import { writeCharter } from '../harness/people.ts';
 import { seededRandom } from '../harness/random.ts';
-import { liveGroupOf, releaseRequest, RoundNetwork } from '../harness/round-network.ts';
+import { liveGroupOf, releaseRequest, RoundNetwork, type LiveGroup } from '../harness/round-network.ts';
 import { hasTool, run, scratchFolder } from './tools.ts';
 
 const folder = scratchFolder();
@@ -73,21 +75,26 @@ async function expectRefused(
   expect(() => readFileSync(out)).toThrow('ENOENT');
 }
 
-/** A ceremony in memory with this import file, and one release under the key, in DSSE's own words. */
-async function releaseUnder(
-  importFile: string,
-): Promise<{ readonly message: Uint8Array; readonly signature: Uint8Array }> {
+/** The group that a ceremony in memory makes of this import file. */
+async function groupOf(importFile: string): Promise<LiveGroup> {
   const { people } = plan;
   const imported = await importedFor(charter, people, readFileSync(importFile));
   const network = new CeremonyNetwork(charter, people, await sharedSodium(), seededRandom(5), { imported });
   network.run();
   expect(network.activated()).toHaveLength(people.length);
-  const live = liveGroupOf(network, people);
+  return liveGroupOf(network, people);
+}
+
+/** One release under the imported key, in DSSE's own words. */
+async function releaseUnder(
+  importFile: string,
+): Promise<{ readonly message: Uint8Array; readonly signature: Uint8Array }> {
+  const live = await groupOf(importFile);
   const round = new RoundNetwork(live, releaseRequest(live, 'production'), seededRandom(6));
   for (const signer of round.signers) round.connect(signer);
   for (const { identifier } of round.signers) round.decide(identifier, 'approve');
   round.settle();
-  return { message: round.prepared[0]!.message, signature: round.signatures![0]! };
+  return { message: round.prepared.messages[0]!, signature: round.signatures![0]! };
 }
 
 describe.skipIf(!hasTool('openssl'))('a key of openssl', { timeout: 60_000 }, () => {
@@ -214,7 +221,7 @@ describe.skipIf(!hasTool('ssh-keygen'))('a key of ssh-keygen', { timeout: 60_000
   });
 });
 
-describe.skipIf(!hasTool('gpg'))('a key of gpg', { timeout: 60_000 }, () => {
+describe.skipIf(!hasTool('gpg') || !hasTool('gpgv'))('a key of gpg', { timeout: 60_000 }, () => {
   const gpg = (args: readonly string[], secret = ''): string => {
     const options = ['--batch', '--quiet', '--homedir', folder, '--pinentry-mode', 'loopback', '--passphrase', secret];
     const { status, stdout, output } = run('gpg', [...options, ...args], { cwd: folder });
@@ -268,6 +275,27 @@ describe.skipIf(!hasTool('gpg'))('a key of gpg', { timeout: 60_000 }, () => {
     const x = Buffer.from(pointOf(plainPrint), 'hex').toString('base64url');
     const original = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
     expect(verify(null, message, original, signature)).toBe(true);
+  });
+
+  it('keeps its certificate: the gpg that knows only the original accepts what the quorum signs', async () => {
+    const { out } = await importOf('plain.asc');
+    const group = new OpenpgpTestGroup(await groupOf(out), Date.parse(created) / 1000);
+    const createdAt = formatTimestamp(Math.floor(Date.now() / 1000));
+    const date = new Date(createdAt).toUTCString().replace('GMT', 'UTC');
+    writeFileSync(at('Release'), `Origin: Acme\nDate: ${date}\nSHA256:\n ${'ab'.repeat(32)} 12 main/Packages\n`);
+    const signature = group.release('production', 'openpgp', 'apt-release', readFileSync(at('Release')), { createdAt });
+    writeFileSync(at('Release.gpg'), signature);
+    gpg(['--output', at('original.pgp'), '--export', plainPrint]);
+    const judged = run('gpgv', ['--status-fd', '1', '--keyring', at('original.pgp'), 'Release.gpg', 'Release'], {
+      cwd: folder,
+    });
+    expect(judged.stdout).toContain(`VALIDSIG ${plainPrint}`);
+    expect(judged.status).toBe(0);
+    // And the certificate that the group issues is of the same key and name.
+    writeFileSync(at('issued.pgp'), group.certificate({ createdAt }));
+    const shown = run('gpg', ['--homedir', folder, '--with-colons', '--show-keys', 'issued.pgp'], { cwd: folder });
+    expect(shown.stdout).toContain(`fpr:::::::::${plainPrint}:`);
+    expect(shown.stdout).toContain(userId);
   });
 
   it('is split under a passphrase, and not under a wrong one', async () => {

@@ -333,7 +333,7 @@ describe('join', () => {
 });
 
 describe('a home', () => {
-  it('that is not what was written does not serve, and says why (T2, T3, T19)', async () => {
+  it('that is not what was written does not serve, and says why (T2, T3, T18, T19)', async () => {
     await using group = await TestGroup.create(flat);
     const [one, two, three] = group.members as [TestMember, TestMember, TestMember];
     await expect(group.serve(one)).rejects.toMatchObject({ code: 'not-joined' });
@@ -395,6 +395,17 @@ describe('a home', () => {
           expect.stringMatching(/^(damaged|damaged-share|wrong-passphrase|bad-.*)$/) as string,
         ]);
       }
+    // Well-formed, and not what was agreed to (T18).
+    const charter = await readFile(path('charter.yaml'), 'utf8');
+    const others = {
+      'charter.yaml': charter.replace('72h', '71h'),
+      'requesters.json': '{"version":1,"requesters":[]}',
+    };
+    for (const [name, other] of Object.entries(others)) {
+      expect(await readFile(path(name), 'utf8')).not.toBe(other);
+      await writeFile(path(name), other, { mode: 0o600 });
+      expect([name, await refusal()]).toEqual([name, 'damaged']);
+    }
     for (const name of ['charter.yaml', 'requesters.json', 'certificate.json', share, 'identity.pem']) {
       await rm(path(name));
       expect(await refusal()).toBe('missing');
@@ -440,5 +451,5 @@ describe('a home', () => {
     );
     expect(alarms).toContain('build-1');
     client.close();
-  });
+  }, 120_000);
 });

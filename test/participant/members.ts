@@ -92,6 +92,8 @@ export interface TestParticipant {
   readonly sent: MemberFrame[];
   readonly warnings: string[];
   readonly fatal: unknown[];
+  /** Signed last, by channel. */
+  readonly manifests: Map<string, Uint8Array>;
   vault: Vault;
   rounds: Rounds;
   documents: Documents;
@@ -130,6 +132,7 @@ export async function makeParticipant(
     sent: [],
     warnings: [],
     fatal: [],
+    manifests: new Map(),
     connected: true,
   } as unknown as TestParticipant;
   let journal: Journal | undefined;
@@ -166,6 +169,11 @@ export async function makeParticipant(
       judge: options.judge ?? ask,
       now: options.now ?? (() => now),
       fatal: (error) => participant.fatal.push(error),
+      lastManifest: (channel) => Promise.resolve(participant.manifests.get(channel)),
+      manifestSigned: (channel, manifest) => {
+        participant.manifests.set(channel, manifest);
+        return Promise.resolve();
+      },
       documentSigned: async (request, envelope) => {
         const { kind } = request.payload;
         await documents.adopt({
@@ -212,8 +220,8 @@ export function requestFrame(request: Request, decisions: readonly Envelope[] = 
   return { type: 'request', request: request.envelope, decisions: [...decisions] };
 }
 
-export function packageFrame(request: Request, commitments: readonly Envelope[], stage = 1): RoundFrame {
-  return { type: 'package', requestDigest: request.digest, stage, commitments: [...commitments] };
+export function packageFrame(request: Request, commitments: readonly Envelope[]): RoundFrame {
+  return { type: 'package', requestDigest: request.digest, stage: 1, earlier: [], commitments: [...commitments] };
 }
 
 /** A commitment as its sender would sign it with something changed. */

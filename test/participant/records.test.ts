@@ -2,6 +2,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { SharePayload } from '../../protocol/attempt.ts';
 import { openJournal } from '../../participant/journal.ts';
 import { openCeremonyOf, Records, type MemberRecord } from '../../participant/records.ts';
 import { makeWorld, now, scratch } from './members.ts';
@@ -92,7 +93,7 @@ describe('a journal read again', () => {
     },
     expiresAt: now + 100,
   });
-  const share = {
+  const share: SharePayload = {
     certificate: '00'.repeat(32),
     channelKey: 'A'.repeat(43),
     requestDigest: '11'.repeat(32),

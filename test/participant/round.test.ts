@@ -1,7 +1,14 @@
 /** One member's rounds under a hostile coordinator, with its real vault and its real journal: what it signs, and what it never does. */
 import { encodeEnvelope, preAuthEncoding } from '../../verifier/dsse.ts';
 import { describe, expect, it } from 'vitest';
-import { attemptId, commitmentMessage, openCommitment, openShare, type SharePayload } from '../../protocol/attempt.ts';
+import {
+  attemptId,
+  commitmentMessage,
+  openCommitment,
+  openShare,
+  type SharePayload,
+  type AttemptSubject,
+} from '../../protocol/attempt.ts';
 import { bytesToHex, hexToBytes, sha256Hex } from '../../protocol/bytes.ts';
 import { decisionMessage, type DecisionPayload } from '../../protocol/decision.ts';
 import { sealMessage, type Envelope } from '../../protocol/envelope.ts';
@@ -39,7 +46,7 @@ const plan = { tiers: ['a', 'a', 'a'], production: '{ any: 2 }', development: '{
 let drawn = 0n;
 function commitmentOf(world: World, request: Request, identifier: number, change: object = {}): Envelope {
   const { epoch, people } = world.live;
-  const prepared = prepareRequest({ epoch, request, documents: [], earlier: [] });
+  const prepared = prepareRequest({ epoch, request, documents: [] });
   const point = (): string => bytesToHex(publicGroup.multiplyBase((drawn += 12345678901n)).bytes);
   return sealMessage(
     commitmentMessage,
@@ -49,8 +56,8 @@ function commitmentOf(world: World, request: Request, identifier: number, change
       requestDigest: request.digest,
       stage: 1,
       slot: `${'ab'.repeat(16)}-${drawn % 1000000n}`,
-      messages: prepared.map(({ message }) => sha256Hex(message)),
-      commitments: prepared.map(() => ({ hiding: point(), binding: point() })),
+      messages: prepared.messages.map((message) => sha256Hex(message)),
+      commitments: prepared.messages.map(() => ({ hiding: point(), binding: point() })),
       ...change,
     },
     people[identifier - 1]!,
@@ -126,8 +133,10 @@ class Recorder {
   equations(shares: readonly SharePayload[]): Equation[] {
     const { epoch } = this.world.live;
     const channel = epoch.channel(this.request.payload.channel);
-    const [prepared] = prepareRequest({ epoch, request: this.request, documents: [], earlier: [] });
-    const subject = {
+    const {
+      formats: [prepared],
+    } = prepareRequest({ epoch, request: this.request, documents: [] });
+    const subject: AttemptSubject = {
       certificate: epoch.certificateHash,
       channelKey: channel.key,
       requestDigest: this.request.digest,
@@ -713,13 +722,12 @@ describe('the coordinator’s word (T34)', () => {
       epoch: world.live.epoch,
       request: release(world, { release: '9.0.0' }),
       documents: [],
-      earlier: [],
-    })[0]!;
+    }).formats[0]!;
     for (const wrong of [[], ['00'.repeat(64)], [bytesToHex(quorumSign(world.live, 'production', other.message))]]) {
       await closed(wrong);
       expect(participant.rounds.show(request.digest)).toMatchObject({ outcome: 'pending', state: 'approved' });
     }
-    const own = prepareRequest({ epoch: world.live.epoch, request, documents: [], earlier: [] })[0]!;
+    const own = prepareRequest({ epoch: world.live.epoch, request, documents: [] }).formats[0]!;
     await closed([bytesToHex(quorumSign(world.live, 'production', own.message))]);
     expect(participant.rounds.show(request.digest)).toMatchObject({ outcome: 'signed', state: 'over' });
     // It stays over: no more nonces, no more shares.

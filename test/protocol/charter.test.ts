@@ -226,6 +226,36 @@ describe('a charter is refused, with file and line,', () => {
       'userId',
     ],
     [
+      'with a control character in the openpgp user id',
+      { 2: 'group: acme\nopenpgp: { userId: "Acme\\u0007", created: 2026-11-22T08:00:00Z }' },
+      3,
+      'userId',
+    ],
+    [
+      'with an openpgp user id of two lines',
+      { 2: 'group: acme\nopenpgp: { userId: "Acme\\nEve", created: 2026-11-22T08:00:00Z }' },
+      3,
+      'userId',
+    ],
+    [
+      'with an openpgp user id that runs backwards',
+      { 2: 'group: acme\nopenpgp: { userId: "Acme\\u202eemcA", created: 2026-11-22T08:00:00Z }' },
+      3,
+      'userId',
+    ],
+    [
+      'with an openpgp time past what four bytes hold',
+      { 2: 'group: acme\nopenpgp: { userId: Acme, created: 2106-02-07T06:28:16Z }' },
+      3,
+      'created',
+    ],
+    [
+      'with an openpgp time before 1970',
+      { 2: 'group: acme\nopenpgp: { userId: Acme, created: 1969-12-31T23:59:59Z }' },
+      3,
+      'created',
+    ],
+    [
       'with an openpgp time that is none',
       { 2: 'group: acme\nopenpgp: { userId: Acme, created: 2026-02-30T08:00:00Z }' },
       3,

@@ -27,7 +27,7 @@ import {
   encodeEvidence,
   judgeEvidence,
   maxEvidenceBytes,
-  wrongShareEvidence,
+  wrongShareEvidence as evidenceOf,
   type Evidence,
   type Verdict,
 } from '../../protocol/evidence.ts';
@@ -99,7 +99,9 @@ function askForGenesis(): { readonly request: Request; readonly documents: reado
 let counter = 0;
 function session(signers: readonly number[], request = ask(), documents: readonly Uint8Array[] = []): Session {
   const channel = epoch.channel('production');
-  const [prepared] = prepareRequest({ epoch, request, documents, earlier: [] });
+  const {
+    formats: [prepared],
+  } = prepareRequest({ epoch, request, documents });
   const subject: AttemptSubject = {
     certificate: epoch.certificateHash,
     channelKey: channel.key,
@@ -140,6 +142,16 @@ function share(signer: number, subject: AttemptSubject, attempt: string, shares:
 const judge = (evidence: Evidence): Verdict => judgeEvidence(publicGroup, encodeEvidence(evidence).bytes);
 const judgeShare = (of: Session, wrong: Envelope): Verdict =>
   judge(wrongShareEvidence(epoch, of.request.envelope, of.documents, of.commitments, wrong));
+
+function wrongShareEvidence(
+  epoch: Epoch,
+  request: Envelope,
+  documents: readonly Uint8Array[],
+  commitments: readonly Envelope[],
+  share: Envelope,
+): Evidence {
+  return evidenceOf({ epoch, request, documents, earlier: [], commitments, share });
+}
 
 /** What this member said in the ceremony. */
 function said(kind: CeremonyKind, name: string): Envelope {

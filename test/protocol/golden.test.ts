@@ -144,8 +144,9 @@ describe('the golden group', () => {
       'statement',
       statementPayloadType,
       () =>
-        prepareRequest({ epoch, request: openRequest(envelopeIn('request.json')), documents: [], earlier: [] })[0]!
-          .state.payload,
+        prepareRequest({ epoch, request: openRequest(envelopeIn('request.json')), documents: [] }).formats[0]!.state[
+          'payload'
+        ] as Uint8Array,
     ],
   ])('signed exactly the bytes that follow from the rest: %s', (name, payloadType, payloadOf) => {
     const payload = openEnvelope(envelopeIn(`${name}.json`), payloadType, epoch.channel('production').point.bytes);

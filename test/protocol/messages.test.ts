@@ -33,7 +33,8 @@ const fromMember: MemberFrame[] = [
 const fromCoordinator: CoordinatorFrame[] = [
   { type: 'request', request: envelope, decisions: [envelope, envelope] },
   { type: 'decision', decision: envelope },
-  { type: 'package', requestDigest: hash('a'), stage: 1, commitments: [envelope] },
+  { type: 'package', requestDigest: hash('a'), stage: 1, earlier: [], commitments: [envelope] },
+  { type: 'package', requestDigest: hash('a'), stage: 2, earlier: ['ab'.repeat(64)], commitments: [envelope] },
   ...outcomes.map((outcome): CoordinatorFrame => ({
     type: 'closed',
     requestDigest: hash('a'),

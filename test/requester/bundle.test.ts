@@ -45,13 +45,16 @@ function signed(channel: string) {
     note: undefined,
   };
   const { request } = askForRelease(world.group, wish, world.dave, nowUnixSeconds);
-  const [prepared] = prepareRequest({ epoch: world.group.epoch, request, documents: [], earlier: [] });
+  const {
+    formats: [prepared],
+  } = prepareRequest({ epoch: world.group.epoch, request, documents: [] });
   return { request, signatures: [hex(quorumSign(world.live, channel, prepared!.message))] };
 }
 
 const bundleOf = (channel: string): Uint8Array => {
   const { request, signatures } = signed(channel);
-  return assembleBundle(world.group, request, signatures, nowUnixSeconds);
+  const files = openResult(world.group, request, [], signatures);
+  return assembleBundle(world.group, channel, files, nowUnixSeconds)!;
 };
 
 describe('the bundle', () => {
@@ -153,7 +156,9 @@ describe('the signature that a coordinator publishes', () => {
 
   it('is refused when it was made with the key of another channel (T21)', () => {
     const { request } = signed('production');
-    const [prepared] = prepareRequest({ epoch: world.group.epoch, request, documents: [], earlier: [] });
+    const {
+      formats: [prepared],
+    } = prepareRequest({ epoch: world.group.epoch, request, documents: [] });
     const signature = quorumSign(world.live, 'development', prepared!.message);
     expect(() => openResult(world.group, request, [], [hex(signature)])).toThrow(
       expect.objectContaining({ code: 'bad-result' }),

@@ -71,11 +71,12 @@ function wait({ request }: Submission, options: Partial<WaitOptions> = {}): Prom
 }
 
 function signedBody(submission: Submission): RoundBody {
-  const [prepared] = prepareRequest({
+  const {
+    formats: [prepared],
+  } = prepareRequest({
     epoch: world.group.epoch,
     request: submission.request,
     documents: [],
-    earlier: [],
   });
   return roundBody(submission.request, {
     outcome: 'signed',

@@ -295,7 +295,7 @@ describe('a ceremony with crashes', () => {
       expectOnePolynomialSet(run);
     }
     expect(crashes).toBeGreaterThan(20);
-  });
+  }, 120_000);
 
   it('gives two crashed members one key, or none, but never two (T35)', async () => {
     for (let seed = 0; seed < 12; seed += 1) {

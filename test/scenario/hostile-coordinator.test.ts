@@ -68,7 +68,7 @@ function send(
   to: number,
   commitments: readonly Envelope[],
 ): { kind: string; code: DeclineCode | null | undefined } {
-  network.hear(network.signer(to), { kind: 'package', commitments });
+  network.hear(network.signer(to), { kind: 'package', stage: 1, earlier: [], commitments });
   return lastAnswer(network.signer(to));
 }
 
@@ -210,7 +210,7 @@ describe('a signer under a hostile coordinator', () => {
       const network = signers();
       const commitments = [commitmentOf(network.signer(1)), commitmentOf(network.signer(2))];
       const kept = keptOut === undefined ? undefined : toIdentifier(keptOut);
-      network.feed(network.signer(1), { kind: 'package', commitments, obstacle, keptOut: kept });
+      network.feed(network.signer(1), { kind: 'package', stage: 1, earlier: [], commitments, obstacle, keptOut: kept });
       expect(lastAnswer(network.signer(1))).toEqual({ kind: 'declined', code });
       expect(network.shares).toEqual([]);
     }
@@ -243,7 +243,8 @@ describe('a signer under a hostile coordinator', () => {
             ? random.pick(packages)
             : [random.pick(known[a!]!), random.pick(known[b!]!)];
         packages.push(replayed);
-        for (const signer of network.signers) network.hear(signer, { kind: 'package', commitments: replayed });
+        for (const signer of network.signers)
+          network.hear(signer, { kind: 'package', stage: 1, earlier: [], commitments: replayed });
       }
       expect(network.shares.length).toBeGreaterThan(10);
       equations.push(...equationsOf(network, packages));
@@ -282,7 +283,7 @@ function equationsOf(network: RoundNetwork, packages: readonly Envelope[][]): Eq
     const commitments = envelopes.map((envelope) => openCommitment(envelope, flat.epoch.charter));
     const id = attemptId(network.context.subject, commitments);
     if (byAttempt.has(id)) continue;
-    const input = sessionInput(network.context.channel, network.context.messages[0]!, commitments, 0);
+    const input = sessionInput(network.context.channel, network.context.prepared.messages[0]!, commitments, 0);
     byAttempt.set(id, { session: prepareAttempt(network.context.group, input), commitments });
   }
   const distinct = new Map(

@@ -90,7 +90,7 @@ describe('a ceremony with an import', () => {
     round.settle();
     expect(round.round.outcome).toBe('signed');
     const original = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: groupKey }, format: 'jwk' });
-    expect(verify(null, round.prepared[0]!.message, original, round.signatures![0]!)).toBe(true);
+    expect(verify(null, round.prepared.messages[0]!, original, round.signatures![0]!)).toBe(true);
   });
 
   it('deals nothing for production, and lets development be made by its holders as ever', async () => {

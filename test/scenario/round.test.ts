@@ -50,7 +50,7 @@ function expectSigned(network: RoundNetwork): void {
     type: 'spki',
   });
   expect(network.round.outcome).toBe('signed');
-  network.prepared.forEach(({ message }, index) =>
+  network.prepared.messages.forEach((message, index) =>
     expect(verify(null, message, spki, network.signatures![index]!)).toBe(true),
   );
 }

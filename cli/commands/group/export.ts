@@ -1,38 +1,104 @@
 /** `frostmark group export` */
 import { createPublicKey } from 'node:crypto';
-import { encodeBase64, encodeBase64Url } from '../../../verifier/base64.ts';
+import { encodeBase64Url } from '../../../verifier/base64.ts';
 import { formatGroupKey } from '../../../verifier/group-key.ts';
 import type { PinnedKey } from '../../../verifier/key-file.ts';
-import { readGroup } from '../../asking.ts';
-import { defineCommand, list, text } from '../../command.ts';
+import { askingOptions, connectAsAsker, readGroup } from '../../asking.ts';
+import { defineCommand, list, text, type Call } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 
-const formats = { native: nativeLine, pem: pemText, ssh: sshLine } as const;
-type Format = keyof typeof formats;
+const formats = ['native', 'pem', 'ssh-key', 'openpgp', 'ssh', 'minisign'] as const;
+type Format = (typeof formats)[number];
+
+const options = {
+  format: list('F', 'native, pem, ssh-key, openpgp, ssh or minisign (default: native)'),
+  channel: text('CHANNEL', "openpgp: with this channel's subkey; minisign: this channel's key"),
+  out: text('FILE', 'write it there; openpgp is binary unless FILE ends in .asc'),
+  ...askingOptions,
+} as const;
+
+type ExportCall = Call<typeof options>;
 
 export const command = defineCommand({
   home: 'asker',
   arguments: [],
-  options: {
-    group: text('GROUP.pub', 'the group: the file, or the line in it'),
-    format: list('F', 'native (GROUP.pub), pem (openssl) or ssh (default: native)'),
-  },
-  about: `Prints the group public key in the form that a tool wants: our own line, a PEM
-public key, or an OpenSSH public key. Needs no coordinator.`,
-  example: 'frostmark group export --group GROUP.pub --format pem',
-  next: 'frostmark verify FILE --key takes the native and the PEM form.',
-  run: async ({ settings, output }) => {
+  options,
+  about: `Prints what an installer pins, in the form that its tool wants. Without a
+coordinator: native (GROUP.pub), pem (a public key for openssl), ssh-key (one
+line, for git's user.signingkey). Through the coordinator, and verified here:
+openpgp (a certificate for gpg, gpgv, sqv, apt and rpm), ssh (an allowed_signers
+file for ssh-keygen and git), minisign (a minisign.pub).
+Production installers get the OpenPGP certificate without --channel: no tool
+accepts a development signature under it.`,
+  example: 'frostmark group export --group GROUP.pub --format openpgp --out release.pgp',
+  next: 'gpgv --keyring ./release.pgp SHA256SUMS.asc SHA256SUMS',
+  run: async (call) => {
+    const { output, settings } = call;
     const [format = 'native', ...more] = settings.format ?? [];
     if (!isFormat(format) || more.length > 0)
-      throw new CommandError('usage', `--format is one of ${Object.keys(formats).join(', ')}`);
-    const pinned = await readGroup(settings.group);
-    const key = formats[format](pinned);
-    output.result(key.trimEnd(), { format, key });
+      throw new CommandError('usage', `--format is one of ${formats.join(', ')}`);
+    const { text: key, bytes } = await exportAs(call, format);
+    if (settings.out === undefined) {
+      output.result(key.trimEnd(), { format, key });
+      return;
+    }
+    const { writeFileAtomic } = await import('../../../home/files.ts');
+    await writeFileAtomic(settings.out, settings.out.endsWith('.asc') ? new TextEncoder().encode(key) : bytes, {
+      mode: 0o644,
+    });
+    output.result(settings.out, { format, file: settings.out });
   },
 });
 
 function isFormat(text: string): text is Format {
-  return Object.hasOwn(formats, text);
+  return formats.some((format) => format === text);
+}
+
+interface Exported {
+  readonly text: string;
+  /** The same, or its binary form where there is one. */
+  readonly bytes: Uint8Array;
+}
+
+async function exportAs(call: ExportCall, format: Format): Promise<Exported> {
+  switch (format) {
+    case 'native':
+      return textual(nativeLine(await readGroup(call.settings.group)));
+    case 'pem':
+      return textual(pemText(await readGroup(call.settings.group)));
+    case 'ssh-key': {
+      const { sshPublicKey } = await import('../../../protocol/ssh/allowed-signers.ts');
+      const { name, key } = await readGroup(call.settings.group);
+      return textual(sshPublicKey(key, name ?? 'frostmark'));
+    }
+    case 'openpgp':
+      return await openpgpCertificate(call);
+    case 'ssh': {
+      const { allowedSigners } = await import('../../../protocol/ssh/allowed-signers.ts');
+      using connection = await connectAsAsker(call);
+      return textual(allowedSigners(connection.group.epoch));
+    }
+    case 'minisign': {
+      const { minisignPublicKey } = await import('../../../protocol/formats/minisign.ts');
+      using connection = await connectAsAsker(call);
+      const { epoch } = connection.group;
+      const { channel = 'production' } = call.settings;
+      return textual(minisignPublicKey(epoch.channel(channel).point.bytes, `${epoch.charter.group} ${channel}`));
+    }
+  }
+}
+
+function textual(text: string): Exported {
+  return { text, bytes: new TextEncoder().encode(text) };
+}
+
+async function openpgpCertificate(call: ExportCall): Promise<Exported> {
+  const { openpgpCertificateOf, readIssued } = await import('../../../requester/issued.ts');
+  const { armor } = await import('../../../protocol/openpgp/armor.ts');
+  using connection = await connectAsAsker(call);
+  const { channel } = call.settings;
+  const bytes = openpgpCertificateOf(await readIssued(connection), channel === undefined ? [] : [channel]);
+  return { text: armor('PGP PUBLIC KEY BLOCK', bytes), bytes };
 }
 
 function nativeLine({ name, key }: PinnedKey): string {
@@ -45,16 +111,4 @@ function nativeLine({ name, key }: PinnedKey): string {
 function pemText({ key }: PinnedKey): string {
   const jwk = { kty: 'OKP', crv: 'Ed25519', x: encodeBase64Url(key) };
   return createPublicKey({ key: jwk, format: 'jwk' }).export({ format: 'pem', type: 'spki' }).toString();
-}
-
-/** `ssh-ed25519` and the key blob: two strings, each behind its length in 4 bytes (RFC 8709, Section 4; RFC 4251, Section 5). */
-function sshLine({ name, key }: PinnedKey): string {
-  const blob = Buffer.concat([sshString(Buffer.from('ssh-ed25519')), sshString(key)]);
-  return `ssh-ed25519 ${encodeBase64(blob)} ${name ?? 'frostmark'}\n`;
-}
-
-function sshString(bytes: Uint8Array): Buffer {
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(bytes.length);
-  return Buffer.concat([length, bytes]);
 }

@@ -1,5 +1,6 @@
-/** Writes every module that is loaded into the file that FROSTMARK_TEST_LOADS names. */
-import { register } from 'node:module';
+/** Writes every module that is loaded, required ones and native ones included, into the file that FROSTMARK_TEST_LOADS names. */
+import { appendFileSync } from 'node:fs';
+import { createRequire, register } from 'node:module';
 
 const hooks = `
 import { appendFileSync } from 'node:fs';
@@ -8,3 +9,9 @@ export async function load(url, context, next) {
   return next(url, context);
 }`;
 register(`data:text/javascript,${encodeURIComponent(hooks)}`);
+
+process.once('exit', () => {
+  const required = Object.keys(createRequire(import.meta.url).cache);
+  const { sharedObjects } = process.report.getReport();
+  appendFileSync(process.env.FROSTMARK_TEST_LOADS, [...required, ...sharedObjects, ''].join('\n'));
+});

@@ -1,0 +1,37 @@
+/** `frostmark group revoke` */
+import { askingOptions, connectAsAsker } from '../../asking.ts';
+import { defineCommand, text } from '../../command.ts';
+import { CommandError } from '../../errors.ts';
+import { submitAndWait, waitingOptions } from '../../waiting.ts';
+
+export const command = defineCommand({
+  home: 'asker',
+  arguments: [],
+  options: {
+    channel: text('CHANNEL', 'the channel whose OpenPGP subkey is revoked'),
+    ...askingOptions,
+    ...waitingOptions,
+  },
+  about: `Has a channel's OpenPGP subkey revoked by the production quorum, as compromised:
+everything that it ever signed stops being valid, and no new binding mends that.
+The exported certificate then carries the revocation; installers need the new
+file. OpenSSH has no such statement: stop renewing the channel's certificate,
+or distribute a revocation list (ssh-keygen -k).`,
+  example: 'frostmark group revoke --channel development --group GROUP.pub',
+  next: 'frostmark group export --format openpgp --channel development',
+  run: async (call) => {
+    const { settings, output, world } = call;
+    const { channel } = settings;
+    if (channel === undefined)
+      throw new CommandError('usage', 'no --channel was given', 'For example: --channel development');
+    const { askForCertificate } = await import('../../../requester/request.ts');
+    const { openResult } = await import('../../../requester/bundle.ts');
+    using connection = await connectAsAsker(call);
+    const wish = { kind: 'openpgp-revocation', channel, until: null, note: settings.note } as const;
+    const submission = askForCertificate(connection.group, wish, connection.identity, world.nowUnixSeconds());
+    const { digest, view } = await submitAndWait(call, connection, submission);
+    if (view !== undefined) openResult(connection.group, view.request, [], view.body.signatures);
+    const said = view === undefined ? `asked to revoke ${channel}` : `the OpenPGP subkey of ${channel} is revoked`;
+    output.result(said, { id: digest, channel, signed: view !== undefined });
+  },
+});

@@ -1,0 +1,34 @@
+/** A kind of document that a quorum may sign whole: a strict grammar, a bound, and what an approver reads. */
+import { ProtocolError } from '../errors.ts';
+
+/** One line of what an approver reads. Texts are as they stand in the document: whoever prints them escapes them. */
+export interface DocumentField {
+  readonly name: string;
+  readonly value: string;
+  /** False for what no signer can check, such as the hash of a git tree. */
+  readonly isChecked: boolean;
+}
+
+export interface DocumentView {
+  readonly fields: readonly DocumentField[];
+  /** What follows the fields, such as a tag's message. */
+  readonly text: string | null;
+}
+
+export interface DocumentKind {
+  readonly kind: string;
+  readonly maxBytes: number;
+  /** Reads the document by its whole grammar. Throws `ProtocolError('bad-document')` naming the line at fault. */
+  decode(bytes: Uint8Array): DocumentView;
+}
+
+/** UTF-8 without a byte order mark, NUL or lone surrogates. Throws `ProtocolError('bad-document')`. */
+export function textOf(bytes: Uint8Array, kind: string): string {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    if (!text.startsWith('\uFEFF') && !text.includes('\0')) return text;
+  } catch {
+    // Told below, as one kind of wrong.
+  }
+  throw new ProtocolError('bad-document', `${kind}: not plain UTF-8 text`);
+}

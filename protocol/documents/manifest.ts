@@ -1,0 +1,71 @@
+/** A manifest: the digests and names of a release's files, as `sha256sum` writes and checks them (SHA256SUMS). */
+import { isSubjectName } from '../../verifier/names.ts';
+import { equalBytes, utf8ToBytes } from '../bytes.ts';
+import { maxManifestBytes } from '../limits.ts';
+import type { DocumentKind } from './document.ts';
+import { readableText, refuseDocument } from './readable.ts';
+
+export interface ManifestEntry {
+  /** A plain file name. */
+  readonly name: string;
+  /** 64 lowercase hex digits. */
+  readonly sha256: string;
+}
+
+/** Text mode: two spaces. `sha256sum -c` would skip a line of another form with a warning and exit 0. */
+const line = /^([0-9a-f]{64}) {2}(.+)$/u;
+
+/** Entries in the file's order, at least one. Throws `ProtocolError('bad-document')` naming the line. */
+export function decodeManifest(bytes: Uint8Array): ManifestEntry[] {
+  const lines = readableText(bytes, 'manifest').slice(0, -1).split('\n');
+  const names = new Set<string>();
+  return lines.map((text, index) => {
+    const [, sha256, name] = line.exec(text) ?? [];
+    const refuse = (what: string): never => refuseDocument('manifest', `line ${index + 1} ${what}`);
+    if (sha256 === undefined || name === undefined) return refuse('is not 64 hex digits, two spaces and a file name');
+    // `sha256sum -c` reads standard input for a dash.
+    if (!isSubjectName(name) || name === '-') return refuse('does not name a plain file');
+    if (names.has(name)) return refuse('names a file for the second time');
+    names.add(name);
+    return { name, sha256 };
+  });
+}
+
+/** The manifest of these files, in the order given. Throws `ProtocolError('bad-document')` for names that cannot stand in one. */
+export function manifestOf(artifacts: readonly ManifestEntry[]): Uint8Array {
+  const bytes = utf8ToBytes(artifacts.map(({ name, sha256 }) => `${sha256}  ${name}\n`).join(''));
+  decodeManifest(bytes);
+  return bytes;
+}
+
+/** Beside artifacts a manifest lists exactly them, in the request's order. Throws `ProtocolError('bad-document')` naming the line. */
+export function assertManifestOf(bytes: Uint8Array, artifacts: readonly ManifestEntry[]): void {
+  if (equalBytes(bytes, manifestOf(artifacts))) return;
+  const entries = decodeManifest(bytes);
+  const at = artifacts.findIndex(
+    ({ name, sha256 }, index) => entries[index]?.name !== name || entries[index].sha256 !== sha256,
+  );
+  refuseDocument('manifest', `line ${(at < 0 ? artifacts.length : at) + 1} is not what the request's artifacts say`);
+}
+
+/** What an approver looks at first: `+ name`, `- name` and `~ name` for a file that is new, gone, or another. Throws as `decodeManifest` does. */
+export function manifestChanges(before: Uint8Array, after: Uint8Array): string[] {
+  const [old, now] = [before, after].map(
+    (bytes) => new Map(decodeManifest(bytes).map((one) => [one.name, one.sha256])),
+  );
+  const gone = [...(old?.keys() ?? [])].filter((name) => now?.has(name) !== true).map((name) => `- ${name}`);
+  const changed = [...(now ?? [])].flatMap(([name, sha256]) => {
+    const known = old?.get(name);
+    return known === sha256 ? [] : [`${known === undefined ? '+' : '~'} ${name}`];
+  });
+  return [...changed, ...gone];
+}
+
+export const manifest: DocumentKind = {
+  kind: 'manifest',
+  maxBytes: maxManifestBytes,
+  decode: (bytes) => ({
+    fields: decodeManifest(bytes).map(({ name, sha256 }) => ({ name, value: sha256, isChecked: true })),
+    text: null,
+  }),
+};

@@ -1,0 +1,23 @@
+/** What a machine that verifies with ssh-keygen or git is given once (ssh-keygen, "ALLOWED SIGNERS"). */
+import { encodeBase64 } from '../../verifier/base64.ts';
+import { production } from '../charter.ts';
+import type { Epoch } from '../epoch.ts';
+import { publicKeyBlob, sshKeyType } from './wire.ts';
+
+/** `ssh-ed25519 AAAA… comment`, as in an `id.pub` file, with its newline. `comment` is one line. */
+export function sshPublicKey(key: Uint8Array, comment: string): string {
+  return `${sshKeyType} ${encodeBase64(publicKeyBlob(key))} ${comment}\n`;
+}
+
+/**
+ * The `allowed_signers` file: `production` signs with the group key itself; every other channel is a principal for whose key the group
+ * key issued a certificate. A line with `cert-authority` does not take the group key's own signatures, the first takes no certificate.
+ */
+export function allowedSigners(epoch: Epoch): string {
+  const key = sshPublicKey(epoch.channel(production).point.bytes, epoch.charter.group);
+  const others = epoch.charter.channels.filter(({ name }) => name !== production);
+  return [
+    `${production} namespaces="file,git" ${key}`,
+    ...others.map(({ name }) => `${name} cert-authority,namespaces="file,git" ${key}`),
+  ].join('');
+}

@@ -1,0 +1,126 @@
+/** Certificates for stock tools that the group has signed: as the coordinator keeps them, verified here before anything is believed. */
+import type { OpenedGroup } from '../client/group.ts';
+import { decodeBase64 } from '../verifier/base64.ts';
+import { hexToBytes } from '../protocol/bytes.ts';
+import { ProtocolError } from '../protocol/errors.ts';
+import { finishRequest, isSignedRequest, prepareRequest } from '../protocol/formats/index.ts';
+import type { IssuedBody } from '../protocol/messages.ts';
+import { isCertificateKind, openRequest, type CertificateKind } from '../protocol/request.ts';
+import { parseTime } from '../verifier/time.ts';
+import { assembleOpenpgpCertificate } from '../protocol/openpgp/certificate.ts';
+import { withSshCertificate } from '../protocol/ssh/signature.ts';
+import type { Connection } from './connect.ts';
+import { RequesterError } from './errors.ts';
+
+/** One certificate, verified. */
+export interface Issued {
+  readonly kind: CertificateKind;
+  /** Whose key it is about: `production` for the group's own. */
+  readonly channel: string;
+  readonly createdAtUnixSeconds: number;
+  /** Unix seconds; `undefined` for what has no end. */
+  readonly untilUnixSeconds: number | undefined;
+  /** As its format finishes it. */
+  readonly bytes: Uint8Array;
+}
+
+/** All of them, oldest first; what does not verify is left out. Throws `ClientError`. */
+export async function readIssued({ client, group }: Connection): Promise<Issued[]> {
+  const issued = await client.issued(group.epoch.groupKey);
+  return issued.flatMap((one) => openIssued(group, one) ?? []);
+}
+
+function openIssued(
+  { epoch }: OpenedGroup,
+  { request: envelope, documents, signatures }: IssuedBody['issued'][number],
+): Issued | undefined {
+  try {
+    const request = openRequest(envelope);
+    const { kind, channel, certify } = request.payload;
+    if (!isCertificateKind(kind)) return undefined;
+    const prepared = prepareRequest({ epoch, request, documents: documents.map(decodeBase64) });
+    const bytes = signatures.map(hexToBytes);
+    if (!isSignedRequest(prepared, epoch.channel(channel).point.bytes, bytes)) return undefined;
+    const [file] = finishRequest(prepared, bytes);
+    if (file === undefined) return undefined;
+    return {
+      kind,
+      channel: certify?.channel ?? channel,
+      createdAtUnixSeconds: request.createdAtUnixSeconds,
+      untilUnixSeconds: typeof certify?.until === 'string' ? parseTime(certify.until) : undefined,
+      bytes: file.bytes,
+    };
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
+  }
+}
+
+/** The newest of a kind, for a channel, that holds at this time. */
+function newestIssued(
+  issued: readonly Issued[],
+  kind: CertificateKind,
+  channel: string,
+  nowUnixSeconds: number,
+): Issued | undefined {
+  return issued.findLast(
+    (one) =>
+      one.kind === kind &&
+      one.channel === channel &&
+      (one.untilUnixSeconds === undefined || one.untilUnixSeconds > nowUnixSeconds),
+  );
+}
+
+/**
+ * The OpenPGP certificate for installers: of production alone, or with the development subkeys of `channels`, revoked ones included.
+ * Binary. Throws `RequesterError('no-certificate')` naming the command that makes what is missing.
+ */
+export function openpgpCertificateOf(issued: readonly Issued[], channels: readonly string[]): Uint8Array {
+  const certificate = issued.findLast(({ kind }) => kind === 'openpgp-certificate');
+  if (certificate === undefined) throw missing('OpenPGP certificate', 'frostmark group certify openpgp');
+  for (const channel of channels) {
+    if (!issued.some((one) => one.kind === 'openpgp-subkey' && one.channel === channel))
+      throw missing(`OpenPGP subkey of ${channel}`, `frostmark group certify openpgp --channel ${channel}`);
+  }
+  const partsOf = (kind: CertificateKind): Uint8Array[] =>
+    issued.filter((one) => one.kind === kind && channels.includes(one.channel)).map(({ bytes }) => bytes);
+  return assembleOpenpgpCertificate({
+    certificate: certificate.bytes,
+    subkeys: partsOf('openpgp-subkey'),
+    revocations: partsOf('openpgp-revocation'),
+  });
+}
+
+/** The file of an SSH signature as installers take it: off production it carries the channel's certificate. Throws `RequesterError('no-certificate')`. */
+export function sshFileOf(
+  issued: readonly Issued[],
+  channel: string,
+  file: Uint8Array,
+  nowUnixSeconds: number,
+): Uint8Array {
+  const certificate = newestIssued(issued, 'ssh-certificate', channel, nowUnixSeconds);
+  if (certificate === undefined)
+    throw missing(`SSH certificate of ${channel}`, `frostmark group certify ssh --channel ${channel}`);
+  return withSshCertificate(file, new TextDecoder().decode(certificate.bytes));
+}
+
+/** Throws `RequesterError('no-certificate')` for formats that no installer could check yet. */
+export function assertCertified(
+  issued: readonly Issued[],
+  formats: readonly string[],
+  channel: string,
+  nowUnixSeconds: number,
+): void {
+  const isOpenpgp = formats.some((format) => format.startsWith('openpgp'));
+  if (isOpenpgp && !issued.some(({ kind }) => kind === 'openpgp-certificate'))
+    throw missing('OpenPGP certificate', 'frostmark group certify openpgp');
+  if (channel === 'production') return;
+  if (isOpenpgp && newestIssued(issued, 'openpgp-subkey', channel, nowUnixSeconds) === undefined)
+    throw missing(`OpenPGP subkey of ${channel}`, `frostmark group certify openpgp --channel ${channel}`);
+  if (formats.includes('ssh') && newestIssued(issued, 'ssh-certificate', channel, nowUnixSeconds) === undefined)
+    throw missing(`SSH certificate of ${channel}`, `frostmark group certify ssh --channel ${channel}`);
+}
+
+function missing(what: string, command: string): RequesterError {
+  return new RequesterError('no-certificate', `the group has no ${what} that is valid now; first run: ${command}`);
+}

@@ -1,0 +1,51 @@
+/** A database in memory that can lose power. */
+import type { Database } from '../../coordinator/store.ts';
+import type { Aftermath } from '../home/simulated-disk.ts';
+
+/** Keeps apart what was written and what was synced, and stops before any write. */
+export class SimulatedDatabase implements Database {
+  writes = 0;
+  crashAt = Infinity;
+  /** Crash behind the write instead of before it. */
+  after = false;
+  #written = new Map<string, Uint8Array>();
+  #synced = new Map<string, Uint8Array>();
+
+  // Level's batches are whole or absent, so a crash falls between two of them.
+  async write(
+    entries: readonly (readonly [string, Uint8Array])[],
+    { sync }: { readonly sync: boolean },
+  ): Promise<void> {
+    await Promise.resolve();
+    const crashes = (this.writes += 1) >= this.crashAt;
+    if (crashes && !this.after) throw new Error('crash');
+    for (const [key, value] of entries) this.#written.set(key, value);
+    if (sync) this.#synced = new Map(this.#written);
+    if (crashes) throw new Error('crash');
+  }
+
+  get(key: string): Promise<Uint8Array | undefined> {
+    return Promise.resolve(this.#written.get(key));
+  }
+
+  async *entries(): AsyncIterable<readonly [string, Uint8Array]> {
+    await Promise.resolve();
+    yield* [...this.#written].sort(([a], [b]) => (a < b ? -1 : 1));
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Changes what is there behind everybody's back. */
+  tamper(change: (entries: Map<string, Uint8Array>) => void): void {
+    change(this.#written);
+  }
+
+  afterwards(aftermath: Aftermath): SimulatedDatabase {
+    const next = new SimulatedDatabase();
+    next.#written = new Map(aftermath === 'kill' || aftermath === 'everything' ? this.#written : this.#synced);
+    next.#synced = new Map(next.#written);
+    return next;
+  }
+}
