@@ -25,6 +25,8 @@ export interface CompanyPlan {
   readonly requesters: readonly RequesterPlan[];
   /** Quorum and times by channel, as in the charter. */
   readonly channels: Readonly<Record<string, string>>;
+  /** The charter's `openpgp`: user id and creation time of the group's OpenPGP key. */
+  readonly openpgp?: string;
   /** Added to the environment of every process. */
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -70,7 +72,7 @@ export class Company {
 
   /** Identities and cards first: they go into the charter that everybody reviews. */
   async introduce(): Promise<void> {
-    const { members, requesters, channels } = this.plan;
+    const { members, requesters, channels, openpgp } = this.plan;
     const memberCards = await Promise.all(members.map(async ({ name }) => await this.#introduce('participant', name)));
     const requesterCards = await Promise.all(
       requesters.map(async ({ name }) => await this.#introduce('requester', name)),
@@ -82,7 +84,11 @@ export class Company {
       ({ name, tier }, index) => `  - { name: ${name}, tier: ${tier}, card: "${memberCards[index] ?? ''}" }\n`,
     );
     const lines = Object.entries(channels).map(([name, terms]) => `  ${name}: ${terms}\n`);
-    this.write('charter.yaml', `version: 1\ngroup: demo\nmembers:\n${listed.join('')}channels:\n${lines.join('')}`);
+    const key = openpgp === undefined ? '' : `openpgp: ${openpgp}\n`;
+    this.write(
+      'charter.yaml',
+      `version: 1\ngroup: demo\nmembers:\n${listed.join('')}channels:\n${lines.join('')}${key}`,
+    );
     this.write('requesters.yaml', requestersFile(1, requesters, requesterCards));
   }
 

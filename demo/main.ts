@@ -1,5 +1,5 @@
 /** `npm run demo`: a whole company on one machine, with real processes, from a charter to a verified release, and then what must not work. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Company } from './company.ts';
@@ -61,13 +61,32 @@ async function developmentBuild(company: Company): Promise<void> {
   seen('signed by the two hardware hosts, and verified; no admin was asked');
 }
 
+/** One certificate for gpg and its kin, made once by a round like any other. */
+async function certify(company: Company): Promise<void> {
+  chapter('Installers keep the tools they have');
+  command('frostmark group certify openpgp --group GROUP.pub');
+  const where = ['--group', 'GROUP.pub', '--coordinator', company.coordinatorUrl, '--home', company.path('dave')];
+  const certifying = company.start(['group', 'certify', 'openpgp', ...where, '--json']);
+  const { id } = await roundWhere(certifying, 'the round', () => true);
+  await Promise.all(['alice', 'bob', 'hw-2'].map(async (name) => await company.approve(name, id)));
+  await demand(certifying, 0);
+  await company.run(['group', 'export', '--format', 'openpgp', '--out', 'release.pgp', ...where]);
+  await company.run(['group', 'export', '--format', 'minisign', '--out', 'minisign.pub', ...where]);
+  seen('alice, bob and hw-2 signed an OpenPGP certificate: release.pgp for gpg, minisign.pub for minisign');
+}
+
 async function productionRelease(company: Company): Promise<string> {
   chapter('A production release needs three, whoever fails');
   tell('dave builds this very package from its sources and asks for a signature on the tarball.');
   const packed = packFresh(sources, company.path('dave-build'));
   const tarball = join('dave-build', packed.name);
-  command(`frostmark sign ${packed.name} --channel production --product frostmark --release 0.1.0 --group GROUP.pub`);
-  const signing = company.sign('dave', tarball, 'production', ['--product', 'frostmark', '--release', '0.1.0']);
+  command(
+    `frostmark sign ${packed.name} --channel production --product frostmark --release 0.1.0 --group GROUP.pub \\`,
+  );
+  command('    --manifest SHA256SUMS --format openpgp,minisign');
+  const named = ['--product', 'frostmark', '--release', '0.1.0'];
+  const stock = ['--manifest', join('dave-build', 'SHA256SUMS'), '--format', 'openpgp,minisign'];
+  const signing = company.sign('dave', tarball, 'production', [...named, ...stock]);
   tell('build-1 and hw-1 build it again, each in an empty folder of its own …');
   const { id } = await roundWhere(signing, 'build-1 approves and is ready', isReady('build-1'));
   await roundWhere(signing, 'hw-1 approves and is ready', isReady('hw-1'));
@@ -105,6 +124,27 @@ async function verifyIt(company: Company, tarball: string): Promise<void> {
   for (const line of stdout.trim().split('\n')) tell(line);
   await demand(new Started(process.execPath, [oneFile, tarball, ...claims], { cwd: company.plan.folder }), 0);
   seen('accepted by frostmark verify, and by the one-file verifier that an installer ships');
+  const beside = join(company.plan.folder, 'dave-build');
+  for (const { tool, args } of stockTools) {
+    if (!isInstalled(tool)) {
+      tell(`${tool} is not installed here; with it: ${tool} ${args.join(' ')}`);
+      continue;
+    }
+    command(`${tool} ${args.join(' ')}`);
+    await demand(new Started(tool, args, { cwd: beside }), 0);
+    seen(`accepted by ${tool}`);
+  }
+}
+
+/** What judges the manifest and its files, in the folder of the release. */
+const stockTools = [
+  { tool: 'gpgv', args: ['--keyring', '../release.pgp', 'SHA256SUMS.asc', 'SHA256SUMS'] },
+  { tool: 'minisign', args: ['-V', '-H', '-p', '../minisign.pub', '-m', 'SHA256SUMS'] },
+  { tool: 'sha256sum', args: ['--check', '--strict', 'SHA256SUMS'] },
+] as const;
+
+function isInstalled(tool: string): boolean {
+  return (process.env['PATH'] ?? '').split(':').some((folder) => existsSync(join(folder, tool)));
 }
 
 /** A copy with one byte changed. */
@@ -168,6 +208,7 @@ async function main(): Promise<void> {
       production: '{ quorum: { any: 3 }, expiry: 72h }',
       development: '{ quorum: { hardware: 2 }, expiry: 1h, validity: 90d }',
     },
+    openpgp: '{ userId: "frostmark demo <release@demo.example>", created: 2026-01-01T00:00:00Z }',
   });
   process.once('SIGINT', () => {
     void company.end().finally(() => process.exit(130));
@@ -175,6 +216,7 @@ async function main(): Promise<void> {
   try {
     await makeTheKey(company);
     await developmentBuild(company);
+    await certify(company);
     const tarball = await productionRelease(company);
     await verifyIt(company, tarball);
     await whatMustNotWork(company, tarball);
