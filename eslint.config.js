@@ -9,6 +9,7 @@ const rooms = [
   'coordinator',
   'participant',
   'requester',
+  'importer',
   'cli',
   'demo',
   'bench',
@@ -24,7 +25,8 @@ const mayImport = {
   coordinator: ['verifier', 'protocol', 'home', 'client'],
   participant: ['verifier', 'protocol', 'home', 'client'],
   requester: ['verifier', 'protocol', 'home', 'client'],
-  cli: ['verifier', 'protocol', 'home', 'client', 'coordinator', 'participant', 'requester'],
+  importer: ['verifier', 'protocol', 'home'],
+  cli: ['verifier', 'protocol', 'home', 'client', 'coordinator', 'participant', 'requester', 'importer'],
   demo: ['verifier', 'protocol', 'home', 'client', 'cli'],
   // The demo's company of processes is what a round is measured on.
   bench: rooms.filter((room) => room !== 'test'),

@@ -1,11 +1,12 @@
 /** A charter as a person reviews it before any key is made: who holds shares, and what the quorums mean in words. */
 import { printable } from '../verifier/printable.ts';
 import { charterWarnings, describeQuorum, type Channel, type Charter, type Member } from '../protocol/charter.ts';
+import type { Import } from '../protocol/import.ts';
 import type { Requesters } from '../protocol/requesters.ts';
 import { durationText, Page, table } from './text.ts';
 
 /** The whole review; `self` is marked. Compare its last lines aloud with the other members. */
-export function charterReview(charter: Charter, requesters: Requesters, self: Member): string {
+export function charterReview(charter: Charter, requesters: Requesters, self: Member, imported?: Import): string {
   const page = new Page().row('group', charter.group).row('members', String(charter.members.length));
   const channels = new Page();
   for (const channel of charter.channels) channels.row(channel.name, quorumWords(channel, charter));
@@ -19,11 +20,23 @@ export function charterReview(charter: Charter, requesters: Requesters, self: Me
     '',
     'Who may ask',
     requestersText(requesters),
+    ...importLines(charter, imported),
     ...warningLines(charter),
     '',
     'Compare this with the other members, aloud or over a line that you trust:',
     `charter     ${charter.hash}`,
   ].join('\n');
+}
+
+/** A key that was whole is known: everybody compares it with what installers have. */
+function importLines(charter: Charter, imported: Import | undefined): string[] {
+  if (imported === undefined) return [];
+  return [
+    '',
+    'The production key is not made but imported: it once was whole. It must be the key that your installers know:',
+    `frostmark-group:${charter.group}:${imported.groupKey}`,
+    `import      ${imported.hash}`,
+  ];
 }
 
 function memberTable(charter: Charter, self: Member): string {

@@ -1,6 +1,7 @@
 /** The one place that turns an error into an exit code and into two lines for a person: what was found, and what to do next. */
 import { ClientError, type ClientErrorCode } from '../client/errors.ts';
 import { CoordinatorError, type CoordinatorErrorCode } from '../coordinator/errors.ts';
+import { ImporterError, type ImporterErrorCode } from '../importer/errors.ts';
 import { HomeError, type HomeErrorCode } from '../home/errors.ts';
 import { ParticipantError, type ParticipantErrorCode } from '../participant/errors.ts';
 import { JournalError } from '../participant/journal.ts';
@@ -47,6 +48,7 @@ function classify(error: unknown): { readonly code: string; readonly message: st
   });
   if (error instanceof CommandError) return of(error, commandEntries[error.code]);
   if (error instanceof HomeError) return of(error, homeEntries[error.code]);
+  if (error instanceof ImporterError) return of(error, importerEntries[error.code]);
   if (error instanceof ParticipantError) return of(error, participantEntries[error.code]);
   if (error instanceof JournalError) return of(error, [1]);
   if (error instanceof CoordinatorError) return of(error, coordinatorEntries[error.code]);
@@ -84,6 +86,15 @@ const homeEntries: Readonly<Record<HomeErrorCode, Entry>> = {
   'write-failed': [1],
 };
 
+const importerEntries: Readonly<Record<ImporterErrorCode, Entry>> = {
+  'bad-key-file': [1],
+  'unsupported-key': [1],
+  'wrong-passphrase': [4, 'Check which key file this is, and the file that --passphrase-file names.'],
+  'no-such-subkey': [2],
+  'other-openpgp': [1],
+  cancelled: [1],
+};
+
 const participantEntries: Readonly<Record<ParticipantErrorCode, Entry>> = {
   'not-joined': [
     1,
@@ -91,6 +102,7 @@ const participantEntries: Readonly<Record<ParticipantErrorCode, Entry>> = {
   ],
   'other-charter': [1, 'One home is one member of one group: give another --home.'],
   'not-a-member': [4, 'Put your card (frostmark participant card) into the charter, and give everybody the new file.'],
+  'import-needed': [2, 'Give the same file again: --import FILE'],
   cancelled: [1],
   'ceremony-failed': [1, 'Talk to the others; then all of you run join again.'],
   damaged: [1],
@@ -149,6 +161,7 @@ const protocolEntries: Readonly<Record<ProtocolErrorCode, Entry>> = {
   'bad-envelope': [1],
   'bad-evidence': [1],
   'bad-frame': [1],
+  'bad-import': [1],
   'bad-login': [4],
   'bad-package': [1],
   'bad-policy': [1],

@@ -4,6 +4,7 @@ import { positionInWindow } from '../verifier/delegation.ts';
 import { parseTime } from '../verifier/time.ts';
 import type { HeldDelegation, OpenedGroup } from '../client/group.ts';
 import { charterJson, quorumWords, requestersText } from './charter-text.ts';
+import { originText } from './import-text.ts';
 import { Page, table, whenText } from './text.ts';
 
 export function groupPage({ epoch, requesters, delegations }: OpenedGroup, nowUnixSeconds: number): string {
@@ -11,6 +12,7 @@ export function groupPage({ epoch, requesters, delegations }: OpenedGroup, nowUn
   const head = new Page()
     .row('group', charter.group)
     .row('key', epoch.groupLine)
+    .row('origin', originText(epoch.origin))
     .row('certificate', epoch.certificateHash)
     .row('charter', charter.hash);
   const members = table(
@@ -46,6 +48,7 @@ export function groupJson({ epoch, requesters, delegations }: OpenedGroup): obje
   return {
     ...charterJson(epoch.charter),
     key: epoch.groupLine,
+    origin: epoch.origin,
     certificate: epoch.certificateHash,
     channelKeys: epoch.charter.channels.map(({ name }) => ({ channel: name, key: epoch.channel(name).key })),
     delegations: delegations.map(({ delegation }) => ({

@@ -3,6 +3,7 @@ import { parseTime } from '../verifier/time.ts';
 import { decodeCard } from '../protocol/card.ts';
 import type { QuorumView, RequestSummary, RequestView } from '../participant/approvals.ts';
 import type { Status } from '../participant/control.ts';
+import { originText } from './import-text.ts';
 import { requestRows, shortId, whatText } from './round-text.ts';
 import { Page, table, whenText } from './text.ts';
 
@@ -102,6 +103,7 @@ export function statusPage(status: Status): string {
   const page = new Page()
     .row('member', `${status.member} (${status.tier}, identifier ${status.identifier})`)
     .row('group', `${status.group} (${status.groupKey})`)
+    .row('origin', status.origin === null ? 'no certificate yet' : originText(status.origin))
     .row('certificate', status.certificate)
     .row('coordinator', `${status.coordinator}, ${status.connected ? 'connected' : 'NOT connected'}`)
     .row('present', status.present.length === 0 ? 'nobody' : status.present.join(', '))

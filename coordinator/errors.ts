@@ -124,6 +124,7 @@ function statusOf(code: Problem['code']): number {
     case 'bad-envelope':
     case 'bad-evidence':
     case 'bad-frame':
+    case 'bad-import':
     case 'bad-package':
     case 'bad-policy':
     case 'bad-request':

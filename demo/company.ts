@@ -117,10 +117,10 @@ export class Company {
     return this.#coordinator;
   }
 
-  /** One member's `join`, under way. */
-  join(name: string): Started {
+  /** One member's `join`, under way, with more flags. */
+  join(name: string, more: readonly string[] = []): Started {
     const files = ['charter.yaml', '--requesters', 'requesters.yaml', '--coordinator', this.coordinatorUrl, '--yes'];
-    return this.start(['participant', 'join', ...files, ...this.#share(name)]);
+    return this.start(['participant', 'join', ...files, ...this.#share(name), ...more]);
   }
 
   /** All members join at once; the key exists when all of them say so. */

@@ -1,4 +1,4 @@
-/** Where a passphrase comes from: a file, or the person at the terminal. Only the age child runs this. */
+/** Where a passphrase comes from: a file, or the person at the terminal. Only the age child runs this, and who imports a key. */
 import { openSync, writeSync } from 'node:fs';
 import { ReadStream } from 'node:tty';
 import { HomeError } from './errors.ts';
@@ -13,11 +13,23 @@ import { pipeReader, type PipeReader } from './pipe.ts';
  * Throws `HomeError` (`missing`, `not-private`, `too-large`, `bad-passphrase`).
  */
 export async function readPassphraseFile(path: string, credentialsFolder?: string): Promise<string> {
+  const bytes = await readPassphraseBytes(path, credentialsFolder);
+  try {
+    return decodePassphrase(bytes, path);
+  } finally {
+    bytes.fill(0);
+  }
+}
+
+/** The same as bytes, for whoever needs no text; who takes them wipes them. */
+export async function readPassphraseBytes(path: string, credentialsFolder?: string): Promise<Uint8Array> {
   const credential =
     credentialsFolder !== undefined && credentialsFolder !== '' && path.startsWith(`${credentialsFolder}/`);
   const bytes = await readFileBounded(path, maxPassphraseFileBytes, { ownerOnly: !credential });
   try {
-    return decodePassphrase(withoutNewline(bytes), path);
+    const line = Uint8Array.from(withoutNewline(bytes));
+    assertOneLine(line, path);
+    return line;
   } finally {
     bytes.fill(0);
   }
@@ -28,11 +40,15 @@ function withoutNewline(bytes: Uint8Array): Uint8Array {
   return bytes.subarray(0, bytes.at(-2) === 0x0d ? -2 : -1);
 }
 
-function decodePassphrase(bytes: Uint8Array, source: string): string {
+function assertOneLine(bytes: Uint8Array, source: string): void {
   if (bytes.length === 0) throw new HomeError('bad-passphrase', `the passphrase from ${source} is empty`);
   // The stock age tool asks for one line: what it could not be told, we do not take.
   if (bytes.includes(0x0a) || bytes.includes(0x0d))
     throw new HomeError('bad-passphrase', `the passphrase from ${source} has several lines`);
+}
+
+function decodePassphrase(bytes: Uint8Array, source: string): string {
+  assertOneLine(bytes, source);
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
@@ -51,6 +67,19 @@ export async function askPassphrase(confirm: boolean): Promise<string> {
     throw new HomeError('bad-passphrase', 'the two passphrases differ; try again');
   }
   return passphrase;
+}
+
+/** One line from the controlling terminal, without echo, as bytes; who takes them wipes them. Throws as `askPassphrase` does. */
+export async function askPassphraseBytes(prompt: string): Promise<Uint8Array> {
+  using terminal = openTerminal();
+  terminal.print(prompt);
+  try {
+    const line = await readLine(terminal.input);
+    assertOneLine(line, 'the terminal');
+    return line;
+  } finally {
+    terminal.print('\n');
+  }
 }
 
 /** The controlling terminal in raw mode: nothing typed is shown. */

@@ -15,6 +15,7 @@ const folders = [
   'coordinator',
   'participant',
   'requester',
+  'importer',
   'cli',
   'demo',
   'bench',

@@ -64,6 +64,7 @@ export class Ceremony {
     this.#context = {
       charter: host.agreement.charter,
       requesters: sha256Hex(host.agreement.requesters.bytes),
+      imported: host.agreement.imported,
       self: host.agreement.self,
       group: host.vault.group,
       // Taken once: what this run joins is the machine's own business.

@@ -4,6 +4,7 @@ import { chmod, lstat, unlink } from 'node:fs/promises';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { systemCode } from '../home/errors.ts';
 import { maxReasonCharacters } from '../protocol/limits.ts';
+import type { Origin } from '../protocol/dealing.ts';
 import type { JournalHead } from '../protocol/messages.ts';
 import { assertSchema, Strict, Text, Type, type Static } from '../protocol/schema.ts';
 import type { RequestSummary, RequestView } from './approvals.ts';
@@ -39,6 +40,8 @@ export interface Status {
   readonly tier: string;
   readonly group: string;
   readonly groupKey: string;
+  /** Whether production's key was made in pieces or once was whole; `null` before there is a certificate. */
+  readonly origin: Origin | null;
   /** Certificate hash, hex. */
   readonly certificate: string;
   /** Without the fingerprint. */

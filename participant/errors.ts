@@ -4,6 +4,7 @@
  * - `not-joined`: this home has no key yet; `join` makes one.
  * - `other-charter`: this home belongs to another charter than the one it was given.
  * - `not-a-member`: the charter does not name this home's identity.
+ * - `import-needed`: this home agreed to an import file, which it does not keep, and was not given it again.
  * - `cancelled`: the person said no, or `close` came first.
  * - `ceremony-failed`: the ceremony ended without a key; the message says who or what stopped it.
  * - `damaged`: something in the home is not what was written.
@@ -22,6 +23,7 @@ export const participantErrorCodes = [
   'not-joined',
   'other-charter',
   'not-a-member',
+  'import-needed',
   'cancelled',
   'ceremony-failed',
   'damaged',

@@ -1,7 +1,9 @@
 /** `frostmark participant join`: the ceremony, and the documents that make its key usable. */
+import { randomBytes } from 'node:crypto';
 import { ClientError } from '../client/errors.ts';
 import { parseCoordinatorUrl, type CoordinatorUrl } from '../client/url.ts';
 import { readFileBounded } from '../home/files.ts';
+import { useIdentitySeed } from '../home/identity.ts';
 import { openKeystore, type Keystore, type PassphraseSource } from '../home/keystore.ts';
 import { equalBytes, hexToBytes } from '../protocol/bytes.ts';
 import {
@@ -12,11 +14,14 @@ import {
   type Transcript,
 } from '../protocol/certificate.ts';
 import type { Envelope } from '../protocol/envelope.ts';
+import type { Origin } from '../protocol/dealing.ts';
 import type { Group } from '../protocol/frost/group.ts';
+import { createNobleGroup } from '../protocol/frost/group-noble.ts';
 import { Closers } from './closers.ts';
 import { Documents } from './documents.ts';
 import { charterWarnings, decodeCharter, type Charter, type Member } from '../protocol/charter.ts';
-import { maxCharterBytes, maxRequestersBytes } from '../protocol/limits.ts';
+import { openImport, type Import } from '../protocol/import.ts';
+import { maxCharterBytes, maxImportBytes, maxRequestersBytes } from '../protocol/limits.ts';
 import { emptyRequesters, readRequestersFile, type Requesters } from '../protocol/requesters.ts';
 import type { ConnectionTiming } from './connection.ts';
 import { ignoreInspectorSignal } from './inspector.ts';
@@ -31,6 +36,8 @@ import { Vault } from './vault.ts';
 export interface JoinReview {
   readonly charter: Charter;
   readonly requesters: Requesters;
+  /** The production key comes out of this file. */
+  readonly imported: Import | undefined;
   readonly self: Member;
   /** What the chosen quorums mean (`charterWarnings`). */
   readonly warnings: readonly string[];
@@ -45,6 +52,8 @@ export interface JoinOptions {
   readonly coordinator: string;
   /** Without it only members may ask. */
   readonly requestersPath?: string | undefined;
+  /** A key that `group import` split; the same file for every member, and again on every run until there is a certificate. */
+  readonly importPath?: string | undefined;
   /** Asked once, before anything is made; not on a home that has already agreed to this charter. */
   confirm(review: JoinReview): Promise<boolean>;
   progress(event: JoinEvent): void;
@@ -64,6 +73,7 @@ export interface Joined {
   readonly groupLine: string;
   /** GROUP.pub in the home. */
   readonly groupPath: string;
+  readonly origin: Origin;
 }
 
 /**
@@ -86,11 +96,30 @@ async function agree(home: MemberHome, options: JoinOptions): Promise<Agreement>
   const self = home.memberOf(charter);
   const agreed = await agreedHome(home);
   const requesters = await readRequesters(options.requestersPath, charter, agreed);
-  const isSame = agreed?.charter.hash === charter.hash && equalBytes(agreed.requesters.bytes, requesters.bytes);
-  if (!isSame && !(await options.confirm({ charter, requesters, self, warnings: charterWarnings(charter) })))
+  const imported = await readImport(options.importPath, charter);
+  const { agreed: pinned, certified } = home.records.ceremonies;
+  const isSameCharter = agreed?.charter.hash === charter.hash;
+  if (isSameCharter && certified === undefined && imported === undefined && pinned?.import !== undefined)
+    throw new ParticipantError(
+      'import-needed',
+      `this home agreed to make a key out of the import file ${pinned.import}`,
+    );
+  // With a certificate the file is of no more use: what it says is in the transcript.
+  const importHash = imported?.hash ?? (isSameCharter ? pinned?.import : undefined);
+  const isSame =
+    isSameCharter && equalBytes(agreed.requesters.bytes, requesters.bytes) && pinned?.import === importHash;
+  const review = { charter, requesters, imported, self, warnings: charterWarnings(charter) };
+  if (!isSame && !(await options.confirm(review)))
     throw new ParticipantError('cancelled', 'the charter was not accepted; nothing was made');
-  await home.agree(charter, requesters);
-  return { charter, requesters, self };
+  await home.agree(charter, requesters, importHash);
+  return { charter, requesters, imported, self };
+}
+
+async function readImport(path: string | undefined, charter: Charter): Promise<Import | undefined> {
+  if (path === undefined) return undefined;
+  // Public arithmetic alone, before there is a vault.
+  const group = createNobleGroup({ randomBytes: (count) => new Uint8Array(randomBytes(count)) });
+  return openImport(group, charter, await readFileBounded(path, maxImportBytes));
 }
 
 /** What this home agreed to, if it is bound to it by a signed transcript or in any case while the files are whole. */
@@ -130,6 +159,12 @@ async function takePart(
     const finished = await finishedGroup(home, agreement, vault.group, certificate, stored);
     if (finished !== undefined) return finished;
 
+    const { imported } = agreement;
+    // Now, so that a box that does not open is told before anybody waits for anybody.
+    if (imported !== undefined)
+      await useIdentitySeed(home.home, (seed) => {
+        vault.useImport(imported, seed);
+      });
     const signed = openCeremonyOf(home.records.ceremonies);
     const keystore = closers.use(await openKeystoreFor(signed === undefined ? 'new' : 'existing', options));
     if (signed !== undefined) {
@@ -167,8 +202,8 @@ async function runSession(session: Session, home: MemberHome, signal: AbortSigna
   try {
     if (signal?.aborted === true) throw new ParticipantError('cancelled', 'it was stopped');
     await session.start();
-    const { groupLine } = await session.complete;
-    return { groupLine, groupPath: home.home.file('GROUP.pub') };
+    const { groupLine, origin } = await session.complete;
+    return { groupLine, groupPath: home.home.file('GROUP.pub'), origin };
   } finally {
     signal?.removeEventListener('abort', abort);
   }
@@ -187,7 +222,8 @@ async function finishedGroup(
   assertAllStored(epoch, stored);
   const documents = await Documents.load(epoch, agreement.requesters, home);
   if (documents.missing.length > 0) return undefined;
-  return { groupLine: epoch.groupLine, groupPath: await home.writeGroupLine(epoch.groupLine) };
+  const { groupLine, origin } = epoch;
+  return { groupLine, groupPath: await home.writeGroupLine(groupLine), origin };
 }
 
 function openKeystoreFor(purpose: 'new' | 'existing', options: JoinOptions): Promise<Keystore> {

@@ -15,6 +15,7 @@ import { decodeCanonicalJson, encodeCanonicalJson } from '../verifier/json.ts';
 import { sha256Hex } from '../protocol/bytes.ts';
 import { decodeCertificate, type Certificate } from '../protocol/certificate.ts';
 import { decodeCharter, memberByKey, type Charter, type Member } from '../protocol/charter.ts';
+import type { Import } from '../protocol/import.ts';
 import { keyId, type Envelope, type Identity } from '../protocol/envelope.ts';
 import { ceremonyEvidence, encodeEvidence } from '../protocol/evidence.ts';
 import {
@@ -55,6 +56,8 @@ const shareName = /^share-[0-9a-f]{64}\.age$/;
 export interface Agreement {
   readonly charter: Charter;
   readonly requesters: Requesters;
+  /** The production key is split already. Never kept in the home: with the identity beside it, it would open the share without a passphrase. */
+  readonly imported: Import | undefined;
   readonly self: Member;
 }
 
@@ -122,7 +125,7 @@ export class MemberHome implements AsyncDisposable {
     );
   }
 
-  /** What this home agreed to, `undefined` before that. Throws `ParticipantError('damaged')` if the files are not those. */
+  /** What this home agreed to, but for an import file, `undefined` before that. Throws `ParticipantError('damaged')` if the files are not those. */
   async agreement(): Promise<Agreement | undefined> {
     const { agreed } = this.records.ceremonies;
     if (agreed === undefined) return undefined;
@@ -131,7 +134,12 @@ export class MemberHome implements AsyncDisposable {
       this.home.file('charter.yaml'),
     );
     const bytes = await this.#pinned('requesters.json', maxRequestersBytes, agreed.requesters);
-    return { charter, requesters: decodeRequesters(bytes, charter), self: this.memberOf(charter) };
+    return {
+      charter,
+      requesters: decodeRequesters(bytes, charter),
+      imported: undefined,
+      self: this.memberOf(charter),
+    };
   }
 
   async #pinned(name: string, maxBytes: number, sha256: string): Promise<Uint8Array> {
@@ -141,15 +149,20 @@ export class MemberHome implements AsyncDisposable {
     return bytes;
   }
 
-  /** Pins charter and requesters. Throws `ParticipantError('other-charter')` once a transcript of another one is signed. */
-  async agree(charter: Charter, requesters: Requesters): Promise<void> {
+  /** Pins charter, requesters and the hash of an import. Throws `ParticipantError('other-charter')` once a transcript of another one is signed. */
+  async agree(charter: Charter, requesters: Requesters, importHash: string | undefined): Promise<void> {
     const { agreed, signed, released } = this.records.ceremonies;
-    const next = { charter: charter.hash, requesters: sha256Hex(requesters.bytes) };
-    if (agreed?.charter === next.charter && agreed.requesters === next.requesters) return;
+    const next = {
+      charter: charter.hash,
+      requesters: sha256Hex(requesters.bytes),
+      ...(importHash === undefined ? {} : { import: importHash }),
+    };
+    if (agreed?.charter === next.charter && agreed.requesters === next.requesters && agreed.import === importHash)
+      return;
     if (agreed !== undefined && [...signed].some((ceremony) => !released.has(ceremony)))
       throw new ParticipantError(
         'other-charter',
-        `${this.home.path} has signed a key under another charter or requesters file; one home is one member of one group, make another home`,
+        `${this.home.path} has signed a key under another charter, requesters or import file; one home is one member of one group, make another home`,
       );
     await writeFileAtomic(this.home.file('charter.yaml'), charter.bytes);
     await writeFileAtomic(this.home.file('requesters.json'), requesters.bytes);

@@ -15,8 +15,8 @@ export type MemberRecord =
   | CeremonyRecord
   /** First record: names this journal's life; a restore begins another. 16 bytes, hex. */
   | { readonly type: 'incarnation'; readonly incarnation: string }
-  /** The charter and requesters document this home agreed to: SHA-256, hex. */
-  | { readonly type: 'agreed'; readonly charter: string; readonly requesters: string }
+  /** The charter, requesters document and import file this home agreed to: SHA-256, hex. Without an import, `import` is absent. */
+  | { readonly type: 'agreed'; readonly charter: string; readonly requesters: string; readonly import?: string }
   /** The share of this transcript is on disk; written before the transcript is signed, so that it can be said again word for word. */
   | {
       readonly type: 'ceremony-share';
@@ -45,7 +45,7 @@ export interface StoredShare {
 
 /** Everything the records say about ceremonies. */
 export interface CeremonyMemory {
-  readonly agreed: { readonly charter: string; readonly requesters: string } | undefined;
+  readonly agreed: { readonly charter: string; readonly requesters: string; readonly import?: string } | undefined;
   readonly joined: ReadonlySet<string>;
   readonly aborted: ReadonlySet<string>;
   readonly signed: ReadonlySet<string>;

@@ -185,6 +185,7 @@ export class Session {
       tier: self.tier,
       group: charter.group,
       groupKey: this.#live?.epoch.groupKey ?? '',
+      origin: certificate?.transcript.origin ?? null,
       certificate: certificate?.hash ?? '',
       coordinator: coordinator.base,
       connected: this.#connection.isConnected,

@@ -11,12 +11,13 @@ import { bytesToHex, equalBytes, hexToBytes, sha256Hex } from '../protocol/bytes
 import type { CommitmentPayload } from '../protocol/attempt.ts';
 import type { CeremonyPayload } from '../protocol/ceremony-messages.ts';
 import { channelKeysOf, transcriptHash, type Transcript } from '../protocol/certificate.ts';
-import type { Charter, Member } from '../protocol/charter.ts';
+import { production, type Charter, type Member } from '../protocol/charter.ts';
 import {
   boxHeader,
   dealingContext,
   isSamePlace,
   shareContext,
+  sharingsDealtBy,
   sharingsHeldBy,
   type HeldSharing,
 } from '../protocol/dealing.ts';
@@ -37,6 +38,7 @@ import { assertKnownAnswers } from '../protocol/frost/known-answer.ts';
 import type { Scalar } from '../protocol/frost/scalar.ts';
 import { publicSharesMatch, publicShareOf, samePoint } from '../protocol/frost/sharing.ts';
 import { commit, signShare, type Attempt, type Nonces } from '../protocol/frost/sign.ts';
+import { openImportedShare, type Import } from '../protocol/import.ts';
 import type { BoxToOpen, CeremonyEffect } from '../protocol/machines/ceremony.ts';
 import type { OpenedShares, ShareToSeal } from '../home/keystore.ts';
 import { ParticipantError } from './errors.ts';
@@ -72,6 +74,8 @@ export class Vault {
   #ceremony: CeremonySecrets | undefined;
   /** This member's share of each channel's key: it has one tier, so one share a channel. */
   readonly #shares = new Map<string, Secret>();
+  /** Production's key is imported: then this member deals nothing for it, and its share, if it holds one, is here. */
+  #imported: { readonly share: Secret | undefined } | undefined;
   readonly #held = new Map<string, HeldNonces>();
   readonly #taken = new WeakMap<TakenNonces, HeldNonces>();
 
@@ -98,10 +102,24 @@ export class Vault {
     return this.#group;
   }
 
+  /**
+   * Takes this member's share of production out of an import file; `identitySeed` is wiped. Ceremonies from here on make the other channels'
+   * shares alone. Throws `ProtocolError('bad-import')` if the box does not open or the share in it is wrong.
+   */
+  useImport(imported: Import, identitySeed: Uint8Array): void {
+    const boxKey = this.#group.loadBoxKey(identitySeed);
+    try {
+      this.#imported = { share: openImportedShare(this.#group, this.#charter, imported, this.#self, boxKey) };
+    } finally {
+      this.#group.wipe(boxKey);
+    }
+  }
+
   /** Draws this ceremony's polynomials and one-time encryption key; what an earlier ceremony left is wiped. */
   deal(ceremony: string): { readonly reveal: CeremonyPayload<'reveal'>; readonly revealHash: string } {
     this.wipeCeremony();
-    const dealings = sharingsHeldBy(this.#charter, this.#self).map((place) => ({
+    const origin = this.#imported === undefined ? 'generated' : 'imported';
+    const dealings = sharingsDealtBy(this.#charter, this.#self, origin).map((place) => ({
       place,
       dealing: deal(this.#group, place.of.threshold),
     }));
@@ -182,6 +200,9 @@ export class Vault {
         );
       this.#shares.set(place.channel, finalShare(this.#group, shares));
     }
+    // A copy: a ceremony that comes to nothing forgets its shares, and the next one needs this one again.
+    const imported = this.#imported?.share;
+    if (imported !== undefined) this.#shares.set(production, this.#group.sum([imported]));
   }
 
   /** The shares on their way into the age child, in charter order. */
@@ -329,6 +350,7 @@ export class Vault {
   end(): void {
     this.#held.clear();
     this.#shares.clear();
+    this.#imported = undefined;
     this.#ceremony = undefined;
     this.#group.end();
   }

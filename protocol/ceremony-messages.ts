@@ -12,10 +12,10 @@ const maxCeremonyBytes = 1024 * 1024;
 /** Schnorr proof, R || z: a point and a scalar. */
 const ProofSchema = Hex(64);
 
-/** First word of a join: which charter, which requesters document, and a fresh nonce. */
+/** First word of a join: which charter, which requesters document, which import file if any, and a fresh nonce. */
 export const helloMessage = defineMessage(
   'ceremony-hello',
-  Strict({ charter: Hash, requesters: Hash, nonce: Hash }),
+  Strict({ charter: Hash, requesters: Hash, import: Nullable(Hash), nonce: Hash }),
   code,
 );
 
@@ -137,7 +137,11 @@ export function openCeremonyMessage(envelope: Envelope, charter: Charter): Cerem
   return { kind, from, payload: opened.payload, hash: opened.hash, envelope: opened.envelope } as CeremonyMessage;
 }
 
-/** The ceremony's id, hex: a hash over charter, requesters and every member's fresh nonce in order of identifiers. */
-export function ceremonyId(charter: string, requesters: string, nonces: readonly string[]): string {
-  return bytesToHex(taggedHash('ceremony', ...[charter, requesters, ...nonces].map(hexToBytes)));
+/** The ceremony's id, hex: a hash over charter, requesters, import (empty without one) and every member's fresh nonce in order of identifiers. */
+export function ceremonyId(
+  agreed: { readonly charter: string; readonly requesters: string; readonly import: string | null },
+  nonces: readonly string[],
+): string {
+  const { charter, requesters } = agreed;
+  return bytesToHex(taggedHash('ceremony', ...[charter, requesters, agreed.import ?? '', ...nonces].map(hexToBytes)));
 }

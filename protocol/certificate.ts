@@ -3,7 +3,7 @@ import { encodeBase64Url } from '../verifier/base64.ts';
 import { decodeCanonicalJson, encodeCanonicalJson } from '../verifier/json.ts';
 import { bytesToHex, hexToBytes, sha256Hex } from './bytes.ts';
 import { storedMessage, transcriptMessage, type CeremonyPayload } from './ceremony-messages.ts';
-import { memberByKey, type Charter, type Member } from './charter.ts';
+import { memberByKey, production, type Charter, type Member } from './charter.ts';
 import { isSamePlace, shareContext, sharingsHeldBy, type PublicDealing } from './dealing.ts';
 import { openMessage, refuseAs, type Envelope } from './envelope.ts';
 import { Epoch, type ChannelKey } from './epoch.ts';
@@ -13,11 +13,10 @@ import type { Group, Point } from './frost/group.ts';
 import { decodeCommitments, groupPublicKey, sumCommitments, verifyShareProof } from './frost/keygen.ts';
 import { publicShare, type Identifier, type Sharing } from './frost/sharing.ts';
 import { maxCertificateBytes, maxChannels, maxJsonDepth, maxMembers } from './limits.ts';
-import { assertSchema, EnvelopeSchema, Hash, Hex, Name, Strict, Type, type Static } from './schema.ts';
+import type { Import } from './import.ts';
+import { assertSchema, EnvelopeSchema, Hash, Hex, Key, Name, Strict, Type, type Static } from './schema.ts';
 
-const transcriptSchema = Strict({
-  version: Type.Literal(1),
-  origin: Type.Literal('generated'),
+const transcriptFields = {
   charter: Hash,
   requesters: Hash,
   ceremony: Hash,
@@ -37,7 +36,17 @@ const transcriptSchema = Strict({
     minItems: 2,
     maxItems: maxMembers,
   }),
-});
+};
+const transcriptSchema = Type.Union([
+  Strict({ version: Type.Literal(1), origin: Type.Literal('generated'), ...transcriptFields }),
+  /** Production's key once was whole: its commitments are those of this import file, and sum to this key. */
+  Strict({
+    version: Type.Literal(1),
+    origin: Type.Literal('imported'),
+    import: Strict({ file: Hash, groupKey: Key }),
+    ...transcriptFields,
+  }),
+]);
 const certificateSchema = Strict({
   transcript: transcriptSchema,
   signatures: Type.Array(EnvelopeSchema, { minItems: 2, maxItems: maxMembers }),
@@ -61,31 +70,41 @@ export function transcriptHash(transcript: Transcript): string {
   return sha256Hex(encodeCanonicalJson(transcript));
 }
 
+/** What a ceremony's transcript is made of. */
+export interface TranscriptParts {
+  /** SHA-256 of the requesters payload, hex. */
+  readonly requesters: string;
+  /** Where production's sharings come from, unless the members deal them. */
+  readonly imported: Import | undefined;
+  readonly ceremony: string;
+  /** What each member dealt, by identifier. */
+  readonly dealings: ReadonlyMap<number, readonly PublicDealing[]>;
+  readonly messages: Transcript['messages'];
+}
+
 /** The transcript that follows from the ceremony's messages; a text that says what is wrong when dealers cancel each other. */
-export function transcriptOf(
-  group: Group,
-  charter: Charter,
-  requesters: string,
-  ceremony: string,
-  dealings: ReadonlyMap<number, readonly PublicDealing[]>,
-  messages: Transcript['messages'],
-): Transcript | string {
+export function transcriptOf(group: Group, charter: Charter, parts: TranscriptParts): Transcript | string {
+  const { requesters, imported, ceremony, dealings, messages } = parts;
   try {
     const channels = charter.channels.map(({ name, sharings }) => ({
       channel: name,
       sharings: sharings.map((of, sharing) => ({
-        commitments: summed(group, of, { channel: name, sharing }, dealings),
+        commitments:
+          imported !== undefined && name === production
+            ? (imported.vectors[sharing] ?? []).map((point) => bytesToHex(point.bytes))
+            : summed(group, of, { channel: name, sharing }, dealings),
       })),
     }));
-    const transcript: Transcript = {
-      version: 1,
-      origin: 'generated',
-      charter: charter.hash,
-      requesters,
-      ceremony,
-      channels,
-      messages,
-    };
+    const made = { charter: charter.hash, requesters, ceremony, channels, messages };
+    const transcript: Transcript =
+      imported === undefined
+        ? { version: 1, origin: 'generated', ...made }
+        : {
+            version: 1,
+            origin: 'imported',
+            import: { file: imported.hash, groupKey: imported.groupKey },
+            ...made,
+          };
     channelKeysOf(group, charter, transcript);
     return transcript;
   } catch (error) {
@@ -123,6 +142,9 @@ export function channelKeysOf(group: Group, charter: Charter, transcript: Transc
     const key = encodeBase64Url(point.bytes);
     // One key with two meanings would let the weaker quorum sign for the stronger (T38).
     if (taken.has(key)) throw new ProtocolError('bad-certificate', `the key of ${name} is also somebody else's`);
+    // Who opens a certificate without the import file still sees which key it must come to.
+    if (name === production && transcript.origin === 'imported' && transcript.import.groupKey !== key)
+      throw new ProtocolError('bad-certificate', 'the sharings of production do not sum to the imported key');
     taken.add(key);
     channels.set(name, { channel: name, key, point, sharings, publicShares: publicSharesOf(group, sharings, vectors) });
   }

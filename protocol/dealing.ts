@@ -1,7 +1,7 @@
 /** What a member deals in a ceremony: one polynomial for each sharing it holds, shown by its commitments and a proof of knowledge. */
 import { hexToBytes, taggedHash, u32, utf8ToBytes } from './bytes.ts';
 import type { CeremonyPayload } from './ceremony-messages.ts';
-import type { Charter, Member } from './charter.ts';
+import { production, type Charter, type Member } from './charter.ts';
 import type { Group, Point } from './frost/group.ts';
 import { decodeCommitments, verifyDealing } from './frost/keygen.ts';
 import type { Sharing } from './frost/sharing.ts';
@@ -21,7 +21,7 @@ export interface PublicDealing extends SharingPlace {
   readonly commitments: readonly Point[];
 }
 
-/** The sharings that `member` holds, and so deals, in charter order. */
+/** The sharings that `member` holds, in charter order. */
 export function sharingsHeldBy(charter: Charter, member: Member): HeldSharing[] {
   return charter.channels.flatMap((channel) =>
     channel.sharings.flatMap((of, sharing) =>
@@ -30,9 +30,17 @@ export function sharingsHeldBy(charter: Charter, member: Member): HeldSharing[] 
   );
 }
 
-/** The sharings that both hold, in charter order: what a box between them carries. */
-export function commonSharings(charter: Charter, a: Member, b: Member): HeldSharing[] {
-  return sharingsHeldBy(charter, a).filter((place) => place.of.members.includes(b.identifier));
+/** Where production's sharings come from: dealt in the ceremony by those who hold them, or before it, out of a key that was whole. */
+export type Origin = 'generated' | 'imported';
+
+/** The sharings that `member` deals in the ceremony, in charter order: those it holds, but for an imported production key. */
+export function sharingsDealtBy(charter: Charter, member: Member, origin: Origin): HeldSharing[] {
+  return sharingsHeldBy(charter, member).filter(({ channel }) => origin === 'generated' || channel !== production);
+}
+
+/** The sharings that both hold and deal, in charter order: what a box between them carries. */
+export function commonSharings(charter: Charter, a: Member, b: Member, origin: Origin): HeldSharing[] {
+  return sharingsDealtBy(charter, a, origin).filter((place) => place.of.members.includes(b.identifier));
 }
 
 export function isSamePlace(a: SharingPlace, b: SharingPlace): boolean {
@@ -60,8 +68,9 @@ export function verifyReveal(
   charter: Charter,
   dealer: Member,
   reveal: CeremonyPayload<'reveal'>,
+  origin: Origin,
 ): PublicDealing[] | string {
-  const places = sharingsHeldBy(charter, dealer);
+  const places = sharingsDealtBy(charter, dealer, origin);
   if (reveal.dealings.length !== places.length)
     return `it dealt ${reveal.dealings.length} sharings instead of ${places.length}`;
   const dealings: PublicDealing[] = [];

@@ -3,6 +3,7 @@ import type { Point } from './frost/group.ts';
 import type { Identifier, Sharing } from './frost/sharing.ts';
 import type { Charter } from './charter.ts';
 import type { Certificate } from './certificate.ts';
+import type { Origin } from './dealing.ts';
 import { ProtocolError } from './errors.ts';
 
 /** One channel's quorum key. */
@@ -36,6 +37,11 @@ export class Epoch {
   /** The group public key, base64url: production's. */
   get groupKey(): string {
     return this.channel('production').key;
+  }
+
+  /** Whether production's key was made in pieces, or once was whole and then split. */
+  get origin(): Origin {
+    return this.certificate.transcript.origin;
   }
 
   /** The line of GROUP.pub, without a newline. */

@@ -12,6 +12,7 @@ export const protocolErrorCodes = [
   'bad-envelope',
   'bad-evidence',
   'bad-frame',
+  'bad-import',
   'bad-login',
   'bad-package',
   'bad-policy',

@@ -284,7 +284,9 @@ function wrongDealing(
 ): string | undefined {
   const reveal = messages.find((message) => message.kind === 'reveal');
   if (reveal === undefined || reveal.payload.ceremony !== ceremonyOf(charter, hellos)) return undefined;
-  const problem = refuseFrost(() => verifyReveal(group, charter, reveal.from, reveal.payload));
+  const [hello] = hellos;
+  const origin = hello?.kind === 'hello' && hello.payload.import !== null ? 'imported' : 'generated';
+  const problem = refuseFrost(() => verifyReveal(group, charter, reveal.from, reveal.payload, origin));
   return typeof problem === 'string' ? `dealt wrongly: ${problem}` : undefined;
 }
 
@@ -294,8 +296,7 @@ function ceremonyOf(charter: Charter, hellos: readonly CeremonyMessage[]): strin
   const [first] = payloads;
   if (first === undefined || payloads.length !== charter.members.length) return undefined;
   return ceremonyId(
-    charter.hash,
-    first.requesters,
+    { charter: charter.hash, requesters: first.requesters, import: first.import },
     payloads.map(({ nonce }) => nonce),
   );
 }

@@ -11,6 +11,8 @@ export const maxCharterBytes = 256 * 1024;
 export const maxRequestersBytes = 1024 * 1024;
 /** Bytes of a certificate: 128 signed transcripts with a proof for every channel. */
 export const maxCertificateBytes = 4 * 1024 * 1024;
+/** Bytes of an import: for 128 members 128 commitments and 128 boxes of about 200 bytes each. */
+export const maxImportBytes = 128 * 1024;
 /** Bytes of one document that travels whole. */
 export const maxDocumentBytes = 1024 * 1024;
 export const maxDocuments = 8;

@@ -14,7 +14,7 @@ export const groupTable: Readonly<Record<string, string>> = {
   coordinator: 'run the coordinator: the server that holds no secret',
   participant: 'hold a share: join a group, serve, decide',
   requester: 'be somebody who asks for signatures',
-  group: 'look at a group, export its key, change who may ask',
+  group: 'look at a group, export or import its key, change who may ask',
 };
 
 /** In the order of the help. */
@@ -118,6 +118,11 @@ export const commandTable: readonly CommandEntry[] = [
     path: ['group', 'export'],
     summary: 'the public key in the form that a tool wants',
     load: async () => (await import('./group/export.ts')).command,
+  },
+  {
+    path: ['group', 'import'],
+    summary: 'split a key that you have among the members',
+    load: async () => (await import('./group/import.ts')).command,
   },
   {
     path: ['group', 'requesters'],

@@ -8,6 +8,8 @@ export type FrostErrorCode =
   | 'arena-full'
   /** A box would hold more than `maxBoxPlaintextBytes`. */
   | 'box-too-large'
+  /** Not the 32 bytes of an Ed25519 seed. */
+  | 'invalid-seed'
   /** The random source gave nothing but zeros. */
   | 'no-randomness'
   /** libsodium does not run as WebAssembly here. */

@@ -186,6 +186,48 @@ class SodiumGroup implements SealingGroup {
     });
   }
 
+  boxKeyOf(key: Uint8Array): Uint8Array | undefined {
+    if (key.length !== 32) return undefined;
+    const { a, b } = this.#arena.scratch;
+    this.#put(a, key);
+    // libsodium refuses what is not in the prime-order subgroup.
+    return this.#raw._crypto_sign_ed25519_pk_to_curve25519(b, a) === 0 ? this.#bytesAt(b, 32) : undefined;
+  }
+
+  loadBoxKey(seed: Uint8Array): BoxKey {
+    return this.#arena.compute(() => {
+      const { a, b, c } = this.#arena.scratch;
+      this.#putSeed(a, seed);
+      this.#raw._crypto_sign_ed25519_sk_to_curve25519(b, a);
+      this.#raw._crypto_scalarmult_base(c, b);
+      return this.#arena.keep(Object.freeze({ kind: 'box-key', publicKey: this.#bytesAt(c, 32) }), b);
+    });
+  }
+
+  loadSeed(seed: Uint8Array): Secret {
+    return this.#arena.compute(() => {
+      const { a, wide, text } = this.#arena.scratch;
+      this.#putSeed(text, seed);
+      this.#raw._crypto_hash_sha512(wide, text, 32, 0);
+      const { memory } = this.#arena;
+      // RFC 8032, Section 5.1.5, step 2; the upper half of the hash makes nonces in EdDSA and is of no use here.
+      memory[wide] = (memory[wide] ?? 0) & 248;
+      memory[wide + 31] = ((memory[wide + 31] ?? 0) & 127) | 64;
+      memory.fill(0, wide + 32, wide + 64);
+      return this.#keepReduced(a, wide);
+    });
+  }
+
+  split(secret: Secret, parts: number): Secret[] {
+    const random = Array.from({ length: parts - 1 }, () => this.randomSecret());
+    return this.#arena.compute(() => {
+      const { a } = this.#arena.scratch;
+      this.#copy(a, this.#arena.addressOf(secret));
+      for (const part of random) this.#raw._crypto_core_ed25519_scalar_sub(a, a, this.#arena.addressOf(part));
+      return [...random, this.#keep(a)];
+    });
+  }
+
   seal(receiver: Uint8Array, header: Uint8Array, secrets: readonly Secret[]): Uint8Array | undefined {
     const length = header.length + 32 * secrets.length;
     if (length > maxBoxPlaintextBytes) throw new FrostError('box-too-large', `a box cannot hold ${length} bytes`);
@@ -240,7 +282,15 @@ class SodiumGroup implements SealingGroup {
     return this.#arena.keep(Object.freeze({ kind: 'secret' }), address);
   }
 
-  /** Keeps a random 64-byte integer modulo L, which is zero only if the randomness is broken. */
+  /** Takes a seed in and wipes it where it was. */
+  #putSeed(address: number, seed: Uint8Array): void {
+    const fits = seed.length === 32;
+    if (fits) this.#put(address, seed);
+    seed.fill(0);
+    if (!fits) throw new FrostError('invalid-seed', 'an Ed25519 seed has 32 bytes');
+  }
+
+  /** Keeps a 64-byte integer modulo L: random, or of a clamped seed; zero only if the randomness is broken. */
   #keepReduced(target: number, wide: number): Secret {
     this.#raw._crypto_core_ed25519_scalar_reduce(target, wide);
     if (this.#isZero(target)) throw new FrostError('no-randomness', 'the random source gives zeros');

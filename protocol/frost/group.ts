@@ -20,7 +20,7 @@ export interface Secret {
   readonly kind: 'secret';
 }
 
-/** A one-time X25519 key pair; the secret half stays in the group. */
+/** An X25519 key pair, made for one use or of an identity; the secret half stays in the group. */
 export interface BoxKey {
   readonly kind: 'box-key';
   /** 32 bytes, X25519. */
@@ -88,6 +88,17 @@ export interface SecretGroup extends Group {
 export interface SealingGroup extends SecretGroup {
   /** A fresh one-time X25519 key pair. */
   makeBoxKey(): BoxKey;
+  /**
+   * The X25519 public key of an Ed25519 public key (libsodium's `crypto_sign_ed25519_pk_to_curve25519`; the birational map of RFC 7748,
+   * Section 4.1); `undefined` if `key` is no point of the prime-order subgroup.
+   */
+  boxKeyOf(key: Uint8Array): Uint8Array | undefined;
+  /** The X25519 key pair of an Ed25519 seed (`crypto_sign_ed25519_sk_to_curve25519`): opens what was sealed to `boxKeyOf` its public key. Wipes `seed`. */
+  loadBoxKey(seed: Uint8Array): BoxKey;
+  /** The secret scalar of a 32-byte Ed25519 seed, hashed and clamped (RFC 8032, Section 5.1.5), modulo L. Wipes `seed`. */
+  loadSeed(seed: Uint8Array): Secret;
+  /** Random secrets that sum to this one: `parts` of them, at least one. */
+  split(secret: Secret, parts: number): Secret[];
   /**
    * `crypto_box_seal` of header || secrets (32 bytes each, in order) to `receiver`: 48 bytes longer than that.
    * `undefined` if `receiver` is no usable key; throws `FrostError('box-too-large')` past `maxBoxPlaintextBytes`.

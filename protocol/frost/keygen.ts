@@ -25,6 +25,15 @@ export function deal(group: SecretGroup, threshold: number): Dealing {
   return { coefficients, commitments: coefficients.map((coefficient) => group.publicPoint(coefficient)) };
 }
 
+/** A random polynomial whose constant term is `secret`, which stays the caller's (RFC 9591, Appendix C.1: `secret_share_shard`). */
+export function dealSecret(group: SecretGroup, secret: Secret, threshold: number): Dealing {
+  const { coefficients, commitments } = deal(group, threshold - 1);
+  return { coefficients: [secret, ...coefficients], commitments: [group.publicPoint(secret), ...commitments] };
+}
+
+/** The dealer that is no member: who splits a key that was whole. No member has this number. */
+export const outsideDealer = 0;
+
 /** Decodes a dealer's commitments: exactly `threshold` of them, none the identity; `undefined` for anything else. */
 export function decodeCommitments(
   group: Group,
@@ -46,7 +55,7 @@ export function decodeCommitments(
 export function proveDealing(
   group: SecretGroup,
   dealing: Dealing,
-  dealer: Identifier,
+  dealer: Identifier | typeof outsideDealer,
   context: Uint8Array,
 ): Uint8Array {
   const [secret] = dealing.coefficients;
@@ -59,7 +68,7 @@ export function verifyDealing(
   group: Group,
   commitments: readonly Point[],
   proof: Uint8Array,
-  dealer: Identifier,
+  dealer: Identifier | typeof outsideDealer,
   context: Uint8Array,
 ): boolean {
   const [point] = commitments;
@@ -124,7 +133,7 @@ export function verifyShareProof(
 /** What a proof is about; the first point is the one whose logarithm is known. */
 interface Claim {
   readonly purpose: 'dealing' | 'share';
-  readonly prover: Identifier;
+  readonly prover: Identifier | typeof outsideDealer;
   readonly points: readonly Point[];
   readonly context: Uint8Array;
 }

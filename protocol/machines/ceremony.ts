@@ -23,8 +23,9 @@ import type { Charter, Member } from '../charter.ts';
 import {
   commonSharings,
   isSamePlace,
-  sharingsHeldBy,
+  sharingsDealtBy,
   verifyReveal,
+  type Origin,
   type PublicDealing,
   type SharingPlace,
 } from '../dealing.ts';
@@ -32,6 +33,7 @@ import { hexToBytes } from '../bytes.ts';
 import type { Envelope } from '../envelope.ts';
 import { ProtocolError, type ProtocolErrorCode } from '../errors.ts';
 import type { Group } from '../frost/group.ts';
+import type { Import } from '../import.ts';
 import { maxMembers } from '../limits.ts';
 
 /** What never changes while one `join` runs. */
@@ -39,6 +41,8 @@ export interface CeremonyContext {
   readonly charter: Charter;
   /** SHA-256 of the requesters payload, hex. */
   readonly requesters: string;
+  /** The production key comes from here instead of from the members. */
+  readonly imported: Import | undefined;
   readonly self: Member;
   readonly group: Group;
   /** Ceremonies that an earlier run joined or aborted; never joined again (T16). */
@@ -288,10 +292,19 @@ function apply(context: CeremonyContext, state: CeremonyState, event: CeremonyEv
   }
 }
 
+/** What all members must have agreed to before any secret is made. */
+function agreedIn({ charter, requesters, imported }: CeremonyContext) {
+  return { charter: charter.hash, requesters, import: imported?.hash ?? null };
+}
+
+function originIn({ imported }: CeremonyContext): Origin {
+  return imported === undefined ? 'generated' : 'imported';
+}
+
 function helloOf(context: CeremonyContext, nonce: string): CeremonyEffect {
   return {
     kind: 'send',
-    message: { kind: 'hello', payload: { charter: context.charter.hash, requesters: context.requesters, nonce } },
+    message: { kind: 'hello', payload: { ...agreedIn(context), nonce } },
   };
 }
 
@@ -364,6 +377,17 @@ function mismatchOf(
       'bad-requesters',
       `${from.name} joined with another requesters file (${payload.requesters}); compare the files`,
       { culprits: [from.name] },
+    );
+  }
+  if (payload.import !== (context.imported?.hash ?? null)) {
+    const what = payload.import === null ? 'without an import file' : `with another import file (${payload.import})`;
+    const mine = context.imported === undefined ? 'there is none here' : `here it is ${context.imported.hash}`;
+    return new ProtocolError(
+      'bad-import',
+      `${from.name} joined ${what}, and ${mine}; compare the files: whoever had the wrong one joins first, then the others`,
+      {
+        culprits: [from.name],
+      },
     );
   }
   return undefined;
@@ -562,8 +586,7 @@ function beginCeremony(context: CeremonyContext, state: CeremonyState): Ceremony
   const hellos = hellosOf(context, state);
   if (hellos.length < context.charter.members.length) return undefined;
   const ceremony = ceremonyId(
-    context.charter.hash,
-    context.requesters,
+    agreedIn(context),
     hellos.map((hello) => hello.payload.nonce),
   );
   // One set of polynomials for one id: an id that was left, joined or aborted is never entered again (T16).
@@ -608,7 +631,7 @@ function checkReveals(context: CeremonyContext, state: CeremonyState, ceremony: 
         proof,
       );
     }
-    const verified = verifyReveal(context.group, context.charter, reveal.from, reveal.payload);
+    const verified = verifyReveal(context.group, context.charter, reveal.from, reveal.payload, originIn(context));
     if (typeof verified === 'string') {
       return fail(
         state,
@@ -622,12 +645,14 @@ function checkReveals(context: CeremonyContext, state: CeremonyState, ceremony: 
     }
     dealings.set(reveal.from.identifier, verified);
   }
-  const transcript = transcriptOf(context.group, context.charter, context.requesters, ceremony, dealings, []);
+  const transcript = transcriptOf(context.group, context.charter, { ...context, ceremony, dealings, messages: [] });
   if (typeof transcript === 'string')
     return fail(state, ceremony, 'suspicion', 'bad-ceremony-message', transcript, null, []);
   const receivers = reveals.flatMap(({ from, payload }) => {
     const places =
-      from.identifier === context.self.identifier ? [] : commonSharings(context.charter, context.self, from);
+      from.identifier === context.self.identifier
+        ? []
+        : commonSharings(context.charter, context.self, from, originIn(context));
     return places.length === 0 ? [] : [{ to: from, key: hexToBytes(payload.encryptionKey), places }];
   });
   return {
@@ -637,8 +662,8 @@ function checkReveals(context: CeremonyContext, state: CeremonyState, ceremony: 
 }
 
 /** The members `member` must send a box to: those with whom it shares a sharing, in order of identifiers. */
-function receiversOf(charter: Charter, member: Member): number[] {
-  const holders = sharingsHeldBy(charter, member).flatMap((place) => place.of.members);
+function receiversOf(context: CeremonyContext, member: Member): number[] {
+  const holders = sharingsDealtBy(context.charter, member, originIn(context)).flatMap((place) => place.of.members);
   return [...new Set(holders)].filter((identifier) => identifier !== member.identifier).sort((a, b) => a - b);
 }
 
@@ -653,7 +678,7 @@ function checkBoxes(
   const reveals = complete(context, state, 'reveal', ceremony);
   if (boxes === undefined || commits === undefined || reveals === undefined) return undefined;
   for (const { from, payload, envelope } of boxes) {
-    if (payload.boxes.map((box) => box.to).join() !== receiversOf(context.charter, from).join()) {
+    if (payload.boxes.map((box) => box.to).join() !== receiversOf(context, from).join()) {
       return fail(
         state,
         ceremony,
@@ -671,12 +696,12 @@ function checkBoxes(
     reveal: reveals[index]?.hash ?? '',
     boxes: boxes[index]?.hash ?? '',
   }));
-  const transcript = transcriptOf(context.group, context.charter, context.requesters, ceremony, dealings, hashes);
+  const transcript = transcriptOf(context.group, context.charter, { ...context, ceremony, dealings, messages: hashes });
   if (typeof transcript === 'string')
     return fail(state, ceremony, 'suspicion', 'bad-ceremony-message', transcript, null, []);
   const toOpen = boxes.flatMap(({ from, payload }) => {
     const box = payload.boxes.find(({ to }) => to === Number(context.self.identifier));
-    const places = commonSharings(context.charter, context.self, from);
+    const places = commonSharings(context.charter, context.self, from, originIn(context));
     const common = (dealings.get(from.identifier) ?? []).filter((dealing) =>
       places.some((place) => isSamePlace(place, dealing)),
     );

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { ClientError, type ClientErrorCode } from '../../client/errors.ts';
 import { HomeError, type HomeErrorCode } from '../../home/errors.ts';
+import { ImporterError, type ImporterErrorCode } from '../../importer/errors.ts';
 import { ParticipantError, type ParticipantErrorCode } from '../../participant/errors.ts';
 import { JournalError } from '../../participant/journal.ts';
 import { ProtocolError, protocolErrorCodes, type ProtocolErrorCode } from '../../protocol/errors.ts';
@@ -39,6 +40,17 @@ describe('the exit code', () => {
     [4, 'wrong-passphrase'],
   ])('is %i for a home that is %s', (exitCode, code) => {
     expect(explain(new HomeError(code, 'found')).exitCode).toBe(exitCode);
+  });
+
+  it.each<[number, ImporterErrorCode]>([
+    [1, 'bad-key-file'],
+    [1, 'unsupported-key'],
+    [1, 'other-openpgp'],
+    [1, 'cancelled'],
+    [2, 'no-such-subkey'],
+    [4, 'wrong-passphrase'],
+  ])('is %i for a key that is refused as %s', (exitCode, code) => {
+    expect(explain(new ImporterError(code, 'found')).exitCode).toBe(exitCode);
   });
 
   it.each<[number, ParticipantErrorCode]>([

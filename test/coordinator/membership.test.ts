@@ -134,6 +134,7 @@ describe('somebody outside the group reads and writes nothing of it (T25)', () =
       const hello = insider.seal(helloMessage, {
         charter: ours.epoch.charter.hash,
         requesters: '00'.repeat(32),
+        import: null,
         nonce: '11'.repeat(32),
       });
       expect(await answerTo(other, { type: 'ceremony', message: hello })).toBe('not-allowed');

@@ -118,7 +118,7 @@ async function live(machine: Machine): Promise<Told[]> {
     told.push({ kind: 'group' });
     const hello = sealMessage(
       helloMessage,
-      { charter: charter.hash, requesters: '00'.repeat(32), nonce: '11'.repeat(32) },
+      { charter: charter.hash, requesters: '00'.repeat(32), import: null, nonce: '11'.repeat(32) },
       group.people[0]!,
     );
     await ceremonies.receive(charter, charter.members[0]!, hello);

@@ -213,7 +213,12 @@ describe('the relay of ceremonies', () => {
     const holding = { certificate: null, requesters: 0 };
     const [first, second] = [world.member(group, 1, { holding }), world.member(group, 2, { holding })];
     for (const member of [first, second]) await member.connect();
-    const payload = { charter: epoch.charter.hash, requesters: '00'.repeat(32), nonce: '11'.repeat(32) };
+    const payload = {
+      charter: epoch.charter.hash,
+      requesters: '00'.repeat(32),
+      import: null,
+      nonce: '11'.repeat(32),
+    };
     first.send({ type: 'ceremony', message: first.seal(helloMessage, payload) });
     const echo = await first.next('ceremony');
     expect(await second.next('ceremony')).toEqual(echo);

@@ -1,5 +1,6 @@
 import { coordinatorGuards } from './coordinator.mjs';
 import { formatGuards } from './formats.mjs';
+import { importGuards } from './import.mjs';
 import { openpgpGuards } from './openpgp.mjs';
 import { participantGuards } from './participant.mjs';
 import { protocolGuards } from './protocol.mjs';
@@ -187,4 +188,5 @@ export const guards = [
   ...participantGuards,
   ...coordinatorGuards,
   ...openpgpGuards,
+  ...importGuards,
 ];

@@ -11,7 +11,16 @@ import {
 } from '../../protocol/ceremony-messages.ts';
 import { openEpoch, transcriptHash, type Certificate } from '../../protocol/certificate.ts';
 import type { Charter, Member } from '../../protocol/charter.ts';
-import { boxHeader, commonSharings, dealingContext, shareContext, sharingsHeldBy } from '../../protocol/dealing.ts';
+import {
+  boxHeader,
+  commonSharings,
+  dealingContext,
+  shareContext,
+  sharingsDealtBy,
+  sharingsHeldBy,
+  type Origin,
+} from '../../protocol/dealing.ts';
+import type { Import } from '../../protocol/import.ts';
 import { sealMessage, type Envelope } from '../../protocol/envelope.ts';
 import type { Epoch } from '../../protocol/epoch.ts';
 import type { ProtocolError } from '../../protocol/errors.ts';
@@ -69,6 +78,11 @@ export interface SimulatedMember {
   down: boolean;
 }
 
+export interface ImportedShare {
+  readonly imported: Import;
+  readonly share: Secret | undefined;
+}
+
 export interface CeremonyFaults {
   /** Rewrites, drops (`undefined`) or passes what `to` gets to see of a message. */
   readonly deliver?: (envelope: Envelope, kind: CeremonyKind, from: string, to: string) => Envelope | undefined;
@@ -81,6 +95,8 @@ export interface CeremonyFaults {
   /** Called before each delivery; may crash members. */
   readonly tick?: (network: CeremonyNetwork) => void;
   readonly doubled?: boolean;
+  /** The import file that a member joins with, and its share in it. */
+  readonly imported?: (name: string) => ImportedShare | undefined;
 }
 
 const publicGroup = createNobleGroup({ randomBytes: (count) => new Uint8Array(randomBytes(count)) });
@@ -137,10 +153,19 @@ export class CeremonyNetwork {
     return {
       charter: this.charter,
       requesters: sha256Hex(emptyRequesters(this.charter).bytes),
+      imported: this.importedBy(member)?.imported,
       self: member.member,
       group: publicGroup,
       finished: new Set(finished.filter((ceremony) => ceremony !== current)),
     };
+  }
+
+  private importedBy(member: SimulatedMember): ImportedShare | undefined {
+    return this.faults.imported?.(member.person.name);
+  }
+
+  private origin(member: SimulatedMember): Origin {
+    return this.importedBy(member) === undefined ? 'generated' : 'imported';
   }
 
   /** Everybody joins; then messages travel until none is left. */
@@ -273,7 +298,7 @@ export class CeremonyNetwork {
   }
 
   private deal(member: SimulatedMember, ceremony: string): CeremonyEvent {
-    const dealings = sharingsHeldBy(this.charter, member.member).map((place) => ({
+    const dealings = sharingsDealtBy(this.charter, member.member, this.origin(member)).map((place) => ({
       channel: place.channel,
       sharing: place.sharing,
       dealing: deal(
@@ -328,7 +353,7 @@ export class CeremonyNetwork {
       ]),
     );
     for (const { from, box, dealings } of effect.boxes) {
-      const places = commonSharings(this.charter, member.member, from);
+      const places = commonSharings(this.charter, member.member, from, this.origin(member));
       const opened = this.sodium.open(secrets.boxKey, box, boxHeader(ceremony, from, member.member), places.length);
       if (opened === undefined) return { kind: 'box-refused', ceremony, from: Number(from.identifier) };
       for (const [index, place] of places.entries()) {
@@ -343,6 +368,8 @@ export class CeremonyNetwork {
       }
     }
     const shares = new Map([...dealt].map(([channel, parts]) => [channel, finalShare(this.sodium, parts)]));
+    const imported = this.importedBy(member)?.share;
+    if (imported !== undefined) shares.set('production', imported);
     member.shares.set(ceremony, shares);
     const hash = transcriptHash(transcript);
     const proofs = sharingsHeldBy(this.charter, member.member).map((place) => ({

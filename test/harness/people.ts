@@ -9,6 +9,8 @@ export interface Person extends Identity {
   /** Identity key, base64url. */
   readonly key: string;
   card(role: CardRole): string;
+  /** A copy of the identity's seed: opens what was sealed to it. */
+  seed(): Uint8Array;
 }
 
 export function person(name: string): Person {
@@ -27,7 +29,13 @@ function fromKey(name: string, privateKey: KeyObject): Person {
     publicKey: new Uint8Array(spki.subarray(-32)),
     sign: (message) => new Uint8Array(sign(null, message, privateKey)),
   };
-  return { ...identity, name, key: keyId(identity.publicKey), card: (role) => encodeCard(role, name, identity) };
+  return {
+    ...identity,
+    name,
+    key: keyId(identity.publicKey),
+    card: (role) => encodeCard(role, name, identity),
+    seed: () => Uint8Array.from(privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(16)),
+  };
 }
 
 export interface CharterPlan {

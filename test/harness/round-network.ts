@@ -64,6 +64,12 @@ export async function liveGroup(plan: CharterPlan): Promise<LiveGroup> {
   const sodium = await sharedSodium();
   const network = new CeremonyNetwork(charter, people, sodium, seededRandom(1));
   network.run();
+  return liveGroupOf(network, people);
+}
+
+/** What a ceremony that is over left behind. */
+export function liveGroupOf(network: CeremonyNetwork, people: readonly Person[]): LiveGroup {
+  const { charter, sodium } = network;
   const epoch = network.epoch();
   const shares = new Map(charter.channels.map(({ name }) => [name, new Map<number, Secret>()]));
   for (const member of network.members) {

@@ -87,7 +87,7 @@ class Site {
     const certified = records.ceremonies.certified;
     this.failure = undefined;
     const ceremony = new Ceremony({
-      agreement: { charter, requesters: this.requesters, self },
+      agreement: { charter, requesters: this.requesters, imported: undefined, self },
       identity: this.person,
       vault,
       records,

@@ -23,11 +23,15 @@ import { delegationOf } from '../../protocol/formats/delegation.ts';
 import { genesisMessage, genesisOf } from '../../protocol/formats/genesis.ts';
 import { prepareRequest } from '../../protocol/formats/index.ts';
 import { createNobleGroup } from '../../protocol/frost/group-noble.ts';
+import { openImport } from '../../protocol/import.ts';
 import { challengeMessage, loginMessage } from '../../protocol/messages.ts';
 import { cancelMessage, openRequest } from '../../protocol/request.ts';
 import { readRequestersFile, requestersMessage } from '../../protocol/requesters.ts';
+import { rfc8032Keys, shareFor } from '../harness/import.ts';
 import {
   alice,
+  bob,
+  builder,
   coordinator,
   createdAt,
   dev,
@@ -51,8 +55,10 @@ describe('a golden file', () => {
     const files = messages.map(({ type }) => `${type.name}.json`);
     const group_ = [
       'GROUP.pub',
+      'acme.frostmark-import',
       'charter.yaml',
       'certificate.json',
+      'certificate-imported.json',
       'evidence.json',
       'member.card',
       'requester.card',
@@ -96,6 +102,26 @@ describe('a golden file', () => {
     ),
   ])('of an identity opens: %s', (name, open) => {
     expect(open(envelopeIn(`${name}.json`)).payload).toEqual(messages.find(({ type }) => type.name === name)!.payload);
+  });
+});
+
+describe('the golden import', () => {
+  const bytes = goldenFile('acme.frostmark-import');
+
+  it('is the key of RFC 8032, Section 7.1, TEST 1, split for the golden charter', async () => {
+    const imported = openImport(group, charter, bytes);
+    expect(imported.groupKey).toBe(Buffer.from(rfc8032Keys[0].publicKey, 'hex').toString('base64url'));
+    for (const who of [alice, bob, builder]) expect(await shareFor(charter, imported, who)).toBeDefined();
+  });
+
+  it('was made into a certificate by its members', () => {
+    const imported = openImport(group, charter, bytes);
+    const made = openEpoch(group, charter, decodeCertificate(goldenFile('certificate-imported.json')));
+    expect(made.certificate.transcript).toMatchObject({
+      origin: 'imported',
+      import: { file: imported.hash, groupKey: imported.groupKey },
+    });
+    expect(made.groupKey).toBe(imported.groupKey);
   });
 });
 

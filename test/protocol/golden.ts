@@ -11,8 +11,8 @@ import type { TSchema } from '../../protocol/schema.ts';
 import { personFromSeed, type Person } from '../harness/people.ts';
 
 export const alice = personFromSeed('alice', 1);
-const bob = personFromSeed('bob', 2);
-const builder = personFromSeed('builder', 3);
+export const bob = personFromSeed('bob', 2);
+export const builder = personFromSeed('builder', 3);
 export const dev = personFromSeed('dev', 4);
 export const coordinator = personFromSeed('coordinator', 5);
 
@@ -124,7 +124,7 @@ export function goldenMessages(epoch: Epoch): GoldenMessage[] {
     {
       type: ceremonyMessageType('hello'),
       signer: alice,
-      payload: { charter: charter.hash, requesters: hex(0x4e), nonce: hex(0x01) },
+      payload: { charter: charter.hash, requesters: hex(0x4e), import: null, nonce: hex(0x01) },
     },
     { type: ceremonyMessageType('commit'), signer: alice, payload: { ceremony, reveal: hex(0x02) } },
     {

@@ -13,6 +13,7 @@ export const command = defineCommand({
   options: {
     ...coordinatorOptions,
     requesters: text('FILE', 'requesters.yaml, version 1, the same file for every member'),
+    import: text('FILE', 'a key that group import has split, the same file for every member'),
     'passphrase-file': text('FILE', 'the passphrase for the share, instead of asking'),
     yes: flag('agree to the charter without being asked'),
   },
@@ -30,6 +31,7 @@ Then keep the daemon running: frostmark participant serve`,
     const coordinator = requireCoordinator(settings.coordinator);
     const { joinCeremony } = await import('../../../participant/join.ts');
     const { charterReview } = await import('../../charter-text.ts');
+    const { importedAdvice } = await import('../../import-text.ts');
     const { confirm } = await import('../../prompt.ts');
     const ca = await readAuthority(settings.ca);
     const passphraseFile = settings['passphrase-file'];
@@ -41,8 +43,9 @@ Then keep the daemon running: frostmark participant serve`,
           charterPath,
           coordinator,
           requestersPath: settings.requesters,
-          confirm: async ({ charter, requesters, self }: JoinReview) => {
-            output.talk(charterReview(charter, requesters, self));
+          importPath: settings.import,
+          confirm: async ({ charter, requesters, self, imported }: JoinReview) => {
+            output.talk(charterReview(charter, requesters, self, imported));
             if (settings.yes !== true) await confirm('Make the key with this charter?', '--yes');
             return true;
           },
@@ -54,8 +57,9 @@ Then keep the daemon running: frostmark participant serve`,
         }),
       () => new CommandError('interrupted', 'stopped', 'What is stored stays: run join again, and so must the others.'),
     );
-    output.result(joined.groupLine, { group: joined.groupLine, file: joined.groupPath });
+    output.result(joined.groupLine, { group: joined.groupLine, file: joined.groupPath, origin: joined.origin });
     output.talk(`This line is in ${joined.groupPath}. Publish it: installers pin it.`);
+    if (joined.origin === 'imported') output.talk(importedAdvice);
     output.talk('Next: frostmark participant serve');
   },
 });

@@ -1,0 +1,102 @@
+/**
+ * `frostmark group import`: takes a key that is whole and splits it for the holders of a charter's production quorum, on a host that is offline.
+ *
+ * The seed goes from the key file into libsodium's arena and is wiped where it was; what leaves is the import file.
+ */
+import { randomFillSync } from 'node:crypto';
+import { encodeBase64Url } from '../verifier/base64.ts';
+import { formatGroupKey } from '../verifier/group-key.ts';
+import { readFileBounded, useOwnerOnlyUmask, writeFileOnce } from '../home/files.ts';
+import { equalBytes } from '../protocol/bytes.ts';
+import { decodeCharter, type Charter } from '../protocol/charter.ts';
+import { createSodiumGroup } from '../protocol/frost/group-sodium.ts';
+import { assertKnownAnswers } from '../protocol/frost/known-answer.ts';
+import type { SealingGroup, Secret } from '../protocol/frost/group.ts';
+import { openImport, splitKey } from '../protocol/import.ts';
+import { maxCharterBytes } from '../protocol/limits.ts';
+import { formatTimestamp } from '../protocol/time.ts';
+import { ImporterError } from './errors.ts';
+import type { AskPassphrase, OpenpgpOrigin, PrivateKey } from './key.ts';
+import { openKeyFile } from './key-file.ts';
+import { importArenaSlots } from './limits.ts';
+
+/** What a person looks at before the key is split. */
+export interface ImportReview {
+  readonly charter: Charter;
+  readonly source: PrivateKey['source'];
+  /** The line of GROUP.pub to be. */
+  readonly groupLine: string;
+  readonly openpgp: OpenpgpOrigin | undefined;
+}
+
+export interface ImportOptions {
+  readonly keyPath: string;
+  readonly charterPath: string;
+  /** Must not be there yet. */
+  readonly outPath: string;
+  /** Fingerprint of an OpenPGP subkey; without it the primary key is taken. */
+  readonly subkey?: string | undefined;
+  /** Asked only if the key file is protected. */
+  readonly ask: AskPassphrase;
+  confirm(review: ImportReview): Promise<boolean>;
+}
+
+export interface ImportResult extends ImportReview {
+  /** SHA-256 of the import file, hex. */
+  readonly hash: string;
+}
+
+/** Writes the import file. Throws `ImporterError`, `ProtocolError`, `HomeError`, `FrostError`. */
+export async function importKey(options: ImportOptions): Promise<ImportResult> {
+  useOwnerOnlyUmask();
+  const charter = decodeCharter(await readFileBounded(options.charterPath, maxCharterBytes), options.charterPath);
+  await assertKnownAnswers();
+  const group = await createSodiumGroup({
+    randomBytes: (count) => randomFillSync(new Uint8Array(new ArrayBuffer(count))),
+    arenaSlots: importArenaSlots,
+  });
+  try {
+    const key = await openKeyFile({ path: options.keyPath, subkey: options.subkey, ask: options.ask });
+    const secret = loadKey(group, key);
+    assertSameFingerprint(charter, key.openpgp);
+    const groupLine = formatGroupKey({ name: charter.group, key: key.publicKey });
+    const review: ImportReview = { charter, source: key.source, groupLine, openpgp: key.openpgp };
+    if (!(await options.confirm(review))) throw new ImporterError('cancelled', 'nothing was written');
+    const bytes = splitKey(group, charter, secret);
+    const made = openImport(group, charter, bytes);
+    if (made.groupKey !== encodeBase64Url(key.publicKey)) throw otherKey();
+    await writeFileOnce(options.outPath, bytes);
+    return { ...review, hash: made.hash };
+  } finally {
+    group.end();
+  }
+}
+
+/** Into the arena; the file's two halves must be of one key. */
+function loadKey(group: SealingGroup, { seed, publicKey }: PrivateKey): Secret {
+  const secret = group.loadSeed(seed);
+  if (!equalBytes(group.publicPoint(secret).bytes, publicKey)) throw otherKey();
+  return secret;
+}
+
+function otherKey(): ImporterError {
+  return new ImporterError(
+    'bad-key-file',
+    'the key file is damaged: its secret half does not belong to its public half',
+  );
+}
+
+/** The creation time is a part of an OpenPGP fingerprint and the user id of its certificate, so the charter must say both. */
+function assertSameFingerprint(charter: Charter, key: OpenpgpOrigin | undefined): void {
+  if (key === undefined) return;
+  const created = formatTimestamp(key.createdUnixSeconds);
+  const [first] = key.userIds;
+  if (first === undefined) throw new ImporterError('bad-key-file', 'the OpenPGP export has no user id');
+  const { openpgp } = charter;
+  if (openpgp !== undefined && openpgp.created === created && key.userIds.includes(openpgp.userId)) return;
+  const found = openpgp === undefined ? 'says nothing of OpenPGP' : 'names another user id or creation time';
+  throw new ImporterError(
+    'other-openpgp',
+    `the charter ${found}, so the fingerprint ${key.fingerprint} would be lost; give everybody a charter with this line at its end, and run this again: openpgp: { userId: ${JSON.stringify(first)}, created: ${created} }`,
+  );
+}
