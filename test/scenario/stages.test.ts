@@ -74,11 +74,11 @@ describe('a round with a second stage', () => {
   it('goes on when a signer of its second stage restarts: what it committed to is lost, not signed twice (T1)', () => {
     let restarts = 0;
     const network = start(4, {
-      tick: ({ round, signer, restart }) => {
-        const open = [...round.attempts.values()].find(({ stage, phase }) => stage === 2 && phase === 'open');
+      tick: (live) => {
+        const open = [...live.round.attempts.values()].find(({ stage, phase }) => stage === 2 && phase === 'open');
         if (open === undefined || restarts > 0) return;
         restarts += 1;
-        restart.call(network, signer.call(network, open.commitments[0]!.member.identifier));
+        live.restart(live.signer(open.commitments[0]!.member.identifier));
       },
     });
     network.settle();
