@@ -43,7 +43,6 @@ export const shareMessage = defineMessage('signature-share', shareSchema, 'bad-s
 /** Why a signer gave no share. */
 export const declineCodes = [
   'no-approval',
-  'unknown-request',
   'expired',
   'not-allowed',
   'bad-package',
@@ -51,7 +50,6 @@ export const declineCodes = [
   'own-commitment-changed',
   'asker-in-set',
   'commitment-used',
-  'attempt-burned',
 ] as const;
 export type DeclineCode = (typeof declineCodes)[number];
 
