@@ -168,7 +168,7 @@ function readMatch(reader: PolicyReader, value: unknown, path: Path, approves: b
   const named = (payload: RequestPayload): boolean =>
     (kinds?.includes(payload.kind) ?? payload.kind === 'release') &&
     (payload.channel !== production || channel?.includes(production) === true) &&
-    (documents !== undefined || payload.documents.every(({ kind }) => kind === 'manifest' || kind === payload.kind));
+    (documents !== undefined || payload.documents.every(({ kind }) => isImplied(kind, payload)));
   return (subject) => {
     const { payload } = subject;
     return (
@@ -184,6 +184,11 @@ function readMatch(reader: PolicyReader, value: unknown, path: Path, approves: b
         (payload.artifacts.length > 0 && payload.artifacts.every(({ name }) => fits(artifacts, name))))
     );
   };
+}
+
+/** The manifest of the request's own files, or the one document of a request of that kind. */
+function isImplied(kind: string, payload: RequestPayload): boolean {
+  return kind === payload.kind || (kind === 'manifest' && payload.artifacts.length > 0);
 }
 
 function fits(patterns: readonly string[] | undefined, text: string | null): boolean {

@@ -338,6 +338,15 @@ export const participantGuards = [
     test: policyTest,
   },
   {
+    row: 'T10',
+    what: 'a rule approves only documents that it names',
+    file: policy,
+    from: '(documents !== undefined || payload.documents.every(({ kind }) => isImplied(kind, payload)))',
+    to: 'true',
+    test: policyTest,
+    name: 'T10',
+  },
+  {
     row: 'T33',
     what: 'production is approved only by a rule that names it',
     file: policy,

@@ -29,6 +29,7 @@ const payload: RequestPayload = {
   note: null,
   createdAt: '2026-11-22T08:00:00Z',
 };
+const documentOf = (kind: string) => ({ kind, size: 100, sha256: '00'.repeat(32) });
 const subject = (change: Partial<RequestPayload> = {}, requester = 'dave'): PolicySubject => ({
   digest: '11'.repeat(32),
   requester,
@@ -69,6 +70,8 @@ describe('a policy', () => {
     ['ref', 'ref: refs/tags/v?.*', {}],
     ['every artifact name', 'artifacts: ["*.tgz", "*.sbom"]', {}],
     ['kind', 'kind: release', {}],
+    ['kind of document', 'document: [git-tag, git-commit]', { artifacts: [], documents: [documentOf('git-tag')] }],
+    ['the manifest of its files, unnamed', 'channel: development', { documents: [documentOf('manifest')] }],
     ['production, named', 'channel: production', { channel: 'production' }],
     ['requesters, named', 'kind: requesters, channel: production', { kind: 'requesters', channel: 'production' }],
   ])('approves by %s', async (_what, match, change) => {
@@ -76,6 +79,18 @@ describe('a policy', () => {
   });
 
   it.each<[string, string, Partial<RequestPayload>, string?]>([
+    [
+      'a document that it does not name (T10)',
+      'channel: development',
+      { artifacts: [], documents: [documentOf('text')] },
+    ],
+    [
+      'a manifest of files that nobody listed',
+      'channel: development',
+      { artifacts: [], documents: [documentOf('manifest')] },
+    ],
+    ['another kind of document', 'document: git-tag', { artifacts: [], documents: [documentOf('git-commit')] }],
+    ['no document', 'document: manifest', {}],
     ['another channel', 'channel: production', {}],
     ['another requester', 'requester: erin', {}],
     ['a requester that only begins so', 'requester: dav', {}],
