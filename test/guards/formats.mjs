@@ -9,7 +9,7 @@ export const formatGuards = [
     what: 'a document is read by the grammar of its kind',
     file: 'protocol/documents/release.ts',
     from: 'decodeDocument(entry.kind, bytes);',
-    to: '',
+    to: '{ fields: [], text: null };',
     test: documents,
     name: 'the document of a release',
   },
