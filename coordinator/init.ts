@@ -1,6 +1,6 @@
 /** The coordinator's home: its identity, its empty store, and the charters that its operator admits. */
 import { HomeError } from '../home/errors.ts';
-import { ensurePrivateFolder, readFileBounded, writeFileAtomic } from '../home/files.ts';
+import { ensurePrivateFolder, readFileBounded, useOwnerOnlyUmask, writeFileAtomic } from '../home/files.ts';
 import { initHome, openHome, type Home } from '../home/home.ts';
 import { createIdentity, loadIdentity, type Identity } from '../home/identity.ts';
 import { acquireLock } from '../home/lock.ts';
@@ -15,6 +15,7 @@ import { createStore, hasStore, type StorePaths } from './store.ts';
  * Throws `HomeError` or `CoordinatorError`.
  */
 export async function initCoordinator(path?: string): Promise<string> {
+  useOwnerOnlyUmask();
   const home = await initHome('coordinator', path);
   const lock = await acquireLock(home);
   try {
@@ -41,6 +42,7 @@ async function ensureIdentity(home: Home): Promise<Identity> {
  * A repeat changes nothing. Throws `ProtocolError` with file and line, or `HomeError`.
  */
 export async function admitCharter(homePath: string | undefined, path: string): Promise<Charter> {
+  useOwnerOnlyUmask();
   const home = await openHome('coordinator', homePath);
   const bytes = await readFileBounded(path, maxCharterBytes);
   const charter = decodeCharter(bytes, path);

@@ -1,7 +1,7 @@
 /** The coordinator of any number of groups: its home, its start and its stop. It holds no secret but its own identity, and is trusted only to be up. */
 import { randomBytes } from 'node:crypto';
 import { parseBaseUrl, formatCoordinatorUrl } from '../client/url.ts';
-import { readFileBounded } from '../home/files.ts';
+import { readFileBounded, useOwnerOnlyUmask } from '../home/files.ts';
 import { openHome, type Home } from '../home/home.ts';
 import { loadIdentity } from '../home/identity.ts';
 import { acquireLock } from '../home/lock.ts';
@@ -52,6 +52,7 @@ export interface Coordinator {
 
 /** Serves until it is closed. Throws `HomeError`, `CoordinatorError` or `ClientError` before it listens. */
 export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
+  useOwnerOnlyUmask();
   const lifetime = new Lifetime();
   try {
     return await start(options, lifetime);

@@ -3,6 +3,7 @@ import { decodeBase64Url, encodeBase64Url } from '../verifier/base64.ts';
 import { decodeCanonicalJson, encodeCanonicalJson } from '../verifier/json.ts';
 import { defineMessage, openMessage, refuseAs, sealMessage, type Identity } from './envelope.ts';
 import { ProtocolError } from './errors.ts';
+import { isPrimeOrderPoint } from './frost/group-noble.ts';
 import { maxJsonDepth } from './limits.ts';
 import { Key, Name, Strict, Type } from './schema.ts';
 
@@ -45,5 +46,8 @@ export function decodeCard(role: CardRole, text: string): Card {
   if (opened.from !== opened.payload.key || opened.payload.role !== role) {
     throw new ProtocolError('bad-card', 'the card is not signed by the key it shows');
   }
+  // A key with a small-order part signs, but maps to other keys that sign the same: whoever is in a charter has exactly one (T38).
+  if (!isPrimeOrderPoint(decodeBase64Url(opened.from)))
+    throw new ProtocolError('bad-card', 'the card shows a key outside the prime-order subgroup');
   return opened.payload;
 }

@@ -162,6 +162,11 @@ class NobleGroup implements SecretGroup {
   }
 }
 
+/** Whether 32 bytes are the one encoding of a point of the prime-order subgroup that is not its identity. */
+export function isPrimeOrderPoint(bytes: Uint8Array): boolean {
+  return decodeStrictly(bytes) !== undefined;
+}
+
 /** RFC 8032's decoding without ZIP 215's leniency, then the prime-order subgroup without its identity (RFC 9591, Section 6.1). */
 function decodeStrictly(bytes: Uint8Array): CurvePoint | undefined {
   try {

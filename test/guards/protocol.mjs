@@ -531,4 +531,13 @@ export const protocolGuards = [
     test: 'test/protocol/evidence.test.ts',
     name: 'framed',
   },
+  {
+    row: 'T38',
+    what: 'an identity key lies in the prime-order subgroup',
+    file: 'protocol/card.ts',
+    from: 'if (!isPrimeOrderPoint(decodeBase64Url(opened.from)))',
+    to: 'if (opened.from === "")',
+    test: 'test/protocol/card.test.ts',
+    name: 'T38',
+  },
 ];
