@@ -29,15 +29,15 @@ function findWindows(group: SealingGroup, secret: Uint8Array): number[] {
 /** The same for many secrets in one pass; each place is where the secret would begin. */
 function scan(group: SealingGroup, secrets: readonly Uint8Array[]): number[][] {
   const memory = testingOnlyMemory(group);
-  const startsHere = new Uint8Array(65_536);
-  const windows = secrets.flatMap((secret, owner) =>
-    Array.from({ length: secret.length - 7 }, (_, from) => ({ owner, from, bytes: secret.subarray(from, from + 8) })),
-  );
-  for (const { bytes } of windows) startsHere[bytes[0]! | (bytes[1]! << 8)] = 1;
+  // By their first two bytes: most of the memory is zeros, and a window that begins so must not bring all others along.
+  const windows: { owner: number; from: number; bytes: Uint8Array }[][] = Array.from({ length: 65_536 }, () => []);
+  for (const [owner, secret] of secrets.entries()) {
+    for (let from = 0; from + 8 <= secret.length; from++)
+      windows[secret[from]! | (secret[from + 1]! << 8)]!.push({ owner, from, bytes: secret.subarray(from, from + 8) });
+  }
   const found = secrets.map(() => new Set<number>());
   for (let at = 0; at + 8 <= memory.length; at++) {
-    if (startsHere[memory[at]! | (memory[at + 1]! << 8)] === 0) continue;
-    for (const { owner, from, bytes } of windows) {
+    for (const { owner, from, bytes } of windows[memory[at]! | (memory[at + 1]! << 8)]!) {
       if (bytes.every((byte, index) => memory[at + index] === byte)) found[owner]!.add(at - from);
     }
   }
