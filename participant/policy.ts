@@ -12,7 +12,7 @@
  *
  * In a pattern `*` stands for any characters and `?` for one. A rule that approves, by itself or by a program, is for `kind: release` and
  * for channels other than production unless it names them: nothing of production is approved by accident (T33). Likewise it is for no
- * document but the manifest of the request's own artifacts unless it names it, as `document: git-tag`.
+ * document of a release but the manifest of its artifacts unless it names it, as `document: git-tag`.
  */
 import { production } from '../protocol/charter.ts';
 import { documentKinds } from '../protocol/documents/index.ts';
@@ -168,7 +168,9 @@ function readMatch(reader: PolicyReader, value: unknown, path: Path, approves: b
   const named = (payload: RequestPayload): boolean =>
     (kinds?.includes(payload.kind) ?? payload.kind === 'release') &&
     (payload.channel !== production || channel?.includes(production) === true) &&
-    (documents !== undefined || payload.documents.every(({ kind }) => kind === 'manifest' || kind === payload.kind));
+    (payload.kind !== 'release' ||
+      documents !== undefined ||
+      payload.documents.every(({ kind }) => kind === 'manifest'));
   return (subject) => {
     const { payload } = subject;
     return (
