@@ -36,6 +36,8 @@ export type Values<O extends OptionSpecs> = Settings<{ readonly [N in keyof O]: 
 export interface World {
   readonly stdout: TextStream;
   readonly stderr: TextStream;
+  /** Standard input; it is opened when it is asked for. */
+  readonly stdin: () => AsyncIterable<Uint8Array>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The working directory. */
   readonly folder: string;
@@ -57,6 +59,8 @@ export interface CommandSpec<O extends OptionSpecs> {
   /** As commander writes them: `<file...>`, `[id]`; with what each is. */
   readonly arguments: readonly { readonly name: string; readonly help: string }[];
   readonly options: O;
+  /** Called the way this tool is: its arguments are not flags of ours, and the options are settings by variable and `config.yaml` only. */
+  readonly standsFor?: 'gpg' | 'ssh-keygen';
   /** What it does, in a few sentences; lines of at most 78 characters. */
   readonly about: string;
   /** A command line to paste. */

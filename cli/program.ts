@@ -6,7 +6,7 @@ import type { AnyCommand, OptionSpec, OptionSpecs, Values, World } from './comma
 import { commandTable, groupTable, type CommandEntry } from './commands/index.ts';
 import { CommandError } from './errors.ts';
 import type { Explanation } from './exit.ts';
-import { Output } from './output.ts';
+import { Output, type TextStream } from './output.ts';
 import { homeToLookIn, resolveSettings } from './settings.ts';
 
 /** Columns of help: what every terminal has. */
@@ -20,10 +20,39 @@ export async function runProgram(argv: readonly string[], world: World): Promise
     return 0;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    const { explain } = await import('./exit.ts');
-    if (world.environment['FROSTMARK_DEBUG'] === '1') world.stderr.write(`${inspect(error)}\n`);
-    return tell(explain(refine(error, argv)), argv, world);
+    return await tellError(refine(error, argv), world, argv.includes('--json'));
   }
+}
+
+/**
+ * Runs a command that stands for another program, with that program's arguments, and returns the exit code. Results are never JSON: they are the
+ * other program's. `terminal` takes the talk, where standard error is somebody else's to read. Throws nothing.
+ */
+export async function runInPlace(
+  spec: AnyCommand,
+  args: readonly string[],
+  world: World,
+  terminal: TextStream | undefined,
+): Promise<number> {
+  try {
+    const homePath = nonEmpty(world.environment['FROSTMARK_HOME']);
+    const home = await homeToLookIn(spec.home, homePath);
+    const settings = await resolveSettings(spec.options, {}, home, world.environment);
+    const output = new Output({ ...world, stderr: terminal ?? world.stderr, json: false });
+    await spec.run({ args, settings, homePath, output, world });
+    return 0;
+  } catch (error) {
+    // Some gits (2.39) keep to themselves even why we failed.
+    if (terminal !== undefined) await tellError(error, { ...world, stderr: terminal }, false);
+    return await tellError(error, world, false);
+  }
+}
+
+/** Says what went wrong and what to do next, and returns the exit code. */
+export async function tellError(error: unknown, world: World, json: boolean): Promise<number> {
+  const { explain } = await import('./exit.ts');
+  if (world.environment['FROSTMARK_DEBUG'] === '1') world.stderr.write(`${inspect(error)}\n`);
+  return tell(explain(error), json, world);
 }
 
 /** Every command by name and summary; only the one that was asked for with its options. */
@@ -68,14 +97,20 @@ async function addCommands(
 function define(command: Command, spec: AnyCommand, world: World): void {
   command.description(spec.about);
   for (const { name, help } of spec.arguments) command.argument(name, help);
-  for (const [name, option] of Object.entries(spec.options)) command.addOption(toOption(name, option));
+  if (spec.standsFor === undefined) addOptions(command, spec);
+  else command.usage(`ARGUMENTS-OF-${spec.standsFor.toUpperCase()}`);
   command
-    .option('--home <DIR>', `its folder (default: ${defaultHomeText(spec)})`)
-    .option('--json', 'results as JSON on stdout, one value a line')
     .addHelpText('after', `\nExample:\n${indent(spec.example)}\n\nNext:\n${indent(spec.next)}`)
     .action(async () => {
       await run(spec, command, world);
     });
+}
+
+function addOptions(command: Command, spec: AnyCommand): void {
+  for (const [name, option] of Object.entries(spec.options)) command.addOption(toOption(name, option));
+  command
+    .option('--home <DIR>', `its folder (default: ${defaultHomeText(spec)})`)
+    .option('--json', 'results as JSON on stdout, one value a line');
 }
 
 function defaultHomeText({ home }: AnyCommand): string {
@@ -151,8 +186,7 @@ function groupOf(argv: readonly string[]): string[] {
   return first !== undefined && Object.hasOwn(groupTable, first) ? [first] : [];
 }
 
-function tell({ exitCode, code, message, hint }: Explanation, argv: readonly string[], world: World): number {
-  const json = argv.includes('--json');
+function tell({ exitCode, code, message, hint }: Explanation, json: boolean, world: World): number {
   const output = new Output({ ...world, json });
   output.event({ error: { code, message, hint, exitCode } });
   output.talk(`${output.toTalk('red', 'error:')} ${message}`);

@@ -12,6 +12,8 @@ const asker = {
   product: 'text',
   format: 'list',
   wait: 'text',
+  insecure: 'switch',
+  ca: 'text',
   json: 'switch',
 } as const satisfies SettingTable;
 
@@ -34,7 +36,6 @@ const settingTables: Readonly<Record<Role, SettingTable>> = {
     policy: 'text',
     socket: 'text',
     'passphrase-file': 'text',
-    insecure: 'switch',
   },
   requester: asker,
 };

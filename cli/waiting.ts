@@ -39,19 +39,36 @@ export interface Asked {
  * Throws `RequesterError` for every other ending, `CommandError('interrupted')` at Ctrl-C.
  */
 export async function submitAndWait(call: WaitingCall, connection: Connection, submission: Submission): Promise<Asked> {
-  const { output, world, settings } = call;
-  const waitSeconds = parseWait(call);
-  const startedAt = world.nowUnixSeconds();
-  const { submit, waitForRound } = await import('../requester/submit.ts');
+  parseWait(call);
+  if (call.settings['no-wait'] === true)
+    return { digest: await submitAloud(call, connection, submission), view: undefined };
+  const view = await untilSigned(call, connection, submission);
+  return { digest: view.request.digest, view };
+}
+
+async function submitAloud({ output }: WaitingCall, connection: Connection, submission: Submission): Promise<string> {
+  const { submit } = await import('../requester/submit.ts');
   const { digest, joined } = await submit(connection, submission);
   output.event({ event: 'submitted', id: digest, joined });
   output.talk(
     joined ? `joined round ${shortId(digest)}, which asks for the same` : `submitted as round ${shortId(digest)}`,
   );
-  if (settings['no-wait'] === true) return { digest, view: undefined };
+  return digest;
+}
 
+/** Submits, and waits whatever the flags say but `--wait`. Throws what `submitAndWait` does. */
+export async function untilSigned(
+  call: WaitingCall,
+  connection: Connection,
+  submission: Submission,
+): Promise<RoundView> {
+  const { output, world } = call;
+  const waitSeconds = parseWait(call);
+  const startedAt = world.nowUnixSeconds();
+  const digest = await submitAloud(call, connection, submission);
+  const { waitForRound } = await import('../requester/submit.ts');
   using live = new LiveRound(output, world.nowUnixSeconds);
-  const view = await untilInterrupted(
+  return await untilInterrupted(
     (signal) =>
       waitForRound(connection, digest, submission.request, {
         untilUnixSeconds: waitSeconds === undefined ? undefined : startedAt + waitSeconds,
@@ -67,5 +84,4 @@ export async function submitAndWait(call: WaitingCall, connection: Connection, s
         `Look at it with "frostmark round ${shortId(digest)}", take it back with "frostmark cancel ${shortId(digest)}"; the same command again waits for it and gets the result.`,
       ),
   );
-  return { digest, view };
 }

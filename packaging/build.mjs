@@ -12,7 +12,7 @@ const verifierFile = join(root, 'dist', 'frostmark-verify.mjs');
 
 await bundleVerifier();
 await makeExecutable(verifierFile);
-await makeExecutable(join(root, 'dist', 'cli', 'main.js'));
+for (const name of ['main', 'gpg', 'ssh-keygen']) await makeExecutable(join(root, 'dist', 'cli', `${name}.js`));
 
 async function bundleVerifier() {
   const { version, license } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));

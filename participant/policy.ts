@@ -12,7 +12,7 @@
  *
  * In a pattern `*` stands for any characters and `?` for one. A rule that approves, by itself or by a program, is for `kind: release` and
  * for channels other than production unless it names them: nothing of production is approved by accident (T33). Likewise it is for no
- * document but the manifest of the request's own artifacts unless it names it, as `document: git-tag`.
+ * document of a release but the manifest of its artifacts unless it names it, as `document: git-tag`.
  */
 import { production } from '../protocol/charter.ts';
 import { documentKinds } from '../protocol/documents/index.ts';
@@ -168,7 +168,7 @@ function readMatch(reader: PolicyReader, value: unknown, path: Path, approves: b
   const named = (payload: RequestPayload): boolean =>
     (kinds?.includes(payload.kind) ?? payload.kind === 'release') &&
     (payload.channel !== production || channel?.includes(production) === true) &&
-    (documents !== undefined || payload.documents.every(({ kind }) => isImplied(kind, payload)));
+    (documents !== undefined || payload.kind !== 'release' || isOfFilesAlone(payload));
   return (subject) => {
     const { payload } = subject;
     return (
@@ -186,9 +186,9 @@ function readMatch(reader: PolicyReader, value: unknown, path: Path, approves: b
   };
 }
 
-/** The manifest of the request's own files, or the one document of a request of that kind. */
-function isImplied(kind: string, payload: RequestPayload): boolean {
-  return kind === payload.kind || (kind === 'manifest' && payload.artifacts.length > 0);
+/** A release of files by their digests, with no document but their manifest. */
+function isOfFilesAlone({ artifacts, documents }: RequestPayload): boolean {
+  return artifacts.length > 0 && documents.every(({ kind }) => kind === 'manifest');
 }
 
 function fits(patterns: readonly string[] | undefined, text: string | null): boolean {

@@ -1,6 +1,7 @@
 /** Certificates for stock tools that the group has signed: as the coordinator keeps them, verified here before anything is believed. */
 import type { OpenedGroup } from '../client/group.ts';
 import { decodeBase64 } from '../verifier/base64.ts';
+import { VerifyError } from '../verifier/errors.ts';
 import { hexToBytes } from '../protocol/bytes.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { finishRequest, isSignedRequest, prepareRequest } from '../protocol/formats/index.ts';
@@ -24,10 +25,12 @@ export interface Issued {
   readonly bytes: Uint8Array;
 }
 
-/** All of them, oldest first; what does not verify is left out. Throws `ClientError`. */
+/** All of them, oldest first by their own times; what does not verify is left out. Throws `ClientError`. */
 export async function readIssued({ client, group }: Connection): Promise<Issued[]> {
   const issued = await client.issued(group.epoch.groupKey);
-  return issued.flatMap((one) => openIssued(group, one) ?? []);
+  return issued
+    .flatMap((one) => openIssued(group, one) ?? [])
+    .sort((a, b) => a.createdAtUnixSeconds - b.createdAtUnixSeconds);
 }
 
 function openIssued(
@@ -51,7 +54,7 @@ function openIssued(
       bytes: file.bytes,
     };
   } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
+    if (error instanceof ProtocolError || error instanceof VerifyError) return undefined;
     throw error;
   }
 }
@@ -76,7 +79,8 @@ function newestIssued(
  * Binary. Throws `RequesterError('no-certificate')` naming the command that makes what is missing.
  */
 export function openpgpCertificateOf(issued: readonly Issued[], channels: readonly string[]): Uint8Array {
-  const certificate = issued.findLast(({ kind }) => kind === 'openpgp-certificate');
+  // The first one, for good: a second would say the same in other bytes.
+  const certificate = issued.find(({ kind }) => kind === 'openpgp-certificate');
   if (certificate === undefined) throw missing('OpenPGP certificate', 'frostmark group certify openpgp');
   for (const channel of channels) {
     if (!issued.some((one) => one.kind === 'openpgp-subkey' && one.channel === channel))

@@ -144,5 +144,15 @@ export const commandTable: readonly CommandEntry[] = [
     summary: "revoke a channel's OpenPGP subkey",
     load: async () => (await import('./group/revoke.ts')).command,
   },
+  {
+    path: ['gpg'],
+    summary: 'be the gpg with which git and rpmsign sign',
+    load: async () => (await import('./gpg.ts')).command,
+  },
+  {
+    path: ['ssh-keygen'],
+    summary: 'be the ssh-keygen with which git signs',
+    load: async () => (await import('./ssh-keygen.ts')).command,
+  },
   { path: ['verify'], summary: 'check a file and its signature' },
 ];

@@ -49,6 +49,7 @@ frostmark verify FILE --key GROUP.pub`,
       throw new CommandError('usage', 'no --channel was given', 'For example: --channel development');
     parseWait(call);
     const plan = planOf(call);
+    if (plan.kind !== undefined) await assertKind(plan.kind);
     const { assertArtifacts } = await import('../../requester/artifacts.ts');
     await assertArtifacts(args);
     using connection = await connectAsAsker(call);
@@ -116,6 +117,13 @@ function planOf({ args, settings }: Pick<SignCall, 'args' | 'settings'>): Plan {
       'Add --manifest SHA256SUMS, or --kind KIND for one small file.',
     );
   return { formats: kind === undefined ? ['native', ...whole] : whole, manifest, kind };
+}
+
+/** Throws `CommandError('usage')`. */
+async function assertKind(kind: string): Promise<void> {
+  const { documentKinds } = await import('../../protocol/documents/index.ts');
+  if (!documentKinds.includes(kind))
+    throw new CommandError('usage', `there is no document kind ${kind}`, `There are ${documentKinds.join(', ')}.`);
 }
 
 async function hash({ args, output }: SignCall): Promise<ArtifactFile[]> {

@@ -51,9 +51,10 @@ const subpacketTypes = {
 
 /** Whoever does not know a critical subpacket refuses the signature (RFC 9580, Section 5.2.3.7). */
 const critical = 0x80;
-/** Version 4, then the type; EdDSA (22) and SHA-512 (10) behind it. */
 const version = 4;
-const algorithms = Uint8Array.of(22, 10);
+/** EdDSA and SHA-512 (RFC 9580, Sections 9.1 and 9.5); they stand behind version and type. */
+export const algorithmNumbers = { publicKey: 22, hash: 10 } as const;
+const algorithms = Uint8Array.of(algorithmNumbers.publicKey, algorithmNumbers.hash);
 
 function subpacket(type: number, body: Uint8Array): Uint8Array {
   return concatBytes(encodeLength(body.length + 1), Uint8Array.of(type), body);

@@ -31,14 +31,16 @@ describe('frostmark', () => {
   it.each(names)('teaches %s: what it does, an example, what comes next, within 80 columns', async (name) => {
     const { code, stdout, stderr } = await frostmark([...name.split(' '), '--help']);
     expect([code, stderr]).toEqual([0, '']);
-    expect(stdout).toContain('--json');
+    // What stands in for another tool takes that tool's arguments.
+    const isFront = name === 'gpg' || name === 'ssh-keygen';
+    if (!isFront) expect(stdout).toContain('--json');
     // A command line to paste may be longer; everything else is wrapped.
     if (name === 'verify') return;
     const long = stdout.split('\n').filter((line) => line.length > 80 && !line.includes('frostmark '));
     expect(long).toEqual([]);
     expect(stdout).toMatch(/\nExample:\n {2}frostmark /);
     expect(stdout).toMatch(/\nNext:\n {2}\S/);
-    expect(stdout).toContain('--home');
+    if (!isFront) expect(stdout).toContain('--home');
     expect(stdout).toContain(`Usage: frostmark ${name} `);
   });
 
@@ -67,6 +69,17 @@ describe('frostmark', () => {
     [['sign', 'f']],
     [['sign', 'f', '--channel']],
     [['sign', 'f', '--channel', 'production', '--wait', 'soon']],
+    [['sign', 'f', '--channel', 'production', '--format', 'openpgp']],
+    [['sign', 'f', '--channel', 'production', '--kind', 'text']],
+    [['sign', 'f', '--channel', 'production', '--kind', 'text', '--format', 'native']],
+    [['sign', 'f', '--channel', 'production', '--kind', 'text', '--format', 'native,openpgp']],
+    [['sign', 'f', '--channel', 'production', '--kind', 'letter', '--format', 'openpgp']],
+    [['sign', 'f', 'g', '--channel', 'production', '--kind', 'text', '--format', 'openpgp']],
+    [['sign', 'f', '--channel', 'production', '--kind', 'text', '--format', 'openpgp', '--manifest', 'm']],
+    [['gpg', '--status-fd=2', '-bsau', 'KEY']],
+    [['gpg', '--clearsign']],
+    [['ssh-keygen', '-Y', 'sign', '-n', 'git', '-f', 'k', 'f']],
+    [['ssh-keygen', '-Y', 'sign', '-n', 'email', '-f', 'k', 'f']],
     [['round']],
     [['round', 'a', 'b']],
     [['rounds', 'x']],
@@ -81,6 +94,12 @@ describe('frostmark', () => {
     [['group', 'export']],
     [['group', 'export', '--group', 'frostmark-group:acme:AAAA', '--format', 'pem']],
     [['group', 'renew']],
+    [['group', 'certify']],
+    [['group', 'certify', 'pem']],
+    [['group', 'certify', 'ssh']],
+    [['group', 'certify', 'openpgp', '--channel', 'development', '--no-wait']],
+    [['group', 'revoke']],
+    [['group', 'export', '--format', 'openpgp,ssh']],
     [['group', 'requesters']],
     [['coordinator', 'admit']],
     [['verify']],
@@ -154,6 +173,15 @@ describe('what start-up loads', () => {
     expect(loaded).toContain('verifier/verify-file.js');
     expect(foreign).toEqual([]);
   });
+
+  it.each([[['gpg', '--version']], [['ssh-keygen', '-Y', 'find-principals']]])(
+    'is next to nothing where %j is handed on to the real tool',
+    async (args) => {
+      const loaded = await loadedBy(args);
+      expect(loaded).toContain('cli/hand-on.js');
+      expect(loaded).not.toMatch(/node_modules|\/dist\/(protocol|home|client|requester)\/|cli\/program\.js/);
+    },
+  );
 
   it('is no server for a requester, and no requester for a server', async () => {
     expect(await loadedBy(['requester', 'init', '--name', 'dave', '--home', join(folder, 'loads-home')])).not.toMatch(

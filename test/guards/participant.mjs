@@ -341,7 +341,7 @@ export const participantGuards = [
     row: 'T10',
     what: 'a rule approves only documents that it names',
     file: policy,
-    from: '(documents !== undefined || payload.documents.every(({ kind }) => isImplied(kind, payload)))',
+    from: "documents !== undefined || payload.kind !== 'release' || isOfFilesAlone(payload)",
     to: 'true',
     test: policyTest,
     name: 'T10',

@@ -1,13 +1,18 @@
 /** A company of real processes for end-to-end tests: the built command, cheap passphrases, a folder of its own. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Company, type CompanyPlan } from '../../demo/company.ts';
 
 const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
-export type TestPlan = Pick<CompanyPlan, 'members' | 'channels'> & Partial<Pick<CompanyPlan, 'requesters'>>;
+/** What stands in for a stock tool, as a tool is told where it is. */
+export function frontEnd(name: 'gpg' | 'ssh-keygen'): string {
+  return join(dirname(cli), `${name}.js`);
+}
+
+export type TestPlan = Pick<CompanyPlan, 'members' | 'channels'> & Partial<Pick<CompanyPlan, 'requesters' | 'openpgp'>>;
 
 /** Ends every process and removes the folder when it goes out of scope. */
 export class TestCompany extends Company implements AsyncDisposable {

@@ -16,7 +16,7 @@ import {
   type OpenpgpTestGroup,
 } from '../harness/openpgp-group.ts';
 import { flipped, utf8 } from '../protocol/support.ts';
-import { hasTool, run, scratchFolder, type Ran } from './tools.ts';
+import { aptUpdate, hasTool, run, scratchFolder, type Ran } from './tools.ts';
 
 const day = 86400;
 const now = Math.floor(Date.now() / 1000);
@@ -475,35 +475,8 @@ describe.skipIf(!hasTool('apt-get') || !hasTool('apt-ftparchive'))('apt', () => 
     }
   });
 
-  /** `apt-get update` in a root of its own that knows this one repository. */
-  function update(name: string, certificate: string): Ran {
-    const root = at(`apt-${name}-${certificate}`);
-    for (const path of [
-      'etc/apt/sources.list.d',
-      'etc/apt/preferences.d',
-      'etc/apt/trusted.gpg.d',
-      'etc/apt/apt.conf.d',
-      'var/lib/apt/lists/partial',
-      'var/cache/apt/archives/partial',
-      'var/lib/dpkg',
-    ])
-      mkdirSync(join(root, path), { recursive: true });
-    for (const path of ['var/lib/dpkg/status', 'apt.conf']) writeFileSync(join(root, path), '');
-    writeFileSync(
-      join(root, 'etc/apt/sources.list.d/acme.sources'),
-      `Types: deb\nURIs: file:${at(name)}\nSuites: ./\nSigned-By: ${at(`${certificate}.asc`)}\n`,
-    );
-    const options = [
-      `Dir=${root}`,
-      `Dir::State::status=${root}/var/lib/dpkg/status`,
-      'APT::Architecture=amd64',
-      'APT::Sandbox::User=root',
-      'Acquire::Languages=none',
-    ];
-    return run('apt-get', [...options.flatMap((option) => ['-o', option]), 'update'], {
-      env: { APT_CONFIG: join(root, 'apt.conf') },
-    });
-  }
+  const update = (name: string, certificate: string): Ran =>
+    aptUpdate(at(`apt-${name}-${certificate}`), at(name), at(`${certificate}.asc`));
 
   it.each(['inline', 'detached'])('updates from a repository that the quorum signed: %s', (style) => {
     for (const [channel, certificate] of [

@@ -1,6 +1,6 @@
 /** The stock tools that judge our files. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
@@ -71,4 +71,33 @@ export class Workshop implements Disposable {
   [Symbol.dispose](): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** `apt-get update` in a root of its own that knows this one repository; armored certificates end in `.asc`. */
+export function aptUpdate(root: string, repository: string, certificate: string): Ran {
+  for (const path of [
+    'etc/apt/sources.list.d',
+    'etc/apt/preferences.d',
+    'etc/apt/trusted.gpg.d',
+    'etc/apt/apt.conf.d',
+    'var/lib/apt/lists/partial',
+    'var/cache/apt/archives/partial',
+    'var/lib/dpkg',
+  ])
+    mkdirSync(join(root, path), { recursive: true });
+  for (const path of ['var/lib/dpkg/status', 'apt.conf']) writeFileSync(join(root, path), '');
+  writeFileSync(
+    join(root, 'etc/apt/sources.list.d/acme.sources'),
+    `Types: deb\nURIs: file:${repository}\nSuites: ./\nSigned-By: ${certificate}\n`,
+  );
+  const options = [
+    `Dir=${root}`,
+    `Dir::State::status=${root}/var/lib/dpkg/status`,
+    'APT::Architecture=amd64',
+    'APT::Sandbox::User=root',
+    'Acquire::Languages=none',
+  ];
+  return run('apt-get', [...options.flatMap((option) => ['-o', option]), 'update'], {
+    env: { APT_CONFIG: join(root, 'apt.conf') },
+  });
 }

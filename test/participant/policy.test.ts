@@ -118,6 +118,27 @@ describe('a policy', () => {
     expect(await actionOf(rule(match), subject(change))).toBe('ask');
   });
 
+  const releaseOf = (kind: string) => ({ documents: [{ kind, size: 100, sha256: '00'.repeat(32) }] });
+
+  it.each(['git-tag', 'git-commit', 'apt-release', 'rpm-header', 'text'])(
+    'approves a release’s %s only by a rule that names it, and a manifest by every rule',
+    async (kind) => {
+      expect(await actionOf(rule('kind: release'), subject(releaseOf(kind)))).toBe('ask');
+      expect(await actionOf(rule('document: manifest'), subject(releaseOf(kind)))).toBe('ask');
+      expect(await actionOf(rule(`document: [manifest, ${kind}]`), subject(releaseOf(kind)))).toBe('approve');
+      expect(await actionOf(rule('kind: release'), subject(releaseOf('manifest')))).toBe('approve');
+    },
+  );
+
+  it('approves a certificate by a rule that names its kind: its document is no choice of the asker', async () => {
+    const wish = { kind: 'openpgp-subkey', channel: 'production', ...releaseOf('openpgp-back-signature') } as const;
+    expect(await actionOf(rule('kind: openpgp-subkey, channel: production'), subject(wish))).toBe('approve');
+    expect(await actionOf(rule('channel: production'), subject(wish))).toBe('ask');
+    expect(await actionOf(rule('kind: openpgp-subkey, channel: production, document: text'), subject(wish))).toBe(
+      'ask',
+    );
+  });
+
   it('refuses production with a rule that does not name it: only approving needs the name', async () => {
     expect(await actionOf(rule('', 'refuse'), subject({ channel: 'production' }))).toBe('refuse');
     expect(await actionOf(rule('', 'refuse'), subject({ kind: 'delegation', channel: 'production' }))).toBe('refuse');

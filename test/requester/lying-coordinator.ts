@@ -6,7 +6,7 @@ import { buffer } from 'node:stream/consumers';
 
 import { formatCoordinatorUrl } from '../../client/url.ts';
 import { sealMessage } from '../../protocol/envelope.ts';
-import { challengeMessage, protocolVersion, type RoundBody } from '../../protocol/messages.ts';
+import { challengeMessage, protocolVersion, type IssuedBody, type RoundBody } from '../../protocol/messages.ts';
 import { formatTimestamp } from '../../protocol/time.ts';
 import { person } from '../harness/people.ts';
 
@@ -15,6 +15,7 @@ interface Answers {
   rounds: RoundBody[];
   /** By SHA-256. */
   evidence: Map<string, Uint8Array>;
+  issued: IssuedBody['issued'];
   submitted: { digest: string; joined: boolean; missing: string[] };
 }
 
@@ -29,7 +30,12 @@ export interface LyingCoordinator extends AsyncDisposable {
 
 export async function startLyingCoordinator(): Promise<LyingCoordinator> {
   const identity = person('coordinator');
-  const answers: Answers = { rounds: [], evidence: new Map(), submitted: { digest: '', joined: false, missing: [] } };
+  const answers: Answers = {
+    rounds: [],
+    evidence: new Map(),
+    issued: [],
+    submitted: { digest: '', joined: false, missing: [] },
+  };
   const calls: { call: string; body: Uint8Array }[] = [];
   const streams = new Set<ServerResponse>();
   const server = createServer((request, response) => {
@@ -52,6 +58,7 @@ export async function startLyingCoordinator(): Promise<LyingCoordinator> {
     else if (call === 'POST /v1/rounds' || call.includes('/documents/')) send(answers.submitted);
     else if (call.endsWith('/events')) stream(response);
     else if (call.includes('/evidence/')) send(answers.evidence.get(call.split('/').at(-1) ?? '') ?? new Uint8Array());
+    else if (call.endsWith('/issued')) send({ issued: answers.issued });
     else if (call.startsWith('GET /v1/rounds?')) send({ rounds: answers.rounds });
     else if (call.startsWith('GET /v1/rounds/') && answers.rounds[0] !== undefined) send(answers.rounds[0]);
     else response.writeHead(404).end(JSON.stringify({ code: 'not-found', message: 'no such thing' }));

@@ -1,0 +1,137 @@
+/** `frostmark gpg` */
+import type { Connection } from '../../requester/connect.ts';
+import type { Request } from '../../protocol/request.ts';
+import { connectAsAsker } from '../asking.ts';
+import { defineCommand, type World } from '../command.ts';
+import { CommandError } from '../errors.ts';
+import { readGpgCall, type GpgCall } from '../gpg-call.ts';
+import { frontOptions, requireChannel, signWhole, type FrontCall } from '../whole-document.ts';
+
+type SigningCall = Extract<GpgCall, { readonly for: 'git' | 'rpm' }>;
+
+export const command = defineCommand({
+  home: 'asker',
+  arguments: [{ name: '[arguments...]', help: 'as git and rpmsign give them to gpg' }],
+  options: frontOptions,
+  standsFor: 'gpg',
+  about: `Stands in for gpg where git or rpmsign call it to sign: the tag, the commit or
+the package's header goes to the members as a request, and what comes back is an
+ordinary OpenPGP signature. Every other call, such as git's to verify, is handed
+on to the real gpg (the one in PATH, or what FROSTMARK_GPG names).
+There is no place for flags, so settings are variables or lines of config.yaml
+in the home: channel, group, coordinator and, if need be, wait, ca and insecure
+(FROSTMARK_CHANNEL, …; FROSTMARK_HOME says which home). The channel has no
+default. Git shows nothing while it waits, and old gits (2.39) nothing of why it
+failed: progress and errors go to the terminal, or to the file that GPG_TTY
+names; "frostmark rounds" shows what is waited for. A tag that is asked for again is another
+request, because its time is in it; with the same GIT_COMMITTER_DATE it is the
+same one.
+For rpmsign, put into ~/.rpmmacros: %__gpg /path/to/frostmark-gpg
+and %_gpg_name with the fingerprint of the key.
+
+Exit code: as of frostmark sign, or the real gpg's.`,
+  example: `frostmark group certify openpgp        # once
+git config gpg.program frostmark-gpg
+FROSTMARK_CHANNEL=production git tag -s -m 'Version 1.4.2' v1.4.2
+git verify-tag v1.4.2
+
+The same for packages:
+rpmsign --define '__gpg /usr/bin/frostmark-gpg' --define '_gpg_name acme' \\
+  --addsign acme-1.4.2.x86_64.rpm`,
+  next: 'Who checks it needs the certificate: frostmark group export --format openpgp',
+  run: async (call) => {
+    const asked = readGpgCall(call.args);
+    if (asked === undefined || asked.for === 'other')
+      throw new CommandError(
+        'usage',
+        'this is not how git or rpmsign call gpg to sign',
+        'frostmark sign makes every other kind of signature; the real gpg makes those of your own keys.',
+      );
+    requireChannel(call);
+    await sign(call, asked);
+  },
+});
+
+async function sign(call: FrontCall, asked: SigningCall): Promise<void> {
+  const bytes = await readDocument(asked, call.world);
+  const kind = asked.for === 'git' ? await gitKindOf(bytes) : 'rpm-header';
+  using connection = await connectAsAsker(call);
+  await assertKey(call, connection, asked.key);
+  const { file, request } = await signWhole(call, connection, 'openpgp', { kind, bytes });
+  const status = await statusLine(connection, request);
+  if (asked.for === 'git') call.output.result(new TextDecoder().decode(file).trimEnd(), null);
+  else await writePacket(asked.out, file);
+  // Git looks for it at the beginning of a line, and nowhere else for whether we have signed.
+  call.world.stderr.write(`\n${status}\n`);
+}
+
+/** Throws `CommandError('usage')` past the bound of a document. */
+async function readDocument(asked: SigningCall, { stdin }: World): Promise<Uint8Array> {
+  if (asked.for === 'rpm' && asked.file !== '-') {
+    const { readWholeDocument } = await import('../../requester/artifacts.ts');
+    return await readWholeDocument(asked.file);
+  }
+  const { maxDocumentBytes } = await import('../../protocol/limits.ts');
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of stdin()) {
+    size += chunk.length;
+    if (size > maxDocumentBytes)
+      throw new CommandError('usage', `standard input has over ${maxDocumentBytes} bytes, more than is signed whole`);
+    chunks.push(chunk);
+  }
+  return new Uint8Array(Buffer.concat(chunks));
+}
+
+/** A tag or a commit, read by its grammar. Throws `ProtocolError('bad-document')` naming the line, and `CommandError('usage')` for what is neither. */
+export async function gitKindOf(bytes: Uint8Array): Promise<'git-tag' | 'git-commit'> {
+  const { decodeDocument } = await import('../../protocol/documents/index.ts');
+  const beginning = new TextDecoder().decode(bytes.subarray(0, 7));
+  const kind = beginning === 'object ' ? 'git-tag' : 'git-commit';
+  if (kind === 'git-commit' && !beginning.startsWith('tree '))
+    throw new CommandError(
+      'usage',
+      'what should be signed is neither a git tag nor a git commit',
+      'Only tags and commits are signed here; a signed push, for one, has no frostmark signature.',
+    );
+  decodeDocument(kind, bytes);
+  return kind;
+}
+
+/**
+ * Whoever names a key by its fingerprint means that key: a channel that was set by mistake is noticed. The primary key's names the whole
+ * certificate, as it does for gpg, unless a `!` stands behind it. Throws `CommandError('usage')`.
+ */
+async function assertKey(call: FrontCall, { group }: Connection, wanted: string | undefined): Promise<void> {
+  const [, id, exactly] = /^(?:0x)?([0-9A-F]{16}|[0-9A-F]{40})(!?)$/i.exec(wanted ?? '') ?? [];
+  if (id === undefined) return;
+  const { formatFingerprint, openpgpGroup, openpgpKeyOf } = await import('../../protocol/openpgp/group-key.ts');
+  const channel = requireChannel(call);
+  const own = formatFingerprint(openpgpKeyOf(group.epoch, channel));
+  const known = exactly === '!' ? [own] : [own, formatFingerprint(openpgpGroup(group.epoch).primary)];
+  if (known.some((fingerprint) => fingerprint.endsWith(id.toUpperCase()))) return;
+  throw new CommandError(
+    'usage',
+    `the key ${id} was asked for, and ${channel} signs as ${own}`,
+    "Name that key (git config user.signingKey, or rpm's %_gpg_name), or set FROSTMARK_CHANNEL to the channel whose key you mean.",
+  );
+}
+
+/** What gpg says to programs about a signature that it made (GnuPG, doc/DETAILS, SIG_CREATED). */
+async function statusLine({ group }: Connection, request: Request): Promise<string> {
+  const { formatFingerprint, openpgpGroup, openpgpKeyOf } = await import('../../protocol/openpgp/group-key.ts');
+  const { algorithmNumbers, signatureTypes } = await import('../../protocol/openpgp/signature.ts');
+  const { signedAt } = await import('../../protocol/formats/openpgp.ts');
+  const { publicKey, hash } = algorithmNumbers;
+  const type = signatureTypes.binary.toString(16).padStart(2, '0');
+  const time = signedAt(request, openpgpGroup(group.epoch).createdUnixSeconds);
+  const fingerprint = formatFingerprint(openpgpKeyOf(group.epoch, request.payload.channel));
+  return `[GNUPG:] SIG_CREATED D ${publicKey} ${hash} ${type} ${time} ${fingerprint}`;
+}
+
+/** rpm wants the packet itself. Throws `HomeError`. */
+async function writePacket(path: string, armored: Uint8Array): Promise<void> {
+  const { dearmor } = await import('../../protocol/openpgp/armor.ts');
+  const { writeFileAtomic } = await import('../../home/files.ts');
+  await writeFileAtomic(path, dearmor('PGP SIGNATURE', armored));
+}
