@@ -319,8 +319,11 @@ export class Rounds {
     const entries = (this.#byCharter.get(charterHash) ?? []).filter(
       ({ kind, outcome }) => outcome === 'signed' && isCertificateKind(kind),
     );
+    // The first OpenPGP certificate is the one that installers have: it never drops out.
+    const first = entries.find(({ kind }) => kind === 'openpgp-certificate');
+    const newest = entries.slice(1 - maxIssued).filter((entry) => entry !== first);
     const issued: IssuedBody['issued'] = [];
-    for (const entry of entries.slice(-maxIssued)) {
+    for (const entry of first === undefined ? newest : [first, ...newest]) {
       const { request, signatures } = await this.#bodyOf(entry);
       const documents: string[] = [];
       for (const { sha256 } of storedRequest(request).payload.documents)
