@@ -23,9 +23,9 @@ in the home: channel, group, coordinator and, if need be, wait, ca and insecure
 (FROSTMARK_CHANNEL, …; FROSTMARK_HOME says which home). The channel has no
 default. Git shows nothing while it waits, and old gits (2.39) nothing of why it
 failed: progress and errors go to the terminal, or to the file that GPG_TTY
-names; "frostmark rounds" shows what is waited for. A tag that is asked for again is another
-request, because its time is in it; with the same GIT_COMMITTER_DATE it is the
-same one.
+names; "frostmark rounds" shows what is waited for. A tag that is asked for
+again is another request, because its time is in it; with the same
+GIT_COMMITTER_DATE it is the same one.
 For rpmsign, put into ~/.rpmmacros: %__gpg /path/to/frostmark-gpg
 and %_gpg_name with the fingerprint of the key.
 

@@ -34,6 +34,8 @@ The signature is verified here, as an installer would do it, and written beside
 each file as FILE.frostmark. The files stay here: only names, sizes and digests
 are sent. In a git working tree, repository, ref and commit go with the request.
 The same command again joins the request that exists.
+With --manifest the files' digests are signed for gpg, ssh-keygen and minisign,
+too, in the same round; with --kind one small file is, and travels whole.
 
 Exit code: 0 signed, 1 failed, 2 wrong usage, 3 the result is not valid,
 4 not allowed, 5 still pending at the deadline, 6 refused, 7 expired, 8 members

@@ -19,12 +19,11 @@ export const command = defineCommand({
   home: 'asker',
   arguments: [{ name: '<format>', help: 'openpgp or ssh' }],
   options,
-  about: `Has the certificates signed that stock tools want, by rounds like any other. They
-are made once, kept by the coordinator and never made again for the same key:
-the OpenPGP certificate of the group (openpgp); a channel's key as a signing
-subkey under it, which takes one round of the channel and one of production
-(openpgp --channel C); a channel's SSH certificate (ssh --channel C). Re-issue
-those of a channel before they end.`,
+  about: `Has the certificates signed that stock tools want, by rounds like any other.
+They are made once and kept by the coordinator: the OpenPGP certificate of the
+group (openpgp); a channel's key as a signing subkey under it, which takes one
+round of the channel and one of production (openpgp --channel C); a channel's
+SSH certificate (ssh --channel C). Re-issue those of a channel before they end.`,
   example: 'frostmark group certify openpgp --group GROUP.pub',
   next: 'frostmark group export --format openpgp writes what installers get.',
   run: async (call) => {
