@@ -1,8 +1,10 @@
 /** Keys as gpg, ssh-keygen and openssl write them, split by the real command; then a real company that signs with one. */
 import { createPublicKey, verify } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runProgram } from '../../cli/program.ts';
 import { demand } from '../../demo/process.ts';
 import { roundWhere } from '../../demo/round-stream.ts';
 import { preAuthEncoding } from '../../verifier/dsse.ts';
@@ -41,8 +43,18 @@ beforeAll(() => {
   writeFileSync(at('wrong'), 'wrong horse\n', { mode: 0o600 });
 });
 
+class Collected {
+  readonly isTTY = false;
+  text = '';
+
+  write(text: string): boolean {
+    this.text += text;
+    return true;
+  }
+}
+
 let files = 0;
-/** `frostmark group import`, and where it wrote. */
+/** `frostmark group import`, and where it wrote; in this process, as `cli/main.ts` runs it: a process for each of these would take a minute. */
 async function importOf(
   keyFile: string,
   more: readonly string[] = [],
@@ -50,7 +62,19 @@ async function importOf(
 ): Promise<Finished & { readonly out: string }> {
   const out = at(`${(files += 1)}.frostmark-import`);
   const args = ['group', 'import', keyFile, '--charter', charterFile, '--out', out, '--yes', ...more];
-  return { ...(await frostmark(args, { cwd: folder })), out };
+  const [stdout, stderr] = [new Collected(), new Collected()];
+  const code = await runProgram(
+    args.map((argument) => (existsSync(at(argument)) ? at(argument) : argument)),
+    {
+      stdout,
+      stderr,
+      stdin: () => Readable.from([]),
+      environment: { HOME: '/nonexistent' },
+      folder,
+      nowUnixSeconds: () => Math.floor(Date.now() / 1000),
+    },
+  );
+  return { code, stdout: stdout.text, stderr: stderr.text, out };
 }
 
 /** Imports and answers the group key as raw bytes in hex; the file opens for its charter. */
