@@ -159,34 +159,31 @@ describe.skipIf(!hasTool('openssl'))('a key of openssl', { timeout: 60_000 }, ()
     await expectRefused('rfc.der', 1, 'write it as PEM first');
   });
 
-  it.each([['aes-256-cbc'], ['aes-128-cbc'], ['des3']])(
-    'is split under a passphrase, and not under a wrong one: %s',
-    async (cipher) => {
-      openssl('genpkey', '-algorithm', 'ed25519', '-out', 'open.pem');
-      openssl(
-        'pkcs8',
-        '-topk8',
-        '-v2',
-        cipher,
-        '-in',
-        'open.pem',
-        '-out',
-        'sealed.pem',
-        '-passout',
-        `pass:${passphrase}`,
-      );
-      expect(await importedKey('sealed.pem', ['--passphrase-file', 'pass'])).toBe(publicOf('open.pem'));
-      await expectRefused('sealed.pem', 4, 'the passphrase does not open the private key', [
-        '--passphrase-file',
-        'wrong',
-      ]);
-      // Nobody is there to ask.
-      await expectRefused('sealed.pem', 2, 'there is no terminal');
-      const text = readFileSync(at('sealed.pem'), 'utf8');
-      writeFileSync(at('cut.pem'), text.replace(/\n[^\n]*\n-----END/, '\n-----END'));
-      await expectRefused('cut.pem', 1, 'cut off', ['--passphrase-file', 'pass']);
-    },
-  );
+  it.each([['aes-256-cbc'], ['des3']])('is split under a passphrase, and not under a wrong one: %s', async (cipher) => {
+    openssl('genpkey', '-algorithm', 'ed25519', '-out', 'open.pem');
+    openssl(
+      'pkcs8',
+      '-topk8',
+      '-v2',
+      cipher,
+      '-in',
+      'open.pem',
+      '-out',
+      'sealed.pem',
+      '-passout',
+      `pass:${passphrase}`,
+    );
+    expect(await importedKey('sealed.pem', ['--passphrase-file', 'pass'])).toBe(publicOf('open.pem'));
+    await expectRefused('sealed.pem', 4, 'the passphrase does not open the private key', [
+      '--passphrase-file',
+      'wrong',
+    ]);
+    // Nobody is there to ask.
+    await expectRefused('sealed.pem', 2, 'there is no terminal');
+    const text = readFileSync(at('sealed.pem'), 'utf8');
+    writeFileSync(at('cut.pem'), text.replace(/\n[^\n]*\n-----END/, '\n-----END'));
+    await expectRefused('cut.pem', 1, 'cut off', ['--passphrase-file', 'pass']);
+  });
 
   it.each([
     ['rsa', ['-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048']],
@@ -217,7 +214,7 @@ describe.skipIf(!hasTool('ssh-keygen'))('a key of ssh-keygen', { timeout: 60_000
     await expectRefused('ssh-plain.pub', 1, 'the private key beside it is needed');
   });
 
-  it.each([['aes256-ctr'], ['aes128-ctr'], ['aes256-cbc']])(
+  it.each([['aes256-ctr'], ['aes256-cbc']])(
     'is split under a passphrase, and not under a wrong one: %s',
     async (cipher) => {
       const file = `ssh-${cipher}`;
