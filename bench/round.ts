@@ -16,7 +16,7 @@ import { aggregate } from '../protocol/frost/aggregate.ts';
 import { createSodiumGroup } from '../protocol/frost/group-sodium.ts';
 import { evaluateCommitments, toIdentifier } from '../protocol/frost/sharing.ts';
 import { commit, prepareAttempt, signShare, verifyShare } from '../protocol/frost/sign.ts';
-import { connect, type Connection } from '../requester/connect.ts';
+import { connect, type Connection } from '../requester/connection.ts';
 import { askForRelease } from '../requester/request.ts';
 import { openResult } from '../requester/bundle.ts';
 import { submit, waitForRound } from '../requester/submit.ts';

@@ -26,7 +26,7 @@ async function run(argv: readonly string[]): Promise<number> {
     return verify(first === 'verify' ? argv.slice(1) : ['--help'], world);
   }
   if ((first === 'gpg' || first === 'ssh-keygen') && second !== '--help') {
-    const { runFront } = await import('./front.ts');
+    const { runFront } = await import('./stand-in/stand-in.ts');
     return runFront(first, argv.slice(1), world);
   }
   const { runProgram } = await import('./program.ts');

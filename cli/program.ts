@@ -5,7 +5,7 @@ import { version } from '../verifier/version.ts';
 import type { AnyCommand, OptionSpec, OptionSpecs, Values, World } from './command.ts';
 import { commandTable, groupTable, type CommandEntry } from './commands/index.ts';
 import { CommandError } from './errors.ts';
-import type { Explanation } from './exit.ts';
+import type { Explanation } from './explain.ts';
 import { Output, type TextStream } from './output.ts';
 import { homeToLookIn, resolveSettings } from './settings.ts';
 
@@ -50,7 +50,7 @@ export async function runInPlace(
 
 /** Says what went wrong and what to do next, and returns the exit code. */
 export async function tellError(error: unknown, world: World, json: boolean): Promise<number> {
-  const { explain } = await import('./exit.ts');
+  const { explain } = await import('./explain.ts');
   if (world.environment['FROSTMARK_DEBUG'] === '1') world.stderr.write(`${inspect(error)}\n`);
   return tell(explain(error), json, world);
 }

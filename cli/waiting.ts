@@ -1,13 +1,13 @@
 /** How `sign` and the commands that ask for documents submit and wait. */
-import { parseDuration } from '../protocol/time.ts';
-import type { Connection } from '../requester/connect.ts';
+import { parseDuration } from '../protocol/wire/time.ts';
+import type { Connection } from '../requester/connection.ts';
 import type { Submission } from '../requester/request.ts';
-import type { RoundView } from '../requester/round.ts';
+import type { RoundView } from '../requester/round-view.ts';
 import { flag, text, type Call, type OptionSpecs } from './command.ts';
 import { CommandError } from './errors.ts';
 import { untilInterrupted } from './interrupt.ts';
-import { LiveRound } from './live-round.ts';
-import { shortId } from './round-text.ts';
+import { LiveRound } from './text/live-round.ts';
+import { shortId } from './text/round.ts';
 
 /** Flags of every command that asks for a signature. */
 export const waitingOptions = {

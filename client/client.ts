@@ -1,6 +1,6 @@
 /** The coordinator as participants and requesters call it: one method for each route, one login behind them all. */
 import type { IncomingMessage } from 'node:http';
-import type { Envelope, Identity } from '../protocol/envelope.ts';
+import type { Envelope, Identity } from '../protocol/wire/envelope.ts';
 import { maxDocumentBytes } from '../protocol/limits.ts';
 import {
   groupBody,
@@ -11,9 +11,9 @@ import {
   type IssuedBody,
   type JournalHead,
   type RoundBody,
-} from '../protocol/messages.ts';
-import { Strict, Type, type Static } from '../protocol/schema.ts';
-import { sha256Hex } from '../protocol/bytes.ts';
+} from '../protocol/wire/frames.ts';
+import { Strict, Type, type Static } from '../protocol/wire/schema.ts';
+import { sha256Hex } from '../protocol/wire/bytes.ts';
 import { ClientError } from './errors.ts';
 import { Http, trustedAuthorities, type Call, type HttpOptions } from './http.ts';
 import { maxEvidenceBytes, maxGroupBytes, maxIssuedBytes, maxRoundBytes, maxRoundsBytes } from './limits.ts';

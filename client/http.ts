@@ -6,8 +6,8 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type 
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { rootCertificates } from 'node:tls';
 import { encodeCanonicalJson, decodeCanonicalJson } from '../verifier/json.ts';
-import { problemBody } from '../protocol/messages.ts';
-import { assertSchema, type Static, type TSchema } from '../protocol/schema.ts';
+import { problemBody } from '../protocol/wire/frames.ts';
+import { assertSchema, type Static, type TSchema } from '../protocol/wire/schema.ts';
 import { ClientError } from './errors.ts';
 import { callTimeoutMs, maxAnswerBytes, streamSilenceMs } from './limits.ts';
 

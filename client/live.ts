@@ -1,7 +1,7 @@
 /** A round as it happens: server-sent events, resumed by `Last-Event-ID` and retried with back-off (WHATWG HTML, Section 9.2). */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { IncomingMessage } from 'node:http';
-import { roundBody, type RoundBody } from '../protocol/messages.ts';
+import { roundBody, type RoundBody } from '../protocol/wire/frames.ts';
 import { ClientError, isPassing } from './errors.ts';
 import { decodeAnswer } from './http.ts';
 import { firstRetryMs, longestRetryMs, maxRoundBytes } from './limits.ts';

@@ -1,10 +1,15 @@
 /** One login serves HTTP and WebSocket: the coordinator proves who it is, then we sign its challenge (single use, bound to URL, role, version and expiry). */
-import { openMessage, sealMessage, type Identity } from '../protocol/envelope.ts';
+import { openMessage, sealMessage, type Identity } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import type { protocolVersion } from '../protocol/messages.ts';
-import { challengeMessage, loginMessage, tokenBody, type JournalHead } from '../protocol/messages.ts';
-import { EnvelopeSchema } from '../protocol/schema.ts';
-import { parseTimestamp } from '../protocol/time.ts';
+import {
+  type protocolVersion,
+  challengeMessage,
+  loginMessage,
+  tokenBody,
+  type JournalHead,
+} from '../protocol/wire/frames.ts';
+import { EnvelopeSchema } from '../protocol/wire/schema.ts';
+import { parseTimestamp } from '../protocol/wire/time.ts';
 import { ClientError } from './errors.ts';
 import type { Http } from './http.ts';
 import { maxClockDifferenceSeconds } from './limits.ts';

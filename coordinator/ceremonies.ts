@@ -1,7 +1,7 @@
 /** The relay of ceremonies: every valid message of an admitted charter is stored, then echoed to all its members; it reads none of their secrets. */
-import { openCeremonyMessage, type CeremonyMessage, type CeremonyMessageOf } from '../protocol/ceremony-messages.ts';
-import type { Charter, Member } from '../protocol/charter.ts';
-import type { Envelope } from '../protocol/envelope.ts';
+import { openCeremonyMessage, type CeremonyMessage, type CeremonyMessageOf } from '../protocol/ceremony/messages.ts';
+import type { Charter, Member } from '../protocol/files/charter.ts';
+import type { Envelope } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { maxCeremoniesPerMember, maxCeremonyMessagesPerMember, maxVersions } from './limits.ts';
 import type { StoreRecord } from './store.ts';

@@ -2,9 +2,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
-import type { Charter, Member } from '../protocol/charter.ts';
+import type { Charter, Member } from '../protocol/files/charter.ts';
 import { maxFrameBytes } from '../protocol/limits.ts';
-import { decodeMemberFrame, type CoordinatorFrame, type MemberFrame } from '../protocol/messages.ts';
+import { decodeMemberFrame, type CoordinatorFrame, type MemberFrame } from '../protocol/wire/frames.ts';
 import { Bucket } from './bucket.ts';
 import { problemOf } from './errors.ts';
 import {

@@ -2,19 +2,24 @@
 import { join } from 'node:path';
 import { encodeBase64 } from '../verifier/base64.ts';
 import { parseTime } from '../verifier/time.ts';
-import { openGroupDocuments, openGroupEpoch, type GroupDocuments, type HeldDelegation } from '../client/group.ts';
+import {
+  openGroupDocuments,
+  openGroupEpoch,
+  type GroupDocuments,
+  type HeldDelegation,
+} from '../protocol/group-documents.ts';
 import { HomeError } from '../home/errors.ts';
 import { readFileBounded } from '../home/files.ts';
-import { decodeCertificate } from '../protocol/certificate.ts';
-import { decodeCharter, type Charter } from '../protocol/charter.ts';
-import type { Envelope } from '../protocol/envelope.ts';
-import type { Epoch } from '../protocol/epoch.ts';
+import { decodeCertificate } from '../protocol/ceremony/certificate.ts';
+import { decodeCharter, type Charter } from '../protocol/files/charter.ts';
+import type { Envelope } from '../protocol/wire/envelope.ts';
+import type { Epoch } from '../protocol/ceremony/epoch.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { Group } from '../protocol/frost/group.ts';
 import { maxCharterBytes } from '../protocol/limits.ts';
-import type { CoordinatorFrame, GroupBody } from '../protocol/messages.ts';
-import type { RequestKind } from '../protocol/request.ts';
-import { emptyRequesters, type Requesters } from '../protocol/requesters.ts';
+import type { CoordinatorFrame, GroupBody } from '../protocol/wire/frames.ts';
+import type { RequestKind } from '../protocol/request/request.ts';
+import { emptyRequesters, type Requesters } from '../protocol/files/requesters.ts';
 import { CoordinatorError } from './errors.ts';
 import { maxDelegationsPerChannel } from './limits.ts';
 import type { Log } from './log.ts';

@@ -4,8 +4,8 @@ import { ensurePrivateFolder, readFileBounded, useOwnerOnlyUmask, writeFileAtomi
 import { initHome, openHome, type Home } from '../home/home.ts';
 import { createIdentity, loadIdentity, type Identity } from '../home/identity.ts';
 import { acquireLock } from '../home/lock.ts';
-import { decodeCharter, type Charter } from '../protocol/charter.ts';
-import { keyId } from '../protocol/envelope.ts';
+import { decodeCharter, type Charter } from '../protocol/files/charter.ts';
+import { keyId } from '../protocol/wire/envelope.ts';
 import { maxCharterBytes } from '../protocol/limits.ts';
 import { charterFile } from './groups.ts';
 import { createStore, hasStore, type StorePaths } from './store.ts';

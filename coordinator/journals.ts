@@ -1,7 +1,7 @@
 /** The newest journal head of every member: one that goes back is a restored or copied home, and refused aloud (T3). */
-import type { Charter, Member } from '../protocol/charter.ts';
+import type { Charter, Member } from '../protocol/files/charter.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import type { JournalHead } from '../protocol/messages.ts';
+import type { JournalHead } from '../protocol/wire/frames.ts';
 import { maxIncarnations, maxRecentHeads, overtakenMs } from './limits.ts';
 
 interface Known {

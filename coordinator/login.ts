@@ -1,10 +1,10 @@
 /** Who is calling: challenges that the coordinator signs, answers that it takes once, and the tokens that serve HTTP and WebSocket. */
 import { createHash, randomBytes } from 'node:crypto';
-import { memberByKey, type Charter, type Member } from '../protocol/charter.ts';
-import { openMessage, sealMessage, type Envelope, type Identity, type PayloadOf } from '../protocol/envelope.ts';
+import { memberByKey, type Charter, type Member } from '../protocol/files/charter.ts';
+import { openMessage, sealMessage, type Envelope, type Identity, type PayloadOf } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import { challengeMessage, loginMessage, protocolVersion, type JournalHead } from '../protocol/messages.ts';
-import { formatTimestamp } from '../protocol/time.ts';
+import { challengeMessage, loginMessage, protocolVersion, type JournalHead } from '../protocol/wire/frames.ts';
+import { formatTimestamp } from '../protocol/wire/time.ts';
 import { CoordinatorError } from './errors.ts';
 import { requestersOf, type Groups, type KnownGroup } from './groups.ts';
 import type { Limits } from './limits.ts';

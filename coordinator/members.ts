@@ -1,9 +1,9 @@
 /** What members are sent when they come, and where their frames go. */
-import { openAnswer, openCommitment, openShare } from '../protocol/attempt.ts';
-import type { Charter, Member } from '../protocol/charter.ts';
-import { openDecision } from '../protocol/decision.ts';
+import { openAnswer, openCommitment, openShare } from '../protocol/signing/attempt.ts';
+import type { Charter, Member } from '../protocol/files/charter.ts';
+import { openDecision } from '../protocol/signing/decision.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import type { CoordinatorFrame, JournalHead, MemberFrame } from '../protocol/messages.ts';
+import type { CoordinatorFrame, JournalHead, MemberFrame } from '../protocol/wire/frames.ts';
 import type { Ceremonies } from './ceremonies.ts';
 import { closeCodes, type Connection } from './connection.ts';
 import { documentsFrame, lacks, type Groups, type KnownGroup } from './groups.ts';

@@ -1,5 +1,5 @@
 /** Which members are here: one live connection each, found by charter and identifier. */
-import type { CoordinatorFrame } from '../protocol/messages.ts';
+import type { CoordinatorFrame } from '../protocol/wire/frames.ts';
 import type { Identifier } from '../protocol/frost/sharing.ts';
 import type { Connection } from './connection.ts';
 import type { Audience } from './round.ts';

@@ -1,6 +1,6 @@
 /** What the store holds at a start, sorted by who takes it back: groups and ceremonies, journal heads, rounds. */
-import type { Envelope } from '../protocol/envelope.ts';
-import type { Outcome } from '../protocol/messages.ts';
+import type { Envelope } from '../protocol/wire/envelope.ts';
+import type { Outcome } from '../protocol/wire/frames.ts';
 import type { Ceremonies } from './ceremonies.ts';
 import { CoordinatorError } from './errors.ts';
 import type { Groups } from './groups.ts';

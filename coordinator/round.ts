@@ -1,16 +1,16 @@
 /** One round at work: feeds the pure machine one event at a time and performs its effects in order; what must be stored is stored before anyone sees it. */
 import { decodeDelegation } from '../verifier/delegation.ts';
-import type { Decision } from '../protocol/decision.ts';
+import type { Decision } from '../protocol/signing/decision.ts';
 import { badCommitmentEvidence, encodeEvidence, wrongShareEvidence, type Evidence } from '../protocol/evidence.ts';
 import {
   type AttemptSubject,
   type SignedAnswer,
   type SignedCommitment,
   type SignedShare,
-} from '../protocol/attempt.ts';
-import { bytesToHex, sha256Hex } from '../protocol/bytes.ts';
-import { channelOf, memberByIdentifier, type Channel, type Member } from '../protocol/charter.ts';
-import type { Envelope } from '../protocol/envelope.ts';
+} from '../protocol/signing/attempt.ts';
+import { bytesToHex, sha256Hex } from '../protocol/wire/bytes.ts';
+import { channelOf, memberByIdentifier, type Channel, type Member } from '../protocol/files/charter.ts';
+import type { Envelope } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { finishRequest, prepareRequest, type PreparedRequest } from '../protocol/formats/index.ts';
 import type { Group } from '../protocol/frost/group.ts';
@@ -26,11 +26,11 @@ import {
   type RoundEffect,
   type RoundEvent,
   type RoundState,
-} from '../protocol/machines/round.ts';
-import type { CoordinatorFrame, Outcome, RoundBody } from '../protocol/messages.ts';
-import { askerOf, expiresAt, keptOut, type Request } from '../protocol/request.ts';
-import { decodeRequesters } from '../protocol/requesters.ts';
-import { Documents } from './documents.ts';
+} from '../protocol/signing/round.ts';
+import type { CoordinatorFrame, Outcome, RoundBody } from '../protocol/wire/frames.ts';
+import { askerOf, expiresAt, keptOut, type Request } from '../protocol/request/request.ts';
+import { decodeRequesters } from '../protocol/files/requesters.ts';
+import { Documents } from './uploads.ts';
 import { CoordinatorError, isFatal } from './errors.ts';
 import { isGroupDocument, requestersOf, type Groups, type KnownGroup } from './groups.ts';
 import { longestTimerMs, maxDecisionsPerMember, maxQueuedEvents, maxShownAttempts } from './limits.ts';

@@ -1,13 +1,13 @@
 /** All rounds: who may open one, which one a submission joins, and what is known of those that are over. */
-import { currentDelegation } from '../client/group.ts';
-import { openDecision, type Decision } from '../protocol/decision.ts';
-import { channelOf, production, type Charter } from '../protocol/charter.ts';
-import { openMessage, type Envelope } from '../protocol/envelope.ts';
+import { currentDelegation } from '../protocol/group-documents.ts';
+import { openDecision, type Decision } from '../protocol/signing/decision.ts';
+import { channelOf, production, type Charter } from '../protocol/files/charter.ts';
+import { openMessage, type Envelope } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { formatOf } from '../protocol/formats/index.ts';
 import type { Group } from '../protocol/frost/group.ts';
 import { maxIssued } from '../protocol/limits.ts';
-import type { CoordinatorFrame, IssuedBody, Outcome, RoundBody } from '../protocol/messages.ts';
+import type { CoordinatorFrame, IssuedBody, Outcome, RoundBody } from '../protocol/wire/frames.ts';
 import {
   askerOf,
   assertFresh,
@@ -18,10 +18,10 @@ import {
   submissionId,
   type Request,
   type RequestKind,
-} from '../protocol/request.ts';
-import { parseTimestamp } from '../protocol/time.ts';
+} from '../protocol/request/request.ts';
+import { parseTimestamp } from '../protocol/wire/time.ts';
 import { decodeBase64, encodeBase64 } from '../verifier/base64.ts';
-import { Documents } from './documents.ts';
+import { Documents } from './uploads.ts';
 import { CoordinatorError } from './errors.ts';
 import { requestersOf, type Groups, type KnownGroup } from './groups.ts';
 import { maxListedBytes, maxListedRounds, maxRememberedRounds, type Limits } from './limits.ts';

@@ -13,9 +13,9 @@ import { Level } from 'level';
 import { disk as realDisk, type Disk, type DiskFile } from '../home/disk.ts';
 import { HomeError, systemCode } from '../home/errors.ts';
 import { writeFileOnce } from '../home/files.ts';
-import type { Envelope } from '../protocol/envelope.ts';
-import type { JournalHead, Outcome } from '../protocol/messages.ts';
-import { sha256Hex } from '../protocol/bytes.ts';
+import type { Envelope } from '../protocol/wire/envelope.ts';
+import type { JournalHead, Outcome } from '../protocol/wire/frames.ts';
+import { sha256Hex } from '../protocol/wire/bytes.ts';
 import { CoordinatorError } from './errors.ts';
 import { lazyWriteMs, maxBatchBytes } from './limits.ts';
 

@@ -1,6 +1,6 @@
 /** Live streams of rounds: server-sent events, each the whole state, so that what a slow reader missed is never wanted back. */
 import type { ServerResponse } from 'node:http';
-import type { RoundBody } from '../protocol/messages.ts';
+import type { RoundBody } from '../protocol/wire/frames.ts';
 import { CoordinatorError } from './errors.ts';
 import type { Limits } from './limits.ts';
 import type { Round } from './round.ts';

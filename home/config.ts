@@ -85,7 +85,7 @@ async function readConfig(path: string, table: SettingTable): Promise<Record<str
 
 /** Loads the YAML parser only where there is a file to parse: start-up is felt. */
 async function decodeConfig(bytes: Uint8Array, path: string, table: SettingTable): Promise<Record<string, Value>> {
-  const { parseYaml } = await import('../protocol/yaml.ts');
+  const { parseYaml } = await import('../protocol/files/yaml.ts');
   const yaml = refusing(path, () => parseYaml(bytes, path, 'bad-document'));
   const refuse = (name: string | undefined, reason: string): never => {
     const line = yaml.lineOf(name === undefined ? [] : [name]);

@@ -1,8 +1,7 @@
 /** Files that are whole or absent, and private: temporary file, fsync, rename, fsync of the folder. */
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { mkdir, open, readdir, stat, unlink, type FileHandle } from 'node:fs/promises';
-import type { Stats } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { disk as realDisk, type Disk } from './disk.ts';
 import { HomeError, readFailure, systemCode, writeFailure } from './errors.ts';

@@ -50,7 +50,7 @@ await build({
     contents: "export { default } from 'typebox'; export { Compile } from 'typebox/compile';",
     resolveDir: root,
   },
-  outfile: 'dist/protocol/typebox.js',
+  outfile: 'dist/protocol/wire/typebox.js',
   bundle: true,
   // Paths stand in the comments: the same bytes wherever node_modules is.
   preserveSymlinks: true,
@@ -60,7 +60,7 @@ await build({
   banner: { js: `/*!\n${licence.trim()}\n*/` },
   logLevel: 'warning',
 });
-const schema = join(root, 'dist', 'protocol', 'schema.js');
+const schema = join(root, 'dist', 'protocol', 'wire', 'schema.js');
 await writeFile(
   schema,
   (await readFile(schema, 'utf8')).replaceAll(/from "typebox(\/compile)?"/g, 'from "./typebox.js"'),

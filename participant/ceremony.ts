@@ -1,9 +1,10 @@
 /** Drives the ceremony's machine: performs its effects in order, with everything that must not be forgotten on disk first. */
 import { randomBytes } from 'node:crypto';
-import { bytesToHex, sha256Hex } from '../protocol/bytes.ts';
-import { ceremonyMessageType, openCeremonyMessage, type CeremonyKind } from '../protocol/ceremony-messages.ts';
-import { transcriptHash, type Certificate, type Transcript } from '../protocol/certificate.ts';
-import { sealMessage, type Envelope, type Identity, type MessageType } from '../protocol/envelope.ts';
+import { bytesToHex, sha256Hex } from '../protocol/wire/bytes.ts';
+import { ceremonyMessageType, openCeremonyMessage, type CeremonyKind } from '../protocol/ceremony/messages.ts';
+import { type Certificate } from '../protocol/ceremony/certificate.ts';
+import { transcriptHash, type Transcript } from '../protocol/ceremony/transcript.ts';
+import { sealMessage, type Envelope, type Identity, type MessageType } from '../protocol/wire/envelope.ts';
 import {
   ceremonyStart,
   stepCeremony,
@@ -11,7 +12,7 @@ import {
   type CeremonyEffect,
   type CeremonyEvent,
   type CeremonyState,
-} from '../protocol/machines/ceremony.ts';
+} from '../protocol/ceremony/machine.ts';
 import { codeOf, messageOf, ParticipantError } from './errors.ts';
 import type { Log } from './log.ts';
 import type { Agreement } from './member-home.ts';

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket, type RawData } from 'ws';
 import type { CoordinatorClient, SocketAddress } from '../client/client.ts';
 import { maxFrameBytes, maxRequestersBytes } from '../protocol/limits.ts';
-import { decodeCoordinatorFrame, type CoordinatorFrame, type MemberFrame } from '../protocol/messages.ts';
+import { decodeCoordinatorFrame, type CoordinatorFrame, type MemberFrame } from '../protocol/wire/frames.ts';
 import { codeOf, messageOf } from './errors.ts';
 import {
   closeTimeoutMs,

@@ -4,10 +4,10 @@ import { chmod, lstat, unlink } from 'node:fs/promises';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { systemCode } from '../home/errors.ts';
 import { maxReasonCharacters } from '../protocol/limits.ts';
-import type { Origin } from '../protocol/dealing.ts';
-import type { JournalHead } from '../protocol/messages.ts';
-import { assertSchema, Strict, Text, Type, type Static } from '../protocol/schema.ts';
-import type { RequestSummary, RequestView } from './approvals.ts';
+import type { Origin } from '../protocol/ceremony/dealing.ts';
+import type { JournalHead } from '../protocol/wire/frames.ts';
+import { assertSchema, Strict, Text, Type, type Static } from '../protocol/wire/schema.ts';
+import type { RequestSummary, RequestView } from './request-view.ts';
 import { codeOf, messageOf, ParticipantError, participantErrorCodes } from './errors.ts';
 import {
   commandTimeoutMs,

@@ -1,8 +1,9 @@
 /** The daemon behind `frostmark participant serve`: one member, always ready to sign what it has decided to sign. */
 import { parseCoordinatorUrl, type CoordinatorUrl } from '../client/url.ts';
 import { openShares, type PassphraseSource } from '../home/keystore.ts';
-import { channelKeysOf, type Certificate } from '../protocol/certificate.ts';
-import { production } from '../protocol/charter.ts';
+import { type Certificate } from '../protocol/ceremony/certificate.ts';
+import { channelKeysOf } from '../protocol/ceremony/transcript.ts';
+import { production } from '../protocol/files/charter.ts';
 import { Closers } from './closers.ts';
 import type { ConnectionTiming } from './connection.ts';
 import { listenForCommands, type AnswerTo, type Command, type CommandName } from './control.ts';

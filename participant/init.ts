@@ -1,6 +1,6 @@
 /** A new participant: a home with a name and an identity, and the card that shows both. */
-import { encodeCard } from '../protocol/card.ts';
-import { assertSchema, Name } from '../protocol/schema.ts';
+import { encodeCard } from '../protocol/files/card.ts';
+import { assertSchema, Name } from '../protocol/wire/schema.ts';
 import { HomeError } from '../home/errors.ts';
 import { readFileBounded, useOwnerOnlyUmask, writeFileOnce } from '../home/files.ts';
 import { initHome, openHome, type Home } from '../home/home.ts';

@@ -5,24 +5,20 @@ import { parseCoordinatorUrl, type CoordinatorUrl } from '../client/url.ts';
 import { readFileBounded } from '../home/files.ts';
 import { useIdentitySeed } from '../home/identity.ts';
 import { openKeystore, type Keystore, type PassphraseSource } from '../home/keystore.ts';
-import { equalBytes, hexToBytes } from '../protocol/bytes.ts';
-import {
-  assertAllStored,
-  openEpoch,
-  transcriptHash,
-  type Certificate,
-  type Transcript,
-} from '../protocol/certificate.ts';
-import type { Envelope } from '../protocol/envelope.ts';
-import type { Origin } from '../protocol/dealing.ts';
+import { equalBytes, hexToBytes } from '../protocol/wire/bytes.ts';
+import { type Certificate } from '../protocol/ceremony/certificate.ts';
+import { assertAllStored, openEpoch } from '../protocol/ceremony/epoch.ts';
+import { transcriptHash, type Transcript } from '../protocol/ceremony/transcript.ts';
+import type { Envelope } from '../protocol/wire/envelope.ts';
+import type { Origin } from '../protocol/ceremony/dealing.ts';
 import type { Group } from '../protocol/frost/group.ts';
 import { createNobleGroup } from '../protocol/frost/group-noble.ts';
 import { Closers } from './closers.ts';
-import { Documents } from './documents.ts';
-import { charterWarnings, decodeCharter, type Charter, type Member } from '../protocol/charter.ts';
-import { openImport, type Import } from '../protocol/import.ts';
+import { Documents } from './group-documents.ts';
+import { charterWarnings, decodeCharter, type Charter, type Member } from '../protocol/files/charter.ts';
+import { openImport, type Import } from '../protocol/ceremony/import.ts';
 import { maxCharterBytes, maxImportBytes, maxRequestersBytes } from '../protocol/limits.ts';
-import { emptyRequesters, readRequestersFile, type Requesters } from '../protocol/requesters.ts';
+import { emptyRequesters, readRequestersFile, type Requesters } from '../protocol/files/requesters.ts';
 import type { ConnectionTiming } from './connection.ts';
 import { ignoreInspectorSignal } from './inspector.ts';
 import { ParticipantError } from './errors.ts';

@@ -12,11 +12,11 @@
 import { readdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { decodeCanonicalJson, encodeCanonicalJson } from '../verifier/json.ts';
-import { sha256Hex } from '../protocol/bytes.ts';
-import { decodeCertificate, type Certificate } from '../protocol/certificate.ts';
-import { decodeCharter, memberByKey, type Charter, type Member } from '../protocol/charter.ts';
-import type { Import } from '../protocol/import.ts';
-import { keyId, type Envelope, type Identity } from '../protocol/envelope.ts';
+import { sha256Hex } from '../protocol/wire/bytes.ts';
+import { decodeCertificate, type Certificate } from '../protocol/ceremony/certificate.ts';
+import { decodeCharter, memberByKey, type Charter, type Member } from '../protocol/files/charter.ts';
+import type { Import } from '../protocol/ceremony/import.ts';
+import { keyId, type Envelope, type Identity } from '../protocol/wire/envelope.ts';
 import { ceremonyEvidence, encodeEvidence } from '../protocol/evidence.ts';
 import {
   maxCertificateBytes,
@@ -26,8 +26,8 @@ import {
   maxUrlCharacters,
   maxManifestBytes,
 } from '../protocol/limits.ts';
-import { decodeRequesters, type Requesters } from '../protocol/requesters.ts';
-import { assertSchema, EnvelopeSchema, Nullable, Strict, Type, type Static } from '../protocol/schema.ts';
+import { decodeRequesters, type Requesters } from '../protocol/files/requesters.ts';
+import { assertSchema, EnvelopeSchema, Nullable, Strict, Type, type Static } from '../protocol/wire/schema.ts';
 import { HomeError } from '../home/errors.ts';
 import { readFileBounded, useOwnerOnlyUmask, writeFileAtomic } from '../home/files.ts';
 import { openHome, type Home } from '../home/home.ts';

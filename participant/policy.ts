@@ -14,13 +14,13 @@
  * for channels other than production unless it names them: nothing of production is approved by accident (T33). Likewise it is for no
  * document of a release but the manifest of its artifacts unless it names it, as `document: git-tag`.
  */
-import { production } from '../protocol/charter.ts';
+import { production } from '../protocol/files/charter.ts';
 import { documentKinds } from '../protocol/documents/index.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { maxReasonCharacters } from '../protocol/limits.ts';
-import { requestKinds, type RequestKind, type RequestPayload } from '../protocol/request.ts';
-import { parseDuration } from '../protocol/time.ts';
-import { parseYaml, type YamlFile } from '../protocol/yaml.ts';
+import { requestKinds, type RequestKind, type RequestPayload } from '../protocol/request/request.ts';
+import { parseDuration } from '../protocol/wire/time.ts';
+import { parseYaml, type YamlFile } from '../protocol/files/yaml.ts';
 import { readFileBounded } from '../home/files.ts';
 import type { ExecRule, ExecRunner } from './exec.ts';
 import { defaultExecSeconds, maxExecSeconds, maxPolicyBytes, maxPolicyRules } from './limits.ts';

@@ -1,13 +1,13 @@
 /** What this member must never forget, as records of its journal, and what they come to when the journal is read again. */
 import { randomBytes } from 'node:crypto';
-import type { SharePayload } from '../protocol/attempt.ts';
-import { bytesToHex } from '../protocol/bytes.ts';
-import type { CeremonyPayload } from '../protocol/ceremony-messages.ts';
-import type { Transcript } from '../protocol/certificate.ts';
-import type { DecisionPayload } from '../protocol/decision.ts';
-import type { CeremonyRecord } from '../protocol/machines/ceremony.ts';
-import type { BurnedAttempt, SignerMemory } from '../protocol/machines/signer.ts';
-import type { JournalHead } from '../protocol/messages.ts';
+import type { SharePayload } from '../protocol/signing/attempt.ts';
+import { bytesToHex } from '../protocol/wire/bytes.ts';
+import type { CeremonyPayload } from '../protocol/ceremony/messages.ts';
+import type { Transcript } from '../protocol/ceremony/transcript.ts';
+import type { DecisionPayload } from '../protocol/signing/decision.ts';
+import type { CeremonyRecord } from '../protocol/ceremony/machine.ts';
+import type { BurnedAttempt, SignerMemory } from '../protocol/signing/signer.ts';
+import type { JournalHead } from '../protocol/wire/frames.ts';
 import { ParticipantError } from './errors.ts';
 import type { Journal } from './journal.ts';
 

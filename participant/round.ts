@@ -4,13 +4,18 @@
  * One queue: events run one after the other, so that nothing comes between taking nonces and burning their attempt.
  */
 import { randomBytes } from 'node:crypto';
-import type { AttemptSubject, DeclineCode } from '../protocol/attempt.ts';
-import { answerMessage, commitmentMessage, shareMessage } from '../protocol/attempt.ts';
-import { bytesToHex, hexToBytes, sha256Hex } from '../protocol/bytes.ts';
-import { channelOf, type Member } from '../protocol/charter.ts';
-import { decisionMessage, type Decision } from '../protocol/decision.ts';
-import { sealMessage, type Envelope, type Identity, type MessageType } from '../protocol/envelope.ts';
-import type { Epoch } from '../protocol/epoch.ts';
+import {
+  type AttemptSubject,
+  type DeclineCode,
+  answerMessage,
+  commitmentMessage,
+  shareMessage,
+} from '../protocol/signing/attempt.ts';
+import { bytesToHex, hexToBytes, sha256Hex } from '../protocol/wire/bytes.ts';
+import { channelOf, type Member } from '../protocol/files/charter.ts';
+import { decisionMessage, type Decision } from '../protocol/signing/decision.ts';
+import { sealMessage, type Envelope, type Identity, type MessageType } from '../protocol/wire/envelope.ts';
+import type { Epoch } from '../protocol/ceremony/epoch.ts';
 import { manifestChanges } from '../protocol/documents/manifest.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { finishRequest, prepareRequest, type PreparedRequest } from '../protocol/formats/index.ts';
@@ -23,14 +28,14 @@ import {
   type SignerEffect,
   type SignerEvent,
   type SignerState,
-} from '../protocol/machines/signer.ts';
-import type { CoordinatorFrame, MemberFrame, Outcome } from '../protocol/messages.ts';
-import { decodeRequesters } from '../protocol/requesters.ts';
-import { askerOf, assertFresh, expiresAt, keptOut, type Asker, type Request } from '../protocol/request.ts';
-import { formatTimestamp } from '../protocol/time.ts';
+} from '../protocol/signing/signer.ts';
+import type { CoordinatorFrame, MemberFrame, Outcome } from '../protocol/wire/frames.ts';
+import { decodeRequesters } from '../protocol/files/requesters.ts';
+import { askerOf, assertFresh, expiresAt, keptOut, type Asker, type Request } from '../protocol/request/request.ts';
+import { formatTimestamp } from '../protocol/wire/time.ts';
 import { decodeDelegation } from '../verifier/delegation.ts';
-import type { DecisionView, QuorumView, RequestState, RequestSummary, RequestView } from './approvals.ts';
-import type { Documents } from './documents.ts';
+import type { DecisionView, QuorumView, RequestState, RequestSummary, RequestView } from './request-view.ts';
+import type { Documents } from './group-documents.ts';
 import { codeOf, messageOf, ParticipantError } from './errors.ts';
 import { maxWaitingEvents } from './limits.ts';
 import type { Log } from './log.ts';

@@ -1,10 +1,10 @@
 /** All signing rounds of one member: which request is looked at, which frame belongs to which round, and how many there may be. */
-import { openDecision } from '../protocol/decision.ts';
-import type { Envelope } from '../protocol/envelope.ts';
-import { openRequest, type Request } from '../protocol/request.ts';
-import type { CoordinatorFrame } from '../protocol/messages.ts';
+import { openDecision } from '../protocol/signing/decision.ts';
+import type { Envelope } from '../protocol/wire/envelope.ts';
+import { openRequest, type Request } from '../protocol/request/request.ts';
+import type { CoordinatorFrame } from '../protocol/wire/frames.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import type { RequestSummary, RequestView } from './approvals.ts';
+import type { RequestSummary, RequestView } from './request-view.ts';
 import { codeOf, messageOf, ParticipantError } from './errors.ts';
 import { maxClosedRounds, maxPendingRounds, maxPendingRoundsOfAsker } from './limits.ts';
 import { Round, type RoundHost } from './round.ts';

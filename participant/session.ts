@@ -2,33 +2,32 @@
  * One member at work: its line to the coordinator, the ceremony while there is no key, and rounds and documents from then on.
  * `join` and the daemon are both a session; they differ in when it ends and in who decides.
  */
-import { encodeBase64 } from '../verifier/base64.ts';
+import { encodeBase64, decodeBase64 } from '../verifier/base64.ts';
 import { CoordinatorClient } from '../client/client.ts';
 import { ClientError } from '../client/errors.ts';
 import type { CoordinatorUrl } from '../client/url.ts';
-import { sha256Hex } from '../protocol/bytes.ts';
-import {
-  assertAllStored,
-  channelKeysOf,
-  decodeCertificate,
-  openEpoch,
-  type Certificate,
-  type Transcript,
-} from '../protocol/certificate.ts';
-import { production } from '../protocol/charter.ts';
-import { sealMessage, type Envelope } from '../protocol/envelope.ts';
-import type { Epoch } from '../protocol/epoch.ts';
+import { sha256Hex } from '../protocol/wire/bytes.ts';
+import { decodeCertificate, type Certificate } from '../protocol/ceremony/certificate.ts';
+import { assertAllStored, openEpoch, type Epoch } from '../protocol/ceremony/epoch.ts';
+import { channelKeysOf, type Transcript } from '../protocol/ceremony/transcript.ts';
+import { production } from '../protocol/files/charter.ts';
+import { sealMessage, type Envelope } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { delegationOf } from '../protocol/formats/delegation.ts';
 import { genesisOf } from '../protocol/formats/genesis.ts';
-import type { CoordinatorFrame, GroupBody, MemberFrame } from '../protocol/messages.ts';
-import { cancelMessage, openRequest, requestMessage, type Request, type RequestKind } from '../protocol/request.ts';
-import { formatTimestamp } from '../protocol/time.ts';
-import { decodeBase64 } from '../verifier/base64.ts';
+import type { CoordinatorFrame, GroupBody, MemberFrame } from '../protocol/wire/frames.ts';
+import {
+  cancelMessage,
+  openRequest,
+  requestMessage,
+  type Request,
+  type RequestKind,
+} from '../protocol/request/request.ts';
+import { formatTimestamp } from '../protocol/wire/time.ts';
 import { Ceremony, type CeremonyResult } from './ceremony.ts';
 import { Connection, within, type ConnectionTiming } from './connection.ts';
 import type { Status } from './control.ts';
-import { Documents } from './documents.ts';
+import { Documents } from './group-documents.ts';
 import { codeOf, messageOf, ParticipantError } from './errors.ts';
 import {
   closeTimeoutMs,

@@ -7,11 +7,11 @@
 import { randomFillSync } from 'node:crypto';
 import { decodeBase64Url, encodeBase64 } from '../verifier/base64.ts';
 import { encodeCanonicalJson } from '../verifier/json.ts';
-import { bytesToHex, equalBytes, hexToBytes, sha256Hex } from '../protocol/bytes.ts';
-import type { CommitmentPayload } from '../protocol/attempt.ts';
-import type { CeremonyPayload } from '../protocol/ceremony-messages.ts';
-import { channelKeysOf, transcriptHash, type Transcript } from '../protocol/certificate.ts';
-import { production, type Charter, type Member } from '../protocol/charter.ts';
+import { bytesToHex, equalBytes, hexToBytes, sha256Hex } from '../protocol/wire/bytes.ts';
+import type { CommitmentPayload } from '../protocol/signing/attempt.ts';
+import type { CeremonyPayload } from '../protocol/ceremony/messages.ts';
+import { channelKeysOf, transcriptHash, type Transcript, type ChannelKey } from '../protocol/ceremony/transcript.ts';
+import { production, type Charter, type Member } from '../protocol/files/charter.ts';
 import {
   boxHeader,
   dealingContext,
@@ -20,8 +20,7 @@ import {
   sharingsDealtBy,
   sharingsHeldBy,
   type HeldSharing,
-} from '../protocol/dealing.ts';
-import type { ChannelKey } from '../protocol/epoch.ts';
+} from '../protocol/ceremony/dealing.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { BoxKey, Group, SealingGroup, Secret } from '../protocol/frost/group.ts';
 import { createSodiumGroup } from '../protocol/frost/group-sodium.ts';
@@ -38,8 +37,8 @@ import { assertKnownAnswers } from '../protocol/frost/known-answer.ts';
 import type { Scalar } from '../protocol/frost/scalar.ts';
 import { publicSharesMatch, publicShareOf, samePoint } from '../protocol/frost/sharing.ts';
 import { commit, signShare, type Attempt, type Nonces } from '../protocol/frost/sign.ts';
-import { openImportedShare, type Import } from '../protocol/import.ts';
-import type { BoxToOpen, CeremonyEffect } from '../protocol/machines/ceremony.ts';
+import { openImportedShare, type Import } from '../protocol/ceremony/import.ts';
+import type { BoxToOpen, CeremonyEffect } from '../protocol/ceremony/machine.ts';
 import type { OpenedShares, ShareToSeal } from '../home/keystore.ts';
 import { ParticipantError } from './errors.ts';
 import { arenaSlots, maxHeldSlots } from './limits.ts';

@@ -11,14 +11,14 @@ import {
   openShare,
   type AttemptSubject,
   type SignedShare,
-} from './attempt.ts';
-import { bytesToHex, hexToBytes, sha256Hex } from './bytes.ts';
-import { ceremonyId, openCeremonyMessage, type CeremonyMessage } from './ceremony-messages.ts';
-import { decodeCertificate, openEpoch } from './certificate.ts';
-import { decodeCharter, type Charter, type Member } from './charter.ts';
-import { verifyReveal } from './dealing.ts';
-import { refuseAs, type Envelope } from './envelope.ts';
-import type { Epoch } from './epoch.ts';
+} from './signing/attempt.ts';
+import { bytesToHex, hexToBytes, sha256Hex } from './wire/bytes.ts';
+import { ceremonyId, openCeremonyMessage, type CeremonyMessage } from './ceremony/messages.ts';
+import { decodeCertificate } from './ceremony/certificate.ts';
+import { openEpoch, type Epoch } from './ceremony/epoch.ts';
+import { decodeCharter, type Charter, type Member } from './files/charter.ts';
+import { verifyReveal } from './ceremony/dealing.ts';
+import { refuseAs, type Envelope } from './wire/envelope.ts';
 import { ProtocolError } from './errors.ts';
 import { prepareRequest } from './formats/index.ts';
 import { FrostError } from './frost/errors.ts';
@@ -33,9 +33,9 @@ import {
   maxMembers,
   maxMessages,
 } from './limits.ts';
-import { sessionInput, stageSubject } from './machines/session.ts';
-import { openRequest } from './request.ts';
-import { assertSchema, EnvelopeSchema, Hex, Strict, Type, type Static } from './schema.ts';
+import { sessionInput, stageSubject } from './signing/stage.ts';
+import { openRequest } from './request/request.ts';
+import { assertSchema, EnvelopeSchema, Hex, Strict, Type, type Static } from './wire/schema.ts';
 
 const Base64 = Type.String({ pattern: '^[A-Za-z0-9+/]*={0,2}$' });
 

@@ -6,7 +6,7 @@ import { isSubjectName } from '../verifier/names.ts';
 import { openFile, readingFrom } from '../verifier/open-file.ts';
 import { printable } from '../verifier/printable.ts';
 import { maxArtifacts, maxDocumentBytes } from '../protocol/limits.ts';
-import type { Artifact } from '../protocol/request.ts';
+import type { Artifact } from '../protocol/request/request.ts';
 import { RequesterError } from './errors.ts';
 import { hashChunkBytes } from './limits.ts';
 

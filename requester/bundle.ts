@@ -3,12 +3,13 @@ import { decodeBase64Url } from '../verifier/base64.ts';
 import { bundleSuffix, encodeBundle } from '../verifier/bundle.ts';
 import type { Envelope } from '../verifier/dsse.ts';
 import { verifyRelease } from '../verifier/verify.ts';
-import { currentDelegation, type HeldDelegation, type OpenedGroup } from '../client/group.ts';
+import { type OpenedGroup } from '../client/group.ts';
+import { currentDelegation, type HeldDelegation } from '../protocol/group-documents.ts';
 import { writeFileAtomic } from '../home/files.ts';
-import { hexToBytes } from '../protocol/bytes.ts';
-import { production } from '../protocol/charter.ts';
+import { hexToBytes } from '../protocol/wire/bytes.ts';
+import { production } from '../protocol/files/charter.ts';
 import { finishRequest, isSignedRequest, prepareRequest, type FinishedFile } from '../protocol/formats/index.ts';
-import type { Request } from '../protocol/request.ts';
+import type { Request } from '../protocol/request/request.ts';
 import { hashArtifacts, type ArtifactFile } from './artifacts.ts';
 import { RequesterError } from './errors.ts';
 

@@ -4,7 +4,7 @@ import { HomeError } from '../home/errors.ts';
 import { initHome, openHome, type Home } from '../home/home.ts';
 import { createIdentity, loadIdentity } from '../home/identity.ts';
 import { isName } from '../verifier/names.ts';
-import { encodeCard } from '../protocol/card.ts';
+import { encodeCard } from '../protocol/files/card.ts';
 import { RequesterError } from './errors.ts';
 import { maxNameFileBytes } from './limits.ts';
 

@@ -2,15 +2,15 @@
 import type { OpenedGroup } from '../client/group.ts';
 import { decodeBase64 } from '../verifier/base64.ts';
 import { VerifyError } from '../verifier/errors.ts';
-import { hexToBytes } from '../protocol/bytes.ts';
+import { hexToBytes } from '../protocol/wire/bytes.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { finishRequest, isSignedRequest, prepareRequest } from '../protocol/formats/index.ts';
-import type { IssuedBody } from '../protocol/messages.ts';
-import { isCertificateKind, openRequest, type CertificateKind } from '../protocol/request.ts';
+import type { IssuedBody } from '../protocol/wire/frames.ts';
+import { isCertificateKind, openRequest, type CertificateKind } from '../protocol/request/request.ts';
 import { parseTime } from '../verifier/time.ts';
 import { assembleOpenpgpCertificate } from '../protocol/openpgp/certificate.ts';
 import { withSshCertificate } from '../protocol/ssh/signature.ts';
-import type { Connection } from './connect.ts';
+import type { Connection } from './connection.ts';
 import { RequesterError } from './errors.ts';
 
 /** One certificate, verified. */

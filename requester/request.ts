@@ -2,9 +2,9 @@
 import type { OpenedGroup } from '../client/group.ts';
 import { isText } from '../verifier/names.ts';
 import { maxTextBytes } from '../verifier/limits.ts';
-import { sha256Hex } from '../protocol/bytes.ts';
-import { channelOf, production, type Member } from '../protocol/charter.ts';
-import { sealMessage, type Envelope, type Identity } from '../protocol/envelope.ts';
+import { sha256Hex } from '../protocol/wire/bytes.ts';
+import { channelOf, production, type Member } from '../protocol/files/charter.ts';
+import { sealMessage, type Envelope, type Identity } from '../protocol/wire/envelope.ts';
 import { formatOf, prepareRequest } from '../protocol/formats/index.ts';
 import { delegationOf } from '../protocol/formats/delegation.ts';
 import { maxNoteCharacters, maxProductCharacters, maxReleaseCharacters } from '../protocol/limits.ts';
@@ -20,9 +20,9 @@ import {
   type Request,
   type RequestPayload,
   type Source,
-} from '../protocol/request.ts';
-import type { Requesters } from '../protocol/requesters.ts';
-import { formatTimestamp } from '../protocol/time.ts';
+} from '../protocol/request/request.ts';
+import type { Requesters } from '../protocol/files/requesters.ts';
+import { formatTimestamp } from '../protocol/wire/time.ts';
 import { toArtifact, type ArtifactFile } from './artifacts.ts';
 import { RequesterError } from './errors.ts';
 

@@ -1,7 +1,7 @@
 /** The files that stock tools check, written beside the document they are about, each under the name that its tool expects. */
 import { dirname, join } from 'node:path';
 import { writeFileAtomic } from '../home/files.ts';
-import { production } from '../protocol/charter.ts';
+import { production } from '../protocol/files/charter.ts';
 import type { FinishedFile } from '../protocol/formats/index.ts';
 import { sshFileOf, type Issued } from './issued.ts';
 

@@ -5,7 +5,7 @@ import { maxSourceBytes } from '../verifier/limits.ts';
 import { isCommit, isText } from '../verifier/names.ts';
 import { printable } from '../verifier/printable.ts';
 import { maxSourceCharacters } from '../protocol/limits.ts';
-import type { Source } from '../protocol/request.ts';
+import type { Source } from '../protocol/request/request.ts';
 import { gitTimeoutMs, maxGitOutputBytes } from './limits.ts';
 
 export interface FoundSource {

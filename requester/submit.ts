@@ -3,14 +3,14 @@ import { createNobleGroup } from '../protocol/frost/group-noble.ts';
 import { randomBytes } from 'node:crypto';
 import { ClientError } from '../client/errors.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import { sha256Hex } from '../protocol/bytes.ts';
-import type { RoundBody } from '../protocol/messages.ts';
-import { submissionId, type Request } from '../protocol/request.ts';
-import type { Connection } from './connect.ts';
+import { sha256Hex } from '../protocol/wire/bytes.ts';
+import type { RoundBody } from '../protocol/wire/frames.ts';
+import { submissionId, type Request } from '../protocol/request/request.ts';
+import type { Connection } from './connection.ts';
 import { RequesterError } from './errors.ts';
 import { clockGraceSeconds, maxTimerMs, minPrefixDigits } from './limits.ts';
 import type { Submission } from './request.ts';
-import { assertGoesOn, judgeFaults, openRound, type RoundView } from './round.ts';
+import { assertGoesOn, judgeFaults, openRound, type RoundView } from './round-view.ts';
 
 /** A round that handles our submission: ours, or the same one that was there before. */
 export interface Submitted {

@@ -1,5 +1,5 @@
 /** `frostmark cancel` */
-import { askingOptions, connectAsAsker } from '../asking.ts';
+import { askingOptions, connectAsAsker } from '../ask-coordinator.ts';
 import { defineCommand } from '../command.ts';
 import { CommandError } from '../errors.ts';
 
@@ -14,7 +14,7 @@ export const command = defineCommand({
     using connection = await connectAsAsker(call);
     const { findRound } = await import('../../requester/submit.ts');
     const { cancellationOf } = await import('../../requester/request.ts');
-    const { shortId } = await import('../round-text.ts');
+    const { shortId } = await import('../text/round.ts');
     const { request, outcome } = await findRound(connection, call.args[0] ?? '');
     const id = shortId(request.digest);
     if (outcome === 'cancelled') call.output.talk(`round ${id} was cancelled before`);

@@ -1,11 +1,11 @@
 /** `frostmark gpg` */
-import type { Connection } from '../../requester/connect.ts';
-import type { Request } from '../../protocol/request.ts';
-import { connectAsAsker } from '../asking.ts';
+import type { Connection } from '../../requester/connection.ts';
+import type { Request } from '../../protocol/request/request.ts';
+import { connectAsAsker } from '../ask-coordinator.ts';
 import { defineCommand, type World } from '../command.ts';
 import { CommandError } from '../errors.ts';
-import { readGpgCall, type GpgCall } from '../gpg-call.ts';
-import { frontOptions, requireChannel, signWhole, type FrontCall } from '../whole-document.ts';
+import { readGpgCall, type GpgCall } from '../stand-in/gpg-call.ts';
+import { frontOptions, requireChannel, signWhole, type FrontCall } from '../stand-in/whole-document.ts';
 
 type SigningCall = Extract<GpgCall, { readonly for: 'git' | 'rpm' }>;
 

@@ -1,5 +1,5 @@
 /** `frostmark round` */
-import { askingOptions, connectAsAsker } from '../asking.ts';
+import { askingOptions, connectAsAsker } from '../ask-coordinator.ts';
 import { defineCommand } from '../command.ts';
 
 export const command = defineCommand({
@@ -13,7 +13,7 @@ from their signed decisions), what is missing, and when it expires.`,
   run: async (call) => {
     using connection = await connectAsAsker(call);
     const { findRound } = await import('../../requester/submit.ts');
-    const { roundJson, roundPage } = await import('../round-text.ts');
+    const { roundJson, roundPage } = await import('../text/round.ts');
     const view = await findRound(connection, call.args[0] ?? '');
     call.output.result(roundPage(view, call.world.nowUnixSeconds()), roundJson(view));
   },

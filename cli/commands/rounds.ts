@@ -1,5 +1,5 @@
 /** `frostmark rounds` */
-import { askingOptions, connectAsAsker } from '../asking.ts';
+import { askingOptions, connectAsAsker } from '../ask-coordinator.ts';
 import { defineCommand } from '../command.ts';
 
 export const command = defineCommand({
@@ -12,7 +12,7 @@ export const command = defineCommand({
   run: async (call) => {
     using connection = await connectAsAsker(call);
     const { listRounds } = await import('../../requester/submit.ts');
-    const { roundJson, roundsTable } = await import('../round-text.ts');
+    const { roundJson, roundsTable } = await import('../text/round.ts');
     const views = await listRounds(connection);
     if (call.output.json) for (const view of views) call.output.event(roundJson(view));
     else if (views.length === 0) call.output.talk('no rounds yet');

@@ -1,13 +1,13 @@
 /** `frostmark sign` */
 import type { ArtifactFile } from '../../requester/artifacts.ts';
-import type { Connection } from '../../requester/connect.ts';
+import type { Connection } from '../../requester/connection.ts';
 import type { FinishedFile } from '../../protocol/formats/index.ts';
 import type { Submission, WholeDocument } from '../../requester/request.ts';
-import type { RoundView } from '../../requester/round.ts';
-import { askingOptions, connectAsAsker } from '../asking.ts';
+import type { RoundView } from '../../requester/round-view.ts';
+import { askingOptions, connectAsAsker } from '../ask-coordinator.ts';
 import { defineCommand, flag, list, text, type Call } from '../command.ts';
 import { CommandError } from '../errors.ts';
-import { HashLine } from '../progress.ts';
+import { HashLine } from '../text/progress.ts';
 import { parseWait, submitAndWait, waitingOptions } from '../waiting.ts';
 
 const options = {
@@ -62,7 +62,7 @@ frostmark verify FILE --key GROUP.pub`,
     const subject = await readSubject(call, plan);
     const submission = await buildRequest(call, connection, channel, { formats: plan.formats, subject });
     if (settings['dry-run'] === true) {
-      const { dryRunPage, dryRunJson } = await import('../dry-run.ts');
+      const { dryRunPage, dryRunJson } = await import('../text/dry-run.ts');
       output.result(dryRunPage(connection.group, submission), dryRunJson(connection.group, submission));
       return;
     }
@@ -74,7 +74,7 @@ frostmark verify FILE --key GROUP.pub`,
 
 /** A signature that no verifier would accept is not asked for. */
 async function assertDelegated({ group }: Connection, channel: string, nowUnixSeconds: number): Promise<void> {
-  const { channelOf } = await import('../../protocol/charter.ts');
+  const { channelOf } = await import('../../protocol/files/charter.ts');
   const { delegationFor } = await import('../../requester/bundle.ts');
   channelOf(group.epoch.charter, channel);
   delegationFor(group, channel, nowUnixSeconds);

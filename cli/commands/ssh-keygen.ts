@@ -1,12 +1,12 @@
 /** `frostmark ssh-keygen` */
-import type { Connection } from '../../requester/connect.ts';
+import type { Connection } from '../../requester/connection.ts';
 import type { SshNamespace } from '../../protocol/ssh/signature.ts';
-import { connectAsAsker } from '../asking.ts';
+import { connectAsAsker } from '../ask-coordinator.ts';
 import { defineCommand } from '../command.ts';
 import { CommandError } from '../errors.ts';
 import { maxLineBytes } from '../limits.ts';
-import { readSshKeygenCall } from '../ssh-keygen-call.ts';
-import { frontOptions, requireChannel, signWhole } from '../whole-document.ts';
+import { readSshKeygenCall } from '../stand-in/ssh-keygen-call.ts';
+import { frontOptions, requireChannel, signWhole } from '../stand-in/whole-document.ts';
 import { gitKindOf } from './gpg.ts';
 
 export const command = defineCommand({

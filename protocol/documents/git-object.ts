@@ -1,5 +1,5 @@
 /** What git hands over to be signed: a tag or commit object without its signature (git's "signature format" page). */
-import { formatTimestamp } from '../time.ts';
+import { formatTimestamp } from '../wire/time.ts';
 import type { DocumentField } from './document.ts';
 import { readableText, refuseDocument } from './readable.ts';
 

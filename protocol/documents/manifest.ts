@@ -1,6 +1,6 @@
 /** A manifest: the digests and names of a release's files, as `sha256sum` writes and checks them (SHA256SUMS). */
 import { isSubjectName } from '../../verifier/names.ts';
-import { equalBytes, utf8ToBytes } from '../bytes.ts';
+import { equalBytes, utf8ToBytes } from '../wire/bytes.ts';
 import { maxManifestBytes } from '../limits.ts';
 import type { DocumentKind } from './document.ts';
 import { readableText, refuseDocument } from './readable.ts';

@@ -1,7 +1,7 @@
 /** The main header of an RPM package (RPM documentation, "RPM V4 Package format", "Header structure"): what a package's OpenPGP signature is over. It holds the digests of the payload. */
 import { ProtocolError } from '../errors.ts';
 import { maxDocumentBytes, maxRpmEntries } from '../limits.ts';
-import { equalBytes } from '../bytes.ts';
+import { equalBytes } from '../wire/bytes.ts';
 import type { DocumentField, DocumentKind, DocumentView } from './document.ts';
 
 /** Magic, version 1, four reserved bytes; then the number of entries and the size of the store, 4 bytes each. */

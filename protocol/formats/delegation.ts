@@ -1,12 +1,12 @@
 /** A delegation: the production quorum vouches for a channel's own key, from a request's time for the validity in the charter. */
 import { decodeDelegation, delegationPayloadType, encodeDelegation } from '../../verifier/delegation.ts';
 import { decodeBase64Url } from '../../verifier/base64.ts';
-import { equalBytes } from '../bytes.ts';
-import { channelOf } from '../charter.ts';
-import { refuseAs } from '../envelope.ts';
-import type { Epoch } from '../epoch.ts';
+import { equalBytes } from '../wire/bytes.ts';
+import { channelOf } from '../files/charter.ts';
+import { refuseAs } from '../wire/envelope.ts';
+import type { Epoch } from '../ceremony/epoch.ts';
 import { ProtocolError } from '../errors.ts';
-import { formatTimestamp } from '../time.ts';
+import { formatTimestamp } from '../wire/time.ts';
 import { dsseFormat } from './format.ts';
 
 /** The only delegation of `channel` that a request made at that time can ask for. Throws `ProtocolError('bad-document')` for production. */

@@ -1,8 +1,8 @@
 /** A format: how a request becomes the bytes a quorum signs, and how the signature becomes a file. Pure functions; every signer runs the first for itself. */
 import { encodeEnvelope, preAuthEncoding } from '../../verifier/dsse.ts';
 import { encodeCanonicalJson } from '../../verifier/json.ts';
-import type { Epoch } from '../epoch.ts';
-import type { Request, RequestKind } from '../request.ts';
+import type { Epoch } from '../ceremony/epoch.ts';
+import type { Request, RequestKind } from '../request/request.ts';
 
 /** Everything the signed bytes may depend on. */
 export interface FormatInput {

@@ -1,11 +1,11 @@
 /** Genesis: the group's key vouches for its own certificate, charter and channel keys. The first thing a quorum signs. */
 import { encodeCanonicalJson } from '../../verifier/json.ts';
-import { equalBytes } from '../bytes.ts';
-import { defineMessage } from '../envelope.ts';
-import type { Epoch } from '../epoch.ts';
+import { equalBytes } from '../wire/bytes.ts';
+import { defineMessage } from '../wire/envelope.ts';
+import type { Epoch } from '../ceremony/epoch.ts';
 import { ProtocolError } from '../errors.ts';
 import { maxChannels } from '../limits.ts';
-import { Hash, Key, Name, Strict, Type } from '../schema.ts';
+import { Hash, Key, Name, Strict, Type } from '../wire/schema.ts';
 import { dsseFormat } from './format.ts';
 
 export const genesisMessage = defineMessage(

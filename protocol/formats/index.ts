@@ -1,9 +1,9 @@
 /** The closed list of what a quorum may sign. There is no raw kind: nobody can have bytes of their own choosing signed. */
 import { verifySignature } from '../../verifier/ed25519.ts';
 import type { DocumentView } from '../documents/document.ts';
-import { releaseDocument } from '../documents/release.ts';
+import { releaseDocument } from './release-document.ts';
 import { ProtocolError } from '../errors.ts';
-import { assertDocument, type RequestKind } from '../request.ts';
+import { assertDocument, type RequestKind } from '../request/request.ts';
 import { delegation } from './delegation.ts';
 import type { Format, FormatInput, Prepared } from './format.ts';
 import { genesis } from './genesis.ts';

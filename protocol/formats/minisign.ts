@@ -6,8 +6,8 @@ import { blake2b } from '@noble/hashes/blake2.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { concatBytes } from '@noble/hashes/utils.js';
 import { encodeBase64 } from '../../verifier/base64.ts';
-import { utf8ToBytes } from '../bytes.ts';
-import { releaseDocument } from '../documents/release.ts';
+import { utf8ToBytes } from '../wire/bytes.ts';
+import { releaseDocument } from './release-document.ts';
 import { ProtocolError } from '../errors.ts';
 import { defineFormat, type FormatInput } from './format.ts';
 

@@ -1,7 +1,7 @@
 /** The native format: one in-toto Statement v1 over all artifacts of the request. Requester and note stay in the request. */
 import { decodeBase64Url } from '../../verifier/base64.ts';
 import { encodeStatement, statementPayloadType } from '../../verifier/statement.ts';
-import { refuseAs } from '../envelope.ts';
+import { refuseAs } from '../wire/envelope.ts';
 import { dsseFormat } from './format.ts';
 
 export const native = dsseFormat('native', 'release', statementPayloadType, ({ request }) => {

@@ -1,6 +1,6 @@
 /** The pieces of a group's OpenPGP certificate: its own word on its user id, and its word on a channel's subkey, for and against. */
-import { channelOf } from '../charter.ts';
-import type { Epoch } from '../epoch.ts';
+import { channelOf } from '../files/charter.ts';
+import type { Epoch } from '../ceremony/epoch.ts';
 import { ProtocolError } from '../errors.ts';
 import {
   openBackSignature,
@@ -15,8 +15,8 @@ import { formatFingerprint, openpgpGroup, openpgpKeyOf, type OpenpgpGroup } from
 import type { OpenpgpKey } from '../openpgp/key.ts';
 import { encodePacket, packetTags } from '../openpgp/packet.ts';
 import { finishSignature, type UnfinishedSignature } from '../openpgp/signature.ts';
-import type { Request } from '../request.ts';
-import { formatTimestamp, parseTimestamp } from '../time.ts';
+import type { Request } from '../request/request.ts';
+import { formatTimestamp, parseTimestamp } from '../wire/time.ts';
 import { defineFormat } from './format.ts';
 import { signedAt } from './openpgp.ts';
 

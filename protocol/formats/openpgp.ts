@@ -1,7 +1,7 @@
 /** OpenPGP over a document: a detached signature, or the text with its signature below (RFC 9580, Sections 10.4 and 7). */
-import { utf8ToBytes } from '../bytes.ts';
+import { utf8ToBytes } from '../wire/bytes.ts';
 import { textOf } from '../documents/document.ts';
-import { releaseDocument } from '../documents/release.ts';
+import { releaseDocument } from './release-document.ts';
 import { ProtocolError } from '../errors.ts';
 import { armor } from '../openpgp/armor.ts';
 import { canonicalCleartext, cleartextFile, cleartextLines } from '../openpgp/cleartext.ts';
@@ -14,8 +14,8 @@ import {
   type SignatureType,
   type UnfinishedSignature,
 } from '../openpgp/signature.ts';
-import type { Request } from '../request.ts';
-import { formatTimestamp } from '../time.ts';
+import type { Request } from '../request/request.ts';
+import { formatTimestamp } from '../wire/time.ts';
 import { defineFormat, type FormatInput } from './format.ts';
 
 type State = { readonly unfinished: UnfinishedSignature; readonly lines: readonly string[]; readonly shown: string };

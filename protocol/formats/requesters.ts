@@ -1,6 +1,6 @@
 /** The requesters document under the production quorum's signature. */
 import { ProtocolError } from '../errors.ts';
-import { decodeRequesters, requestersMessage } from '../requesters.ts';
+import { decodeRequesters, requestersMessage } from '../files/requesters.ts';
 import { dsseFormat } from './format.ts';
 
 export const requesters = dsseFormat(

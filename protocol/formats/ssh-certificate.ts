@@ -1,9 +1,9 @@
 /** A channel's SSH certificate by the group key: of it the asker chooses the channel and the end, nothing else. */
-import { hexToBytes, taggedHash, utf8ToBytes } from '../bytes.ts';
-import { channelOf, production } from '../charter.ts';
+import { hexToBytes, taggedHash, utf8ToBytes } from '../wire/bytes.ts';
+import { channelOf, production } from '../files/charter.ts';
 import { ProtocolError } from '../errors.ts';
 import { encodeSshCertificate, sshCertificateBody, type SshCertificate } from '../ssh/certificate.ts';
-import { formatTimestamp, parseTimestamp } from '../time.ts';
+import { formatTimestamp, parseTimestamp } from '../wire/time.ts';
 import { defineFormat, type FormatInput } from './format.ts';
 
 /** Seconds before the request from which the certificate holds: installers' clocks may be that much behind. */

@@ -1,5 +1,5 @@
 /** An SSH signature over a release's document, for `ssh-keygen -Y verify` and git (OpenSSH, PROTOCOL.sshsig). */
-import { releaseDocument } from '../documents/release.ts';
+import { releaseDocument } from './release-document.ts';
 import { encodeSshSignature, sshSignedData, type SshNamespace } from '../ssh/signature.ts';
 import { publicKeyBlob } from '../ssh/wire.ts';
 import { defineFormat } from './format.ts';

@@ -1,6 +1,6 @@
 /** OpenPGP's text form of packets: base64 between two lines, with a CRC-24 (RFC 9580, Section 6). */
 import { decodeBase64, encodeBase64 } from '../../verifier/base64.ts';
-import { equalBytes, utf8ToBytes } from '../bytes.ts';
+import { equalBytes, utf8ToBytes } from '../wire/bytes.ts';
 import { ProtocolError } from '../errors.ts';
 
 /** What stands in the two lines. */

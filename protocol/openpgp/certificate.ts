@@ -1,6 +1,6 @@
 /** An OpenPGP certificate (transferable public key; RFC 9580, Section 10.1): what a group's keys say about each other, and how the pieces come together. */
 import { concatBytes } from '@noble/hashes/utils.js';
-import { bytesToHex, equalBytes } from '../bytes.ts';
+import { bytesToHex, equalBytes } from '../wire/bytes.ts';
 import { ProtocolError } from '../errors.ts';
 import type { OpenpgpGroup } from './group-key.ts';
 import {

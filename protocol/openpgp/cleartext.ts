@@ -1,5 +1,5 @@
 /** The cleartext signature framework: a text that people read, with its signature below (RFC 9580, Section 7). */
-import { utf8ToBytes } from '../bytes.ts';
+import { utf8ToBytes } from '../wire/bytes.ts';
 import { ProtocolError } from '../errors.ts';
 import { maxCleartextLineBytes } from '../limits.ts';
 

@@ -1,9 +1,9 @@
 /** A group as OpenPGP sees it: production's key is the primary key, and every other channel's key a subkey that production vouches for. */
-import { bytesToHex, utf8ToBytes } from '../bytes.ts';
-import { production } from '../charter.ts';
-import type { Epoch } from '../epoch.ts';
+import { bytesToHex, utf8ToBytes } from '../wire/bytes.ts';
+import { production } from '../files/charter.ts';
+import type { Epoch } from '../ceremony/epoch.ts';
 import { ProtocolError } from '../errors.ts';
-import { parseTimestamp } from '../time.ts';
+import { parseTimestamp } from '../wire/time.ts';
 import { openpgpKey, type OpenpgpKey } from './key.ts';
 
 export interface OpenpgpGroup {

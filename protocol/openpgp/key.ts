@@ -1,7 +1,7 @@
 /** OpenPGP public keys, version 4 with EdDSA: what gpg 2.2 and everything newer takes (RFC 9580, Sections 5.5.2.2 and 5.5.5.5; algorithm 22). */
 import { sha1 } from '@noble/hashes/legacy.js';
 import { concatBytes } from '@noble/hashes/utils.js';
-import { u32 } from '../bytes.ts';
+import { u32 } from '../wire/bytes.ts';
 import { encodePacket, packetTags } from './packet.ts';
 
 export interface OpenpgpKey {

@@ -1,6 +1,6 @@
 /** OpenPGP packets: a tag and a body, in the OpenPGP (new) format (RFC 9580, Section 4.2). Written by us, and read only as we write them. */
 import { concatBytes } from '@noble/hashes/utils.js';
-import { u32 } from '../bytes.ts';
+import { u32 } from '../wire/bytes.ts';
 import { ProtocolError } from '../errors.ts';
 
 /** RFC 9580, Section 5: the packets a certificate and a signature are made of. */

@@ -2,7 +2,7 @@
 import { sha512 } from '@noble/hashes/sha2.js';
 import { concatBytes } from '@noble/hashes/utils.js';
 import { verifySignature } from '../../verifier/ed25519.ts';
-import { equalBytes, u32 } from '../bytes.ts';
+import { equalBytes, u32 } from '../wire/bytes.ts';
 import { ProtocolError } from '../errors.ts';
 import type { OpenpgpKey } from './key.ts';
 import { encodeLength } from './packet.ts';

@@ -1,7 +1,7 @@
 /** What a machine that verifies with ssh-keygen or git is given once (ssh-keygen, "ALLOWED SIGNERS"). */
 import { encodeBase64 } from '../../verifier/base64.ts';
-import { production } from '../charter.ts';
-import type { Epoch } from '../epoch.ts';
+import { production } from '../files/charter.ts';
+import type { Epoch } from '../ceremony/epoch.ts';
 import { publicKeyBlob, sshKeyType } from './wire.ts';
 
 /** `ssh-ed25519 AAAA… comment`, as in an `id.pub` file, with its newline. `comment` is one line. */

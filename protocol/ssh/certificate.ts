@@ -1,8 +1,8 @@
 /** An SSH user certificate for an Ed25519 key by an Ed25519 authority (OpenSSH, PROTOCOL.certkeys, "ssh-ed25519-cert-v01@openssh.com"). */
 import { concatBytes } from '@noble/hashes/utils.js';
 import { decodeBase64, encodeBase64 } from '../../verifier/base64.ts';
-import { u32 } from '../bytes.ts';
-import { refuseAs } from '../envelope.ts';
+import { u32 } from '../wire/bytes.ts';
+import { refuseAs } from '../wire/envelope.ts';
 import { ProtocolError } from '../errors.ts';
 import { maxSshCertificateBytes } from '../limits.ts';
 import { publicKeyBlob, signatureBlob, sshString, SshReader, u64 } from './wire.ts';

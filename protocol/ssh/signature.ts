@@ -2,8 +2,8 @@
 import { sha512 } from '@noble/hashes/sha2.js';
 import { concatBytes } from '@noble/hashes/utils.js';
 import { decodeBase64, encodeBase64 } from '../../verifier/base64.ts';
-import { equalBytes, u32, utf8ToBytes } from '../bytes.ts';
-import { refuseAs } from '../envelope.ts';
+import { equalBytes, u32, utf8ToBytes } from '../wire/bytes.ts';
+import { refuseAs } from '../wire/envelope.ts';
 import { ProtocolError } from '../errors.ts';
 import { maxSshSignatureBytes } from '../limits.ts';
 import { decodeSshCertificate } from './certificate.ts';

@@ -1,6 +1,6 @@
 /** The data types of SSH (RFC 4251, Section 5) and its Ed25519 blobs (RFC 8709, Sections 4 and 6). */
 import { concatBytes } from '@noble/hashes/utils.js';
-import { equalBytes, u32, utf8ToBytes } from '../bytes.ts';
+import { equalBytes, u32, utf8ToBytes } from '../wire/bytes.ts';
 import { ProtocolError } from '../errors.ts';
 
 export const sshKeyType = 'ssh-ed25519';

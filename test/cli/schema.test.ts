@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Compile } from 'typebox/compile';
 
-import { decodeCharter } from '../../protocol/charter.ts';
-import { readRequestersFile } from '../../protocol/requesters.ts';
-import { parseYaml } from '../../protocol/yaml.ts';
+import { decodeCharter } from '../../protocol/files/charter.ts';
+import { readRequestersFile } from '../../protocol/files/requesters.ts';
+import { parseYaml } from '../../protocol/files/yaml.ts';
 import { decodePolicy } from '../../participant/policy.ts';
 import { person, writeCharter } from '../harness/people.ts';
 

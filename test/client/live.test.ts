@@ -5,7 +5,7 @@ import { ClientError } from '../../client/errors.ts';
 import { Http } from '../../client/http.ts';
 import { firstRetryMs, longestRetryMs, maxRoundBytes } from '../../client/limits.ts';
 import { readEvents, retryDelay, watch, type StreamEvent } from '../../client/live.ts';
-import type { RoundBody } from '../../protocol/messages.ts';
+import type { RoundBody } from '../../protocol/wire/frames.ts';
 import { clientCodeOf } from '../harness/coordinator-refusals.ts';
 
 async function* chunksOf(...chunks: string[]): AsyncIterable<Buffer> {
@@ -162,7 +162,7 @@ describe('a call', () => {
       (response) => response.writeHead(401).end('{"code":"not-authenticated","message":"log in"}'),
     ]);
     const call = { method: 'GET', path: '/', maxBytes: 1000 } as const;
-    const { problemBody } = await import('../../protocol/messages.ts');
+    const { problemBody } = await import('../../protocol/wire/frames.ts');
     expect(await clientCodeOf(http.bytes(call))).toBe('bad-response');
     expect(await clientCodeOf(http.bytes(call))).toBe('timeout');
     expect(await clientCodeOf(http.bytes(call))).toBe('unreachable');

@@ -3,9 +3,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { Http } from '../../client/http.ts';
 import { parseCoordinatorUrl } from '../../client/url.ts';
-import { defineMessage, openMessage, sealMessage, type Envelope, type PayloadOf } from '../../protocol/envelope.ts';
-import { challengeMessage, loginMessage, tokenBody, type JournalHead } from '../../protocol/messages.ts';
-import { EnvelopeSchema, Type } from '../../protocol/schema.ts';
+import {
+  defineMessage,
+  openMessage,
+  sealMessage,
+  type Envelope,
+  type PayloadOf,
+} from '../../protocol/wire/envelope.ts';
+import { challengeMessage, loginMessage, tokenBody, type JournalHead } from '../../protocol/wire/frames.ts';
+import { EnvelopeSchema, Type } from '../../protocol/wire/schema.ts';
 import { dealtGroup } from '../harness/coordinator-group.ts';
 import { refusalOf } from '../harness/coordinator-refusals.ts';
 import { CoordinatorWorld } from '../harness/coordinator-server.ts';

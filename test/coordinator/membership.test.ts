@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { decisionMessage } from '../../protocol/decision.ts';
-import { helloMessage } from '../../protocol/ceremony-messages.ts';
-import { sealMessage } from '../../protocol/envelope.ts';
-import type { MemberFrame } from '../../protocol/messages.ts';
-import { cancelMessage } from '../../protocol/request.ts';
-import { sha256Hex } from '../../protocol/bytes.ts';
-import { formatTimestamp } from '../../protocol/time.ts';
+import { decisionMessage } from '../../protocol/signing/decision.ts';
+import { helloMessage } from '../../protocol/ceremony/messages.ts';
+import { sealMessage } from '../../protocol/wire/envelope.ts';
+import type { MemberFrame } from '../../protocol/wire/frames.ts';
+import { cancelMessage } from '../../protocol/request/request.ts';
+import { sha256Hex } from '../../protocol/wire/bytes.ts';
+import { formatTimestamp } from '../../protocol/wire/time.ts';
 import type { CoordinatorClient } from '../../client/client.ts';
 import {
   dealtGroup,

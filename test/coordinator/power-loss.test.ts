@@ -11,10 +11,10 @@ import { Found } from '../../coordinator/restore.ts';
 import type { Round } from '../../coordinator/round.ts';
 import { Rounds } from '../../coordinator/rounds.ts';
 import { createStore, openStoreOn, type Store, type StorePaths } from '../../coordinator/store.ts';
-import { sha256Hex } from '../../protocol/bytes.ts';
-import { helloMessage } from '../../protocol/ceremony-messages.ts';
-import { sealMessage, type Envelope } from '../../protocol/envelope.ts';
-import type { CoordinatorFrame } from '../../protocol/messages.ts';
+import { sha256Hex } from '../../protocol/wire/bytes.ts';
+import { helloMessage } from '../../protocol/ceremony/messages.ts';
+import { sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
+import type { CoordinatorFrame } from '../../protocol/wire/frames.ts';
 import {
   dealtGroup,
   documentRequest,

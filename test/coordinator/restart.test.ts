@@ -1,10 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { helloMessage, storedMessage } from '../../protocol/ceremony-messages.ts';
-import { openDecision } from '../../protocol/decision.ts';
-import type { RoundBody } from '../../protocol/messages.ts';
-import { sha256Hex } from '../../protocol/bytes.ts';
+import { helloMessage, storedMessage } from '../../protocol/ceremony/messages.ts';
+import { openDecision } from '../../protocol/signing/decision.ts';
+import type { RoundBody } from '../../protocol/wire/frames.ts';
+import { sha256Hex } from '../../protocol/wire/bytes.ts';
 import { initCoordinator } from '../../coordinator/init.ts';
 import { dealtGroup, documentRequest, releaseOf, requestersBytes, storedBy } from '../harness/coordinator-group.ts';
 import { CoordinatorWorld, startProcess, type CoordinatorProcess } from '../harness/coordinator-server.ts';

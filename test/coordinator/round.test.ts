@@ -7,7 +7,7 @@ import { defaultLimits } from '../../coordinator/limits.ts';
 import { Rounds } from '../../coordinator/rounds.ts';
 import { createStore, openStore, type Store, type StoreRecord } from '../../coordinator/store.ts';
 import type { Group, Point } from '../../protocol/frost/group.ts';
-import type { CoordinatorFrame } from '../../protocol/messages.ts';
+import type { CoordinatorFrame } from '../../protocol/wire/frames.ts';
 import { dealtGroup, releaseOf, type DealtGroup } from '../harness/coordinator-group.ts';
 import { signingOf } from '../harness/coordinator-signers.ts';
 

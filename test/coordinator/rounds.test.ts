@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeBase64Url } from '../../verifier/base64.ts';
-import { openDecision } from '../../protocol/decision.ts';
-import { sealMessage } from '../../protocol/envelope.ts';
+import { openDecision } from '../../protocol/signing/decision.ts';
+import { sealMessage } from '../../protocol/wire/envelope.ts';
 import { judgeEvidence } from '../../protocol/evidence.ts';
 import { delegationOf } from '../../protocol/formats/delegation.ts';
 import { genesisOf } from '../../protocol/formats/genesis.ts';
-import { commitmentMessage, openCommitment, openShare, shareMessage } from '../../protocol/attempt.ts';
-import { sha256Hex } from '../../protocol/bytes.ts';
-import type { MemberFrame, RoundBody } from '../../protocol/messages.ts';
-import { cancelMessage, openRequest } from '../../protocol/request.ts';
-import { formatTimestamp } from '../../protocol/time.ts';
+import { commitmentMessage, openCommitment, openShare, shareMessage } from '../../protocol/signing/attempt.ts';
+import { sha256Hex } from '../../protocol/wire/bytes.ts';
+import type { MemberFrame, RoundBody } from '../../protocol/wire/frames.ts';
+import { cancelMessage, openRequest } from '../../protocol/request/request.ts';
+import { formatTimestamp } from '../../protocol/wire/time.ts';
 import { openGroup } from '../../client/group.ts';
 import { publicGroup } from '../harness/ceremony-network.ts';
 import {

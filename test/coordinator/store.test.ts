@@ -11,10 +11,10 @@ import {
   type StorePaths,
   type StoreRecord,
 } from '../../coordinator/store.ts';
-import type { Envelope } from '../../protocol/envelope.ts';
+import type { Envelope } from '../../protocol/wire/envelope.ts';
 import { SimulatedDatabase } from '../harness/simulated-database.ts';
 import { aftermaths, SimulatedDisk, type Aftermath } from '../home/simulated-disk.ts';
-import { sha256Hex } from '../../protocol/bytes.ts';
+import { sha256Hex } from '../../protocol/wire/bytes.ts';
 
 const envelope: Envelope = {
   payload: 'e30=',

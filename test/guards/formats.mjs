@@ -1,13 +1,13 @@
 /** Guards of the document kinds and of the formats for stock tools. */
-const documents = 'test/protocol/documents.test.ts';
-const ssh = 'test/protocol/ssh.test.ts';
-const minisign = 'test/protocol/minisign.test.ts';
+const documents = 'test/protocol/documents/documents.test.ts';
+const ssh = 'test/protocol/ssh/ssh.test.ts';
+const minisign = 'test/protocol/formats/minisign.test.ts';
 
 export const formatGuards = [
   {
     row: 'T10',
     what: 'a document is read by the grammar of its kind',
-    file: 'protocol/documents/release.ts',
+    file: 'protocol/formats/release-document.ts',
     from: 'decodeDocument(entry.kind, bytes);',
     to: '{ fields: [], text: null };',
     test: documents,
@@ -25,7 +25,7 @@ export const formatGuards = [
   {
     row: 'T10',
     what: 'a manifest lists exactly the artifacts beside it',
-    file: 'protocol/documents/release.ts',
+    file: 'protocol/formats/release-document.ts',
     from: 'if (artifacts.length > 0) assertManifestOf(bytes, artifacts);',
     to: '',
     test: documents,

@@ -1,6 +1,6 @@
 /** Guards of the import of a key: of the file, of the ceremony around it, and of what reads key files. */
-const file = 'protocol/import.ts';
-const files = 'test/protocol/import.test.ts';
+const file = 'protocol/ceremony/import.ts';
+const files = 'test/protocol/ceremony/import.test.ts';
 const ceremonies = 'test/scenario/import.test.ts';
 const keyFiles = 'test/importer/key-file.test.ts';
 const homes = 'test/participant/import.test.ts';
@@ -88,7 +88,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'members with different import files stop',
-    file: 'protocol/machines/ceremony.ts',
+    file: 'protocol/ceremony/machine.ts',
     from: 'if (payload.import !== (context.imported?.hash ?? null)) {',
     to: "if (payload.import === '') {",
     test: ceremonies,
@@ -97,7 +97,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'the ceremony id names the import file',
-    file: 'protocol/ceremony-messages.ts',
+    file: 'protocol/ceremony/messages.ts',
     from: "[charter, requesters, agreed.import ?? '', ...nonces]",
     to: '[charter, requesters, ...nonces]',
     test: ceremonies,
@@ -106,7 +106,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'nobody deals for an imported key',
-    file: 'protocol/dealing.ts',
+    file: 'protocol/ceremony/dealing.ts',
     from: "origin === 'generated' || channel !== production",
     to: "origin !== undefined || channel !== ''",
     test: ceremonies,
@@ -123,7 +123,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'a certificate of an import sums to the key that it names',
-    file: 'protocol/certificate.ts',
+    file: 'protocol/ceremony/certificate.ts',
     from: "if (name === production && transcript.origin === 'imported' && transcript.import.groupKey !== key)",
     to: "if (name === '')",
     test: ceremonies,

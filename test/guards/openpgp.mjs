@@ -1,7 +1,7 @@
 /** Guards of protocol/openpgp, of its formats and of the documents that come with them, each with its unit test. */
-const openpgp = 'test/protocol/openpgp.test.ts';
-const aptRelease = 'test/protocol/apt-release.test.ts';
-const rpmHeader = 'test/protocol/rpm-header.test.ts';
+const openpgp = 'test/protocol/openpgp/openpgp.test.ts';
+const aptRelease = 'test/protocol/documents/apt-release.test.ts';
+const rpmHeader = 'test/protocol/documents/rpm-header.test.ts';
 
 export const openpgpGuards = [
   {
@@ -52,7 +52,7 @@ export const openpgpGuards = [
   {
     row: 'T10',
     what: 'a document is read by its grammar before it is signed',
-    file: 'protocol/documents/release.ts',
+    file: 'protocol/formats/release-document.ts',
     from: 'const view = decodeDocument(entry.kind, bytes);',
     to: 'const view = { fields: [], text: null };\n  void decodeDocument;',
     test: openpgp,
@@ -124,10 +124,10 @@ export const openpgpGuards = [
   {
     row: 'T36',
     what: 'a user id has no invisible characters',
-    file: 'protocol/charter.ts',
+    file: 'protocol/files/charter.ts',
     from: 'if (/(?! )[\\p{C}\\p{Z}]/u.test(userId))',
     to: "if (userId === '')",
-    test: 'test/protocol/charter.test.ts',
+    test: 'test/protocol/files/charter.test.ts',
     name: 'openpgp user id',
   },
   {

@@ -421,7 +421,7 @@ export const participantGuards = [
   {
     row: 'T34',
     what: 'older requesters are refused',
-    file: 'participant/documents.ts',
+    file: 'participant/group-documents.ts',
     from: 'offered.version > heldVersion',
     to: 'offered.version !== heldVersion',
     test: roundTest,

@@ -7,9 +7,9 @@ import { protocolGuards } from './protocol.mjs';
 
 /** Every guard with the smallest change that takes it out, and the test that must notice. `from` occurs exactly once in `file`. */
 
-const signer = 'protocol/machines/signer.ts';
-const round = 'protocol/machines/round.ts';
-const ceremony = 'protocol/machines/ceremony.ts';
+const signer = 'protocol/signing/signer.ts';
+const round = 'protocol/signing/round.ts';
+const ceremony = 'protocol/ceremony/machine.ts';
 const hostile = 'test/scenario/hostile-coordinator.test.ts';
 const rounds = 'test/scenario/round.test.ts';
 const ceremonies = 'test/scenario/ceremony.test.ts';
@@ -70,7 +70,7 @@ export const guards = [
   {
     row: 'T7',
     what: 'the sender of a message is the key that signed it',
-    file: 'protocol/envelope.ts',
+    file: 'protocol/wire/envelope.ts',
     from: 'if (!verifySignature(key, preAuthEncoding(decoded.payloadType, decoded.payload), decoded.signature)) {',
     to: 'if (decoded.signature.length !== 64) {',
     test: hostile,
@@ -133,7 +133,7 @@ export const guards = [
   {
     row: 'T15',
     what: 'the proof of knowledge is checked',
-    file: 'protocol/dealing.ts',
+    file: 'protocol/ceremony/dealing.ts',
     from: 'if (!verifyDealing(group, commitments, hexToBytes(dealt.proof), dealer.identifier, context)) {',
     to: 'if (dealt.proof.length !== 128) {',
     test: ceremonies,
@@ -177,7 +177,7 @@ export const guards = [
   {
     row: 'T35',
     what: 'the key is not live before all hold the certificate',
-    file: 'protocol/certificate.ts',
+    file: 'protocol/ceremony/certificate.ts',
     from: 'if (missing.size > 0) {',
     to: 'if (missing.size > 999) {',
     test: ceremonies,

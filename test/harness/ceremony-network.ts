@@ -2,15 +2,17 @@
 import { randomBytes } from 'node:crypto';
 import { encodeBase64 } from '../../verifier/base64.ts';
 import { encodeCanonicalJson } from '../../verifier/json.ts';
-import { bytesToHex, sha256Hex } from '../../protocol/bytes.ts';
+import { bytesToHex, sha256Hex } from '../../protocol/wire/bytes.ts';
 import {
   ceremonyMessageType,
   openCeremonyMessage,
   type CeremonyKind,
   type CeremonyPayload,
-} from '../../protocol/ceremony-messages.ts';
-import { openEpoch, transcriptHash, type Certificate } from '../../protocol/certificate.ts';
-import type { Charter, Member } from '../../protocol/charter.ts';
+} from '../../protocol/ceremony/messages.ts';
+import { type Certificate } from '../../protocol/ceremony/certificate.ts';
+import { openEpoch, type Epoch } from '../../protocol/ceremony/epoch.ts';
+import { transcriptHash } from '../../protocol/ceremony/transcript.ts';
+import type { Charter, Member } from '../../protocol/files/charter.ts';
 import {
   boxHeader,
   commonSharings,
@@ -19,10 +21,9 @@ import {
   sharingsDealtBy,
   sharingsHeldBy,
   type Origin,
-} from '../../protocol/dealing.ts';
-import type { Import } from '../../protocol/import.ts';
-import { sealMessage, type Envelope } from '../../protocol/envelope.ts';
-import type { Epoch } from '../../protocol/epoch.ts';
+} from '../../protocol/ceremony/dealing.ts';
+import type { Import } from '../../protocol/ceremony/import.ts';
+import { sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
 import type { ProtocolError } from '../../protocol/errors.ts';
 import type { BoxKey, SealingGroup, Secret } from '../../protocol/frost/group.ts';
 import { createSodiumGroup } from '../../protocol/frost/group-sodium.ts';
@@ -44,8 +45,8 @@ import {
   type CeremonyEvent,
   type CeremonyRecord,
   type CeremonyState,
-} from '../../protocol/machines/ceremony.ts';
-import { emptyRequesters } from '../../protocol/requesters.ts';
+} from '../../protocol/ceremony/machine.ts';
+import { emptyRequesters } from '../../protocol/files/requesters.ts';
 import type { Person } from './people.ts';
 import type { Random } from './random.ts';
 

@@ -3,13 +3,13 @@ import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import { CoordinatorClient } from '../../client/client.ts';
-import { openGroupDocuments, type GroupDocuments } from '../../client/group.ts';
+import { openGroupDocuments, type GroupDocuments } from '../../protocol/group-documents.ts';
 import { parseCoordinatorUrl } from '../../client/url.ts';
-import { answerMessage, commitmentMessage, shareMessage } from '../../protocol/attempt.ts';
-import { bytesToHex, sha256Hex } from '../../protocol/bytes.ts';
-import { memberByKey, type Member } from '../../protocol/charter.ts';
-import { decisionMessage, type DecisionPayload } from '../../protocol/decision.ts';
-import { sealMessage, type Envelope, type MessageType } from '../../protocol/envelope.ts';
+import { answerMessage, commitmentMessage, shareMessage } from '../../protocol/signing/attempt.ts';
+import { bytesToHex, sha256Hex } from '../../protocol/wire/bytes.ts';
+import { memberByKey, type Member } from '../../protocol/files/charter.ts';
+import { decisionMessage, type DecisionPayload } from '../../protocol/signing/decision.ts';
+import { sealMessage, type Envelope, type MessageType } from '../../protocol/wire/envelope.ts';
 import { prepareRequest } from '../../protocol/formats/index.ts';
 import { commit, signShare, type Nonces } from '../../protocol/frost/sign.ts';
 import {
@@ -17,8 +17,8 @@ import {
   type CoordinatorFrame,
   type JournalHead,
   type MemberFrame,
-} from '../../protocol/messages.ts';
-import { openRequest, type Request } from '../../protocol/request.ts';
+} from '../../protocol/wire/frames.ts';
+import { openRequest, type Request } from '../../protocol/request/request.ts';
 import {
   areSignatures,
   startSigner,
@@ -27,7 +27,7 @@ import {
   type SignerEffect,
   type SignerEvent,
   type SignerState,
-} from '../../protocol/machines/signer.ts';
+} from '../../protocol/signing/signer.ts';
 import type { Person } from './people.ts';
 import type { LiveGroup } from './round-network.ts';
 

@@ -8,16 +8,15 @@ import {
   type AttemptSubject,
   type SignedCommitment,
   type SignedShare,
-} from '../../protocol/attempt.ts';
-import { bytesToHex, sha256Hex } from '../../protocol/bytes.ts';
-import { decisionMessage, openDecision, type Decision } from '../../protocol/decision.ts';
-import type { Envelope } from '../../protocol/envelope.ts';
-import { sealMessage } from '../../protocol/envelope.ts';
+} from '../../protocol/signing/attempt.ts';
+import { bytesToHex, sha256Hex } from '../../protocol/wire/bytes.ts';
+import { decisionMessage, openDecision, type Decision } from '../../protocol/signing/decision.ts';
+import { type Envelope, sealMessage } from '../../protocol/wire/envelope.ts';
 import { prepareRequest } from '../../protocol/formats/index.ts';
 import { commit, encodeShare, prepareAttempt, signShare } from '../../protocol/frost/sign.ts';
-import { sessionInput } from '../../protocol/machines/session.ts';
-import { openRequest } from '../../protocol/request.ts';
-import { formatTimestamp } from '../../protocol/time.ts';
+import { sessionInput } from '../../protocol/signing/stage.ts';
+import { openRequest } from '../../protocol/request/request.ts';
+import { formatTimestamp } from '../../protocol/wire/time.ts';
 import type { LiveGroup } from './round-network.ts';
 
 export interface Signing {

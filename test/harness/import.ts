@@ -1,7 +1,7 @@
 /** Keys that once were whole: import files for the charters of tests, and ceremonies that use them. */
-import { hexToBytes } from '../../protocol/bytes.ts';
-import type { Charter } from '../../protocol/charter.ts';
-import { openImport, openImportedShare, splitKey, type Import } from '../../protocol/import.ts';
+import { hexToBytes } from '../../protocol/wire/bytes.ts';
+import type { Charter } from '../../protocol/files/charter.ts';
+import { openImport, openImportedShare, splitKey, type Import } from '../../protocol/ceremony/import.ts';
 import type { SealingGroup, Secret } from '../../protocol/frost/group.ts';
 import {
   publicGroup,

@@ -1,10 +1,10 @@
 /** A group with an OpenPGP key, whose quorum signs on the spot what every member would have signed. */
-import { sha256Hex } from '../../protocol/bytes.ts';
-import { production } from '../../protocol/charter.ts';
+import { sha256Hex } from '../../protocol/wire/bytes.ts';
+import { production } from '../../protocol/files/charter.ts';
 import { finishRequest, followRequest, isSignedRequest, prepareRequest } from '../../protocol/formats/index.ts';
 import { assembleOpenpgpCertificate } from '../../protocol/openpgp/certificate.ts';
-import type { Request, RequestPayload } from '../../protocol/request.ts';
-import { formatTimestamp } from '../../protocol/time.ts';
+import type { Request, RequestPayload } from '../../protocol/request/request.ts';
+import { formatTimestamp } from '../../protocol/wire/time.ts';
 import { quorumSignature } from './coordinator-group.ts';
 import { liveGroup, releaseRequest, type LiveGroup } from './round-network.ts';
 

@@ -1,8 +1,8 @@
 /** Members, requesters and charters for tests: real identity keys, real cards, real files. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
-import { encodeCard, type CardRole } from '../../protocol/card.ts';
-import { decodeCharter, type Charter } from '../../protocol/charter.ts';
-import { keyId, type Identity } from '../../protocol/envelope.ts';
+import { encodeCard, type CardRole } from '../../protocol/files/card.ts';
+import { decodeCharter, type Charter } from '../../protocol/files/charter.ts';
+import { keyId, type Identity } from '../../protocol/wire/envelope.ts';
 
 export interface Person extends Identity {
   readonly name: string;

@@ -9,12 +9,12 @@ import {
   shareMessage,
   type AttemptSubject,
   type SharePayload,
-  type Stage,
-} from '../../protocol/attempt.ts';
-import { bytesToHex, sha256Hex } from '../../protocol/bytes.ts';
-import { decisionMessage, openDecision } from '../../protocol/decision.ts';
-import { sealMessage, type Envelope, type MessageType } from '../../protocol/envelope.ts';
-import type { Epoch } from '../../protocol/epoch.ts';
+} from '../../protocol/signing/attempt.ts';
+import { type Stage } from '../../protocol/wire/schema.ts';
+import { bytesToHex, sha256Hex } from '../../protocol/wire/bytes.ts';
+import { decisionMessage, openDecision, type DecisionPayload } from '../../protocol/signing/decision.ts';
+import { sealMessage, type Envelope, type MessageType } from '../../protocol/wire/envelope.ts';
+import type { Epoch } from '../../protocol/ceremony/epoch.ts';
 import {
   encodeEvidence,
   judgeEvidence,
@@ -33,7 +33,7 @@ import {
   type RoundEffect,
   type RoundEvent,
   type RoundState,
-} from '../../protocol/machines/round.ts';
+} from '../../protocol/signing/round.ts';
 import {
   startSigner,
   stepSigner,
@@ -42,9 +42,8 @@ import {
   type SignerEffect,
   type SignerEvent,
   type SignerState,
-} from '../../protocol/machines/signer.ts';
-import type { DecisionPayload } from '../../protocol/decision.ts';
-import { openRequest, requestMessage, type Request, type RequestPayload } from '../../protocol/request.ts';
+} from '../../protocol/signing/signer.ts';
+import { openRequest, requestMessage, type Request, type RequestPayload } from '../../protocol/request/request.ts';
 import { CeremonyNetwork, publicGroup, sharedSodium } from './ceremony-network.ts';
 import { person, writeCharter, type CharterPlan, type Person } from './people.ts';
 import { seededRandom, type Random } from './random.ts';

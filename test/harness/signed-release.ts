@@ -1,7 +1,7 @@
 /** Releases of whole documents, signed in all their formats by a quorum in one process. */
-import { sha256Hex } from '../../protocol/bytes.ts';
+import { sha256Hex } from '../../protocol/wire/bytes.ts';
 import { finishRequest, followRequest, isSignedRequest, prepareRequest } from '../../protocol/formats/index.ts';
-import type { Request, RequestPayload } from '../../protocol/request.ts';
+import type { Request, RequestPayload } from '../../protocol/request/request.ts';
 import { quorumSignature } from './coordinator-group.ts';
 import { releaseRequest, type LiveGroup } from './round-network.ts';
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { decodeManifest, manifestOf } from '../../protocol/documents/manifest.ts';
 import { documentKindOf } from '../../protocol/documents/index.ts';
-import { sha256Hex } from '../../protocol/bytes.ts';
+import { sha256Hex } from '../../protocol/wire/bytes.ts';
 import { codeOf, utf8 } from '../protocol/support.ts';
 import { hasTool, Workshop } from './tools.ts';
 

@@ -7,7 +7,7 @@ import { finishRequest, followRequest, prepareRequest } from '../../protocol/for
 import { quorumSignature } from '../harness/coordinator-group.ts';
 import { liveGroup, type LiveGroup } from '../harness/round-network.ts';
 import { documentRelease, groundSignature, signedFile, zeroLed } from '../harness/signed-release.ts';
-import { goldenFormat } from '../protocol/golden-documents.ts';
+import { goldenFormat } from '../protocol/documents/golden.ts';
 import { codeOf, flipped, utf8 } from '../protocol/support.ts';
 import { hasTool, Workshop, type Ran } from './tools.ts';
 

@@ -7,7 +7,7 @@ import { assembleOpenpgpCertificate } from '../../protocol/openpgp/certificate.t
 import { formatFingerprint, openpgpGroup, openpgpKeyOf } from '../../protocol/openpgp/group-key.ts';
 import { encodePacket, packetTags } from '../../protocol/openpgp/packet.ts';
 import { finishSignature, prepareSignature, signatureTypes } from '../../protocol/openpgp/signature.ts';
-import { formatTimestamp } from '../../protocol/time.ts';
+import { formatTimestamp } from '../../protocol/wire/time.ts';
 import { quorumSignature } from '../harness/coordinator-group.ts';
 import {
   certificatesOf,

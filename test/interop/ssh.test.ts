@@ -13,7 +13,7 @@ import { publicKeyBlob } from '../../protocol/ssh/wire.ts';
 import { liveGroup, type LiveGroup } from '../harness/round-network.ts';
 import { certificateRequest, groundSignature, signedFile, signedFiles, zeroLed } from '../harness/signed-release.ts';
 import { flipped } from '../protocol/support.ts';
-import { goldenFormat } from '../protocol/golden-documents.ts';
+import { goldenFormat } from '../protocol/documents/golden.ts';
 import { hasTool, Workshop, type Ran } from './tools.ts';
 
 const document = { kind: 'manifest', bytes: manifestOf([{ name: 'tool-1.0.0.tgz', sha256: 'ab'.repeat(32) }]) };

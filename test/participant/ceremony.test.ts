@@ -1,18 +1,14 @@
 /** The ceremony's driver over real vaults and journals: a member killed at every step, and whoever disturbs. */
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { hexToBytes, sha256Hex } from '../../protocol/bytes.ts';
-import { openCeremonyMessage, revealMessage } from '../../protocol/ceremony-messages.ts';
-import {
-  assertAllStored,
-  openEpoch,
-  transcriptHash,
-  type Certificate,
-  type Transcript,
-} from '../../protocol/certificate.ts';
-import type { Charter } from '../../protocol/charter.ts';
-import { sealMessage, type Envelope } from '../../protocol/envelope.ts';
-import { emptyRequesters, type Requesters } from '../../protocol/requesters.ts';
+import { hexToBytes, sha256Hex } from '../../protocol/wire/bytes.ts';
+import { openCeremonyMessage, revealMessage } from '../../protocol/ceremony/messages.ts';
+import { type Certificate } from '../../protocol/ceremony/certificate.ts';
+import { assertAllStored, openEpoch } from '../../protocol/ceremony/epoch.ts';
+import { transcriptHash, type Transcript } from '../../protocol/ceremony/transcript.ts';
+import type { Charter } from '../../protocol/files/charter.ts';
+import { sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
+import { emptyRequesters, type Requesters } from '../../protocol/files/requesters.ts';
 import type { OpenedShares } from '../../home/keystore.ts';
 import { Ceremony, type CeremonyResult } from '../../participant/ceremony.ts';
 import { openJournal, type Journal } from '../../participant/journal.ts';

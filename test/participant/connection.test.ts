@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { CoordinatorFrame } from '../../protocol/messages.ts';
+import type { CoordinatorFrame } from '../../protocol/wire/frames.ts';
 import { Connection, type ConnectionOptions } from '../../participant/connection.ts';
 
 interface Rig {

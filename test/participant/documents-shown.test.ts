@@ -1,9 +1,9 @@
 /** What an approver is shown of a document: its contents by its grammar, and of a manifest what changed since the last one that was signed. */
 import { describe, expect, it } from 'vitest';
-import { bytesToHex, sha256Hex, utf8ToBytes } from '../../protocol/bytes.ts';
+import { bytesToHex, sha256Hex, utf8ToBytes } from '../../protocol/wire/bytes.ts';
 import { manifestOf } from '../../protocol/documents/manifest.ts';
 import { followRequest, prepareRequest } from '../../protocol/formats/index.ts';
-import type { Request } from '../../protocol/request.ts';
+import type { Request } from '../../protocol/request/request.ts';
 import { quorumSign } from '../requester/support.ts';
 import { makeParticipant, makeWorld, release, requestFrame, type TestParticipant, type World } from './members.ts';
 

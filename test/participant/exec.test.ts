@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { RequestPayload } from '../../protocol/request.ts';
+import type { RequestPayload } from '../../protocol/request/request.ts';
 import { listenForCommands } from '../../participant/control.ts';
 import { ExecRunner, type ExecResult, type ExecRule } from '../../participant/exec.ts';
 import type { Policy, PolicySubject } from '../../participant/policy.ts';

@@ -2,13 +2,13 @@
 import { cp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { decodeRequesters } from '../../protocol/requesters.ts';
+import { decodeRequesters } from '../../protocol/files/requesters.ts';
 import { encodeCanonicalJson } from '../../verifier/json.ts';
-import { sha256Hex } from '../../protocol/bytes.ts';
+import { sha256Hex } from '../../protocol/wire/bytes.ts';
 import { initCoordinator } from '../../coordinator/init.ts';
 import { startDaemon } from '../../participant/daemon.ts';
 import type { CoordinatorClient } from '../../client/client.ts';
-import type { RoundBody } from '../../protocol/messages.ts';
+import type { RoundBody } from '../../protocol/wire/frames.ts';
 import { openShares } from '../../home/keystore.ts';
 import { compile, run } from '../home/support.ts';
 import { scratch } from './members.ts';
@@ -362,7 +362,7 @@ describe('a home', () => {
       bytes[place] = bytes[place]! ^ 1;
       await writeFile(path(name), bytes, { mode: 0o600 });
     };
-    const { transcriptHash } = (await import('../../protocol/certificate.ts')).decodeCertificate(
+    const { transcriptHash } = (await import('../../protocol/ceremony/certificate.ts')).decodeCertificate(
       await readFile(path('certificate.json')),
     );
     const share = `share-${transcriptHash}.age`;

@@ -3,21 +3,21 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { hexToBytes } from '../../protocol/bytes.ts';
-import type { Member } from '../../protocol/charter.ts';
-import { sealMessage, type Envelope } from '../../protocol/envelope.ts';
-import type { MemberFrame } from '../../protocol/messages.ts';
+import { hexToBytes } from '../../protocol/wire/bytes.ts';
+import type { Member } from '../../protocol/files/charter.ts';
+import { sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
+import type { MemberFrame } from '../../protocol/wire/frames.ts';
 import {
   commitmentMessage,
   openCommitment,
   openShare,
   openAnswer,
   type CommitmentPayload,
-} from '../../protocol/attempt.ts';
-import { openDecision } from '../../protocol/decision.ts';
-import { readRequestersFile, type Requesters } from '../../protocol/requesters.ts';
+} from '../../protocol/signing/attempt.ts';
+import { openDecision } from '../../protocol/signing/decision.ts';
+import { readRequestersFile, type Requesters } from '../../protocol/files/requesters.ts';
 import type { OpenedShares } from '../../home/keystore.ts';
-import { Documents } from '../../participant/documents.ts';
+import { Documents } from '../../participant/group-documents.ts';
 import { openJournal, type Journal } from '../../participant/journal.ts';
 import type { HeldDocuments } from '../../participant/member-home.ts';
 import type { Judge } from '../../participant/policy.ts';
@@ -26,7 +26,7 @@ import { Rounds, type RoundFrame } from '../../participant/rounds.ts';
 import { Vault } from '../../participant/vault.ts';
 import { liveGroup, releaseRequest, type LiveGroup } from '../harness/round-network.ts';
 import type { CharterPlan, Person } from '../harness/people.ts';
-import type { Request, RequestPayload } from '../../protocol/request.ts';
+import type { Request, RequestPayload } from '../../protocol/request/request.ts';
 
 export const now = Date.parse('2026-11-22T08:00:30Z') / 1000;
 

@@ -1,6 +1,6 @@
 /** The policy: which rule wins, what it takes to approve production, and what its file may say. */
 import { describe, expect, it } from 'vitest';
-import type { RequestPayload } from '../../protocol/request.ts';
+import type { RequestPayload } from '../../protocol/request/request.ts';
 import type { ExecRunner } from '../../participant/exec.ts';
 import {
   askAlways,

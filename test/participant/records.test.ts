@@ -2,7 +2,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { SharePayload } from '../../protocol/attempt.ts';
+import type { SharePayload } from '../../protocol/signing/attempt.ts';
 import { openJournal } from '../../participant/journal.ts';
 import { openCeremonyOf, Records, type MemberRecord } from '../../participant/records.ts';
 import { makeWorld, now, scratch } from './members.ts';

@@ -8,20 +8,20 @@ import {
   openShare,
   type SharePayload,
   type AttemptSubject,
-} from '../../protocol/attempt.ts';
-import { bytesToHex, hexToBytes, sha256Hex } from '../../protocol/bytes.ts';
-import { decisionMessage, type DecisionPayload } from '../../protocol/decision.ts';
-import { sealMessage, type Envelope } from '../../protocol/envelope.ts';
+} from '../../protocol/signing/attempt.ts';
+import { bytesToHex, hexToBytes, sha256Hex } from '../../protocol/wire/bytes.ts';
+import { decisionMessage, type DecisionPayload } from '../../protocol/signing/decision.ts';
+import { sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
 import { genesisMessage, genesisOf } from '../../protocol/formats/genesis.ts';
 import { delegationOf } from '../../protocol/formats/delegation.ts';
 import { prepareRequest } from '../../protocol/formats/index.ts';
 import { decodeScalar, groupOrder, invertScalar, reduceScalar, type Scalar } from '../../protocol/frost/scalar.ts';
 import { prepareAttempt, type Attempt } from '../../protocol/frost/sign.ts';
-import { sessionInput } from '../../protocol/machines/session.ts';
-import { openRequest, requestMessage, type Request, type RequestPayload } from '../../protocol/request.ts';
+import { sessionInput } from '../../protocol/signing/stage.ts';
+import { openRequest, requestMessage, type Request, type RequestPayload } from '../../protocol/request/request.ts';
 import { encodeCanonicalJson } from '../../verifier/json.ts';
 import { delegationPayloadType } from '../../verifier/delegation.ts';
-import { requestersMessage } from '../../protocol/requesters.ts';
+import { requestersMessage } from '../../protocol/files/requesters.ts';
 import type { Journal } from '../../participant/journal.ts';
 import { publicGroup } from '../harness/ceremony-network.ts';
 import { person } from '../harness/people.ts';

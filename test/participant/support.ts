@@ -1,6 +1,6 @@
 /** A real coordinator and real participants in one process: real homes, real age files, real sockets on loopback. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
@@ -9,17 +9,16 @@ import { parseCoordinatorUrl } from '../../client/url.ts';
 import { admitCharter, initCoordinator } from '../../coordinator/init.ts';
 import { startCoordinator, type Coordinator } from '../../coordinator/main.ts';
 import type { Limits } from '../../coordinator/limits.ts';
-import { decodeCharter, type Charter } from '../../protocol/charter.ts';
-import { sealMessage, type Envelope } from '../../protocol/envelope.ts';
-import { decodeCertificate } from '../../protocol/certificate.ts';
-import { requestMessage, type RequestPayload } from '../../protocol/request.ts';
-import { formatTimestamp } from '../../protocol/time.ts';
+import { decodeCharter, type Charter } from '../../protocol/files/charter.ts';
+import { sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
+import { decodeCertificate } from '../../protocol/ceremony/certificate.ts';
+import { requestMessage, type RequestPayload } from '../../protocol/request/request.ts';
+import { formatTimestamp } from '../../protocol/wire/time.ts';
 import { startDaemon, type Daemon, type DaemonOptions } from '../../participant/daemon.ts';
 import { initParticipant } from '../../participant/init.ts';
 import { joinCeremony, type JoinEvent, type JoinOptions, type Joined } from '../../participant/join.ts';
 import type { LogFields } from '../../participant/log.ts';
 import { callControl, type AnswerTo, type Command, type CommandName } from '../../participant/control.ts';
-import { readFile } from 'node:fs/promises';
 import { person, type Person } from '../harness/people.ts';
 import { compile } from '../home/support.ts';
 

@@ -1,12 +1,12 @@
 /** The vault: nonces answer once, shares that do not fit are refused, and nothing secret is left behind. */
 import { describe, expect, it } from 'vitest';
-import { bytesToHex, hexToBytes } from '../../protocol/bytes.ts';
-import { decodeKey } from '../../protocol/envelope.ts';
+import { bytesToHex, hexToBytes } from '../../protocol/wire/bytes.ts';
+import { decodeKey } from '../../protocol/wire/envelope.ts';
 import { toIdentifier } from '../../protocol/frost/sharing.ts';
 import { decodeShare, encodeShare, prepareAttempt, verifyShare, type Attempt } from '../../protocol/frost/sign.ts';
 import { groupOrder, encodeScalar } from '../../protocol/frost/scalar.ts';
-import type { CommitmentPayload } from '../../protocol/attempt.ts';
-import type { Transcript } from '../../protocol/certificate.ts';
+import type { CommitmentPayload } from '../../protocol/signing/attempt.ts';
+import type { Transcript } from '../../protocol/ceremony/transcript.ts';
 import { sodiumMemoryOf } from './memory.ts';
 import type { OpenedShares } from '../../home/keystore.ts';
 import { assertPublicShares, Vault } from '../../participant/vault.ts';

@@ -10,17 +10,17 @@ import {
   type AttemptSubject,
   type CommitmentPayload,
   type SharePayload,
-} from '../../protocol/attempt.ts';
-import { bytesToHex, sha256Hex } from '../../protocol/bytes.ts';
+} from '../../protocol/signing/attempt.ts';
+import { bytesToHex, sha256Hex } from '../../protocol/wire/bytes.ts';
 import {
   ceremonyMessageType,
   openCeremonyMessage,
   type CeremonyKind,
   type CeremonyMessage,
-} from '../../protocol/ceremony-messages.ts';
-import { decodeCharter, type Charter } from '../../protocol/charter.ts';
-import { sealMessage, type Envelope } from '../../protocol/envelope.ts';
-import type { Epoch } from '../../protocol/epoch.ts';
+} from '../../protocol/ceremony/messages.ts';
+import { decodeCharter, type Charter } from '../../protocol/files/charter.ts';
+import { sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
+import type { Epoch } from '../../protocol/ceremony/epoch.ts';
 import {
   badCommitmentEvidence,
   ceremonyEvidence,
@@ -34,8 +34,8 @@ import {
 import { genesisOf } from '../../protocol/formats/genesis.ts';
 import { prepareRequest } from '../../protocol/formats/index.ts';
 import { commit, encodeShare, prepareAttempt, signShare } from '../../protocol/frost/sign.ts';
-import { sessionInput } from '../../protocol/machines/session.ts';
-import { openRequest, requestMessage, type Request, type RequestPayload } from '../../protocol/request.ts';
+import { sessionInput } from '../../protocol/signing/stage.ts';
+import { openRequest, requestMessage, type Request, type RequestPayload } from '../../protocol/request/request.ts';
 import { CeremonyNetwork, publicGroup, sharedSodium } from '../harness/ceremony-network.ts';
 import { person, writeCharter, type Person } from '../harness/people.ts';
 import { seededRandom } from '../harness/random.ts';

@@ -1,13 +1,13 @@
 /** The fixed people, charter and messages behind the golden files in `test/vectors/protocol`. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { answerMessage, commitmentMessage, shareMessage } from '../../protocol/attempt.ts';
-import { ceremonyMessageType } from '../../protocol/ceremony-messages.ts';
-import { decisionMessage } from '../../protocol/decision.ts';
-import type { Epoch } from '../../protocol/epoch.ts';
-import { challengeMessage, loginMessage } from '../../protocol/messages.ts';
-import { cancelMessage, requestMessage } from '../../protocol/request.ts';
-import type { TSchema } from '../../protocol/schema.ts';
+import { answerMessage, commitmentMessage, shareMessage } from '../../protocol/signing/attempt.ts';
+import { ceremonyMessageType } from '../../protocol/ceremony/messages.ts';
+import { decisionMessage } from '../../protocol/signing/decision.ts';
+import type { Epoch } from '../../protocol/ceremony/epoch.ts';
+import { challengeMessage, loginMessage } from '../../protocol/wire/frames.ts';
+import { cancelMessage, requestMessage } from '../../protocol/request/request.ts';
+import type { TSchema } from '../../protocol/wire/schema.ts';
 import { personFromSeed, type Person } from '../harness/people.ts';
 
 export const alice = personFromSeed('alice', 1);

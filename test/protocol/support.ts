@@ -1,8 +1,8 @@
 /** What the tests of `protocol/` share: refusals told apart, and envelopes that no honest writer would make. */
 import { encodeEnvelope, preAuthEncoding, type Envelope } from '../../verifier/dsse.ts';
 import { decodeBase64 } from '../../verifier/base64.ts';
-import { decodeCharter, type Charter } from '../../protocol/charter.ts';
-import type { Identity } from '../../protocol/envelope.ts';
+import { decodeCharter, type Charter } from '../../protocol/files/charter.ts';
+import type { Identity } from '../../protocol/wire/envelope.ts';
 import { ProtocolError, type ProtocolErrorCode } from '../../protocol/errors.ts';
 import type { Person } from '../harness/people.ts';
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { decodeBase64Url } from '../../verifier/base64.ts';
 import { verifyFile } from '../../verifier/verify-file.ts';
-import { hexToBytes } from '../../protocol/bytes.ts';
+import { hexToBytes } from '../../protocol/wire/bytes.ts';
 import { prepareRequest } from '../../protocol/formats/index.ts';
 import { hashArtifacts, type ArtifactFile } from '../../requester/artifacts.ts';
 import { assembleBundle, delegationFor, openResult, writeBundles } from '../../requester/bundle.ts';

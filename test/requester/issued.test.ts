@@ -2,13 +2,13 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CoordinatorClient } from '../../client/client.ts';
 import { parseCoordinatorUrl } from '../../client/url.ts';
-import { bytesToHex } from '../../protocol/bytes.ts';
+import { bytesToHex } from '../../protocol/wire/bytes.ts';
 import { assembleOpenpgpCertificate } from '../../protocol/openpgp/certificate.ts';
 import { prepareRequest } from '../../protocol/formats/index.ts';
-import type { IssuedBody } from '../../protocol/messages.ts';
-import type { Request } from '../../protocol/request.ts';
-import { formatTimestamp } from '../../protocol/time.ts';
-import type { Connection } from '../../requester/connect.ts';
+import type { IssuedBody } from '../../protocol/wire/frames.ts';
+import type { Request } from '../../protocol/request/request.ts';
+import { formatTimestamp } from '../../protocol/wire/time.ts';
+import type { Connection } from '../../requester/connection.ts';
 import { assertCertified, openpgpCertificateOf, readIssued, sshFileOf, type Issued } from '../../requester/issued.ts';
 import { quorumSignature } from '../harness/coordinator-group.ts';
 import { openpgpTestGroup, type OpenpgpTestGroup } from '../harness/openpgp-group.ts';

@@ -5,9 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 
 import { formatCoordinatorUrl } from '../../client/url.ts';
-import { sealMessage } from '../../protocol/envelope.ts';
-import { challengeMessage, protocolVersion, type IssuedBody, type RoundBody } from '../../protocol/messages.ts';
-import { formatTimestamp } from '../../protocol/time.ts';
+import { sealMessage } from '../../protocol/wire/envelope.ts';
+import { challengeMessage, protocolVersion, type IssuedBody, type RoundBody } from '../../protocol/wire/frames.ts';
+import { formatTimestamp } from '../../protocol/wire/time.ts';
 import { person } from '../harness/people.ts';
 
 interface Answers {

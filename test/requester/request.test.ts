@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 
-import { emptyRequesters, readRequestersFile } from '../../protocol/requesters.ts';
-import { submissionId } from '../../protocol/request.ts';
+import { emptyRequesters, readRequestersFile } from '../../protocol/files/requesters.ts';
+import { submissionId } from '../../protocol/request/request.ts';
 import { askForDelegation, askForRelease, askForRequesters, type ReleaseWish } from '../../requester/request.ts';
 import { person } from '../harness/people.ts';
 import { knownWorld, nowUnixSeconds, type KnownWorld } from './support.ts';

@@ -2,15 +2,15 @@
 import { decodeDelegation } from '../../verifier/delegation.ts';
 import { encodeEnvelope, preAuthEncoding } from '../../verifier/dsse.ts';
 import type { OpenedGroup } from '../../client/group.ts';
-import { bytesToHex } from '../../protocol/bytes.ts';
-import { decisionMessage } from '../../protocol/decision.ts';
-import { sealMessage, type Envelope, type Identity } from '../../protocol/envelope.ts';
+import { bytesToHex } from '../../protocol/wire/bytes.ts';
+import { decisionMessage } from '../../protocol/signing/decision.ts';
+import { sealMessage, type Envelope, type Identity } from '../../protocol/wire/envelope.ts';
 import { delegationOf } from '../../protocol/formats/delegation.ts';
 import { aggregate } from '../../protocol/frost/aggregate.ts';
 import { commit, prepareAttempt, signShare } from '../../protocol/frost/sign.ts';
-import type { RoundBody } from '../../protocol/messages.ts';
-import { readRequestersFile } from '../../protocol/requesters.ts';
-import type { Request } from '../../protocol/request.ts';
+import type { RoundBody } from '../../protocol/wire/frames.ts';
+import { readRequestersFile } from '../../protocol/files/requesters.ts';
+import type { Request } from '../../protocol/request/request.ts';
 import { person, type CharterPlan, type Person } from '../harness/people.ts';
 import { liveGroup, type LiveGroup } from '../harness/round-network.ts';
 

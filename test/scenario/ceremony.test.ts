@@ -1,9 +1,10 @@
 /** Key generation with everybody honest but the network, then with liars, crashes and restarts. */
 import { describe, expect, it } from 'vitest';
 import { encodeBase64 } from '../../verifier/base64.ts';
-import { openCeremonyMessage, ceremonyMessageType, type CeremonyKind } from '../../protocol/ceremony-messages.ts';
-import { assertAllStored, decodeCertificate, openEpoch } from '../../protocol/certificate.ts';
-import { sealMessage, type Envelope } from '../../protocol/envelope.ts';
+import { openCeremonyMessage, ceremonyMessageType, type CeremonyKind } from '../../protocol/ceremony/messages.ts';
+import { decodeCertificate } from '../../protocol/ceremony/certificate.ts';
+import { assertAllStored, openEpoch } from '../../protocol/ceremony/epoch.ts';
+import { sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
 import { ceremonyEvidence, encodeEvidence, judgeEvidence } from '../../protocol/evidence.ts';
 import { CeremonyNetwork, publicGroup, sharedSodium, type CeremonyFaults } from '../harness/ceremony-network.ts';
 import { writeCharter, type CharterPlan, type Person } from '../harness/people.ts';

@@ -6,9 +6,10 @@ import {
   type CommitmentPayload,
   commitmentMessage,
   type SignedCommitment,
-} from '../../protocol/attempt.ts';
-import { bytesToHex, hexToBytes } from '../../protocol/bytes.ts';
-import { sealMessage, type Envelope } from '../../protocol/envelope.ts';
+  type DeclineCode,
+} from '../../protocol/signing/attempt.ts';
+import { bytesToHex, hexToBytes } from '../../protocol/wire/bytes.ts';
+import { sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
 import {
   groupOrder,
   invertScalar,
@@ -18,8 +19,7 @@ import {
 } from '../../protocol/frost/scalar.ts';
 import { prepareAttempt, type Attempt } from '../../protocol/frost/sign.ts';
 import { toIdentifier } from '../../protocol/frost/sharing.ts';
-import { sessionInput } from '../../protocol/machines/session.ts';
-import type { DeclineCode } from '../../protocol/attempt.ts';
+import { sessionInput } from '../../protocol/signing/stage.ts';
 import {
   liveGroup,
   releaseRequest,

@@ -2,23 +2,18 @@
 import { createPublicKey, verify } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { encodeBase64Url } from '../../verifier/base64.ts';
-import { hexToBytes } from '../../protocol/bytes.ts';
+import { hexToBytes } from '../../protocol/wire/bytes.ts';
 import {
   ceremonyId,
   ceremonyMessageType,
   openCeremonyMessage,
   transcriptMessage,
   type CeremonyPayload,
-} from '../../protocol/ceremony-messages.ts';
-import {
-  assertAllStored,
-  buildCertificate,
-  decodeCertificate,
-  openEpoch,
-  transcriptHash,
-  type Transcript,
-} from '../../protocol/certificate.ts';
-import { sealMessage } from '../../protocol/envelope.ts';
+} from '../../protocol/ceremony/messages.ts';
+import { buildCertificate, decodeCertificate } from '../../protocol/ceremony/certificate.ts';
+import { assertAllStored, openEpoch } from '../../protocol/ceremony/epoch.ts';
+import { transcriptHash, type Transcript } from '../../protocol/ceremony/transcript.ts';
+import { sealMessage } from '../../protocol/wire/envelope.ts';
 import { ceremonyEvidence, encodeEvidence, judgeEvidence } from '../../protocol/evidence.ts';
 import { CeremonyNetwork, publicGroup, sharedSodium } from '../harness/ceremony-network.ts';
 import { importBytes, importedFor, importNetwork, rfc8032Keys } from '../harness/import.ts';

@@ -1,8 +1,9 @@
 /** A request with a second stage: minisign's second message is signed only behind a first signature that each signer verified itself (T37). */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { openCommitment, type Stage } from '../../protocol/attempt.ts';
-import { bytesToHex, utf8ToBytes } from '../../protocol/bytes.ts';
-import type { Envelope } from '../../protocol/envelope.ts';
+import { openCommitment } from '../../protocol/signing/attempt.ts';
+import { type Stage } from '../../protocol/wire/schema.ts';
+import { bytesToHex, utf8ToBytes } from '../../protocol/wire/bytes.ts';
+import type { Envelope } from '../../protocol/wire/envelope.ts';
 import { finishRequest, isSignedRequest } from '../../protocol/formats/index.ts';
 import { maxLosses } from '../../protocol/limits.ts';
 import { quorumSignature } from '../harness/coordinator-group.ts';

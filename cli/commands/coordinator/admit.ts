@@ -12,8 +12,8 @@ nothing.`,
   next: 'Every member runs: frostmark participant join charter.yaml --coordinator URL',
   run: async ({ args, homePath, output }) => {
     const { admitCharter } = await import('../../../coordinator/init.ts');
-    const { charterJson } = await import('../../charter-text.ts');
-    const { charterWarnings } = await import('../../../protocol/charter.ts');
+    const { charterJson } = await import('../../text/charter.ts');
+    const { charterWarnings } = await import('../../../protocol/files/charter.ts');
     const charter = await admitCharter(homePath, args[0] ?? '');
     for (const warning of charterWarnings(charter)) output.warn(warning);
     output.result(`admitted ${charter.group}: ${charter.hash}`, charterJson(charter));

@@ -1,7 +1,7 @@
 /** `frostmark group certify` */
-import type { Connection } from '../../../requester/connect.ts';
+import type { Connection } from '../../../requester/connection.ts';
 import type { CertificateWish } from '../../../requester/request.ts';
-import { askingOptions, connectAsAsker } from '../../asking.ts';
+import { askingOptions, connectAsAsker } from '../../ask-coordinator.ts';
 import { defineCommand, text, type Call } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 import { submitAndWait, waitingOptions } from '../../waiting.ts';
@@ -82,8 +82,8 @@ async function ask(call: CertifyCall, connection: Connection, wish: CertificateW
 
 /** RFC 3339. Throws `CommandError('usage')`. */
 async function endOf({ settings, world }: CertifyCall, { group }: Connection, channel: string): Promise<string> {
-  const { channelOf } = await import('../../../protocol/charter.ts');
-  const { formatTimestamp, parseDuration } = await import('../../../protocol/time.ts');
+  const { channelOf } = await import('../../../protocol/files/charter.ts');
+  const { formatTimestamp, parseDuration } = await import('../../../protocol/wire/time.ts');
   const { validitySeconds } = channelOf(group.epoch.charter, channel);
   if (validitySeconds === undefined)
     throw new CommandError('usage', `${channel} signs under the group key itself`, 'Leave --channel out.');

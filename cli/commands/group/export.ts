@@ -3,7 +3,7 @@ import { createPublicKey } from 'node:crypto';
 import { encodeBase64Url } from '../../../verifier/base64.ts';
 import { formatGroupKey } from '../../../verifier/group-key.ts';
 import type { PinnedKey } from '../../../verifier/key-file.ts';
-import { askingOptions, connectAsAsker, readGroup } from '../../asking.ts';
+import { askingOptions, connectAsAsker, readGroup } from '../../ask-coordinator.ts';
 import { defineCommand, list, text, type Call } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 

@@ -26,7 +26,7 @@ Then destroy the originals: this command tells which.`,
     const charterPath = required(settings.charter, '--charter');
     const outPath = required(settings.out, '--out');
     const { importKey } = await import('../../../importer/import.ts');
-    const { importAdvice, importReview } = await import('../../import-text.ts');
+    const { importAdvice, importReview } = await import('../../text/import.ts');
     const { confirm } = await import('../../prompt.ts');
     const passphraseFile = settings['passphrase-file'];
     const result: ImportResult = await importKey({

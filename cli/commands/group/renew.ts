@@ -1,5 +1,5 @@
 /** `frostmark group renew` */
-import { askingOptions, connectAsAsker } from '../../asking.ts';
+import { askingOptions, connectAsAsker } from '../../ask-coordinator.ts';
 import { defineCommand, text } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 import { submitAndWait, waitingOptions } from '../../waiting.ts';

@@ -1,6 +1,6 @@
 /** `frostmark group requesters` */
 import { basename } from 'node:path';
-import { askingOptions, connectAsAsker } from '../../asking.ts';
+import { askingOptions, connectAsAsker } from '../../ask-coordinator.ts';
 import { defineCommand } from '../../command.ts';
 import { submitAndWait, waitingOptions } from '../../waiting.ts';
 
@@ -17,7 +17,7 @@ what on which channel. It replaces the one before; a member or requester asks.`,
     const [path = ''] = args;
     const { readFileBounded } = await import('../../../home/files.ts');
     const { maxRequestersBytes } = await import('../../../protocol/limits.ts');
-    const { readRequestersFile } = await import('../../../protocol/requesters.ts');
+    const { readRequestersFile } = await import('../../../protocol/files/requesters.ts');
     const { askForRequesters } = await import('../../../requester/request.ts');
     const file = await readFileBounded(path, maxRequestersBytes);
     using connection = await connectAsAsker(call);

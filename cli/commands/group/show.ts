@@ -1,5 +1,5 @@
 /** `frostmark group show` */
-import { askingOptions, connectAsAsker } from '../../asking.ts';
+import { askingOptions, connectAsAsker } from '../../ask-coordinator.ts';
 import { defineCommand } from '../../command.ts';
 
 export const command = defineCommand({
@@ -12,7 +12,7 @@ and who may ask for what. Everything is checked against the key you give.`,
   next: 'Change who may ask: frostmark group requesters requesters.yaml',
   run: async (call) => {
     using connection = await connectAsAsker(call);
-    const { groupJson, groupPage } = await import('../../group-text.ts');
+    const { groupJson, groupPage } = await import('../../text/group.ts');
     call.output.result(groupPage(connection.group, call.world.nowUnixSeconds()), groupJson(connection.group));
   },
 });

@@ -1,6 +1,6 @@
 /** `frostmark participant approve` */
 import { defineCommand } from '../../command.ts';
-import { askDaemon, parseId, socketOptions } from '../../deciding.ts';
+import { askDaemon, parseId, socketOptions } from '../../ask-daemon.ts';
 
 export const command = defineCommand({
   home: 'participant',
@@ -13,7 +13,7 @@ Until your share has signed, "refuse" takes it back.`,
   next: 'See how it goes on: frostmark participant show ID',
   run: async (call) => {
     const { request } = await askDaemon(call, { command: 'approve', id: parseId(call.args[0] ?? '') });
-    const { decidedText } = await import('../../request-text.ts');
+    const { decidedText } = await import('../../text/request.ts');
     call.output.result(decidedText('approved', request), { request });
   },
 });

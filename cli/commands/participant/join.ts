@@ -1,11 +1,11 @@
 /** `frostmark participant join` */
 import type { JoinEvent, JoinReview } from '../../../participant/join.ts';
-import { coordinatorOptions, readAuthority, requireCoordinator } from '../../asking.ts';
+import { coordinatorOptions, readAuthority, requireCoordinator } from '../../ask-coordinator.ts';
 import { defineCommand, flag, text } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 import type { Output } from '../../output.ts';
 import { untilInterrupted } from '../../interrupt.ts';
-import { LiveBlock } from '../../progress.ts';
+import { LiveBlock } from '../../text/progress.ts';
 
 export const command = defineCommand({
   home: 'participant',
@@ -30,8 +30,8 @@ Then keep the daemon running: frostmark participant serve`,
     const [charterPath = ''] = args;
     const coordinator = requireCoordinator(settings.coordinator);
     const { joinCeremony } = await import('../../../participant/join.ts');
-    const { charterReview } = await import('../../charter-text.ts');
-    const { importedAdvice } = await import('../../import-text.ts');
+    const { charterReview } = await import('../../text/charter.ts');
+    const { importedAdvice } = await import('../../text/import.ts');
     const { confirm } = await import('../../prompt.ts');
     const ca = await readAuthority(settings.ca);
     const passphraseFile = settings['passphrase-file'];

@@ -1,6 +1,6 @@
 /** `frostmark participant refuse` */
 import { defineCommand, text } from '../../command.ts';
-import { askDaemon, parseId, socketOptions } from '../../deciding.ts';
+import { askDaemon, parseId, socketOptions } from '../../ask-daemon.ts';
 import { CommandError } from '../../errors.ts';
 
 export const command = defineCommand({
@@ -17,7 +17,7 @@ over, and whoever asked is told who refused and why.`,
     if (reason === undefined || reason === '')
       throw new CommandError('usage', 'no --reason was given', 'Say why: --reason "built from the wrong tag"');
     const { request } = await askDaemon(call, { command: 'refuse', id, reason });
-    const { decidedText } = await import('../../request-text.ts');
+    const { decidedText } = await import('../../text/request.ts');
     call.output.result(decidedText('refused', request), { request });
   },
 });

@@ -1,6 +1,6 @@
 /** `frostmark participant requests` */
 import { defineCommand, flag } from '../../command.ts';
-import { askDaemon, socketOptions } from '../../deciding.ts';
+import { askDaemon, socketOptions } from '../../ask-daemon.ts';
 
 export const command = defineCommand({
   home: 'participant',
@@ -11,7 +11,7 @@ export const command = defineCommand({
   next: 'Look before you decide: frostmark participant show ID (the first 8 digits will do)',
   run: async (call) => {
     const { requests } = await askDaemon(call, { command: 'requests', all: call.settings.all === true });
-    const { requestsTable } = await import('../../request-text.ts');
+    const { requestsTable } = await import('../../text/request.ts');
     const nowUnixSeconds = call.world.nowUnixSeconds();
     if (requests.length === 0 && !call.output.json) {
       call.output.talk(

@@ -1,8 +1,8 @@
 /** `frostmark participant serve` */
 import { jsonLog } from '../../../participant/log.ts';
-import { coordinatorOptions, readAuthority } from '../../asking.ts';
+import { coordinatorOptions, readAuthority } from '../../ask-coordinator.ts';
 import { defineCommand, text } from '../../command.ts';
-import { socketOptions } from '../../deciding.ts';
+import { socketOptions } from '../../ask-daemon.ts';
 import { interruption } from '../../interrupt.ts';
 
 export const command = defineCommand({

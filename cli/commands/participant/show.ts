@@ -1,6 +1,6 @@
 /** `frostmark participant show` */
 import { defineCommand } from '../../command.ts';
-import { askDaemon, parseId, socketOptions } from '../../deciding.ts';
+import { askDaemon, parseId, socketOptions } from '../../ask-daemon.ts';
 
 export const command = defineCommand({
   home: 'participant',
@@ -15,7 +15,7 @@ frostmark participant approve ID
 frostmark participant refuse ID --reason "the tag is wrong"`,
   run: async (call) => {
     const { request } = await askDaemon(call, { command: 'show', id: parseId(call.args[0] ?? '') });
-    const { requestPage } = await import('../../request-text.ts');
+    const { requestPage } = await import('../../text/request.ts');
     call.output.result(requestPage(request, call.world.nowUnixSeconds()), { request });
   },
 });

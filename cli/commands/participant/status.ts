@@ -1,6 +1,6 @@
 /** `frostmark participant status` */
 import { defineCommand } from '../../command.ts';
-import { askDaemon, socketOptions } from '../../deciding.ts';
+import { askDaemon, socketOptions } from '../../ask-daemon.ts';
 
 export const command = defineCommand({
   home: 'participant',
@@ -12,7 +12,7 @@ connected, who else is, what waits, and alarms about journals that went back.`,
   next: 'What waits for you: frostmark participant requests',
   run: async (call) => {
     const { status } = await askDaemon(call, { command: 'status' });
-    const { statusPage } = await import('../../request-text.ts');
+    const { statusPage } = await import('../../text/request.ts');
     call.output.result(statusPage(status), { status });
   },
 });

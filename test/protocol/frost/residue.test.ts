@@ -15,8 +15,7 @@ import {
   verifyDealtShare,
 } from '../../../protocol/frost/keygen.ts';
 import { decodeScalar, encodeScalar, littleEndianInteger, reduceScalar } from '../../../protocol/frost/scalar.ts';
-import { toIdentifier } from '../../../protocol/frost/sharing.ts';
-import { publicShare } from '../../../protocol/frost/sharing.ts';
+import { toIdentifier, publicShare } from '../../../protocol/frost/sharing.ts';
 import { commit, prepareAttempt, signShare, verifyShare } from '../../../protocol/frost/sign.ts';
 import { littleEndian } from './hostile.ts';
 import { flat, identifiers, makeKey, openSession, randomBytes, readSecret } from './keys.ts';

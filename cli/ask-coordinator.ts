@@ -1,0 +1,80 @@
+/** What the commands of whoever asks have in common: which home, which group, which coordinator. */
+import { readKeyArgument, type PinnedKey } from '../verifier/key-file.ts';
+import { HomeError } from '../home/errors.ts';
+import { readFileBounded } from '../home/files.ts';
+import type { Home } from '../home/home.ts';
+import { loadIdentity } from '../home/identity.ts';
+import type { Connection } from '../requester/connection.ts';
+import { flag, text, type Call, type OptionSpecs } from './command.ts';
+import { CommandError } from './errors.ts';
+import { maxAuthorityBytes, maxLineBytes } from './limits.ts';
+import { openAskerHome } from './settings.ts';
+
+/** Flags of every command that talks to a coordinator. */
+export const coordinatorOptions = {
+  coordinator: text('URL', 'the coordinator, with its fingerprint: https://host:7443/#…'),
+  insecure: flag('allow plain http to another machine'),
+  ca: text('FILE', 'PEM of an authority that vouches for its TLS certificate'),
+} as const;
+
+/** Flags of every command that asks. */
+export const askingOptions = {
+  group: text('GROUP.pub', 'the group: the file, or the line in it'),
+  ...coordinatorOptions,
+} as const;
+
+type AskingCall = Pick<Call<typeof askingOptions & OptionSpecs>, 'settings' | 'homePath'>;
+
+/** The pinned group key. Throws `CommandError('usage')` or `VerifyError('bad-key')`. */
+export async function readGroup(value: string | undefined): Promise<PinnedKey> {
+  if (value !== undefined) return readKeyArgument(value);
+  throw new CommandError(
+    'usage',
+    'no --group was given',
+    'Say --group GROUP.pub, set FROSTMARK_GROUP, or write "group: /path/to/GROUP.pub" into config.yaml in the home.',
+  );
+}
+
+/** Throws `CommandError('usage')` when no coordinator is known. */
+export function requireCoordinator(value: string | undefined): string {
+  if (value !== undefined) return value;
+  throw new CommandError(
+    'usage',
+    'no --coordinator was given',
+    'Say --coordinator with the URL that "frostmark coordinator serve" printed, set FROSTMARK_COORDINATOR, or write it into config.yaml in the home.',
+  );
+}
+
+/** PEM in the file that `--ca` names. */
+export async function readAuthority(path: string | undefined): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  return new TextDecoder().decode(await readFileBounded(path, maxAuthorityBytes));
+}
+
+/** Logs in as the identity in the asker's home; dispose it when done. A member's home knows its own group and coordinator. */
+export async function connectAsAsker(call: AskingCall): Promise<Connection> {
+  const { insecure, ca } = call.settings;
+  const home = await openAskerHome(call.homePath);
+  const member = home.role === 'participant' ? home : undefined;
+  const pinned = await readGroup(call.settings.group ?? (await readLine(member, 'GROUP.pub')));
+  const coordinator = requireCoordinator(call.settings.coordinator ?? (await readLine(member, 'coordinator')));
+  const { connect } = await import('../requester/connection.ts');
+  return connect({
+    coordinator,
+    groupKey: pinned.key,
+    identity: await loadIdentity(home),
+    insecure,
+    ca: await readAuthority(ca),
+  });
+}
+
+/** What `join` left in a member's home; `undefined` where there is none yet. */
+async function readLine(home: Home | undefined, name: string): Promise<string | undefined> {
+  if (home === undefined) return undefined;
+  try {
+    return new TextDecoder().decode(await readFileBounded(home.file(name), maxLineBytes)).trim();
+  } catch (error) {
+    if (error instanceof HomeError && error.code === 'missing') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,107 @@
+/** A round as it happens: a block that is redrawn for a person, one line for each change elsewhere. */
+import { printable } from '../../verifier/printable.ts';
+import { formatTimestamp } from '../../protocol/wire/time.ts';
+import type { RoundMember, RoundView } from '../../requester/round-view.ts';
+import type { Output } from '../output.ts';
+import { LiveBlock } from './progress.ts';
+import { refusalTexts, roundJson, sharingText, shortId } from './round.ts';
+import { whenText } from './page.ts';
+
+export class LiveRound implements Disposable {
+  readonly #output: Output;
+  readonly #now: () => number;
+  readonly #block: LiveBlock | undefined;
+  #last: RoundView | undefined;
+  #isInterrupted = false;
+
+  constructor(output: Output, nowUnixSeconds: () => number) {
+    this.#output = output;
+    this.#now = nowUnixSeconds;
+    this.#block = output.isLive ? new LiveBlock(output.stderr) : undefined;
+  }
+
+  show(view: RoundView): void {
+    this.#output.event({ event: 'round', round: roundJson(view) });
+    if (this.#block !== undefined) this.#block.draw(this.#lines(view));
+    else for (const line of changes(this.#last, view, this.#now())) this.#output.talk(line);
+    this.#last = view;
+    if (this.#isInterrupted) this.#talk('connected again');
+    this.#isInterrupted = false;
+  }
+
+  /** The connection broke and is tried again: said once until something is heard, not at every try. */
+  interrupted(message: string): void {
+    if (this.#isInterrupted) return;
+    this.#isInterrupted = true;
+    this.#talk(`${message} (trying again)`);
+  }
+
+  /** The block gives way and comes back. */
+  #talk(text: string): void {
+    this.#block?.clear();
+    this.#output.talk(text);
+    if (this.#last !== undefined) this.#block?.draw(this.#lines(this.#last));
+  }
+
+  [Symbol.dispose](): void {
+    this.#block?.[Symbol.dispose]();
+  }
+
+  #lines(view: RoundView): string[] {
+    const attempt = view.body.attempts.findLast(({ open }) => open);
+    const names = namesIn(view);
+    return [
+      `round ${shortId(view.request.digest)} on ${view.request.payload.channel}: ${view.outcome}, expires ${whenText(view.expiresAtUnixSeconds, this.#now())}`,
+      ...view.sharings.map((sharing) => `  ${sharing.of} ${sharing.threshold}: ${sharingText(sharing, view.outcome)}`),
+      ...refusalTexts(view).map((text) => `  refused by ${printable(text)}`),
+      ...(attempt === undefined ? [] : [`  signing: ${attempt.signers.map(names).join(', ')}`]),
+    ];
+  }
+}
+
+/** What is new since the last view, one line each; the first view tells where things stand. */
+export function changes(before: RoundView | undefined, after: RoundView, nowUnixSeconds: number): string[] {
+  const lines: string[] = [];
+  if (before === undefined) {
+    if (after.outcome !== 'pending') return [];
+    const expiry = `${formatTimestamp(after.expiresAtUnixSeconds)} (${whenText(after.expiresAtUnixSeconds, nowUnixSeconds)})`;
+    lines.push(`waiting for approvals on ${after.request.payload.channel} until ${expiry}`);
+    for (const sharing of after.sharings)
+      lines.push(`${sharing.of} ${sharing.threshold}: ${sharingText(sharing, after.outcome)}`);
+    return lines;
+  }
+  for (const [index, sharing] of after.sharings.entries()) {
+    const earlier = before.sharings[index]?.members ?? [];
+    for (const now of sharing.members) {
+      const then = earlier.find(({ member }) => member.name === now.member.name);
+      if (then?.standing === now.standing) continue;
+      lines.push(`${standingText(now)}; ${sharing.of}: ${sharing.approvals} of ${sharing.threshold} approved`);
+    }
+  }
+  const names = namesIn(after);
+  for (const attempt of after.body.attempts) {
+    const then = before.body.attempts.find((other) => other.attempt === attempt.attempt);
+    if (then === undefined) lines.push(`signing with ${attempt.signers.map(names).join(', ')}`);
+    else if (then.open && !attempt.open && after.outcome === 'pending')
+      lines.push(`that attempt is over without a signature; the round goes on`);
+  }
+  return lines;
+}
+
+function standingText({ member, standing, reason, keptOut }: RoundMember): string {
+  switch (standing) {
+    case 'approved':
+      return keptOut ? `${member.name} approved, and does not count: it is who asked` : `${member.name} approved`;
+    case 'refused':
+      return `${member.name} refused${reason === null ? '' : `: ${printable(reason)}`}`;
+    case 'undecided':
+      return `${member.name} withdrew its approval`;
+  }
+}
+
+function namesIn(view: RoundView): (identifier: number) => string {
+  const names = new Map(
+    view.sharings.flatMap(({ members }) => members.map(({ member }) => [Number(member.identifier), member.name])),
+  );
+  return (identifier) => names.get(identifier) ?? `member ${identifier}`;
+}

@@ -1,0 +1,57 @@
+/** One line on a terminal that is written over as work goes on; nothing at all where nobody watches. */
+import { printable } from '../../verifier/printable.ts';
+import { redrawIntervalMs } from '../limits.ts';
+import type { Output, TextStream } from '../output.ts';
+import { clip, pageWidth } from './page.ts';
+
+const clearLine = '\r\u001b[2K';
+
+/** A block of lines that is drawn again in place of itself. */
+export class LiveBlock implements Disposable {
+  readonly #stream: TextStream;
+  #drawn = 0;
+
+  constructor(stream: TextStream) {
+    this.#stream = stream;
+  }
+
+  /** Lines are cut at the width of the terminal: a wrapped one could not be taken back. */
+  draw(lines: readonly string[]): void {
+    const width = (this.#stream.columns ?? pageWidth) - 1;
+    this.clear();
+    this.#stream.write(lines.map((line) => `${clip(line, width)}\n`).join(''));
+    this.#drawn = lines.length;
+  }
+
+  clear(): void {
+    if (this.#drawn > 0) this.#stream.write(`\u001b[${this.#drawn}A\r\u001b[0J`);
+    this.#drawn = 0;
+  }
+
+  /** What is drawn stays where it is. */
+  [Symbol.dispose](): void {
+    this.#drawn = 0;
+  }
+}
+
+/** Shows how far the hashing of `path` is; the line is gone when disposed. */
+export class HashLine implements Disposable {
+  readonly #output: Output;
+  #nextMs = 0;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  show(path: string, hashedBytes: number, totalBytes: number): void {
+    if (!this.#output.isLive || Date.now() < this.#nextMs) return;
+    this.#nextMs = Date.now() + redrawIntervalMs;
+    const percent = totalBytes === 0 ? 100 : Math.floor((100 * hashedBytes) / totalBytes);
+    const width = (this.#output.stderr.columns ?? pageWidth) - 1;
+    this.#output.stderr.write(clearLine + clip(`hashing ${percent} %  ${printable(path)}`, width));
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#nextMs > 0) this.#output.stderr.write(clearLine);
+  }
+}

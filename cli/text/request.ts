@@ -1,0 +1,132 @@
+/** What a member is shown before it decides: a table of what waits, and a page that a careful person can decide from. */
+import { parseTime } from '../../verifier/time.ts';
+import { decodeCard } from '../../protocol/files/card.ts';
+import type { QuorumView, RequestSummary, RequestView } from '../../participant/request-view.ts';
+import type { Status } from '../../participant/control.ts';
+import { originText } from './import.ts';
+import { requestRows, shortId, whatText } from './round.ts';
+import { Page, table, whenText } from './page.ts';
+
+/** One line a request. */
+export function requestsTable(requests: readonly RequestSummary[], nowUnixSeconds: number): string {
+  const rows = requests.map((request) => [
+    shortId(request.id),
+    stateText(request),
+    request.channel,
+    request.asker,
+    request.outcome === 'pending' ? timeText(request.expiresAt, nowUnixSeconds) : '-',
+    whatText(request),
+  ]);
+  return table([['ID', 'STATE', 'CHANNEL', 'ASKED BY', 'EXPIRES', 'WHAT'], ...rows], 5);
+}
+
+/** How it stands: for this member while the round is open, and how it ended after that. */
+function stateText({ state, outcome }: Pick<RequestSummary, 'state' | 'outcome'>): string {
+  return outcome === 'pending' ? state : outcome;
+}
+
+function timeText(time: string, nowUnixSeconds: number): string {
+  const unixSeconds = parseTime(time);
+  return unixSeconds === undefined ? time : whenText(unixSeconds, nowUnixSeconds);
+}
+
+/** Everything that will be signed, rebuilt by this member's own daemon, and how the decision stands. */
+export function requestPage(request: RequestView, nowUnixSeconds: number): string {
+  const also = request.askerMember === null ? '' : `, who is member ${request.askerMember}`;
+  const page = new Page()
+    .row('request', request.id)
+    .row('state', stateText(request))
+    .row('group', `${request.group} (${request.groupKey})`)
+    .row('channel', request.channel)
+    .row('asked by', `${request.asker}${also}`)
+    .row('', `key ${request.askerKey}`);
+  requestRows(page, {
+    ...request,
+    artifacts: [...request.files],
+    documents: [...request.documents],
+    formats: [...request.formats],
+  });
+  page.row('expires', `${request.expiresAt}, ${timeText(request.expiresAt, nowUnixSeconds)}`).gap();
+  contentRows(page, request);
+  if (request.kind === 'requesters') page.rows('may ask', request.signs.flatMap(requesterTexts)).gap();
+  page.rows('signs', request.signs.length === 0 ? ['(nothing yet: its documents are not here)'] : request.signs).gap();
+  for (const quorum of request.quorum) page.row('quorum', quorumText(quorum));
+  for (const { member, tier, decision, reason, decidedAt } of request.decisions) {
+    page.row('decision', `${member} (${tier}): ${decision} at ${decidedAt}${reason === null ? '' : `: ${reason}`}`);
+  }
+  if (request.policy !== null) page.row('policy', request.policy);
+  if (request.obstacle !== null) page.row('obstacle', request.obstacle);
+  return page.toString();
+}
+
+/** What a document says, as its grammar reads it; a manifest of the listed files only by what it changes. */
+function contentRows(page: Page, { contents, changes, files }: RequestView): void {
+  for (const { fields, text } of contents) {
+    if (files.length > 0) continue;
+    page.rows(
+      'says',
+      fields.map(({ name, value, isChecked }) => `${name}: ${value}${isChecked ? '' : ' (not checked)'}`),
+    );
+    if (text !== null) page.text('text', text);
+    page.gap();
+  }
+  if (changes === null) return;
+  page.rows('changes', changes.length === 0 ? ['none since the last manifest signed on this channel'] : changes).gap();
+}
+
+/** The entries of a requesters document in words: in the bytes that get signed a name stands inside its card. */
+function requesterTexts(signs: string): string[] {
+  const payload = JSON.parse(signs) as { readonly version: number; readonly requesters: readonly RequesterEntry[] };
+  const texts = payload.requesters.map(({ card, channels, member }) => {
+    const { name, key } = decodeCard('requester', card);
+    return `${name} on ${channels.join(', ')}${member === null ? '' : `, is member ${member}`} (key ${key})`;
+  });
+  return [`version ${payload.version}: ${texts.length === 0 ? 'nobody' : 'these, and nobody else'}`, ...texts];
+}
+
+interface RequesterEntry {
+  readonly card: string;
+  readonly channels: readonly string[];
+  readonly member: string | null;
+}
+
+function quorumText({ tier, needed, approved, open }: QuorumView): string {
+  const by = approved.length === 0 ? '' : `: ${approved.join(', ')}`;
+  const missing = Math.max(0, needed - approved.length);
+  if (missing === 0) return `${tier} ${needed}: ${approved.length} of ${needed} approved${by}`;
+  const others = open.length === 0 ? 'and nobody is left' : `of ${open.join(', ')}`;
+  return `${tier} ${needed}: ${approved.length} of ${needed} approved${by}; ${missing} missing ${others}`;
+}
+
+/** How a daemon stands. */
+export function statusPage(status: Status): string {
+  const page = new Page()
+    .row('member', `${status.member} (${status.tier}, identifier ${status.identifier})`)
+    .row('group', `${status.group} (${status.groupKey})`)
+    .row('origin', status.origin === null ? 'no certificate yet' : originText(status.origin))
+    .row('certificate', status.certificate)
+    .row('coordinator', `${status.coordinator}, ${status.connected ? 'connected' : 'NOT connected'}`)
+    .row('present', status.present.length === 0 ? 'nobody' : status.present.join(', '))
+    .row('requesters', status.requestersVersion === 0 ? 'not signed yet' : `version ${status.requestersVersion}`);
+  page.rows(
+    'delegations',
+    status.delegations.map(({ channel, until }) => `${channel} until ${until}`),
+  );
+  page
+    .row('requests', `${status.pending} pending, ${status.waiting} of them wait for you`)
+    .row('policy', status.policy)
+    .row('journal', `${status.journal.length} records, head ${status.journal.head.slice(0, 16)}`);
+  page.rows('ALARM', status.alarms);
+  return page.toString();
+}
+
+/** One decision, and what it means for the round. */
+export function decidedText(decided: 'approved' | 'refused', request: RequestView): string {
+  return new Page()
+    .row(
+      decided,
+      `${shortId(request.id)} ${whatText({ ...request, artifacts: request.files.length })} on ${request.channel}`,
+    )
+    .rows('quorum', request.quorum.map(quorumText))
+    .toString();
+}

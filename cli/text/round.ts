@@ -1,0 +1,170 @@
+/** How a round is told to a person and to a program. */
+import type { Outcome } from '../../protocol/wire/frames.ts';
+import { formatTimestamp } from '../../protocol/wire/time.ts';
+import type { RequestPayload } from '../../protocol/request/request.ts';
+import type { RoundMember, RoundSharing, RoundView } from '../../requester/round-view.ts';
+import { shownIdDigits } from '../limits.ts';
+import { countText, exactSizeText, Page, table, whenText } from './page.ts';
+
+export function shortId(digest: string): string {
+  return digest.slice(0, shownIdDigits);
+}
+
+/** What is asked for, in a few words. */
+export function whatText({
+  kind,
+  product,
+  release,
+  artifacts,
+}: Pick<RequestPayload, 'kind' | 'product' | 'release'> & { readonly artifacts: number }): string {
+  if (kind !== 'release') return kind;
+  const names = [product, release].filter((name) => name !== null).join(' ');
+  return names === '' ? countText(artifacts, 'file') : `${names}, ${countText(artifacts, 'file')}`;
+}
+
+function whatOf({ request: { payload } }: RoundView): string {
+  return whatText({ ...payload, artifacts: payload.artifacts.length });
+}
+
+function askerText({ asker, request }: RoundView): string {
+  return asker?.name ?? `${request.asker} (no requester any more)`;
+}
+
+/** `2 of 3 approved: build-1, alice; 1 missing of bob, carol (offline)`; who is missing matters only while the round is open. */
+export function sharingText(sharing: RoundSharing, outcome: Outcome): string {
+  const memberText = (member: RoundMember): string => textOfMember(member, outcome === 'pending');
+  const approved = sharing.members.filter((member) => member.standing === 'approved' && !member.keptOut);
+  const by = approved.length === 0 ? '' : `: ${approved.map(memberText).join(', ')}`;
+  const counted = `${approved.length} of ${sharing.threshold} approved${by}`;
+  if (sharing.missing === 0) return counted;
+  if (outcome !== 'pending') return `${counted}; ${sharing.missing} missing`;
+  const open = sharing.members.filter((member) => member.standing === 'undecided' && !member.keptOut);
+  const who = open.length === 0 ? 'and nobody is left' : `of ${open.map(memberText).join(', ')}`;
+  return `${counted}; ${sharing.missing} missing ${who}`;
+}
+
+function textOfMember({ member, connected, out }: RoundMember, isOpen: boolean): string {
+  if (out !== undefined)
+    return `${member.name} (left out: ${out === 'fault' ? 'misbehaved' : 'lost too many attempts'})`;
+  return connected || !isOpen ? member.name : `${member.name} (offline)`;
+}
+
+export function refusalTexts({ sharings }: RoundView): string[] {
+  return sharings.flatMap(({ members }) =>
+    members
+      .filter(({ standing }) => standing === 'refused')
+      .map(({ member, reason }) => (reason === null ? member.name : `${member.name}: ${reason}`)),
+  );
+}
+
+/** All that is known of one round. */
+export function roundPage(view: RoundView, nowUnixSeconds: number): string {
+  const { payload } = view.request;
+  const page = new Page()
+    .row('round', view.request.digest)
+    .row('outcome', view.outcome)
+    .row('asked by', askerText(view))
+    .row('channel', payload.channel);
+  requestRows(page, payload);
+  page.row(
+    'expires',
+    `${formatTimestamp(view.expiresAtUnixSeconds)}, ${whenText(view.expiresAtUnixSeconds, nowUnixSeconds)}`,
+  );
+  for (const sharing of view.sharings)
+    page.row('quorum', `${sharing.of} ${sharing.threshold}: ${sharingText(sharing, view.outcome)}`);
+  page.rows('refused by', refusalTexts(view));
+  const keptOut = view.sharings.flatMap(({ members }) => members.filter((member) => member.keptOut));
+  page.rows(
+    'kept out',
+    keptOut.map(({ member }) => `${member.name}, who asked for it`),
+  );
+  for (const { signers, answered, open } of view.body.attempts) {
+    page.row('attempt', `${namesOf(view, signers)}; answered: ${namesOf(view, answered)}${open ? '' : '; over'}`);
+  }
+  if (view.body.signers.length > 0) page.row('signed by', namesOf(view, view.body.signers));
+  page.rows('evidence', view.body.evidence);
+  if (view.unverified > 0)
+    page.row('warning', `${countText(view.unverified, 'decision')} that nobody of the group signed`);
+  return page.toString();
+}
+
+/** What was asked for: the same rows for whoever asks and for whoever decides. */
+export function requestRows(
+  page: Page,
+  request: Pick<
+    RequestPayload,
+    'kind' | 'product' | 'release' | 'artifacts' | 'documents' | 'formats' | 'source' | 'note' | 'createdAt'
+  >,
+): void {
+  const { kind, product, release, artifacts, documents, source } = request;
+  page.row('kind', `${kind}, as ${request.formats.join(', ')}`);
+  if (kind === 'release') {
+    page.row('product', product ?? '(none)').row('release', release ?? '(none)');
+    if (source === null) page.row('source', '(none)');
+    else page.rows('source', [source.repo ?? '(no repository)', source.ref ?? '(no ref)', `commit ${source.commit}`]);
+  }
+  for (const { name, size, sha256, sha512 } of artifacts) {
+    page
+      .row('file', `${name} (${exactSizeText(size)})`)
+      .row('  sha256', sha256)
+      .row('  sha512', sha512);
+  }
+  for (const { kind: of, size, sha256 } of documents) {
+    page.row('document', `${of} (${exactSizeText(size)})`).row('  sha256', sha256);
+  }
+  if (request.note !== null) page.text('note', request.note);
+  page.row('created', request.createdAt);
+}
+
+function namesOf({ sharings }: RoundView, identifiers: readonly number[]): string {
+  const members = new Map(
+    sharings.flatMap((sharing) => sharing.members.map(({ member }) => [Number(member.identifier), member.name])),
+  );
+  return identifiers.length === 0
+    ? 'nobody'
+    : identifiers.map((identifier) => members.get(identifier) ?? `member ${identifier}`).join(', ');
+}
+
+/** One line a round, newest first. */
+export function roundsTable(views: readonly RoundView[], nowUnixSeconds: number): string {
+  const rows = views.map((view) => [
+    shortId(view.request.digest),
+    view.outcome,
+    view.request.payload.channel,
+    view.asker?.name ?? '?',
+    view.outcome === 'pending' ? whenText(view.expiresAtUnixSeconds, nowUnixSeconds) : '-',
+    whatOf(view),
+  ]);
+  return table([['ID', 'OUTCOME', 'CHANNEL', 'ASKED BY', 'EXPIRES', 'WHAT'], ...rows], 5);
+}
+
+/** A round as JSON: who approved and refused is verified, the rest is as the coordinator says. */
+export function roundJson(view: RoundView): object {
+  const { payload } = view.request;
+  return {
+    id: view.request.digest,
+    outcome: view.outcome,
+    asker: { name: view.asker?.name ?? null, key: view.request.asker },
+    request: payload,
+    expiresAt: formatTimestamp(view.expiresAtUnixSeconds),
+    quorum: view.sharings.map(({ of, threshold, missing, members }) => ({
+      of,
+      threshold,
+      missing,
+      members: members.map(({ member, standing, reason, connected, ready, out, keptOut }) => ({
+        name: member.name,
+        tier: member.tier,
+        standing,
+        reason,
+        connected,
+        ready,
+        out: out ?? null,
+        keptOut,
+      })),
+    })),
+    attempts: view.body.attempts,
+    signers: view.body.signers,
+    evidence: view.body.evidence,
+    unverifiedDecisions: view.unverified,
+  };
+}

@@ -1,0 +1,43 @@
+/** The documents of one request: uploaded by SHA-256, hashed, and kept whole for every member that has to see them. */
+import { assertDocument, type DocumentEntry, type Request } from '../protocol/request/request.ts';
+import { CoordinatorError } from './errors.ts';
+
+export class Documents {
+  readonly #entries: readonly DocumentEntry[];
+  readonly #held = new Map<string, Uint8Array>();
+
+  constructor(request: Request) {
+    this.#entries = request.payload.documents;
+  }
+
+  /** SHA-256 of those that are still to be uploaded, each once. */
+  get missing(): string[] {
+    return [...new Set(this.#entries.map(({ sha256 }) => sha256))].filter((sha256) => !this.#held.has(sha256));
+  }
+
+  /** Whole, in the request's order; `undefined` while one is missing. */
+  get all(): Uint8Array[] | undefined {
+    const documents = this.#entries.map(({ sha256 }) => this.#held.get(sha256));
+    return documents.every((bytes) => bytes !== undefined) ? documents : undefined;
+  }
+
+  /** Checks an upload against the request; false for a repeat. Throws `CoordinatorError('not-found')` or `ProtocolError('bad-document')`. */
+  check(sha256: string, bytes: Uint8Array): boolean {
+    const entry = this.#entries.find((candidate) => candidate.sha256 === sha256);
+    if (entry === undefined) throw new CoordinatorError('not-found', `the request names no document ${sha256}`);
+    assertDocument(entry, bytes);
+    return !this.#held.has(sha256);
+  }
+
+  /** Takes in what `check` let pass and the store holds. */
+  add(sha256: string, bytes: Uint8Array): void {
+    this.#held.set(sha256, bytes);
+  }
+
+  /** Throws `CoordinatorError('not-found')`. */
+  get(sha256: string): Uint8Array {
+    const bytes = this.#held.get(sha256);
+    if (bytes === undefined) throw new CoordinatorError('not-found', `there is no document ${sha256} here`);
+    return bytes;
+  }
+}

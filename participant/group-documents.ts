@@ -1,0 +1,138 @@
+/** The documents under the group's key that this member has verified, newest only: genesis, requesters, delegations. */
+import { openGroupDocuments, type HeldDelegation } from '../protocol/group-documents.ts';
+import type { Envelope } from '../protocol/wire/envelope.ts';
+import type { Epoch } from '../protocol/ceremony/epoch.ts';
+import { ProtocolError } from '../protocol/errors.ts';
+import { production } from '../protocol/files/charter.ts';
+import type { Requesters } from '../protocol/files/requesters.ts';
+import { parseTime } from '../verifier/time.ts';
+import { ParticipantError } from './errors.ts';
+import type { HeldDocuments, MemberHome } from './member-home.ts';
+
+/** What `Documents` keeps on disk. */
+export type DocumentStore = Pick<MemberHome, 'documents' | 'writeDocuments' | 'records'>;
+
+export class Documents {
+  readonly #epoch: Epoch;
+  readonly #store: DocumentStore;
+  #held: HeldDocuments = { genesis: null, requesters: null, delegations: [] };
+  #requesters: Requesters | undefined;
+  #delegations: readonly HeldDelegation[] = [];
+  readonly #agreed: Requesters;
+
+  /** `agreed` is the ceremony's requesters document. Throws `ParticipantError('damaged')` for a file that the group did not sign, or an older one than was seen. */
+  static async load(epoch: Epoch, agreed: Requesters, store: DocumentStore): Promise<Documents> {
+    const documents = new Documents(epoch, agreed, store);
+    const held = await store.documents();
+    try {
+      documents.#take(held);
+    } catch (cause) {
+      if (!(cause instanceof ProtocolError)) throw cause;
+      throw new ParticipantError('damaged', `documents.json is damaged: ${cause.message}; put a copy of it back`, {
+        cause,
+      });
+    }
+    if (documents.requestersVersion < store.records.requestersVersion)
+      throw new ParticipantError(
+        'damaged',
+        `documents.json holds requesters version ${documents.requestersVersion}, but version ${store.records.requestersVersion} was seen; put the newer file back`,
+      );
+    return documents;
+  }
+
+  private constructor(epoch: Epoch, agreed: Requesters, store: DocumentStore) {
+    this.#epoch = epoch;
+    this.#agreed = agreed;
+    this.#store = store;
+  }
+
+  /** Who may ask: the newest signed document, or before there is one what every member agreed to in the ceremony. */
+  get requesters(): Requesters {
+    return this.#requesters ?? this.#agreed;
+  }
+
+  /** 0 until the first is signed. */
+  get requestersVersion(): number {
+    return this.#requesters?.version ?? 0;
+  }
+
+  get delegations(): readonly HeldDelegation[] {
+    return this.#delegations;
+  }
+
+  get held(): HeldDocuments {
+    return this.#held;
+  }
+
+  /** What the ceremony still has to sign: `genesis`, `requesters`, or `delegation CHANNEL`. */
+  get missing(): readonly string[] {
+    const channels = this.#epoch.charter.channels.filter(({ name }) => name !== production);
+    return [
+      ...(this.#held.genesis === null ? ['genesis'] : []),
+      ...(this.#requesters === undefined ? ['requesters'] : []),
+      ...channels.filter(({ name }) => !this.holdsDelegation(name)).map(({ name }) => `delegation ${name}`),
+    ];
+  }
+
+  holdsDelegation(channel: string): boolean {
+    return this.#delegations.some((delegation) => delegation.channel === channel);
+  }
+
+  /**
+   * Takes over what is newer, stored before it counts, and answers whether anything was. Older requesters are refused:
+   * throws `ProtocolError('stale-version')`; and whatever the group did not sign.
+   */
+  async adopt(offered: HeldDocuments): Promise<boolean> {
+    const opened = openGroupDocuments(this.#epoch, offered);
+    const older = opened.requesters !== undefined && opened.requesters.version < this.requestersVersion;
+    const merged: HeldDocuments = {
+      genesis: this.#held.genesis ?? offered.genesis,
+      requesters: newerRequesters(this.#held.requesters, this.requestersVersion, offered.requesters, opened.requesters),
+      delegations: newestDelegations([...this.#delegations, ...opened.delegations]),
+    };
+    const changed = JSON.stringify(merged) !== JSON.stringify(this.#held);
+    if (changed) {
+      const version = opened.requesters?.version ?? 0;
+      // The file first: a journal that knows of a version which the file lacks would look like damage after a crash.
+      await this.#store.writeDocuments(merged);
+      if (version > this.requestersVersion) await this.#store.records.append({ type: 'requesters', version });
+      this.#take(merged);
+    }
+    if (older)
+      throw new ProtocolError(
+        'stale-version',
+        `requesters version ${opened.requesters.version} is offered, version ${this.requestersVersion} was seen already`,
+      );
+    return changed;
+  }
+
+  #take(held: HeldDocuments): void {
+    const opened = openGroupDocuments(this.#epoch, held);
+    this.#held = held;
+    this.#requesters = opened.requesters;
+    this.#delegations = opened.delegations;
+  }
+}
+
+function newerRequesters(
+  held: HeldDocuments['requesters'],
+  heldVersion: number,
+  envelope: HeldDocuments['requesters'],
+  offered: Requesters | undefined,
+): HeldDocuments['requesters'] {
+  return offered !== undefined && offered.version > heldVersion ? envelope : held;
+}
+
+/** Of each channel the one that ends last, in a stable order. */
+function newestDelegations(delegations: readonly HeldDelegation[]): Envelope[] {
+  const newest = new Map<string, HeldDelegation>();
+  for (const candidate of delegations) {
+    const known = newest.get(candidate.channel);
+    if (known === undefined || endOf(candidate) > endOf(known)) newest.set(candidate.channel, candidate);
+  }
+  return [...newest.values()].map(({ envelope }) => envelope);
+}
+
+function endOf({ delegation }: HeldDelegation): number {
+  return parseTime(delegation.until) ?? 0;
+}

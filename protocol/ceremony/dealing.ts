@@ -1,0 +1,91 @@
+/** What a member deals in a ceremony: one polynomial for each sharing it holds, shown by its commitments and a proof of knowledge. */
+import { hexToBytes, taggedHash, u32, utf8ToBytes } from '../wire/bytes.ts';
+import type { CeremonyPayload } from './messages.ts';
+import { production, type Charter, type Member } from '../files/charter.ts';
+import type { Group, Point } from '../frost/group.ts';
+import { decodeCommitments, verifyDealing } from '../frost/keygen.ts';
+import type { Sharing } from '../frost/sharing.ts';
+
+/** One sharing by its place: channel, and index among the channel's sharings. */
+export interface SharingPlace {
+  readonly channel: string;
+  readonly sharing: number;
+}
+
+export interface HeldSharing extends SharingPlace {
+  readonly of: Sharing;
+}
+
+/** A dealer's decoded and verified commitments for one sharing. */
+export interface PublicDealing extends SharingPlace {
+  readonly commitments: readonly Point[];
+}
+
+/** The sharings that `member` holds, in charter order. */
+export function sharingsHeldBy(charter: Charter, member: Member): HeldSharing[] {
+  return charter.channels.flatMap((channel) =>
+    channel.sharings.flatMap((of, sharing) =>
+      of.members.includes(member.identifier) ? [{ channel: channel.name, sharing, of }] : [],
+    ),
+  );
+}
+
+/** Where production's sharings come from: dealt in the ceremony by those who hold them, or before it, out of a key that was whole. */
+export type Origin = 'generated' | 'imported';
+
+/** The sharings that `member` deals in the ceremony, in charter order: those it holds, but for an imported production key. */
+export function sharingsDealtBy(charter: Charter, member: Member, origin: Origin): HeldSharing[] {
+  return sharingsHeldBy(charter, member).filter(({ channel }) => origin === 'generated' || channel !== production);
+}
+
+/** The sharings that both hold and deal, in charter order: what a box between them carries. */
+export function commonSharings(charter: Charter, a: Member, b: Member, origin: Origin): HeldSharing[] {
+  return sharingsDealtBy(charter, a, origin).filter((place) => place.of.members.includes(b.identifier));
+}
+
+export function isSamePlace(a: SharingPlace, b: SharingPlace): boolean {
+  return a.channel === b.channel && a.sharing === b.sharing;
+}
+
+/** What a proof of knowledge must not outlive: ceremony (which hashes charter and nonces) and place. */
+export function dealingContext(ceremony: string, { channel, sharing }: SharingPlace): Uint8Array {
+  return taggedHash('dealing', hexToBytes(ceremony), utf8ToBytes(channel), u32(sharing));
+}
+
+/** What every box begins with, so that it opens in no other ceremony and between no other two members. */
+export function boxHeader(ceremony: string, sender: Member, receiver: Member): Uint8Array {
+  return taggedHash('box', hexToBytes(ceremony), u32(sender.identifier), u32(receiver.identifier));
+}
+
+/** A proof of share is bound to the whole transcript and the place. */
+export function shareContext(transcript: string, { channel, sharing }: SharingPlace): Uint8Array {
+  return taggedHash('share', hexToBytes(transcript), utf8ToBytes(channel), u32(sharing));
+}
+
+/** Decodes and checks all that a dealer revealed; a text that says what is wrong if anything is. */
+export function verifyReveal(
+  group: Group,
+  charter: Charter,
+  dealer: Member,
+  reveal: CeremonyPayload<'reveal'>,
+  origin: Origin,
+): PublicDealing[] | string {
+  const places = sharingsDealtBy(charter, dealer, origin);
+  if (reveal.dealings.length !== places.length)
+    return `it dealt ${reveal.dealings.length} sharings instead of ${places.length}`;
+  const dealings: PublicDealing[] = [];
+  for (const [index, place] of places.entries()) {
+    const dealt = reveal.dealings[index];
+    if (dealt === undefined || !isSamePlace(dealt, place)) return 'it dealt other sharings than the charter says';
+    // Exactly t coefficients, none the identity: a longer or shorter vector would move the threshold (T14).
+    const commitments = decodeCommitments(group, dealt.commitments.map(hexToBytes), place.of.threshold);
+    if (commitments === undefined)
+      return `its commitments for ${place.channel} are not exactly ${place.of.threshold} valid points`;
+    const context = dealingContext(reveal.ceremony, place);
+    if (!verifyDealing(group, commitments, hexToBytes(dealt.proof), dealer.identifier, context)) {
+      return `its proof of knowledge for ${place.channel} is wrong`;
+    }
+    dealings.push({ channel: place.channel, sharing: place.sharing, commitments });
+  }
+  return dealings;
+}

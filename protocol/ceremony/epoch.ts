@@ -1,0 +1,103 @@
+/** A key epoch: charter and certificate together, checked, with the public keys and shares that follow from them. */
+import { ProtocolError } from '../errors.ts';
+import { memberByKey, type Charter } from '../files/charter.ts';
+import type { Group } from '../frost/group.ts';
+import type { Sharing } from '../frost/sharing.ts';
+import { openMessage, refuseAs, type Envelope } from '../wire/envelope.ts';
+import type { Certificate } from './certificate.ts';
+import type { Origin } from './dealing.ts';
+import { storedMessage, transcriptMessage } from './messages.ts';
+import { channelKeysOf, verifyShareProofs, type ChannelKey } from './transcript.ts';
+
+export class Epoch {
+  readonly charter: Charter;
+  readonly certificate: Certificate;
+  readonly #channels: ReadonlyMap<string, ChannelKey>;
+
+  constructor(charter: Charter, certificate: Certificate, channels: ReadonlyMap<string, ChannelKey>) {
+    this.charter = charter;
+    this.certificate = certificate;
+    this.#channels = channels;
+  }
+
+  /** SHA-256 of the certificate, hex: the epoch's name. */
+  get certificateHash(): string {
+    return this.certificate.hash;
+  }
+
+  /** The group public key, base64url: production's. */
+  get groupKey(): string {
+    return this.channel('production').key;
+  }
+
+  /** Whether production's key was made in pieces, or once was whole and then split. */
+  get origin(): Origin {
+    return this.certificate.transcript.origin;
+  }
+
+  /** The line of GROUP.pub, without a newline. */
+  get groupLine(): string {
+    return `frostmark-group:${this.charter.group}:${this.groupKey}`;
+  }
+
+  /** Throws `ProtocolError('unknown-channel')`. */
+  channel(name: string): ChannelKey {
+    const channel = this.#channels.get(name);
+    if (channel === undefined)
+      throw new ProtocolError(
+        'unknown-channel',
+        `the group ${this.charter.group} has no channel ${JSON.stringify(name)}`,
+      );
+    return channel;
+  }
+
+  /** The channel's sharing that `identifier` holds a share of, with its place in the quorum. */
+  sharingOf(channel: string, identifier: number): { readonly index: number; readonly sharing: Sharing } | undefined {
+    const { sharings } = this.channel(channel);
+    const index = sharings.findIndex((sharing) => sharing.members.some((member) => Number(member) === identifier));
+    const sharing = sharings[index];
+    return sharing === undefined ? undefined : { index, sharing };
+  }
+}
+
+/**
+ * Checks a certificate against its charter: every member signed this very transcript and proved every share it holds.
+ * Throws `ProtocolError('bad-certificate')`.
+ */
+export function openEpoch(group: Group, charter: Charter, certificate: Certificate): Epoch {
+  const { transcript, signatures } = certificate;
+  if (transcript.charter !== charter.hash)
+    throw new ProtocolError('bad-certificate', 'the certificate is of another charter');
+  if (transcript.messages.length !== charter.members.length || signatures.length !== charter.members.length) {
+    throw new ProtocolError('bad-certificate', 'a certificate needs the signature of every member');
+  }
+  const channels = refuseAs('bad-certificate', 'certificate', () => channelKeysOf(group, charter, transcript));
+  for (const [index, member] of charter.members.entries()) {
+    const opened = refuseAs('bad-certificate', `signature of ${member.name}`, () =>
+      openMessage(transcriptMessage, signatures[index], (key) => key === member.key),
+    );
+    if (opened.payload.ceremony !== transcript.ceremony || opened.payload.transcript !== certificate.transcriptHash) {
+      throw new ProtocolError('bad-certificate', `${member.name} signed another transcript`);
+    }
+    const problem = verifyShareProofs(group, charter, transcript, channels, member, opened.payload.proofs);
+    if (problem !== undefined) throw new ProtocolError('bad-certificate', `${member.name}: ${problem}`);
+  }
+  return new Epoch(charter, certificate, channels);
+}
+
+/** Checks that all n members said that they hold this certificate: only then is the key live (T35). Throws `ProtocolError('bad-certificate')`. */
+export function assertAllStored(epoch: Pick<Epoch, 'charter' | 'certificateHash'>, stored: readonly Envelope[]): void {
+  const missing = new Set(epoch.charter.members.map((member) => member.name));
+  for (const envelope of stored) {
+    const opened = openMessage(storedMessage, envelope, (key) => memberByKey(epoch.charter, key) !== undefined);
+    if (opened.payload.certificate !== epoch.certificateHash)
+      throw new ProtocolError('bad-certificate', 'a member stored another certificate');
+    missing.delete(memberByKey(epoch.charter, opened.from)?.name ?? '');
+  }
+  if (missing.size > 0) {
+    throw new ProtocolError(
+      'bad-certificate',
+      `${[...missing].join(', ')} did not say that they hold the certificate; the key is not live yet`,
+    );
+  }
+}

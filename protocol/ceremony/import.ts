@@ -1,0 +1,212 @@
+/**
+ * An import: a key that once was whole, split by one hand among the holders of a charter's production quorum (RFC 9591, Appendix C).
+ *
+ * The document holds no open secret: each holder's share is sealed to its identity key. It is bound together by the dealer's proofs
+ * (Schnorr, over everything else in it): whoever changes a byte would have to know the key.
+ */
+import { decodeBase64, decodeBase64Url, encodeBase64, encodeBase64Url } from '../../verifier/base64.ts';
+import { decodeCanonicalJson, encodeCanonicalJson } from '../../verifier/json.ts';
+import { bytesToHex, hexToBytes, sha256Hex, taggedHash, u32 } from '../wire/bytes.ts';
+import { channelOf, memberByKey, production, type Charter, type Member } from '../files/charter.ts';
+import { decodeKey, refuseAs } from '../wire/envelope.ts';
+import { ProtocolError } from '../errors.ts';
+import type { BoxKey, Group, Point, SealingGroup, Secret } from '../frost/group.ts';
+import {
+  dealSecret,
+  dealShare,
+  decodeCommitments,
+  groupPublicKey,
+  outsideDealer,
+  proofBytes,
+  proveDealing,
+  verifyDealing,
+  verifyDealtShare,
+  type Dealing,
+} from '../frost/keygen.ts';
+import { samePoint, sharingOf, type Identifier, type Sharing } from '../frost/sharing.ts';
+import { maxImportBytes, maxMembers } from '../limits.ts';
+import { assertSchema, Hash, Hex, IdentifierNumber, Key, Strict, Type, type Static } from '../wire/schema.ts';
+
+const importSchema = Strict({
+  version: Type.Literal(1),
+  charter: Hash,
+  groupKey: Key,
+  /** For each sharing of production, in the charter's order: the commitments to its polynomial, constant term first. */
+  sharings: Type.Array(Strict({ commitments: Type.Array(Hex(32), { minItems: 1, maxItems: maxMembers }) }), {
+    minItems: 1,
+    maxItems: maxMembers,
+  }),
+  /** One sealed share for every holder, in order of identifiers. */
+  boxes: Type.Array(
+    Strict({ to: IdentifierNumber, box: Type.String({ pattern: '^[A-Za-z0-9+/]+={0,2}$', maxLength: 256 }) }),
+    { minItems: 1, maxItems: maxMembers },
+  ),
+  /** One proof of knowledge for each sharing's constant term. */
+  proofs: Type.Array(Hex(proofBytes), { minItems: 1, maxItems: maxMembers }),
+});
+type ImportDocument = Static<typeof importSchema>;
+/** What the proofs cover. */
+type ImportBody = Omit<ImportDocument, 'proofs'>;
+
+/** An import that passed every check but the opening of its boxes. */
+export interface Import {
+  /** SHA-256 of the file, hex: what every member's hello names. */
+  readonly hash: string;
+  /** The group public key, base64url: the key that was imported. */
+  readonly groupKey: string;
+  /** For each sharing of production: its commitments, constant term first. */
+  readonly vectors: readonly (readonly Point[])[];
+  /** Sealed shares by identifier. */
+  readonly boxes: ReadonlyMap<Identifier, Uint8Array>;
+}
+
+/** The sharings of production and all who hold a share of it, ascending. */
+function holdersOf(charter: Charter): { readonly sharings: readonly Sharing[]; readonly holders: readonly Member[] } {
+  const { sharings } = channelOf(charter, production);
+  const holders = charter.members.filter(({ identifier }) => sharingOf(sharings, identifier) !== undefined);
+  return { sharings, holders };
+}
+
+/**
+ * Splits a key among the holders of production: a random sum over its sharings, a random polynomial for each, a box for each holder.
+ * Answers the file's bytes. `secret` stays the caller's. Throws `ProtocolError('bad-import')` for a member whose identity key cannot be sealed to.
+ */
+export function splitKey(group: SealingGroup, charter: Charter, secret: Secret): Uint8Array {
+  const { sharings, holders } = holdersOf(charter);
+  const key = group.publicPoint(secret);
+  const parts = group.split(secret, sharings.length);
+  const dealings = sharings.map(({ threshold }, index): Dealing => {
+    const part = parts[index];
+    if (part === undefined) throw new ProtocolError('bad-import', 'the key was not split for every sharing');
+    return dealSecret(group, part, threshold);
+  });
+  try {
+    const body: ImportBody = {
+      version: 1,
+      charter: charter.hash,
+      groupKey: encodeBase64Url(key.bytes),
+      sharings: dealings.map(({ commitments }) => ({ commitments: commitments.map(({ bytes }) => bytesToHex(bytes)) })),
+      boxes: holders.map((holder) => sealShare(group, charter, key, holder, dealings)),
+    };
+    const proofs = dealings.map((dealing, index) =>
+      bytesToHex(proveDealing(group, dealing, outsideDealer, proofContext(body, index))),
+    );
+    return encodeCanonicalJson({ ...body, proofs });
+  } finally {
+    for (const { coefficients } of dealings) for (const coefficient of coefficients) group.wipe(coefficient);
+  }
+}
+
+function sealShare(
+  group: SealingGroup,
+  charter: Charter,
+  key: Point,
+  holder: Member,
+  dealings: readonly Dealing[],
+): ImportBody['boxes'][number] {
+  const { sharings } = holdersOf(charter);
+  const dealing = dealings[sharings.findIndex(({ members }) => members.includes(holder.identifier))];
+  const receiver = group.boxKeyOf(decodeBase64Url(holder.key));
+  if (dealing === undefined || receiver === undefined)
+    throw new ProtocolError('bad-import', `nothing can be sealed to the identity key of ${holder.name}`);
+  const share = dealShare(group, dealing, holder.identifier);
+  const box = group.seal(receiver, boxHeader(charter, key, holder), [share]);
+  group.wipe(share);
+  if (box === undefined)
+    throw new ProtocolError('bad-import', `nothing can be sealed to the identity key of ${holder.name}`);
+  return { to: Number(holder.identifier), box: encodeBase64(box) };
+}
+
+/** What every box begins with, so that it opens under no other charter, for no other key and no other member. */
+function boxHeader(charter: Charter, key: Point, receiver: Member): Uint8Array {
+  return taggedHash('import-box', hexToBytes(charter.hash), key.bytes, u32(receiver.identifier));
+}
+
+/** A proof covers all of the document but the proofs. */
+function proofContext({ version, charter, groupKey, sharings, boxes }: ImportBody, sharing: number): Uint8Array {
+  return taggedHash('import', encodeCanonicalJson({ version, charter, groupKey, sharings, boxes }), u32(sharing));
+}
+
+/**
+ * Opens an import for its charter: shape, exactly t commitments for each sharing, constants that sum to the group key, a box for every holder,
+ * and the dealer's proofs over all of it. Throws `ProtocolError('bad-import')`.
+ */
+export function openImport(group: Group, charter: Charter, bytes: Uint8Array): Import {
+  const value = refuseAs('bad-import', 'the import file', () =>
+    decodeCanonicalJson(bytes, { maxBytes: maxImportBytes, maxDepth: 5 }),
+  );
+  assertSchema(importSchema, value, 'bad-import', 'the import file');
+  const { proofs, ...body } = value as ImportDocument;
+  if (body.charter !== charter.hash)
+    throw refusal(`it was made for another charter (${body.charter}); split the key again with this one`);
+  const { sharings, holders } = holdersOf(charter);
+  if (memberByKey(charter, body.groupKey) !== undefined) throw refusal('its key is the identity key of a member');
+  if (body.boxes.map(({ to }) => to).join() !== holders.map(({ identifier }) => identifier).join())
+    throw refusal('its boxes are for other members than those who hold production');
+  const vectors = decodeVectors(group, sharings, body);
+  if (proofs.length !== sharings.length) throw refusal('it does not prove every sharing');
+  for (const [index, vector] of vectors.entries()) {
+    const proof = hexToBytes(proofs[index] ?? '');
+    if (!verifyDealing(group, vector, proof, outsideDealer, proofContext(body, index)))
+      throw refusal(
+        'its proofs do not hold: it was changed after it was made, or whoever made it did not have the key',
+      );
+  }
+  return {
+    hash: sha256Hex(bytes),
+    groupKey: body.groupKey,
+    vectors,
+    boxes: new Map(
+      body.boxes.map(({ box }, index): [Identifier, Uint8Array] => [
+        // The lists are equal by the check above.
+        (holders[index] as Member).identifier,
+        refuseAs('bad-import', 'a box', () => decodeBase64(box)),
+      ]),
+    ),
+  };
+}
+
+function decodeVectors(group: Group, sharings: readonly Sharing[], body: ImportBody): Point[][] {
+  if (body.sharings.length !== sharings.length) throw refusal('it has other sharings than the charter');
+  const vectors = sharings.map(({ threshold }, index) => {
+    const encoded = (body.sharings[index]?.commitments ?? []).map(hexToBytes);
+    // More or fewer would move the threshold (T14).
+    const vector = decodeCommitments(group, encoded, threshold);
+    if (vector === undefined) throw refusal(`a sharing does not have exactly ${threshold} valid commitments`);
+    return vector;
+  });
+  const key = refuseAs('bad-import', 'the import file', () => groupPublicKey(group, vectors));
+  const named = decodeKey(body.groupKey, 'bad-import', 'its group key');
+  if (!samePoint({ bytes: named }, key)) throw refusal('its sharings do not sum to its group key');
+  return vectors;
+}
+
+/**
+ * Opens a member's own box and checks the share in it against the commitments (RFC 9591, Appendix C.2, `vss_verify`).
+ * `undefined` for a member that holds no share of production. Throws `ProtocolError('bad-import')`.
+ */
+export function openImportedShare(
+  group: SealingGroup,
+  charter: Charter,
+  opened: Import,
+  self: Member,
+  boxKey: BoxKey,
+): Secret | undefined {
+  const { sharings } = holdersOf(charter);
+  const vector = opened.vectors[sharings.findIndex(({ members }) => members.includes(self.identifier))];
+  const box = opened.boxes.get(self.identifier);
+  if (vector === undefined || box === undefined) return undefined;
+  const header = boxHeader(charter, { bytes: decodeBase64Url(opened.groupKey) }, self);
+  const share = group.open(boxKey, box, header, 1)?.[0];
+  if (share === undefined)
+    throw refusal(
+      `the box for ${self.name} does not open with this home's identity; whoever split the key must do it again`,
+    );
+  if (verifyDealtShare(group, share, self.identifier, vector)) return share;
+  group.wipe(share);
+  throw refusal(`the share for ${self.name} does not fit its commitments; whoever split the key must do it again`);
+}
+
+function refusal(found: string): ProtocolError {
+  return new ProtocolError('bad-import', `the import file cannot be used: ${found}`);
+}

@@ -1,0 +1,192 @@
+/** The transcript: everything that the members of one ceremony said, in one value that all of them sign, and the keys that follow from it. */
+import { encodeBase64Url } from '../../verifier/base64.ts';
+import { encodeCanonicalJson } from '../../verifier/json.ts';
+import { ProtocolError } from '../errors.ts';
+import { production, type Charter, type Member } from '../files/charter.ts';
+import { FrostError } from '../frost/errors.ts';
+import type { Group, Point } from '../frost/group.ts';
+import { decodeCommitments, groupPublicKey, sumCommitments, verifyShareProof } from '../frost/keygen.ts';
+import { publicShare, type Identifier, type Sharing } from '../frost/sharing.ts';
+import { maxChannels, maxMembers } from '../limits.ts';
+import { bytesToHex, hexToBytes, sha256Hex } from '../wire/bytes.ts';
+import { Hash, Hex, Key, Name, Strict, Type, type Static } from '../wire/schema.ts';
+import { isSamePlace, shareContext, sharingsHeldBy, type PublicDealing } from './dealing.ts';
+import type { Import } from './import.ts';
+import type { CeremonyPayload } from './messages.ts';
+
+const transcriptFields = {
+  charter: Hash,
+  requesters: Hash,
+  ceremony: Hash,
+  channels: Type.Array(
+    Strict({
+      channel: Name,
+      /** For each sharing, the dealers' commitments summed, constant term first. */
+      sharings: Type.Array(Strict({ commitments: Type.Array(Hex(32), { minItems: 1, maxItems: maxMembers }) }), {
+        minItems: 1,
+        maxItems: maxMembers,
+      }),
+    }),
+    { minItems: 1, maxItems: maxChannels },
+  ),
+  /** SHA-256 of what each member said, in order of identifiers; the boxes' ciphertexts are part of it. */
+  messages: Type.Array(Strict({ hello: Hash, commit: Hash, reveal: Hash, boxes: Hash }), {
+    minItems: 2,
+    maxItems: maxMembers,
+  }),
+};
+export const transcriptSchema = Type.Union([
+  Strict({ version: Type.Literal(1), origin: Type.Literal('generated'), ...transcriptFields }),
+  /** Production's key once was whole: its commitments are those of this import file, and sum to this key. */
+  Strict({
+    version: Type.Literal(1),
+    origin: Type.Literal('imported'),
+    import: Strict({ file: Hash, groupKey: Key }),
+    ...transcriptFields,
+  }),
+]);
+
+export type Transcript = Static<typeof transcriptSchema>;
+
+/** One channel's quorum key. */
+export interface ChannelKey {
+  readonly channel: string;
+  /** Public key, base64url. */
+  readonly key: string;
+  /** Decoded public key. */
+  readonly point: Point;
+  readonly sharings: readonly Sharing[];
+  /** Public share of every holder. */
+  readonly publicShares: ReadonlyMap<Identifier, Point>;
+}
+
+export function transcriptHash(transcript: Transcript): string {
+  return sha256Hex(encodeCanonicalJson(transcript));
+}
+
+/** What a ceremony's transcript is made of. */
+export interface TranscriptParts {
+  /** SHA-256 of the requesters payload, hex. */
+  readonly requesters: string;
+  /** Where production's sharings come from, unless the members deal them. */
+  readonly imported: Import | undefined;
+  readonly ceremony: string;
+  /** What each member dealt, by identifier. */
+  readonly dealings: ReadonlyMap<number, readonly PublicDealing[]>;
+  readonly messages: Transcript['messages'];
+}
+
+/** The transcript that follows from the ceremony's messages; a text that says what is wrong when dealers cancel each other. */
+export function transcriptOf(group: Group, charter: Charter, parts: TranscriptParts): Transcript | string {
+  const { requesters, imported, ceremony, dealings, messages } = parts;
+  try {
+    const channels = charter.channels.map(({ name, sharings }) => ({
+      channel: name,
+      sharings: sharings.map((of, sharing) => ({
+        commitments:
+          imported !== undefined && name === production
+            ? (imported.vectors[sharing] ?? []).map((point) => bytesToHex(point.bytes))
+            : summed(group, of, { channel: name, sharing }, dealings),
+      })),
+    }));
+    const made = { charter: charter.hash, requesters, ceremony, channels, messages };
+    const transcript: Transcript =
+      imported === undefined
+        ? { version: 1, origin: 'generated', ...made }
+        : {
+            version: 1,
+            origin: 'imported',
+            import: { file: imported.hash, groupKey: imported.groupKey },
+            ...made,
+          };
+    channelKeysOf(group, charter, transcript);
+    return transcript;
+  } catch (error) {
+    if (error instanceof FrostError || error instanceof ProtocolError) return error.message;
+    throw error;
+  }
+}
+
+function summed(
+  group: Group,
+  of: Sharing,
+  place: { readonly channel: string; readonly sharing: number },
+  dealings: ReadonlyMap<number, readonly PublicDealing[]>,
+): string[] {
+  const vectors = of.members.map((dealer) => {
+    const dealing = dealings.get(dealer)?.find((candidate) => isSamePlace(candidate, place));
+    if (dealing === undefined)
+      throw new ProtocolError('bad-ceremony-message', `member ${dealer} dealt nothing for ${place.channel}`);
+    return dealing.commitments;
+  });
+  return sumCommitments(group, vectors).map((point) => bytesToHex(point.bytes));
+}
+
+/** Keys and public shares of every channel. Throws `ProtocolError('bad-certificate')` or `FrostError('identity')`. */
+export function channelKeysOf(group: Group, charter: Charter, transcript: Transcript): Map<string, ChannelKey> {
+  const channels = new Map<string, ChannelKey>();
+  const taken = new Set(charter.members.map((member) => member.key));
+  for (const [index, { name, sharings }] of charter.channels.entries()) {
+    const entry = transcript.channels[index];
+    if (entry?.channel !== name || entry.sharings.length !== sharings.length) {
+      throw new ProtocolError('bad-certificate', 'the channels of the certificate are not those of the charter');
+    }
+    const vectors = sharings.map((of, place) => decodeVector(group, of, entry.sharings[place]?.commitments ?? []));
+    const point = groupPublicKey(group, vectors);
+    const key = encodeBase64Url(point.bytes);
+    // One key with two meanings would let the weaker quorum sign for the stronger (T38).
+    if (taken.has(key)) throw new ProtocolError('bad-certificate', `the key of ${name} is also somebody else's`);
+    // Who opens a certificate without the import file still sees which key it must come to.
+    if (name === production && transcript.origin === 'imported' && transcript.import.groupKey !== key)
+      throw new ProtocolError('bad-certificate', 'the sharings of production do not sum to the imported key');
+    taken.add(key);
+    channels.set(name, { channel: name, key, point, sharings, publicShares: publicSharesOf(group, sharings, vectors) });
+  }
+  return channels;
+}
+
+function decodeVector(group: Group, of: Sharing, commitments: readonly string[]): Point[] {
+  const vector = decodeCommitments(group, commitments.map(hexToBytes), of.threshold);
+  if (vector === undefined)
+    throw new ProtocolError('bad-certificate', `a sharing does not have exactly ${of.threshold} valid commitments`);
+  return vector;
+}
+
+function publicSharesOf(
+  group: Group,
+  sharings: readonly Sharing[],
+  vectors: readonly Point[][],
+): Map<Identifier, Point> {
+  return new Map(
+    sharings.flatMap((of, place) =>
+      of.members.map((identifier): [Identifier, Point] => [
+        identifier,
+        publicShare(group, vectors[place] ?? [], identifier),
+      ]),
+    ),
+  );
+}
+
+/** Checks that a member proved every share it holds; a text that says what is wrong if not. `channels` are those of this transcript. */
+export function verifyShareProofs(
+  group: Group,
+  charter: Charter,
+  transcript: Transcript,
+  channels: ReadonlyMap<string, ChannelKey>,
+  member: Member,
+  proofs: CeremonyPayload<'transcript'>['proofs'],
+): string | undefined {
+  const places = sharingsHeldBy(charter, member);
+  if (proofs.length !== places.length) return `it proved ${proofs.length} shares instead of ${places.length}`;
+  const hash = transcriptHash(transcript);
+  for (const [index, place] of places.entries()) {
+    const proof = proofs[index];
+    const share = channels.get(place.channel)?.publicShares.get(member.identifier);
+    if (proof === undefined || share === undefined || !isSamePlace(proof, place))
+      return 'it proved other shares than the charter says';
+    if (!verifyShareProof(group, share, hexToBytes(proof.proof), member.identifier, shareContext(hash, place))) {
+      return `its proof of share for ${place.channel} is wrong`;
+    }
+  }
+  return undefined;
+}

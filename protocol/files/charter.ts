@@ -1,0 +1,259 @@
+/** The charter: the file that fixes members, tiers, channels and quorums. It travels byte for byte; its SHA-256 is pinned before any key exists. */
+import { parseTime } from '../../verifier/time.ts';
+import { decodeCard } from './card.ts';
+import { sha256Hex } from '../wire/bytes.ts';
+import { ProtocolError } from '../errors.ts';
+import { toIdentifier, type Identifier, type Sharing } from '../frost/sharing.ts';
+import {
+  maxChannels,
+  maxCharterBytes,
+  maxDelegationSeconds,
+  maxExpirySeconds,
+  maxMembers,
+  maxNameCharacters,
+  maxOpenpgpSeconds,
+} from '../limits.ts';
+import { parseDuration } from '../wire/time.ts';
+import { parseYaml, type YamlFile } from './yaml.ts';
+
+export interface Member {
+  /** 1-based place in the charter; the RFC 9591 identifier and the evaluation point in every sharing. */
+  readonly identifier: Identifier;
+  readonly name: string;
+  readonly tier: string;
+  /** Identity key, base64url. */
+  readonly key: string;
+}
+
+export interface Channel {
+  readonly name: string;
+  /** One sharing over all members for `{ any: t }`, else one for each tier, in the charter's order. */
+  readonly sharings: readonly Sharing[];
+  /** Seconds a request of this channel lives. */
+  readonly expirySeconds: number;
+  /** Seconds a delegation of this channel lives; `undefined` for production, which needs none. */
+  readonly validitySeconds: number | undefined;
+}
+
+export interface Charter {
+  /** SHA-256 of the file, hex. */
+  readonly hash: string;
+  readonly bytes: Uint8Array;
+  readonly group: string;
+  readonly members: readonly Member[];
+  /** Production first, the others in the charter's order. */
+  readonly channels: readonly Channel[];
+  readonly openpgp: { readonly userId: string; readonly created: string } | undefined;
+}
+
+export const production = 'production';
+
+type Path = readonly (string | number)[];
+
+/** Reads the fields of one charter file and knows how to complain about them. */
+class Reader {
+  readonly #yaml: YamlFile;
+  readonly #file: string;
+
+  constructor(yaml: YamlFile, file: string) {
+    this.#yaml = yaml;
+    this.#file = file;
+  }
+
+  fail(path: Path, message: string): never {
+    throw new ProtocolError('bad-charter', message, { file: this.#file, line: this.#yaml.lineOf(path) });
+  }
+
+  record(value: unknown, path: Path, allowed: readonly string[] | 'any'): Record<string, unknown> {
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      this.fail(path, `${shown(path)} must be a mapping`);
+    const fields = value as Record<string, unknown>;
+    const unknown = allowed === 'any' ? undefined : Object.keys(fields).find((name) => !allowed.includes(name));
+    if (unknown !== undefined)
+      this.fail([...path, unknown], `unknown field ${JSON.stringify(unknown)}; known are ${allowed.toString()}`);
+    return fields;
+  }
+
+  name(value: unknown, path: Path): string {
+    if (typeof value !== 'string' || !new RegExp(`^[a-z0-9][a-z0-9._-]{0,${maxNameCharacters - 1}}$`).test(value)) {
+      this.fail(path, `${shown(path)} must be a name of at most ${maxNameCharacters} characters a-z 0-9 . _ -`);
+    }
+    return value;
+  }
+
+  duration(value: unknown, path: Path, maxSeconds: number): number {
+    const seconds = typeof value === 'string' ? parseDuration(value) : undefined;
+    if (seconds === undefined) this.fail(path, `${shown(path)} must be a duration such as 30m, 72h or 90d`);
+    if (seconds > maxSeconds) this.fail(path, `${shown(path)} is longer than the ${maxSeconds / 86400} days allowed`);
+    return seconds;
+  }
+}
+
+function shown(path: Path): string {
+  return path.length === 0 ? 'the charter' : path.join('.');
+}
+
+/** Throws `ProtocolError('bad-charter')` with file and line; no key has been made by then. */
+export function decodeCharter(bytes: Uint8Array, file = 'charter'): Charter {
+  if (bytes.length > maxCharterBytes)
+    throw new ProtocolError('too-large', `a charter has at most ${maxCharterBytes} bytes`, { file });
+  const yaml = parseYaml(bytes, file, 'bad-charter');
+  const reader = new Reader(yaml, file);
+  const fields = reader.record(yaml.value, [], ['version', 'group', 'members', 'channels', 'openpgp']);
+  if (fields['version'] !== 1) reader.fail(['version'], 'version must be 1');
+  const members = readMembers(reader, fields['members']);
+  return {
+    hash: sha256Hex(bytes),
+    bytes,
+    group: reader.name(fields['group'], ['group']),
+    members,
+    channels: readChannels(reader, fields['channels'], members),
+    openpgp: fields['openpgp'] === undefined ? undefined : readOpenpgp(reader, fields['openpgp']),
+  };
+}
+
+function readMembers(reader: Reader, value: unknown): Member[] {
+  if (!Array.isArray(value) || value.length < 2) reader.fail(['members'], 'members must list at least two members');
+  if (value.length > maxMembers) reader.fail(['members'], `at most ${maxMembers} members`);
+  const members = value.map((entry: unknown, index) => readMember(reader, entry, index));
+  for (const [index, member] of members.entries()) {
+    const earlier = members.slice(0, index);
+    if (earlier.some((other) => other.name === member.name))
+      reader.fail(['members', index, 'name'], `${member.name} is there twice`);
+    const same = earlier.find((other) => other.key === member.key);
+    if (same !== undefined) reader.fail(['members', index, 'card'], `${member.name} has the same key as ${same.name}`);
+  }
+  return members;
+}
+
+function readMember(reader: Reader, value: unknown, index: number): Member {
+  const path = ['members', index];
+  const fields = reader.record(value, path, ['name', 'tier', 'card']);
+  const name = reader.name(fields['name'], [...path, 'name']);
+  const tier = reader.name(fields['tier'], [...path, 'tier']);
+  if (tier === 'any') reader.fail([...path, 'tier'], 'any is no tier name');
+  if (typeof fields['card'] !== 'string')
+    reader.fail([...path, 'card'], `${name} needs a card: frostmark participant card prints it`);
+  return {
+    identifier: toIdentifier(index + 1),
+    name,
+    tier,
+    key: readCard(reader, fields['card'], name, [...path, 'card']),
+  };
+}
+
+function readCard(reader: Reader, text: string, name: string, path: Path): string {
+  try {
+    const card = decodeCard('member', text);
+    if (card.name !== name) reader.fail(path, `the card is of ${card.name}, not of ${name}`);
+    return card.key;
+  } catch (error) {
+    if (error instanceof ProtocolError && error.code === 'bad-card') reader.fail(path, error.message);
+    throw error;
+  }
+}
+
+function readChannels(reader: Reader, value: unknown, members: readonly Member[]): Channel[] {
+  const fields = reader.record(value, ['channels'], 'any');
+  if (!(production in fields)) reader.fail(['channels'], 'there must be a production channel');
+  const names = Object.keys(fields);
+  if (names.length > maxChannels) reader.fail(['channels'], `at most ${maxChannels} channels`);
+  const ordered = [production, ...names.filter((name) => name !== production)];
+  return ordered.map((name) => readChannel(reader, reader.name(name, ['channels', name]), fields[name], members));
+}
+
+function readChannel(reader: Reader, name: string, value: unknown, members: readonly Member[]): Channel {
+  const path = ['channels', name];
+  const isProduction = name === production;
+  const fields = reader.record(value, path, isProduction ? ['quorum', 'expiry'] : ['quorum', 'expiry', 'validity']);
+  const sharings = readQuorum(reader, fields['quorum'], [...path, 'quorum'], members);
+  const total = sharings.reduce((sum, sharing) => sum + sharing.threshold, 0);
+  if (isProduction && total < 2) reader.fail([...path, 'quorum'], 'production needs at least two signers');
+  return {
+    name,
+    sharings,
+    expirySeconds:
+      fields['expiry'] === undefined
+        ? 72 * 3600
+        : reader.duration(fields['expiry'], [...path, 'expiry'], maxExpirySeconds),
+    validitySeconds: isProduction
+      ? undefined
+      : reader.duration(
+          fields['validity'] === undefined ? '90d' : fields['validity'],
+          [...path, 'validity'],
+          maxDelegationSeconds,
+        ),
+  };
+}
+
+function readQuorum(reader: Reader, value: unknown, path: Path, members: readonly Member[]): Sharing[] {
+  const fields = reader.record(value, path, 'any');
+  const entries = Object.entries(fields);
+  if (entries.length === 0) reader.fail(path, 'a quorum names any or at least one tier');
+  if ('any' in fields && entries.length > 1) reader.fail(path, 'a quorum is either { any: t } or tiers, not both');
+  return entries.map(([tier, threshold]) => {
+    const holders = members.filter((member) => tier === 'any' || member.tier === tier);
+    if (holders.length === 0) reader.fail([...path, tier], `no member has the tier ${tier}`);
+    if (!Number.isInteger(threshold) || (threshold as number) < 1)
+      reader.fail([...path, tier], `${tier} must be a whole number of at least 1`);
+    if ((threshold as number) > holders.length) {
+      reader.fail([...path, tier], `${tier}: ${String(threshold)} can never be met, there are only ${holders.length}`);
+    }
+    const sharing = { threshold: threshold as number, members: holders.map((member) => member.identifier) };
+    return tier === 'any' ? sharing : { ...sharing, tier };
+  });
+}
+
+function readOpenpgp(reader: Reader, value: unknown): { userId: string; created: string } {
+  const fields = reader.record(value, ['openpgp'], ['userId', 'created']);
+  const { userId, created } = fields;
+  if (typeof userId !== 'string' || userId.length < 1 || userId.length > 200)
+    reader.fail(['openpgp', 'userId'], 'userId must be a text of 1 to 200 characters');
+  // Every tool that shows the key prints it.
+  if (/(?! )[\p{C}\p{Z}]/u.test(userId))
+    reader.fail(['openpgp', 'userId'], 'userId must be one line of visible characters');
+  const unixSeconds = typeof created === 'string' ? parseTime(created) : undefined;
+  if (typeof created !== 'string' || unixSeconds === undefined || unixSeconds < 0 || unixSeconds > maxOpenpgpSeconds)
+    reader.fail(['openpgp', 'created'], 'created must be a UTC time like 2026-11-22T08:00:00Z, from 1970 to 2106');
+  return { userId, created };
+}
+
+/** The channel of that name; throws `ProtocolError('unknown-channel')` naming those there are. */
+export function channelOf(charter: Charter, name: string): Channel {
+  const channel = charter.channels.find((candidate) => candidate.name === name);
+  if (channel !== undefined) return channel;
+  const known = charter.channels.map((candidate) => candidate.name).join(', ');
+  throw new ProtocolError(
+    'unknown-channel',
+    `the group ${charter.group} has no channel ${JSON.stringify(name)}; it has ${known}`,
+  );
+}
+
+export function memberByKey(charter: Charter, key: string): Member | undefined {
+  return charter.members.find((member) => member.key === key);
+}
+
+export function memberByIdentifier(charter: Charter, identifier: number): Member | undefined {
+  return charter.members[identifier - 1];
+}
+
+/** The quorum as people write it: `any 3`, `admin 2 + build 1`. */
+export function describeQuorum(channel: Channel): string {
+  return channel.sharings.map((sharing) => `${sharing.tier ?? 'any'} ${sharing.threshold}`).join(' + ');
+}
+
+/** What a reviewer of the charter should be told before the keys are made. */
+export function charterWarnings(charter: Charter): string[] {
+  return charter.channels.flatMap((channel) =>
+    channel.sharings.flatMap((sharing) => {
+      const of = sharing.tier ?? 'any';
+      if (sharing.threshold === 1)
+        return [
+          `${channel.name}: ${of} 1 gives each of its ${sharing.members.length} holders that part of the key whole`,
+        ];
+      if (sharing.threshold === sharing.members.length)
+        return [`${channel.name}: ${of} ${sharing.threshold} needs every holder; one lost member ends the channel`];
+      return [];
+    }),
+  );
+}

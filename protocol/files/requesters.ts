@@ -1,0 +1,115 @@
+/** The requesters document: who may request what on which channel. Numbered, and signed by the production quorum. */
+import { decodeCanonicalJson, encodeCanonicalJson } from '../../verifier/json.ts';
+import { decodeCard } from './card.ts';
+import { channelOf, type Charter } from './charter.ts';
+import { defineMessage, decodePayload, refuseAs } from '../wire/envelope.ts';
+import { ProtocolError } from '../errors.ts';
+import { maxChannels, maxRequesters, maxRequestersBytes } from '../limits.ts';
+import { assertSchema, Name, Nullable, Strict, Text, Type, type Static, type TSchema } from '../wire/schema.ts';
+import { parseYaml } from './yaml.ts';
+
+const entrySchema = Strict({
+  card: Text(1000),
+  channels: Type.Array(Name, { minItems: 1, maxItems: maxChannels, uniqueItems: true }),
+  member: Nullable(Name),
+});
+const documentSchema = Strict({
+  version: Type.Integer({ minimum: 1, maximum: 1_000_000_000 }),
+  requesters: Type.Array(entrySchema, { maxItems: maxRequesters }),
+});
+
+/** Signed by the production quorum, never by an identity. */
+export const requestersMessage = defineMessage('requesters', documentSchema, 'bad-requesters', maxRequestersBytes);
+
+export interface Requester {
+  readonly name: string;
+  /** Identity key, base64url. */
+  readonly key: string;
+  readonly channels: readonly string[];
+  /** Name of the member this person also is; kept out of the signer set of what they asked for on production. */
+  readonly member: string | undefined;
+}
+
+export interface Requesters {
+  readonly version: number;
+  readonly entries: readonly Requester[];
+  /** Canonical JSON, the payload that gets signed. */
+  readonly bytes: Uint8Array;
+}
+
+/** The document nobody wrote: version 1, and only members may ask. */
+export function emptyRequesters(charter: Charter): Requesters {
+  return decodeRequesters(encodeCanonicalJson({ version: 1, requesters: [] }), charter);
+}
+
+/** The signed JSON payload. Throws `ProtocolError('bad-requesters')`. */
+export function decodeRequesters(bytes: Uint8Array, charter: Charter): Requesters {
+  const payload = decodePayload(requestersMessage, bytes);
+  return toRequesters(payload, bytes, charter, (_index, message) => new ProtocolError('bad-requesters', message));
+}
+
+/** The file people write (YAML); `member` may be left out. Throws `ProtocolError('bad-requesters')` with file and line. */
+export function readRequestersFile(file: Uint8Array, name: string, charter: Charter): Requesters {
+  if (file.length > maxRequestersBytes)
+    throw new ProtocolError('too-large', `has more than ${maxRequestersBytes} bytes`, { file: name });
+  const yaml = parseYaml(file, name, 'bad-requesters');
+  const value = yaml.value;
+  if (typeof value !== 'object' || value === null || !('requesters' in value) || !Array.isArray(value.requesters)) {
+    throw new ProtocolError('bad-requesters', 'must have version and a list of requesters', { file: name, line: 1 });
+  }
+  const requesters = (value.requesters as unknown[]).map((entry) =>
+    typeof entry === 'object' && entry !== null ? withMember(entry as Record<string, unknown>) : entry,
+  );
+  const fail = (index: number | undefined, message: string): ProtocolError =>
+    new ProtocolError('bad-requesters', message, {
+      file: name,
+      line: yaml.lineOf(index === undefined ? [] : ['requesters', index]),
+    });
+  const check = (schema: TSchema, entry: unknown, index: number | undefined, what: string): void => {
+    try {
+      assertSchema(schema, entry, 'bad-requesters', what);
+    } catch (cause) {
+      throw fail(index, (cause as Error).message);
+    }
+  };
+  requesters.forEach((entry, index) => {
+    check(entrySchema, entry, index, `entry ${index + 1}`);
+  });
+  const document: unknown = { ...value, requesters };
+  check(documentSchema, document, undefined, 'the requesters document');
+  const payload = document as Static<typeof documentSchema>;
+  const bytes = encodeCanonicalJson({ version: payload.version, requesters: payload.requesters });
+  return toRequesters(payload, bytes, charter, fail);
+}
+
+function withMember(entry: Record<string, unknown>): Record<string, unknown> {
+  const { card, channels, member, ...unknown } = entry;
+  return { card, channels, member: member ?? null, ...unknown };
+}
+
+function toRequesters(
+  payload: Static<typeof documentSchema>,
+  bytes: Uint8Array,
+  charter: Charter,
+  fail: (index: number | undefined, message: string) => ProtocolError,
+): Requesters {
+  refuseAs('bad-requesters', 'requesters', () =>
+    decodeCanonicalJson(bytes, { maxBytes: maxRequestersBytes, maxDepth: 6 }),
+  );
+  const keys = new Set<string>();
+  const entries = payload.requesters.map((entry, index) => {
+    try {
+      const card = decodeCard('requester', entry.card);
+      entry.channels.forEach((channel) => channelOf(charter, channel));
+      if (entry.member !== null && !charter.members.some((member) => member.name === entry.member)) {
+        throw new ProtocolError('bad-requesters', `the charter has no member ${entry.member}`);
+      }
+      if (keys.has(card.key)) throw new ProtocolError('bad-requesters', `the key of ${card.name} is there twice`);
+      keys.add(card.key);
+      return { name: card.name, key: card.key, channels: entry.channels, member: entry.member ?? undefined };
+    } catch (cause) {
+      throw fail(index, (cause as Error).message);
+    }
+  });
+  return { version: payload.version, entries, bytes };
+}

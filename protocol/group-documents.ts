@@ -1,0 +1,105 @@
+/** What a group's key has signed about the group itself: genesis, requesters, delegations, each opened with the epoch that it is of. */
+import { decodeBase64, encodeBase64Url } from '../verifier/base64.ts';
+import { decodeDelegation, delegationPayloadType, positionInWindow, type Delegation } from '../verifier/delegation.ts';
+import { decodeEnvelope, preAuthEncoding } from '../verifier/dsse.ts';
+import { verifySignature } from '../verifier/ed25519.ts';
+import { parseTime } from '../verifier/time.ts';
+import { equalBytes } from './wire/bytes.ts';
+import { decodeCertificate } from './ceremony/certificate.ts';
+import { assertAllStored, openEpoch, type Epoch } from './ceremony/epoch.ts';
+import { decodeCharter } from './files/charter.ts';
+import { refuseAs, type Envelope } from './wire/envelope.ts';
+import { ProtocolError } from './errors.ts';
+import { genesisMessage, genesisOf } from './formats/genesis.ts';
+import type { Group } from './frost/group.ts';
+import { maxRequestersBytes } from './limits.ts';
+import type { GroupBody } from './wire/frames.ts';
+import { decodeRequesters, requestersMessage, type Requesters } from './files/requesters.ts';
+
+/** A delegation under the group's key, checked. */
+export interface HeldDelegation {
+  readonly channel: string;
+  readonly delegation: Delegation;
+  /** What goes into a bundle. */
+  readonly envelope: Envelope;
+}
+
+/** The newest documents under the group's key, as far as there are any. */
+export interface GroupDocuments {
+  readonly genesis: Envelope | undefined;
+  readonly requesters: Requesters | undefined;
+  readonly requestersEnvelope: Envelope | undefined;
+  readonly delegations: readonly HeldDelegation[];
+}
+
+/** Charter, certificate and the members' "stored" messages, checked against each other. Throws `ProtocolError`. */
+export function openGroupEpoch(body: Pick<GroupBody, 'charter' | 'certificate' | 'stored'>, group: Group): Epoch {
+  const charter = decodeCharter(decode(body.charter, 'bad-charter'));
+  const certificate = decodeCertificate(decode(body.certificate, 'bad-certificate'));
+  // Signatures first: only what all members vouch for is worth the arithmetic on its points (T30).
+  assertAllStored({ charter, certificateHash: certificate.hash }, body.stored);
+  return openEpoch(group, charter, certificate);
+}
+
+function decode(base64: string, code: 'bad-charter' | 'bad-certificate'): Uint8Array {
+  return refuseAs(code, code.slice(4), () => decodeBase64(base64));
+}
+
+/** Documents as the coordinator sends them, in a body or a frame: each is signed by the group's key and of this epoch. Throws `ProtocolError`. */
+export function openGroupDocuments(
+  epoch: Epoch,
+  documents: Pick<GroupBody, 'genesis' | 'requesters' | 'delegations'>,
+): GroupDocuments {
+  const { genesis, requesters } = documents;
+  if (genesis !== null) assertGenesis(epoch, genesis);
+  return {
+    genesis: genesis ?? undefined,
+    requesters: requesters === null ? undefined : openRequesters(epoch, requesters),
+    requestersEnvelope: requesters ?? undefined,
+    delegations: documents.delegations.map((envelope) => openDelegation(epoch, envelope)),
+  };
+}
+
+function assertGenesis(epoch: Epoch, envelope: Envelope): void {
+  const payload = openGroupEnvelope(epoch, envelope, genesisMessage.payloadType);
+  if (!equalBytes(payload, genesisOf(epoch)))
+    throw new ProtocolError('bad-document', 'the genesis document does not follow from the certificate');
+}
+
+function openRequesters(epoch: Epoch, envelope: Envelope): Requesters {
+  return decodeRequesters(openGroupEnvelope(epoch, envelope, requestersMessage.payloadType), epoch.charter);
+}
+
+function openDelegation(epoch: Epoch, envelope: Envelope): HeldDelegation {
+  const payload = openGroupEnvelope(epoch, envelope, delegationPayloadType);
+  const delegation = refuseAs('bad-document', 'delegation', () => decodeDelegation(payload));
+  const { channel, channelKey, groupKey } = delegation;
+  if (encodeBase64Url(groupKey) !== epoch.groupKey)
+    throw new ProtocolError('wrong-group', `the delegation of ${channel} is for another group`);
+  if (encodeBase64Url(channelKey) !== epoch.channel(channel).key)
+    throw new ProtocolError('bad-document', `the delegation of ${channel} is for another key`);
+  return { channel, delegation, envelope };
+}
+
+/** The payload of an envelope that the group's own key signed. Throws `ProtocolError` (`bad-document`, `bad-signature`). */
+function openGroupEnvelope(epoch: Epoch, envelope: Envelope, payloadType: string): Uint8Array {
+  const decoded = refuseAs('bad-document', 'document of the group', () => decodeEnvelope(envelope, maxRequestersBytes));
+  if (decoded.payloadType !== payloadType || decoded.keyid !== '')
+    throw new ProtocolError('bad-document', `the envelope is not a ${payloadType} under the group key`);
+  const key = epoch.channel('production').point.bytes;
+  if (!verifySignature(key, preAuthEncoding(payloadType, decoded.payload), decoded.signature))
+    throw new ProtocolError('bad-signature', `the ${payloadType} is not signed by the group key`);
+  return decoded.payload;
+}
+
+/** The delegation of a channel that holds at this time and does so the longest; `undefined` if none does. */
+export function currentDelegation(
+  delegations: readonly HeldDelegation[],
+  channel: string,
+  nowUnixSeconds: number,
+): HeldDelegation | undefined {
+  const untilOf = ({ delegation }: HeldDelegation): number => parseTime(delegation.until) ?? 0;
+  return delegations
+    .filter((held) => held.channel === channel && positionInWindow(held.delegation, nowUnixSeconds) === 'within')
+    .sort((a, b) => untilOf(b) - untilOf(a))[0];
+}

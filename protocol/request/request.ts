@@ -1,0 +1,258 @@
+/** A request: what is asked to be signed. Signed by whoever asks; everything a quorum signs is a function of it and its documents. */
+import { isSubjectName } from '../../verifier/names.ts';
+import { encodeCanonicalJson } from '../../verifier/json.ts';
+import { bytesToHex, sha256Hex, taggedHash, utf8ToBytes } from '../wire/bytes.ts';
+import { channelOf, memberByKey, production, type Channel, type Charter, type Member } from '../files/charter.ts';
+import { defineMessage, openMessage, type Envelope, type Opened } from '../wire/envelope.ts';
+import { ProtocolError } from '../errors.ts';
+import {
+  maxArtifacts,
+  maxClockAheadSeconds,
+  maxDocumentBytes,
+  maxDocuments,
+  maxMessages,
+  maxNoteCharacters,
+  maxProductCharacters,
+  maxReleaseCharacters,
+  maxRequestBytes,
+  maxSourceCharacters,
+} from '../limits.ts';
+import type { Requesters } from '../files/requesters.ts';
+import { Hash, Hex, Key, Name, Nullable, Strict, Text, Timestamp, Type, type Static } from '../wire/schema.ts';
+import { parseTimestamp } from '../wire/time.ts';
+
+export const requestKinds = [
+  'release',
+  'genesis',
+  'requesters',
+  'delegation',
+  'openpgp-certificate',
+  'openpgp-back-signature',
+  'openpgp-subkey',
+  'openpgp-revocation',
+  'ssh-certificate',
+] as const;
+export type RequestKind = (typeof requestKinds)[number];
+
+/** Certificates for stock tools: made once by a round each, kept by the coordinator for whoever exports them. */
+export const certificateKinds = [
+  'openpgp-certificate',
+  'openpgp-back-signature',
+  'openpgp-subkey',
+  'openpgp-revocation',
+  'ssh-certificate',
+] as const satisfies readonly RequestKind[];
+export type CertificateKind = (typeof certificateKinds)[number];
+
+export function isCertificateKind(kind: RequestKind): kind is CertificateKind {
+  return certificateKinds.some((known) => known === kind);
+}
+
+/** What holds for every request of a kind besides a release's. */
+interface KindRule {
+  /** The kind of its one document, if it has one. */
+  readonly document: string | undefined;
+  /** Whether it says which channel's key it certifies, and until when. */
+  readonly certifies: 'nothing' | 'a channel' | 'a channel until';
+  readonly isOnProduction: boolean;
+}
+
+const kindRules: Readonly<Record<Exclude<RequestKind, 'release'>, KindRule>> = {
+  genesis: { document: 'genesis', certifies: 'nothing', isOnProduction: true },
+  requesters: { document: 'requesters', certifies: 'nothing', isOnProduction: true },
+  delegation: { document: 'delegation', certifies: 'nothing', isOnProduction: true },
+  'openpgp-certificate': { document: undefined, certifies: 'nothing', isOnProduction: true },
+  // The subkey's own word that it belongs to the primary key: signed by the channel that it is about.
+  'openpgp-back-signature': { document: undefined, certifies: 'nothing', isOnProduction: false },
+  'openpgp-subkey': { document: 'openpgp-back-signature', certifies: 'a channel until', isOnProduction: true },
+  'openpgp-revocation': { document: undefined, certifies: 'a channel', isOnProduction: true },
+  'ssh-certificate': { document: undefined, certifies: 'a channel until', isOnProduction: true },
+};
+
+const Size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+
+export const artifactSchema = Strict({ name: Text(255), size: Size, sha256: Hash, sha512: Hex(64) });
+export const documentSchema = Strict({
+  kind: Name,
+  size: Type.Integer({ minimum: 1, maximum: maxDocumentBytes }),
+  sha256: Hash,
+});
+export const sourceSchema = Strict({
+  repo: Nullable(Text(maxSourceCharacters)),
+  ref: Nullable(Text(maxSourceCharacters)),
+  /** 40 or 64 hex digits. */
+  commit: Type.String({ pattern: '^[0-9a-f]{40}([0-9a-f]{24})?$' }),
+});
+
+/** Of a certificate, all that the asker may choose. */
+const certifySchema = Strict({ channel: Name, until: Nullable(Timestamp) });
+
+export const requestSchema = Strict({
+  groupKey: Key,
+  certificate: Hash,
+  kind: Type.Unsafe<RequestKind>(Type.Union(requestKinds.map((kind) => Type.Literal(kind)))),
+  channel: Name,
+  formats: Type.Array(Name, { minItems: 1, maxItems: maxMessages, uniqueItems: true }),
+  artifacts: Type.Array(artifactSchema, { maxItems: maxArtifacts }),
+  documents: Type.Array(documentSchema, { maxItems: maxDocuments }),
+  product: Nullable(Text(maxProductCharacters)),
+  release: Nullable(Text(maxReleaseCharacters)),
+  source: Nullable(sourceSchema),
+  /** Of kinds that certify a channel's key, and of no other. */
+  certify: Type.Optional(certifySchema),
+  note: Nullable(Text(maxNoteCharacters)),
+  createdAt: Timestamp,
+});
+
+export type RequestPayload = Static<typeof requestSchema>;
+export type Artifact = Static<typeof artifactSchema>;
+export type DocumentEntry = Static<typeof documentSchema>;
+export type Source = Static<typeof sourceSchema>;
+
+export const requestMessage = defineMessage('request', requestSchema, 'bad-request', maxRequestBytes);
+
+/** A request whose signature and shape hold; `rightsOf` and `freshness` judge the rest. */
+export interface Request {
+  /** Names the round: SHA-256 over asker and payload, hex. */
+  readonly digest: string;
+  /** Identity key of whoever asks, base64url. */
+  readonly asker: string;
+  readonly payload: RequestPayload;
+  readonly createdAtUnixSeconds: number;
+  readonly envelope: Envelope;
+}
+
+/** Cancels a pending round; only its asker may. */
+export const cancelMessage = defineMessage('cancel', Strict({ groupKey: Key, requestDigest: Hash }), 'bad-request');
+
+/** Opens a request signed by any key; who may ask is `assertMayAsk`'s question. Throws `ProtocolError`. */
+export function openRequest(envelope: unknown): Request {
+  return toRequest(openMessage(requestMessage, envelope, () => true));
+}
+
+function toRequest(opened: Opened<RequestPayload>): Request {
+  const { payload, from } = opened;
+  assertConsistent(payload);
+  return {
+    digest: requestDigest(from, opened.bytes),
+    asker: from,
+    payload,
+    createdAtUnixSeconds: parseTimestamp(payload.createdAt, 'bad-request', 'createdAt'),
+    envelope: opened.envelope,
+  };
+}
+
+/** SHA-256 over the asker's key and the exact payload bytes, hex: two askers never share a round. */
+export function requestDigest(asker: string, payload: Uint8Array): string {
+  return bytesToHex(taggedHash('request', utf8ToBytes(asker), payload));
+}
+
+/** The same submission has the same id whenever it is made: everything but the time. Hex. */
+export function submissionId(request: Request): string {
+  return sha256Hex(encodeCanonicalJson([request.asker, { ...request.payload, createdAt: null }]));
+}
+
+/** What the schema cannot say. Throws `ProtocolError('bad-request')` naming the artifact or field. */
+function assertConsistent(payload: RequestPayload): void {
+  if (payload.kind === 'release') assertRelease(payload);
+  else assertOfKind(payload, kindRules[payload.kind]);
+}
+
+/** Artifacts by their digests, or one document that travels whole, or both: then the document is the manifest of the artifacts. */
+function assertRelease({ artifacts, documents, certify }: RequestPayload): void {
+  if (artifacts.length === 0 && documents.length === 0)
+    throw new ProtocolError('bad-request', 'a release names at least one artifact or document');
+  if (documents.length > 1) throw new ProtocolError('bad-request', 'a release has at most one document');
+  if (artifacts.length > 0 && documents[0] !== undefined && documents[0].kind !== 'manifest')
+    throw new ProtocolError('bad-request', 'beside artifacts the only document is their manifest');
+  if (certify !== undefined) throw new ProtocolError('bad-request', 'a release certifies no key');
+  for (const { name } of artifacts) {
+    if (!isSubjectName(name))
+      throw new ProtocolError('bad-request', `${JSON.stringify(name)} is not a plain file name`);
+  }
+  if (new Set(artifacts.map(({ name }) => name)).size !== artifacts.length)
+    throw new ProtocolError('bad-request', 'two artifacts have the same name');
+}
+
+function assertOfKind(payload: RequestPayload, rule: KindRule): void {
+  const { kind, documents, certify } = payload;
+  const refuse = (what: string): never => {
+    throw new ProtocolError('bad-request', `a ${kind} request ${what}`);
+  };
+  if (payload.artifacts.length > 0) refuse('has no artifacts');
+  if (rule.document === undefined && documents.length > 0) refuse('has no document');
+  if (rule.document !== undefined && (documents.length !== 1 || documents[0]?.kind !== rule.document))
+    refuse(`has exactly one document, a ${rule.document}`);
+  if (rule.isOnProduction !== (payload.channel === production))
+    refuse(rule.isOnProduction ? 'is signed on production only' : 'is for another channel than production');
+  if (payload.product !== null || payload.release !== null || payload.source !== null)
+    refuse('has no product, release or source');
+  if ((certify !== undefined) !== (rule.certifies !== 'nothing')) refuse(`certifies ${rule.certifies}`);
+  if (certify !== undefined && (certify.until !== null) !== (rule.certifies === 'a channel until'))
+    refuse(`certifies ${rule.certifies}`);
+  if (certify?.channel === production) refuse('is about another channel than production');
+}
+
+/** Who asks: a requester by the newest document, or a member for what members may always ask. */
+export interface Asker {
+  readonly name: string;
+  /** The member this person also is, if any. */
+  readonly member: Member | undefined;
+}
+
+/** Throws `ProtocolError('not-a-requester')` or `('not-allowed')`. */
+export function askerOf(request: Request, charter: Charter, requesters: Requesters): Asker {
+  const { kind, channel } = request.payload;
+  const member = memberByKey(charter, request.asker);
+  const requester = requesters.entries.find((entry) => entry.key === request.asker);
+  if (kind === 'genesis' && member === undefined)
+    throw new ProtocolError('not-allowed', 'only a member may ask for genesis');
+  if (kind !== 'release' && member !== undefined) return { name: member.name, member };
+  if (requester === undefined) {
+    throw new ProtocolError(
+      'not-a-requester',
+      `${member?.name ?? request.asker} is not in version ${requesters.version} of the requesters document`,
+    );
+  }
+  if (!requester.channels.includes(channel)) {
+    throw new ProtocolError(
+      'not-allowed',
+      `${requester.name} may not request on ${channel}, only on ${requester.channels.join(', ')}`,
+    );
+  }
+  const also = member ?? charter.members.find((candidate) => candidate.name === requester.member);
+  return { name: requester.name, member: also };
+}
+
+/**
+ * The member that may not be in the signer set of this request: whoever asked for it on production (T31).
+ * The documents of the ceremony are the one exception: nobody could sign them otherwise.
+ */
+export function keptOut(request: Request, asker: Asker, isCeremonyDocument: boolean): Member | undefined {
+  return request.payload.channel === production && !isCeremonyDocument ? asker.member : undefined;
+}
+
+/** Unix seconds at which the request dies. */
+export function expiresAt(request: Request, channel: Channel): number {
+  return request.createdAtUnixSeconds + channel.expirySeconds;
+}
+
+/** Throws `ProtocolError('not-yet-valid')` or `('expired')`. */
+export function assertFresh(request: Request, charter: Charter, nowUnixSeconds: number): void {
+  if (request.createdAtUnixSeconds > nowUnixSeconds + maxClockAheadSeconds) {
+    throw new ProtocolError(
+      'not-yet-valid',
+      `the request is dated ${request.payload.createdAt}, more than 5 minutes ahead; check the clocks`,
+    );
+  }
+  if (nowUnixSeconds >= expiresAt(request, channelOf(charter, request.payload.channel))) {
+    throw new ProtocolError('expired', `the request of ${request.payload.createdAt} has expired`);
+  }
+}
+
+/** Throws `ProtocolError('bad-document')` unless `bytes` are all the bytes of the entry. */
+export function assertDocument(entry: DocumentEntry, bytes: Uint8Array): void {
+  if (bytes.length !== entry.size || sha256Hex(bytes) !== entry.sha256) {
+    throw new ProtocolError('bad-document', `the ${entry.kind} document is not the one that was asked for`);
+  }
+}

@@ -1,0 +1,417 @@
+/**
+ * One signing round, a participant's side, as a pure machine (RFC 9591, Section 5; the promises of SECURITY.md about nonces).
+ *
+ * Nonces stay in the vault behind slot names. A package takes its nonces first and is checked afterwards, so that no path through
+ * the checks can ever use them twice.
+ */
+import {
+  attemptId,
+  isCommitmentFor,
+  openCommitment,
+  type AnswerPayload,
+  type AttemptSubject,
+  type CommitmentPayload,
+  type DeclineCode,
+  type SharePayload,
+  type SignedCommitment,
+} from './attempt.ts';
+import { type Stage } from '../wire/schema.ts';
+import { bytesToHex, hexToBytes } from '../wire/bytes.ts';
+import type { DecisionPayload } from './decision.ts';
+import type { Envelope } from '../wire/envelope.ts';
+import type { Epoch } from '../ceremony/epoch.ts';
+import { ProtocolError } from '../errors.ts';
+import { FrostError } from '../frost/errors.ts';
+import type { Group } from '../frost/group.ts';
+import { isMinimalQualifiedSet, type Identifier } from '../frost/sharing.ts';
+import { encodeShare, prepareAttempt, type Attempt } from '../frost/sign.ts';
+import type { Scalar } from '../frost/scalar.ts';
+import type { Member } from '../files/charter.ts';
+import { isSignedRequest, type PreparedRequest } from '../formats/index.ts';
+import { formatTimestamp } from '../wire/time.ts';
+import { sessionInput, stageSubject, type StageSubject } from './stage.ts';
+
+export interface SignerContext {
+  readonly group: Group;
+  readonly epoch: Epoch;
+  readonly self: Member;
+  readonly channel: string;
+  /** Of stage 1. */
+  readonly subject: AttemptSubject;
+  /** What this member rebuilt from request and documents. */
+  readonly prepared: PreparedRequest;
+  /** Names this run of the daemon: 32 hex digits. */
+  readonly run: string;
+}
+
+/** What a burned attempt came to: `shares` once they are stored. */
+export interface BurnedAttempt {
+  readonly shares: SharePayload | undefined;
+}
+
+export interface SignerState {
+  readonly decision: 'none' | 'approve' | 'refuse';
+  readonly serial: number;
+  /** The newest decision, to say again on every connect. */
+  readonly said: DecisionPayload | undefined;
+  /** By stage, the commitment whose nonces the vault still holds, unused. */
+  readonly held: ReadonlyMap<Stage, CommitmentPayload>;
+  /** Attempts that were burned on disk, by id. */
+  readonly attempts: ReadonlyMap<string, BurnedAttempt>;
+  /** Pairs made by this run, to number them. */
+  readonly counter: number;
+  readonly connected: boolean;
+  readonly closed: boolean;
+}
+
+/** What of a request survives a restart. */
+export interface SignerMemory {
+  readonly said: DecisionPayload | undefined;
+  readonly attempts: ReadonlyMap<string, BurnedAttempt>;
+}
+
+export type SignerEvent =
+  | { readonly kind: 'connected' }
+  | { readonly kind: 'disconnected' }
+  /** By policy or by a person. */
+  | {
+      readonly kind: 'decide';
+      readonly decision: DecisionPayload['decision'];
+      readonly reason: string | null;
+      readonly nowUnixSeconds: number;
+    }
+  /** The vault made nonces for this slot, one pair for each message. */
+  | {
+      readonly kind: 'nonces-made';
+      readonly stage: Stage;
+      readonly slot: string;
+      readonly commitments: CommitmentPayload['commitments'];
+    }
+  | {
+      readonly kind: 'package';
+      readonly stage: Stage;
+      /** The signatures of stage 1 that a package of stage 2 builds on, 64 bytes each, hex; empty at stage 1. */
+      readonly earlier: readonly string[];
+      readonly commitments: readonly Envelope[];
+      /** Why this request may not be signed now (expired, rights withdrawn), judged anew at signing. */
+      readonly obstacle: DeclineCode | undefined;
+      /** The asker's member, who may not be in the set. */
+      readonly keptOut: Identifier | undefined;
+    }
+  | { readonly kind: 'signed'; readonly stage: Stage; readonly attempt: string; readonly shares: readonly Scalar[] }
+  /** The round is over. Signatures are checked by the caller with `areSignatures`. */
+  | { readonly kind: 'closed' };
+
+export type SignerEffect =
+  /** Made, then answered with `nonces-made`. */
+  | { readonly kind: 'make-nonces'; readonly stage: Stage; readonly slot: string; readonly pairs: number }
+  /** Removes the nonces of a slot from where anybody could find them again, synchronously; first of its step's effects. */
+  | { readonly kind: 'take'; readonly slot: string }
+  | { readonly kind: 'record-decision'; readonly decision: DecisionPayload }
+  /** Synced before the effect behind it. */
+  | { readonly kind: 'burn'; readonly attempt: string; readonly slot: string }
+  | {
+      readonly kind: 'sign';
+      readonly stage: Stage;
+      readonly attempt: string;
+      readonly slot: string;
+      readonly sessions: readonly Attempt[];
+    }
+  | { readonly kind: 'store-share'; readonly share: SharePayload }
+  | { readonly kind: 'send-decision'; readonly decision: DecisionPayload }
+  | { readonly kind: 'send-commitment'; readonly commitment: CommitmentPayload }
+  | { readonly kind: 'send-share'; readonly share: SharePayload }
+  | { readonly kind: 'send-answer'; readonly answer: AnswerPayload }
+  | { readonly kind: 'wipe'; readonly slot: string };
+
+export interface SignerStep {
+  readonly state: SignerState;
+  readonly effects: readonly SignerEffect[];
+}
+
+export function startSigner(memory: SignerMemory): SignerState {
+  const said = memory.said?.decision;
+  return {
+    decision: said === undefined || said === 'withdraw' ? 'none' : said,
+    serial: memory.said?.serial ?? 0,
+    said: memory.said,
+    held: new Map(),
+    attempts: memory.attempts,
+    counter: 0,
+    connected: false,
+    closed: false,
+  };
+}
+
+/** Throws `ProtocolError('not-allowed')` for a decision that comes too late; every other event has an answer. */
+export function stepSigner(context: SignerContext, state: SignerState, event: SignerEvent): SignerStep {
+  if (state.closed) return { state, effects: [] };
+  switch (event.kind) {
+    case 'connected':
+      return connect(context, { ...state, connected: true });
+    case 'disconnected':
+      return { state: { ...state, connected: false }, effects: [] };
+    case 'decide':
+      return decide(context, state, event);
+    case 'nonces-made':
+      return commit(context, state, event);
+    case 'package':
+      return openPackage(context, state, event);
+    case 'signed':
+      return storeShares(context, state, event);
+    case 'closed':
+      return close(state);
+  }
+}
+
+function connect(context: SignerContext, state: SignerState): SignerStep {
+  if (state.said === undefined) return { state, effects: [] };
+  const said: SignerEffect = { kind: 'send-decision', decision: state.said };
+  if (state.decision !== 'approve') return { state, effects: [said] };
+  const held = [...state.held.values()].map((commitment): SignerEffect => ({ kind: 'send-commitment', commitment }));
+  return withFresh(context, { state, effects: [said, ...held] });
+}
+
+/** The stages this request has: a second one only for formats with a message that depends on a signature. */
+function stagesOf({ prepared }: SignerContext): readonly Stage[] {
+  return prepared.followers > 0 ? [1, 2] : [1];
+}
+
+/** Asks for a next pair list of every stage that has none, which is announced as soon as it is made. */
+function withFresh(context: SignerContext, step: SignerStep): SignerStep {
+  let { counter } = step.state;
+  const made = stagesOf(context)
+    .filter((stage) => !step.state.held.has(stage))
+    .map((stage): SignerEffect => {
+      counter += 1;
+      const pairs = stage === 1 ? context.prepared.messages.length : context.prepared.followers;
+      return { kind: 'make-nonces', stage, slot: `${context.run}-${counter}`, pairs };
+    });
+  return { state: { ...step.state, counter }, effects: [...step.effects, ...made] };
+}
+
+function decide(
+  context: SignerContext,
+  state: SignerState,
+  event: Extract<SignerEvent, { kind: 'decide' }>,
+): SignerStep {
+  if (event.decision !== 'approve' && [...state.attempts.values()].some(({ shares }) => shares !== undefined)) {
+    throw new ProtocolError(
+      'not-allowed',
+      'a signature share was already given; the approval can no longer be withdrawn',
+    );
+  }
+  const decision: DecisionPayload = {
+    groupKey: context.epoch.groupKey,
+    certificate: context.epoch.certificateHash,
+    requestDigest: context.subject.requestDigest,
+    decision: event.decision,
+    serial: state.serial + 1,
+    reason: event.reason,
+    decidedAt: formatTimestamp(event.nowUnixSeconds),
+  };
+  const known = event.decision === 'withdraw' ? 'none' : event.decision;
+  if (known === state.decision) return { state, effects: [] };
+  const effects: SignerEffect[] = [
+    // Stored before it is said: a decision that anybody has seen outlives a restart.
+    { kind: 'record-decision', decision },
+    { kind: 'send-decision', decision },
+  ];
+  const next: SignerState = { ...state, decision: known, serial: decision.serial, said: decision };
+  if (known === 'approve')
+    return state.connected ? withFresh(context, { state: next, effects }) : { state: next, effects };
+  return { state: { ...next, held: new Map() }, effects: [...effects, ...wipeAll(next)] };
+}
+
+function wipeAll(state: SignerState): SignerEffect[] {
+  return [...state.held.values()].map(({ slot }) => ({ kind: 'wipe', slot }));
+}
+
+function commit(
+  context: SignerContext,
+  state: SignerState,
+  { stage, slot, commitments }: Extract<SignerEvent, { kind: 'nonces-made' }>,
+): SignerStep {
+  if (state.decision !== 'approve') return { state, effects: [{ kind: 'wipe', slot }] };
+  const { certificate, channelKey, requestDigest, messages } = context.subject;
+  const commitment: CommitmentPayload = {
+    certificate,
+    channelKey,
+    requestDigest,
+    stage,
+    slot,
+    messages: stage === 1 ? [...messages] : null,
+    commitments,
+  };
+  const old = state.held.get(stage);
+  const replaced: SignerEffect[] = old === undefined ? [] : [{ kind: 'wipe', slot: old.slot }];
+  const held = new Map(state.held).set(stage, commitment);
+  return { state: { ...state, held }, effects: [...replaced, { kind: 'send-commitment', commitment }] };
+}
+
+/** What a package says of this member, found before anything in it is believed. */
+interface OwnEntry {
+  readonly commitments: readonly SignedCommitment[];
+  readonly own: SignedCommitment | undefined;
+}
+
+/** The one place where a check comes second: the nonces are gone from here on, whatever the package turns out to be. */
+function openPackage(
+  context: SignerContext,
+  state: SignerState,
+  event: Extract<SignerEvent, { kind: 'package' }>,
+): SignerStep {
+  const entry = openCommitments(context, event.commitments);
+  if (entry === undefined) return { state, effects: [] };
+  const about = aboutStage(context, event.stage, event.earlier);
+  const attempt = attemptId(about.subject, entry.commitments);
+  const refuse = (step: SignerState, code: DeclineCode | null): SignerStep =>
+    answer(context, step, { stage: event.stage, attempt, code });
+  const burned = state.attempts.get(attempt);
+  if (burned !== undefined) {
+    // The same package again: the stored share while the approval stands, `lost` if a crash came between burning and storing.
+    if (burned.shares === undefined) return refuse(state, null);
+    if (state.decision !== 'approve') return refuse(state, 'no-approval');
+    return { state, effects: [{ kind: 'send-share', share: burned.shares }] };
+  }
+  const held = [...state.held.values()].find(({ slot }) => slot === entry.own?.payload.slot);
+  if (held === undefined) {
+    const lost = entry.own !== undefined && !entry.own.payload.slot.startsWith(`${context.run}-`);
+    return refuse(state, lost ? null : 'commitment-used');
+  }
+  const left = new Map(state.held);
+  left.delete(held.stage);
+  const taken: SignerStep = { state: { ...state, held: left }, effects: [{ kind: 'take', slot: held.slot }] };
+  const refused = judge(context, state, event, { entry, held, about });
+  if (refused !== undefined) return wiped(taken, held.slot, refuse(taken.state, refused));
+  const sessions = prepareSessions(context, about.messages, entry.commitments);
+  if (sessions === undefined) return wiped(taken, held.slot, refuse(taken.state, 'bad-package'));
+  return {
+    state: { ...taken.state, attempts: new Map(state.attempts).set(attempt, { shares: undefined }) },
+    effects: [
+      ...taken.effects,
+      // Burned on disk before a share can exist, or a crash in between could let the same package be signed twice (T1).
+      { kind: 'burn', attempt, slot: held.slot },
+      { kind: 'sign', stage: event.stage, attempt, slot: held.slot, sessions },
+    ],
+  };
+}
+
+/** What a package is about, by this member's own reckoning. */
+function aboutStage(
+  { subject, prepared, epoch, channel }: SignerContext,
+  stage: Stage,
+  earlier: readonly string[],
+): StageSubject {
+  return stageSubject({ subject, prepared, key: epoch.channel(channel).point.bytes }, stage, earlier.map(hexToBytes));
+}
+
+function wiped(taken: SignerStep, slot: string, answered: SignerStep): SignerStep {
+  return { state: answered.state, effects: [...taken.effects, { kind: 'wipe', slot }, ...answered.effects] };
+}
+
+/** Every entry signed by a member, sorted by identifier, none twice; `undefined` for a package that is none, which nobody owes an answer. */
+function openCommitments(context: SignerContext, envelopes: readonly Envelope[]): OwnEntry | undefined {
+  const commitments: SignedCommitment[] = [];
+  for (const envelope of envelopes) {
+    try {
+      commitments.push(openCommitment(envelope, context.epoch.charter));
+    } catch (error) {
+      if (error instanceof ProtocolError) return undefined;
+      throw error;
+    }
+  }
+  const own = commitments.find(({ member }) => member.identifier === context.self.identifier);
+  return own === undefined ? undefined : { commitments, own };
+}
+
+/** A package with what this member holds against it. */
+interface Judged {
+  readonly entry: OwnEntry;
+  readonly held: CommitmentPayload;
+  readonly about: StageSubject;
+}
+
+/** The first thing wrong with a package whose nonces are already taken. */
+function judge(
+  context: SignerContext,
+  state: SignerState,
+  event: Extract<SignerEvent, { kind: 'package' }>,
+  { entry: { commitments, own }, held, about }: Judged,
+): DeclineCode | undefined {
+  if (state.decision !== 'approve') return 'no-approval';
+  if (event.obstacle !== undefined) return event.obstacle;
+  if (JSON.stringify(own?.payload) !== JSON.stringify(held)) return 'own-commitment-changed';
+  if (!about.isFounded) return 'bad-package';
+  if (!commitments.every(({ payload }) => isCommitmentFor(payload, about.subject))) return 'bad-package';
+  const signers = commitments.map(({ member }) => member.identifier);
+  if (event.keptOut !== undefined && signers.includes(event.keptOut)) return 'asker-in-set';
+  if (!isMinimalQualifiedSet(context.epoch.channel(context.channel).sharings, signers)) return 'not-qualified';
+  return undefined;
+}
+
+function prepareSessions(
+  context: SignerContext,
+  messages: readonly Uint8Array[],
+  commitments: readonly SignedCommitment[],
+): Attempt[] | undefined {
+  const channel = context.epoch.channel(context.channel);
+  try {
+    return messages.map((message, index) =>
+      prepareAttempt(context.group, sessionInput(channel, message, commitments, index)),
+    );
+  } catch (error) {
+    if (error instanceof FrostError) return undefined;
+    throw error;
+  }
+}
+
+interface Refusal {
+  readonly stage: Stage;
+  readonly attempt: string;
+  /** `lost` for null, else `declined`. */
+  readonly code: DeclineCode | null;
+}
+
+/** Says why there is no share, with a fresh commitment when none is left. */
+function answer(context: SignerContext, state: SignerState, { stage, attempt, code }: Refusal): SignerStep {
+  const { certificate, requestDigest } = context.subject;
+  const said = code === null ? 'lost' : 'declined';
+  const payload: AnswerPayload = { certificate, requestDigest, stage, attempt, answer: said, code };
+  const step: SignerStep = { state, effects: [{ kind: 'send-answer', answer: payload }] };
+  return state.decision === 'approve' ? withFresh(context, step) : step;
+}
+
+function storeShares(
+  context: SignerContext,
+  state: SignerState,
+  { stage, attempt, shares }: Extract<SignerEvent, { kind: 'signed' }>,
+): SignerStep {
+  const { certificate, channelKey, requestDigest } = context.subject;
+  const share: SharePayload = {
+    certificate,
+    channelKey,
+    requestDigest,
+    stage,
+    attempt,
+    shares: shares.map((scalar) => bytesToHex(encodeShare(scalar))),
+  };
+  const next: SignerState = { ...state, attempts: new Map(state.attempts).set(attempt, { shares: share }) };
+  return withFresh(context, {
+    state: next,
+    effects: [
+      { kind: 'store-share', share },
+      { kind: 'send-share', share },
+    ],
+  });
+}
+
+function close(state: SignerState): SignerStep {
+  return { state: { ...state, held: new Map(), closed: true }, effects: wipeAll(state) };
+}
+
+/** True when these are valid signatures by the channel's key over exactly this member's own messages, by the verifier's rule (T12). */
+export function areSignatures(context: SignerContext, signatures: readonly string[]): boolean {
+  const key = context.epoch.channel(context.channel).point.bytes;
+  return isSignedRequest(context.prepared, key, signatures.map(hexToBytes));
+}

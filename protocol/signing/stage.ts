@@ -1,0 +1,58 @@
+/** What a session is about, stage by stage, and from signed commitments to what RFC 9591 calls the signing package of one message. */
+import type { AttemptSubject, SignedCommitment } from './attempt.ts';
+import type { Stage } from '../wire/schema.ts';
+import { hexToBytes, sha256Hex } from '../wire/bytes.ts';
+import type { ChannelKey } from '../ceremony/transcript.ts';
+import { areFirstSignatures, followRequest, type PreparedRequest } from '../formats/index.ts';
+import type { AttemptInput } from '../frost/sign.ts';
+
+/** The input of the FROST session over the message at `index`. */
+export function sessionInput(
+  channel: ChannelKey,
+  message: Uint8Array,
+  commitments: readonly SignedCommitment[],
+  index: number,
+): AttemptInput {
+  return {
+    key: channel.point,
+    sharings: channel.sharings,
+    publicShares: channel.publicShares,
+    message,
+    commitments: commitments.map(({ member, payload }) => ({
+      identifier: member.identifier,
+      hiding: hexToBytes(payload.commitments[index]?.hiding ?? ''),
+      binding: hexToBytes(payload.commitments[index]?.binding ?? ''),
+    })),
+  };
+}
+
+/** What every stage of one request stands on. */
+export interface StageGround {
+  /** Of stage 1. */
+  readonly subject: AttemptSubject;
+  readonly prepared: PreparedRequest;
+  /** The channel's key, 32 bytes. */
+  readonly key: Uint8Array;
+}
+
+export interface StageSubject {
+  readonly subject: AttemptSubject;
+  readonly messages: readonly Uint8Array[];
+  /** Whether what it builds on is signed: always at stage 1. */
+  readonly isFounded: boolean;
+}
+
+/** Stage 2's messages follow from stage 1's signatures (64 bytes each), which count only over the stage 1 messages of this very request (T37). */
+export function stageSubject(
+  { subject, prepared, key }: StageGround,
+  stage: Stage,
+  earlier: readonly Uint8Array[],
+): StageSubject {
+  if (stage === 1) return { subject, messages: prepared.messages, isFounded: earlier.length === 0 };
+  const messages = followRequest(prepared, earlier).map(({ message }) => message);
+  return {
+    subject: { ...subject, stage, messages: messages.map((message) => sha256Hex(message)) },
+    messages,
+    isFounded: areFirstSignatures(prepared, key, earlier),
+  };
+}

@@ -1,0 +1,225 @@
+/** The frames between a member and the coordinator, and the bodies of the HTTP routes. */
+import { ProtocolError } from '../errors.ts';
+import { maxDocuments, maxIssued, maxMessages, maxUrlCharacters } from '../limits.ts';
+import { decodeCanonicalJson } from '../../verifier/json.ts';
+import { defineMessage, refuseAs } from './envelope.ts';
+import {
+  assertSchema,
+  EnvelopeSchema,
+  Hash,
+  Hex,
+  IdentifierNumber,
+  Key,
+  Name,
+  Nullable,
+  StageNumber,
+  Strict,
+  Timestamp,
+  Type,
+  type Static,
+  type TSchema,
+} from './schema.ts';
+
+export const protocolVersion = 1;
+
+const Signatures = Type.Array(Hex(64), { maxItems: 2 * maxMessages });
+const Envelopes = Type.Array(EnvelopeSchema, { maxItems: 1024 });
+
+/** A journal's head: the incarnation that a restore begins anew, its number of records and the last record's hash. */
+export const JournalHead = Strict({
+  incarnation: Type.String({ pattern: '^[0-9a-f]{32}$' }),
+  length: Type.Integer({ minimum: 0 }),
+  head: Hash,
+});
+export type JournalHead = Static<typeof JournalHead>;
+
+/** What a member sends. */
+export const memberFrames = [
+  Strict({ type: Type.Literal('decision'), decision: EnvelopeSchema }),
+  Strict({ type: Type.Literal('commitment'), commitment: EnvelopeSchema }),
+  Strict({ type: Type.Literal('share'), share: EnvelopeSchema }),
+  Strict({ type: Type.Literal('answer'), answer: EnvelopeSchema }),
+  Strict({ type: Type.Literal('ceremony'), message: EnvelopeSchema }),
+  /** What the member knows of its group, sent first on every connect: a coordinator that lost its store answers `wanted`. */
+  Strict({ type: Type.Literal('holding'), certificate: Nullable(Hash), requesters: Type.Integer({ minimum: 0 }) }),
+  /** The head of the member's journal as it moves on (T3). */
+  Strict({ type: Type.Literal('journal'), journal: JournalHead }),
+] as const;
+export const memberFrame = Type.Union([...memberFrames]);
+export type MemberFrame = Static<typeof memberFrame>;
+
+/** How a round stands, as the coordinator says it; who approved or refused is believed only from the decisions. */
+export const outcomes = ['pending', 'signed', 'refused', 'faulted', 'expired', 'cancelled'] as const;
+export type Outcome = (typeof outcomes)[number];
+const OutcomeSchema = Type.Unsafe<Outcome>(Type.Union(outcomes.map((outcome) => Type.Literal(outcome))));
+
+/** What the coordinator sends to a member. */
+export const coordinatorFrames = [
+  Strict({ type: Type.Literal('request'), request: EnvelopeSchema, decisions: Envelopes }),
+  Strict({ type: Type.Literal('decision'), decision: EnvelopeSchema }),
+  Strict({
+    type: Type.Literal('package'),
+    requestDigest: Hash,
+    stage: StageNumber,
+    /** The signatures of stage 1 that stage 2 builds on, 64 bytes each, hex; empty at stage 1. */
+    earlier: Signatures,
+    commitments: Envelopes,
+  }),
+  /** The round is over. For `signed`, `signatures` are the 64-byte results in format order, hex; those of stage 2 behind those of stage 1. */
+  Strict({
+    type: Type.Literal('closed'),
+    requestDigest: Hash,
+    outcome: OutcomeSchema,
+    signatures: Signatures,
+    /** Who signed, as the coordinator says it. */
+    signers: Type.Array(IdentifierNumber, { maxItems: 256 }),
+  }),
+  Strict({ type: Type.Literal('ceremony'), message: EnvelopeSchema }),
+  /** Who is connected, after all that was pending was sent; and again whenever it changes. */
+  Strict({ type: Type.Literal('present'), members: Type.Array(IdentifierNumber, { maxItems: 256 }) }),
+  /** The newest documents under the group key; sent on connect and on change to every member. Believed only after verification. */
+  Strict({
+    type: Type.Literal('documents'),
+    genesis: Nullable(EnvelopeSchema),
+    requesters: Nullable(EnvelopeSchema),
+    delegations: Type.Array(EnvelopeSchema, { maxItems: 64 }),
+  }),
+  /** The coordinator knows less of the group than this member holds: the member PUTs it. */
+  Strict({ type: Type.Literal('wanted') }),
+  /** A journal head went back within one incarnation (T3). */
+  Strict({ type: Type.Literal('alarm'), member: Name, message: Type.String({ maxLength: 500 }) }),
+  /** One refused frame: nothing was changed by it. */
+  Strict({
+    type: Type.Literal('error'),
+    code: Type.String({ maxLength: 40 }),
+    message: Type.String({ maxLength: 1000 }),
+  }),
+] as const;
+export const coordinatorFrame = Type.Union([...coordinatorFrames]);
+export type CoordinatorFrame = Static<typeof coordinatorFrame>;
+
+/** A frame's schema: an object told apart by its literal `type`. */
+type FrameSchema = TSchema & { readonly properties: { readonly type: { readonly const: string } } };
+
+/** Only the schema of the frame's own type is tried, so that the error names the field. */
+function decodeFrame(schemas: readonly FrameSchema[], bytes: Uint8Array, maxBytes: number): unknown {
+  const value = refuseAs('bad-frame', 'frame', () => decodeCanonicalJson(bytes, { maxBytes, maxDepth: 8 }));
+  if (typeof value !== 'object' || value === null || !('type' in value)) {
+    throw new ProtocolError('bad-frame', 'a frame is an object with a type');
+  }
+  const schema = schemas.find((candidate) => candidate.properties.type.const === value.type);
+  if (schema === undefined)
+    throw new ProtocolError('bad-frame', `unknown frame ${JSON.stringify(value.type).slice(0, 40)}`);
+  assertSchema(schema, value, 'bad-frame', `frame ${schema.properties.type.const}`);
+  return value;
+}
+
+/** One frame of a member. Throws `ProtocolError('bad-frame')`. */
+export function decodeMemberFrame(bytes: Uint8Array, maxBytes: number): MemberFrame {
+  return decodeFrame(memberFrames, bytes, maxBytes) as MemberFrame;
+}
+
+/** One frame of the coordinator. Throws `ProtocolError('bad-frame')`. */
+export function decodeCoordinatorFrame(bytes: Uint8Array, maxBytes: number): CoordinatorFrame {
+  return decodeFrame(coordinatorFrames, bytes, maxBytes) as CoordinatorFrame;
+}
+
+const Url = Type.String({ minLength: 1, maxLength: maxUrlCharacters });
+
+/** The coordinator's signed challenge: single use, short-lived, bound to its own URL. */
+export const challengeMessage = defineMessage(
+  'challenge',
+  Strict({ challenge: Hash, url: Url, version: Type.Literal(protocolVersion), expiresAt: Timestamp }),
+  'bad-login',
+);
+
+/** A client's answer. `charter` names the group for a member, `groupKey` for a requester. */
+export const loginMessage = defineMessage(
+  'login',
+  Strict({
+    challenge: Hash,
+    url: Url,
+    version: Type.Literal(protocolVersion),
+    expiresAt: Timestamp,
+    role: Type.Union([Type.Literal('member'), Type.Literal('requester')]),
+    /** SHA-256 of the charter, for a member. */
+    charter: Nullable(Hash),
+    /** Group public key, for a requester. */
+    groupKey: Nullable(Key),
+    /** Of a member. */
+    journal: Nullable(JournalHead),
+  }),
+  'bad-login',
+);
+
+export const loginBody = Strict({ login: EnvelopeSchema });
+export const tokenBody = Strict({ token: Hash, expiresAt: Timestamp });
+export const submitBody = Strict({ request: EnvelopeSchema });
+export const submittedBody = Strict({
+  digest: Hash,
+  /** True when the same submission was already there. */
+  joined: Type.Boolean(),
+  /** SHA-256 of documents that are still to be uploaded. */
+  missing: Type.Array(Hash, { maxItems: maxDocuments }),
+});
+export const cancelBody = Strict({ cancel: EnvelopeSchema });
+
+/** How one round stands; sent whole as every event of its stream. */
+export const roundBody = Strict({
+  digest: Hash,
+  request: EnvelopeSchema,
+  outcome: OutcomeSchema,
+  decisions: Envelopes,
+  /** Identifiers of members that are connected. */
+  connected: Type.Array(IdentifierNumber, { maxItems: 256 }),
+  /** Those among them that approved and whose commitment waits for an attempt. */
+  ready: Type.Array(IdentifierNumber, { maxItems: 256 }),
+  /** Members left out of this round, and why. */
+  out: Type.Array(
+    Strict({ member: IdentifierNumber, reason: Type.Union([Type.Literal('fault'), Type.Literal('losses')]) }),
+    { maxItems: 256 },
+  ),
+  attempts: Type.Array(
+    Strict({
+      attempt: Hash,
+      signers: Type.Array(IdentifierNumber, { maxItems: 256 }),
+      answered: Type.Array(IdentifierNumber, { maxItems: 256 }),
+      open: Type.Boolean(),
+    }),
+    { maxItems: 2048 },
+  ),
+  signatures: Signatures,
+  signers: Type.Array(IdentifierNumber, { maxItems: 256 }),
+  evidence: Type.Array(Hash, { maxItems: 256 }),
+});
+export type RoundBody = Static<typeof roundBody>;
+
+/** Everything a client needs to know of a group, checked against the one key it holds. */
+export const groupBody = Strict({
+  /** Base64 of the charter file. */
+  charter: Type.String(),
+  /** Base64 of the certificate. */
+  certificate: Type.String(),
+  /** Signed "certificate stored" messages of all members. */
+  stored: Envelopes,
+  genesis: Nullable(EnvelopeSchema),
+  requesters: Nullable(EnvelopeSchema),
+  delegations: Type.Array(EnvelopeSchema, { maxItems: 64 }),
+});
+export type GroupBody = Static<typeof groupBody>;
+
+/** Signed certificates for stock tools, oldest first; believed only after verification. */
+export const issuedBody = Strict({
+  issued: Type.Array(
+    Strict({
+      request: EnvelopeSchema,
+      /** Base64 of each document. */
+      documents: Type.Array(Type.String(), { maxItems: maxDocuments }),
+      signatures: Signatures,
+    }),
+    { maxItems: maxIssued },
+  ),
+});
+export type IssuedBody = Static<typeof issuedBody>;
+
+export const problemBody = Strict({ code: Type.String(), message: Type.String() });

@@ -1,0 +1,48 @@
+/** The requester's way to a coordinator: logged in, and the group opened with nothing but its pinned key. */
+import { encodeBase64Url } from '../verifier/base64.ts';
+import { CoordinatorClient } from '../client/client.ts';
+import { openGroup, type OpenedGroup } from '../client/group.ts';
+import { parseCoordinatorUrl } from '../client/url.ts';
+import type { Identity } from '../protocol/wire/envelope.ts';
+
+export interface ConnectOptions {
+  /** URL with the coordinator's fingerprint. */
+  readonly coordinator: string;
+  /** 32 bytes: the one thing that is pinned. */
+  readonly groupKey: Uint8Array;
+  readonly identity: Identity;
+  readonly insecure?: boolean | undefined;
+  /** PEM of a certificate authority to trust besides those of the system. */
+  readonly ca?: string | undefined;
+}
+
+/** One login of whoever asks; close it when done. */
+export interface Connection extends Disposable {
+  readonly client: CoordinatorClient;
+  readonly identity: Identity;
+  /** Everything in it is verified under the pinned key. */
+  readonly group: OpenedGroup;
+  /** The group as it is now: documents may be newer. */
+  refresh(): Promise<OpenedGroup>;
+}
+
+/** Throws `ClientError`. */
+export async function connect(options: ConnectOptions): Promise<Connection> {
+  const { identity, groupKey } = options;
+  const name = encodeBase64Url(groupKey);
+  const client = new CoordinatorClient({
+    url: parseCoordinatorUrl(options.coordinator, { insecure: options.insecure === true }),
+    identity,
+    role: 'requester',
+    groupKey: name,
+    ca: options.ca,
+  });
+  const refresh = async (): Promise<OpenedGroup> => openGroup(await client.group(name), groupKey);
+  try {
+    const group = await refresh();
+    return { client, identity, group, refresh, [Symbol.dispose]: () => client.close() };
+  } catch (error) {
+    client.close();
+    throw error;
+  }
+}

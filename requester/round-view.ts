@@ -1,0 +1,228 @@
+/** How a round stands, told by what its members signed and not by what the coordinator says of them. */
+import type { OpenedGroup } from '../client/group.ts';
+import { channelOf, type Member } from '../protocol/files/charter.ts';
+import { openDecision, type Decision } from '../protocol/signing/decision.ts';
+import { ProtocolError } from '../protocol/errors.ts';
+import type { Group } from '../protocol/frost/group.ts';
+import { judgeEvidence } from '../protocol/evidence.ts';
+import type { Outcome, RoundBody } from '../protocol/wire/frames.ts';
+import { askerOf, expiresAt, keptOut, openRequest, type Asker, type Request } from '../protocol/request/request.ts';
+import { RequesterError } from './errors.ts';
+import { maxClockSkewSeconds } from './limits.ts';
+
+/** What a member said last. */
+type Standing = 'approved' | 'refused' | 'undecided';
+
+export interface RoundMember {
+  readonly member: Member;
+  readonly standing: Standing;
+  /** Why it refused, in its own words: a stranger's text. */
+  readonly reason: string | null;
+  /** As the coordinator says. */
+  readonly connected: boolean;
+  /** Approved, and its commitment waits for an attempt; as the coordinator says. */
+  readonly ready: boolean;
+  /** Left out of the round, as the coordinator says; a fault is believed only with its evidence. */
+  readonly out: 'fault' | 'losses' | undefined;
+  /** The asker's own member: it may decide, and is in no signer set. */
+  readonly keptOut: boolean;
+}
+
+/** One sharing of the quorum. */
+export interface RoundSharing {
+  /** The tier, or `any`. */
+  readonly of: string;
+  readonly threshold: number;
+  readonly members: readonly RoundMember[];
+  /** Approvals that count, and how many of them are still missing. */
+  readonly approvals: number;
+  readonly missing: number;
+}
+
+export interface RoundView {
+  readonly request: Request;
+  /** `undefined` when the newest requesters document no longer names whoever asked. */
+  readonly asker: Asker | undefined;
+  /** As the coordinator says; `assertEnd` believes it or not. */
+  readonly outcome: Outcome;
+  readonly sharings: readonly RoundSharing[];
+  readonly expiresAtUnixSeconds: number;
+  /** Decisions in the coordinator's answer that nobody of this group signed for this request. */
+  readonly unverified: number;
+  readonly body: RoundBody;
+}
+
+/**
+ * Opens what the coordinator says of one round. Throws `RequesterError('bad-result')` if it is about another request or group,
+ * and the `ProtocolError` of a request that is none.
+ */
+export function openRound(group: OpenedGroup, body: RoundBody): RoundView {
+  const { charter } = group.epoch;
+  const request = openRequest(body.request);
+  if (request.digest !== body.digest)
+    throw new RequesterError('bad-result', `the coordinator shows another request under the id ${body.digest}`);
+  if (request.payload.groupKey !== group.epoch.groupKey || request.payload.certificate !== group.epoch.certificateHash)
+    throw new RequesterError('bad-result', `round ${body.digest} is of another group or key epoch`);
+  const asker = tryAskerOf(group, request);
+  const out = asker === undefined ? undefined : keptOut(request, asker, isOfCeremony(group, request));
+  const { decisions, unverified } = latestDecisions(group, request, body);
+  const channel = channelOf(charter, request.payload.channel);
+  const sharings = channel.sharings.map(({ tier, threshold, members }): RoundSharing => {
+    const shown = members.flatMap((identifier) => {
+      const member = charter.members[identifier - 1];
+      return member === undefined ? [] : [memberOf(member, decisions.get(member.name), body, member === out)];
+    });
+    const approvals = shown.filter(({ standing, keptOut }) => standing === 'approved' && !keptOut).length;
+    return { of: tier ?? 'any', threshold, members: shown, approvals, missing: Math.max(0, threshold - approvals) };
+  });
+  return {
+    request,
+    asker,
+    outcome: body.outcome,
+    sharings,
+    expiresAtUnixSeconds: expiresAt(request, channel),
+    unverified,
+    body,
+  };
+}
+
+/** Of the ceremony's own documents, those that can be told by the request alone: a first delegation looks like a later one. */
+function isOfCeremony({ epoch }: OpenedGroup, { payload }: Request): boolean {
+  return payload.kind === 'genesis' || payload.documents[0]?.sha256 === epoch.certificate.transcript.requesters;
+}
+
+function tryAskerOf(group: OpenedGroup, request: Request): Asker | undefined {
+  try {
+    return askerOf(request, group.epoch.charter, group.requesters);
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
+  }
+}
+
+/** The newest decision of each member: what does not open, or is about something else, is counted and not believed (T34). */
+function latestDecisions(
+  { epoch }: OpenedGroup,
+  request: Request,
+  body: RoundBody,
+): { readonly decisions: ReadonlyMap<string, Decision>; readonly unverified: number } {
+  const decisions = new Map<string, Decision>();
+  let unverified = 0;
+  for (const envelope of body.decisions) {
+    const decision = tryOpenDecision(envelope, epoch);
+    if (
+      decision?.payload.requestDigest !== request.digest ||
+      decision.payload.certificate !== epoch.certificateHash ||
+      decision.payload.groupKey !== epoch.groupKey
+    ) {
+      unverified++;
+      continue;
+    }
+    const earlier = decisions.get(decision.member.name);
+    if (earlier === undefined || earlier.payload.serial < decision.payload.serial)
+      decisions.set(decision.member.name, decision);
+  }
+  return { decisions, unverified };
+}
+
+function tryOpenDecision(envelope: unknown, { charter }: OpenedGroup['epoch']): Decision | undefined {
+  try {
+    return openDecision(envelope, charter);
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
+  }
+}
+
+const standings = { approve: 'approved', refuse: 'refused', withdraw: 'undecided' } as const;
+
+function memberOf(member: Member, decision: Decision | undefined, body: RoundBody, keptOut: boolean): RoundMember {
+  return {
+    member,
+    standing: decision === undefined ? 'undecided' : standings[decision.payload.decision],
+    reason: decision?.payload.decision === 'refuse' ? decision.payload.reason : null,
+    connected: body.connected.includes(member.identifier),
+    ready: body.ready.includes(member.identifier),
+    out: body.out.find((entry) => entry.member === Number(member.identifier))?.reason,
+    keptOut,
+  };
+}
+
+/** Whether the quorum can still be met when those that `isGone` are not counted. */
+export function isReachable(view: RoundView, isGone: (member: RoundMember) => boolean): boolean {
+  return view.sharings.every(
+    ({ threshold, members }) => members.filter((member) => !member.keptOut && !isGone(member)).length >= threshold,
+  );
+}
+
+/** Whether verified refusals alone leave no qualified set. */
+export function isRefused(view: RoundView): boolean {
+  return !isReachable(view, ({ standing }) => standing === 'refused');
+}
+
+/**
+ * Ends in the error of how the round ended, if it did and was not signed; returns while it is pending or when it is signed.
+ * `proved` are the members whose misbehaviour the evidence shows, from `judgeFaults`.
+ * Throws `RequesterError` (`refused`, `faulted`, `expired`, `cancelled`, or `unproved` for a claim that nothing supports).
+ */
+export function assertGoesOn(view: RoundView, proved: ReadonlySet<string>, nowUnixSeconds: number): void {
+  if (view.outcome === 'signed') return;
+  if (isRefused(view)) throw new RequesterError('refused', describeRefusals(view));
+  switch (view.outcome) {
+    case 'pending':
+      return;
+    case 'refused':
+      throw new RequesterError(
+        'unproved',
+        'the coordinator says that the request was refused, and cannot show by whom',
+      );
+    case 'faulted':
+      if (isReachable(view, ({ member, standing }) => standing === 'refused' || proved.has(member.name)))
+        throw new RequesterError(
+          'unproved',
+          'the coordinator says that members misbehaved, and its evidence does not show it',
+        );
+      throw new RequesterError(
+        'faulted',
+        `${[...proved].join(', ')} misbehaved, which is proved, and without them no quorum is left`,
+      );
+    case 'expired':
+      if (nowUnixSeconds + maxClockSkewSeconds < view.expiresAtUnixSeconds)
+        throw new RequesterError(
+          'unproved',
+          'the coordinator says that the request has expired, and by our clock it has not',
+        );
+      throw new RequesterError('expired', 'the request expired before enough members had approved');
+    case 'cancelled':
+      throw new RequesterError('cancelled', 'the request was cancelled by whoever asked');
+  }
+}
+
+function describeRefusals(view: RoundView): string {
+  const members = new Map(
+    view.sharings.flatMap((sharing) => sharing.members.map((entry) => [entry.member.name, entry])),
+  );
+  const refusals = [...members.values()].filter(({ standing }) => standing === 'refused');
+  const said = refusals.map(({ member, reason }) => (reason === null ? member.name : `${member.name} (${reason})`));
+  return `refused by ${said.join(', ')}: no quorum is left`;
+}
+
+/** The members of this group whose misbehaviour in this round these evidence files prove; what proves nothing is left out. */
+export function judgeFaults(
+  arithmetic: Group,
+  group: OpenedGroup,
+  view: RoundView,
+  evidence: readonly Uint8Array[],
+): ReadonlySet<string> {
+  const proved = new Set<string>();
+  for (const bytes of evidence) {
+    try {
+      const verdict = judgeEvidence(arithmetic, bytes);
+      if (verdict.charterHash === group.epoch.charter.hash && verdict.requestDigest === view.request.digest)
+        proved.add(verdict.culprit.name);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+    }
+  }
+  return proved;
+}

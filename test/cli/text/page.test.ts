@@ -1,0 +1,208 @@
+import { describe, expect, it } from 'vitest';
+
+import { Output, type TextStream } from '../../../cli/output.ts';
+import { LiveBlock } from '../../../cli/text/progress.ts';
+import { requestPage, requestsTable } from '../../../cli/text/request.ts';
+import { clip, durationText, Page, pageWidth, sizeText, table, whenText } from '../../../cli/text/page.ts';
+import type { RequestView } from '../../../participant/request-view.ts';
+
+const now = Date.parse('2026-11-22T08:00:00Z') / 1000;
+
+const request: RequestView = {
+  id: 'ab'.repeat(32),
+  kind: 'release',
+  channel: 'production',
+  asker: 'dave',
+  product: 'acme-cli',
+  release: '1.4.2',
+  artifacts: 1,
+  createdAt: '2026-11-22T07:00:00Z',
+  expiresAt: '2026-11-25T07:00:00Z',
+  state: 'waiting',
+  outcome: 'pending',
+  group: 'acme',
+  groupKey: 'A'.repeat(43),
+  askerKey: 'B'.repeat(43),
+  askerMember: 'alice',
+  formats: ['native'],
+  files: [{ name: 'acme-1.4.2.tgz', size: 123_456, sha256: '12'.repeat(32), sha512: '34'.repeat(64) }],
+  documents: [],
+  contents: [],
+  changes: null,
+  source: { repo: 'https://example.org/acme.git', ref: 'refs/tags/v1.4.2', commit: 'cd'.repeat(20) },
+  note: 'first line\nsecond line',
+  signs: ['{"_type":"https://in-toto.io/Statement/v1"}'],
+  quorum: [{ tier: 'any', needed: 3, approved: ['build-1'], open: ['bob', 'carol'] }],
+  decisions: [
+    { member: 'build-1', tier: 'build', decision: 'approve', reason: null, decidedAt: '2026-11-22T07:01:00Z' },
+  ],
+  policy: 'no rule matches: ask',
+  obstacle: null,
+};
+
+describe('the table of requests', () => {
+  it('fits 80 columns whatever strangers call things (T36)', () => {
+    const names = [
+      request,
+      {
+        ...request,
+        product: 'p'.repeat(128),
+        release: 'r'.repeat(128),
+        asker: 'a'.repeat(64),
+        channel: 'c'.repeat(64),
+      },
+    ];
+    for (const line of requestsTable(names, now).split('\n')) expect(line.length).toBeLessThanOrEqual(pageWidth);
+  });
+
+  it('shows what to type, where it stands, who asks, until when, and what', () => {
+    expect(requestsTable([request], now).split('\n')).toEqual([
+      'ID            STATE    CHANNEL     ASKED BY  EXPIRES  WHAT',
+      'abababababab  waiting  production  dave      in 71 h  acme-cli 1.4.2, 1 file',
+    ]);
+  });
+
+  it('escapes what cannot be seen (T36)', () => {
+    const hostile = requestsTable([{ ...request, product: 'x\u202e\u001b[1m' }], now);
+    expect(hostile).toContain('x\\u{202e}\\u{1b}[1m');
+  });
+});
+
+describe('the page that is decided from', () => {
+  it('has everything that will be signed', () => {
+    const page = requestPage(request, now);
+    for (const text of [
+      request.id,
+      'production',
+      'dave, who is member alice',
+      'acme-cli',
+      '1.4.2',
+      'acme-1.4.2.tgz (123456 bytes, 121 KiB)',
+      request.files[0]!.sha256,
+      request.files[0]!.sha512,
+      'https://example.org/acme.git',
+      'refs/tags/v1.4.2',
+      'cd'.repeat(20),
+      'second line',
+      '2026-11-25T07:00:00Z, in 71 h',
+      'any 3: 1 of 3 approved: build-1; 2 missing of bob, carol',
+      'build-1 (build): approve',
+      request.signs[0]!,
+    ])
+      expect(page).toContain(text);
+  });
+
+  it('lets no text look like a row of its own (T36)', () => {
+    const page = requestPage(
+      { ...request, product: 'x\nchannel     development', note: 'y\r\u2028channel     development' },
+      now,
+    );
+    expect(page.split('\n').filter((line) => line.startsWith('channel'))).toEqual(['channel     production']);
+    expect(page).toContain('\\u{a}');
+    expect(page).toContain('\\u{d}\\u{2028}');
+  });
+
+  it('keeps digests whole, so that they can be compared and copied', () => {
+    expect(new Page().row('  sha512', 'f'.repeat(128)).toString()).toBe(`  sha512    ${'f'.repeat(128)}`);
+  });
+});
+
+describe('text for people', () => {
+  it.each([
+    [0, '0 bytes'],
+    [1, '1 byte'],
+    [1023, '1023 bytes'],
+    [1024, '1.0 KiB'],
+    [10_240, '10 KiB'],
+    [5 * 2 ** 30, '5.0 GiB'],
+    [Number.MAX_SAFE_INTEGER, '8.0 PiB'],
+  ])('writes %i bytes as %s', (bytes, text) => {
+    expect(sizeText(bytes)).toBe(text);
+  });
+
+  it.each([
+    [0, '0 s'],
+    [61, '1 min 1 s'],
+    [3600, '1 h'],
+    [3720, '1 h 2 min'],
+    [72 * 3600, '72 h'],
+    [90 * 86400, '90 days'],
+  ])('writes %i seconds as %s', (seconds, text) => {
+    expect(durationText(seconds)).toBe(text);
+  });
+
+  it('tells the past from the future', () => {
+    expect([whenText(now + 60, now), whenText(now - 60, now)]).toEqual(['in 1 min', '1 min ago']);
+  });
+
+  it('cuts a cell and says that it did', () => {
+    expect([clip('abcdef', 6), clip('abcdefg', 6)]).toEqual(['abcdef', 'abcde…']);
+    expect(
+      table(
+        [
+          ['A', 'B'],
+          ['x', 'y'.repeat(200)],
+        ],
+        1,
+      )
+        .split('\n')
+        .every((line) => line.length <= 80),
+    ).toBe(true);
+  });
+});
+
+class Stream implements TextStream {
+  text = '';
+  readonly columns = 20;
+  readonly isTTY: boolean;
+  constructor(isTTY: boolean) {
+    this.isTTY = isTTY;
+  }
+  write(text: string): void {
+    this.text += text;
+  }
+}
+
+describe('output', () => {
+  const open = (json: boolean, isTTY: boolean, environment: Readonly<Record<string, string>> = {}) => {
+    const [stdout, stderr] = [new Stream(isTTY), new Stream(isTTY)];
+    return { stdout, stderr, output: new Output({ stdout, stderr, json, environment }) };
+  };
+
+  it('puts results on stdout and talk on stderr', () => {
+    const { stdout, stderr, output } = open(false, false);
+    output.result('done', { done: true });
+    output.talk('working');
+    output.event({ event: 'x' });
+    expect([stdout.text, stderr.text]).toEqual(['done\n', 'working\n']);
+  });
+
+  it('puts one JSON value a line on stdout with --json, harmless on a terminal (T36)', () => {
+    const { stdout, output } = open(true, false);
+    output.event({ event: 'x\u202e' });
+    output.result('done', { done: true });
+    expect(stdout.text).toBe('{"event":"x\\u202e"}\n{"done":true}\n');
+  });
+
+  it.each([
+    [true, {}, true],
+    [true, { NO_COLOR: '1' }, false],
+    [true, { NO_COLOR: '' }, true],
+    [true, { TERM: 'dumb' }, false],
+    [false, {}, false],
+  ])('on a terminal: %s, with %j, uses colours: %s', (isTTY, environment, coloured) => {
+    const { stderr, output } = open(false, isTTY, environment);
+    output.warn('careful');
+    expect(stderr.text.includes('\u001b[33m')).toBe(coloured);
+  });
+
+  it('redraws a block in place and never wider than the terminal', () => {
+    const stream = new Stream(true);
+    const block = new LiveBlock(stream);
+    block.draw(['one', 'x'.repeat(50)]);
+    expect(stream.text).toBe(`one\n${'x'.repeat(18)}…\n`);
+    stream.text = '';
+    block.draw(['two']);
+    expect(stream.text).toBe('\u001b[2A\r\u001b[0Jtwo\n');
+  });
+});
