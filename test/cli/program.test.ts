@@ -178,7 +178,7 @@ describe('what start-up loads', () => {
     'is next to nothing where %j is handed on to the real tool',
     async (args) => {
       const loaded = await loadedBy(args);
-      expect(loaded).toContain('cli/hand-on.js');
+      expect(loaded).toContain('cli/stand-in/real-tool.js');
       expect(loaded).not.toMatch(/node_modules|\/dist\/(protocol|home|client|requester)\/|cli\/program\.js/);
     },
   );
