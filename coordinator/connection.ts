@@ -3,18 +3,11 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import type { Charter, Member } from '../protocol/files/charter.ts';
-import { maxFrameBytes } from '../protocol/limits.ts';
+import { longestTimerMs, maxFrameBytes } from '../protocol/limits.ts';
 import { decodeMemberFrame, type CoordinatorFrame, type MemberFrame } from '../protocol/wire/frames.ts';
 import { Bucket } from './bucket.ts';
 import { problemOf } from './errors.ts';
-import {
-  longestTimerMs,
-  maxBufferedBytes,
-  maxBufferedChunks,
-  maxFragments,
-  maxWaitingFrames,
-  type Limits,
-} from './limits.ts';
+import { maxBufferedBytes, maxBufferedChunks, maxFragments, maxWaitingFrames, type Limits } from './limits.ts';
 import type { Log } from './log.ts';
 
 /** Why a connection was closed (RFC 6455, Section 7.4). */

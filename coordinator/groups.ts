@@ -19,7 +19,8 @@ import type { Group } from '../protocol/frost/group.ts';
 import { maxCharterBytes } from '../protocol/limits.ts';
 import type { CoordinatorFrame, GroupBody } from '../protocol/wire/frames.ts';
 import type { RequestKind } from '../protocol/request/request.ts';
-import { emptyRequesters, type Requesters } from '../protocol/files/requesters.ts';
+import { emptyRequesters } from '../protocol/files/requesters.ts';
+import type { GroupStanding } from '../protocol/request/rights.ts';
 import { CoordinatorError } from './errors.ts';
 import { maxDelegationsPerChannel } from './limits.ts';
 import type { Log } from './log.ts';
@@ -249,9 +250,13 @@ export function documentsFrame(documents: GroupDocuments): CoordinatorFrame {
   return { type: 'documents', ...documentsOf(documents) };
 }
 
-/** Who may ask: before the first requesters document only members. */
-export function requestersOf({ epoch, documents }: KnownGroup): Requesters {
-  return documents.requesters ?? emptyRequesters(epoch.charter);
+/** What the group has signed about itself; before the first requesters document only members may ask. */
+export function standingOf({ epoch, documents }: KnownGroup): GroupStanding {
+  return {
+    epoch,
+    requesters: documents.requesters ?? emptyRequesters(epoch.charter),
+    delegations: documents.delegations,
+  };
 }
 
 /** Whether a member that holds a certificate knows what we do not. */

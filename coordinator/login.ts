@@ -6,7 +6,7 @@ import { ProtocolError } from '../protocol/errors.ts';
 import { challengeMessage, loginMessage, protocolVersion, type JournalHead } from '../protocol/wire/frames.ts';
 import { formatTimestamp } from '../protocol/wire/time.ts';
 import { CoordinatorError } from './errors.ts';
-import { requestersOf, type Groups, type KnownGroup } from './groups.ts';
+import { standingOf, type Groups, type KnownGroup } from './groups.ts';
 import type { Limits } from './limits.ts';
 
 /** Who a token stands for. */
@@ -143,7 +143,7 @@ export class Logins {
 
 /** Members and whoever the newest requesters document lists. Throws `ProtocolError('not-a-requester')`. */
 function assertMayRead(key: string, group: KnownGroup): void {
-  const requesters = requestersOf(group);
+  const { requesters } = standingOf(group);
   const { charter } = group.epoch;
   if (memberByKey(charter, key) !== undefined || requesters.entries.some((entry) => entry.key === key)) return;
   throw new ProtocolError(

@@ -4,6 +4,7 @@ import { parseBaseUrl, formatCoordinatorUrl } from '../client/url.ts';
 import { readFileBounded, useOwnerOnlyUmask } from '../home/files.ts';
 import { openHome, type Home } from '../home/home.ts';
 import { loadIdentity } from '../home/identity.ts';
+import { Closers } from '../home/closers.ts';
 import { acquireLock } from '../home/lock.ts';
 import { createSodiumGroup } from '../protocol/frost/group-sodium.ts';
 import { App, type Tls } from './app.ts';
@@ -57,34 +58,33 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   try {
     return await start(options, lifetime);
   } catch (error) {
-    await lifetime.end(undefined);
+    // What broke first is what the operator must know.
+    await lifetime.end(undefined).catch(() => undefined);
     throw error;
   }
 }
 
-/** What was opened, to be closed in reverse order, once. */
+/** What was opened, and why it ends: closed once, in reverse order, whatever breaks on the way. */
 class Lifetime {
   readonly ended: Promise<CoordinatorError | undefined>;
-  readonly #opened: (() => Promise<void>)[] = [];
-  #resolve: (reason: CoordinatorError | undefined) => void = () => undefined;
-  #ending: Promise<void> | undefined;
+  readonly #closers = new Closers();
+  #settle: (reason: CoordinatorError | undefined) => void = () => undefined;
 
   constructor() {
-    this.ended = new Promise((resolve) => (this.#resolve = resolve));
+    this.ended = new Promise((resolve) => (this.#settle = resolve));
   }
 
   add(close: () => Promise<void>): void {
-    this.#opened.push(close);
+    this.#closers.defer(close);
   }
 
-  end(reason: CoordinatorError | undefined): Promise<void> {
-    this.#ending ??= this.#closeAll(reason);
-    return this.#ending;
-  }
-
-  async #closeAll(reason: CoordinatorError | undefined): Promise<void> {
-    for (const close of this.#opened.splice(0).reverse()) await close();
-    this.#resolve(reason);
+  /** Throws what a `close` threw first, after all the others were closed; `ended` resolves either way. */
+  async end(reason: CoordinatorError | undefined): Promise<void> {
+    try {
+      await this.#closers.close();
+    } finally {
+      this.#settle(reason);
+    }
   }
 }
 
@@ -143,7 +143,9 @@ async function openParts(home: Home, { limits, now, log }: World, lifetime: Life
     onRecord: (record, sequence) => found.add(record, sequence),
     onFailure: (error) => {
       log('error', 'store-failed', { code: error.code, failure: String(error.cause) });
-      void lifetime.end(error);
+      lifetime.end(error).catch((failure: unknown) => {
+        log('error', 'close-failed', { failure: String(failure) });
+      });
     },
   });
   lifetime.add(() => store.close());

@@ -1,6 +1,6 @@
 /** One round at work: feeds the pure machine one event at a time and performs its effects in order; what must be stored is stored before anyone sees it. */
-import { decodeDelegation } from '../verifier/delegation.ts';
-import type { Decision } from '../protocol/signing/decision.ts';
+import { assertDecisionOn, type Decision } from '../protocol/signing/decision.ts';
+import { firstSubject } from '../protocol/signing/stage.ts';
 import { badCommitmentEvidence, encodeEvidence, wrongShareEvidence, type Evidence } from '../protocol/evidence.ts';
 import {
   type AttemptSubject,
@@ -8,8 +8,8 @@ import {
   type SignedCommitment,
   type SignedShare,
 } from '../protocol/signing/attempt.ts';
-import { bytesToHex, sha256Hex } from '../protocol/wire/bytes.ts';
-import { channelOf, memberByIdentifier, type Channel, type Member } from '../protocol/files/charter.ts';
+import { bytesToHex } from '../protocol/wire/bytes.ts';
+import { channelOf, memberByIdentifier, type Channel } from '../protocol/files/charter.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { finishRequest, prepareRequest, type PreparedRequest } from '../protocol/formats/index.ts';
@@ -28,12 +28,13 @@ import {
   type RoundState,
 } from '../protocol/signing/round.ts';
 import type { CoordinatorFrame, Outcome, RoundBody } from '../protocol/wire/frames.ts';
-import { askerOf, expiresAt, keptOut, type Request } from '../protocol/request/request.ts';
-import { decodeRequesters } from '../protocol/files/requesters.ts';
+import type { Request } from '../protocol/request/request.ts';
+import { assertNewerRequesters, expiresAtUnixSeconds, keptOut } from '../protocol/request/rights.ts';
 import { Documents } from './uploads.ts';
 import { CoordinatorError, isFatal } from './errors.ts';
-import { isGroupDocument, requestersOf, type Groups, type KnownGroup } from './groups.ts';
-import { longestTimerMs, maxDecisionsPerMember, maxQueuedEvents, maxShownAttempts } from './limits.ts';
+import { isGroupDocument, standingOf, type Groups, type KnownGroup } from './groups.ts';
+import { maxDecisionsPerMember, maxQueuedEvents, maxShownAttempts } from './limits.ts';
+import { longestTimerMs } from '../protocol/limits.ts';
 import type { Log } from './log.ts';
 import type { StoreRecord } from './store.ts';
 
@@ -99,7 +100,6 @@ export class Round {
   #open: Open | undefined;
   #queue: Queued[] = [];
   #running: Promise<void> | undefined;
-  #keptOut: Member | undefined;
   #closed: Closed | undefined;
   #version = 0;
 
@@ -154,27 +154,16 @@ export class Round {
     const { epoch } = this.group;
     const prepared = prepareRequest({ epoch, request: this.request, documents });
     this.#assertNewer(documents);
-    const channel = epoch.channel(this.channel.name);
-    const subject: AttemptSubject = {
-      certificate: epoch.certificateHash,
-      channelKey: channel.key,
-      requestDigest: this.digest,
-      stage: 1,
-      messages: prepared.messages.map((message) => sha256Hex(message)),
-    };
+    const subject = firstSubject(epoch, this.request, prepared);
     this.#open = { prepared, subject, state: this.#startState(prepared, subject) };
     for (const identifier of this.holders)
       if (this.#options.audience.isConnected(identifier)) void this.greet(identifier);
   }
 
   /** A requesters document that is not newer would only be thrown away when it is signed. */
-  #assertNewer(documents: readonly Uint8Array[]): void {
-    const [document] = documents;
+  #assertNewer([document]: readonly Uint8Array[]): void {
     if (this.request.payload.kind !== 'requesters' || document === undefined) return;
-    const held = this.group.documents.requesters?.version ?? 0;
-    const { version } = decodeRequesters(document, this.group.epoch.charter);
-    if (version <= held)
-      throw new ProtocolError('stale-version', `version ${version} of the requesters is not newer than ${held}`);
+    assertNewerRequesters(document, this.group.epoch, this.group.documents.requesters?.version ?? 0);
   }
 
   #startState(prepared: PreparedRequest, subject: AttemptSubject): RoundState {
@@ -192,18 +181,8 @@ export class Round {
       channel: this.group.epoch.channel(this.channel.name),
       subject,
       prepared,
-      keptOut: this.#judgeKeptOut()?.identifier,
+      keptOut: keptOut(this.request, standingOf(this.group))?.identifier,
     };
-  }
-
-  #judgeKeptOut(): Member | undefined {
-    try {
-      this.#keptOut = keptOutOf(this.request, this.group, this.documents);
-    } catch (error) {
-      // The asker's rights are gone: the round is about to be cancelled, and who was kept out stays so until then.
-      if (!(error instanceof ProtocolError)) throw error;
-    }
-    return this.#keptOut;
   }
 
   /** A member is here: it gets the request, the decisions, and the package it owes an answer to. Resolves when they are sent. */
@@ -222,11 +201,7 @@ export class Round {
 
   /** Throws `ProtocolError` (`wrong-group`, `wrong-certificate`, `too-many`). */
   decide(decision: Decision): void {
-    const { groupKey, certificate } = decision.payload;
-    if (groupKey !== this.group.epoch.groupKey)
-      throw new ProtocolError('wrong-group', 'the decision is for another group');
-    if (certificate !== this.group.epoch.certificateHash)
-      throw new ProtocolError('wrong-certificate', 'the decision is of another key epoch');
+    assertDecisionOn(decision, this.digest, this.group.epoch);
     if ((this.#decisionsStored.get(decision.member.identifier) ?? 0) >= maxDecisionsPerMember)
       throw new ProtocolError('too-many', `${decision.member.name} decided too often; no more is taken`);
     this.#enqueue({ kind: 'decision', decision });
@@ -508,7 +483,7 @@ export class Round {
   #armExpiry(): void {
     clearTimeout(this.#expiry);
     if (this.#closed !== undefined) return;
-    const leftMs = expiresAt(this.request, this.channel) * 1000 - this.#options.now();
+    const leftMs = expiresAtUnixSeconds(this.request, this.channel) * 1000 - this.#options.now();
     this.#expiry =
       leftMs > 0
         ? setTimeout(() => this.#armExpiry(), Math.min(leftMs, longestTimerMs))
@@ -585,42 +560,4 @@ function shownAttempt({ id, commitments, shares, phase }: RoundAttempt): RoundBo
     answered: [...shares.keys()],
     open: phase === 'open' || phase === 'stalled',
   };
-}
-
-/**
- * Who may not sign this request, by the documents of this moment (T31). Before its document is here, a delegation counts as one of the ceremony's if
- * it can be one. Throws `ProtocolError` for an asker without the right to ask.
- */
-export function keptOutOf(request: Request, group: KnownGroup, documents: Documents): Member | undefined {
-  const asker = askerOf(request, group.epoch.charter, requestersOf(group));
-  return keptOut(request, asker, isCeremonyDocument(request, group, documents));
-}
-
-/** What the ceremony has signed last of all: nobody else could ask for it. */
-function isCeremonyDocument(
-  { payload }: Request,
-  { epoch, documents: held }: KnownGroup,
-  documents: Documents,
-): boolean {
-  const isDelegated = (name: string): boolean => held.delegations.some(({ channel }) => channel === name);
-  switch (payload.kind) {
-    case 'genesis':
-      return true;
-    case 'requesters':
-      return held.requesters === undefined;
-    case 'delegation': {
-      const [document] = documents.all ?? [];
-      if (document !== undefined) return !isDelegated(decodeDelegation(document).channel);
-      return epoch.charter.channels.some(
-        ({ name, validitySeconds }) => validitySeconds !== undefined && !isDelegated(name),
-      );
-    }
-    case 'release':
-    case 'openpgp-certificate':
-    case 'openpgp-back-signature':
-    case 'openpgp-subkey':
-    case 'openpgp-revocation':
-    case 'ssh-certificate':
-      return false;
-  }
 }

@@ -9,8 +9,6 @@ import type { Group } from '../protocol/frost/group.ts';
 import { maxIssued } from '../protocol/limits.ts';
 import type { CoordinatorFrame, IssuedBody, Outcome, RoundBody } from '../protocol/wire/frames.ts';
 import {
-  askerOf,
-  assertFresh,
   cancelMessage,
   isCertificateKind,
   openRequest,
@@ -19,14 +17,14 @@ import {
   type Request,
   type RequestKind,
 } from '../protocol/request/request.ts';
+import { askerOf, askerOrUndefined, assertFresh, assertOfEpoch, assertSignable } from '../protocol/request/rights.ts';
 import { parseTimestamp } from '../protocol/wire/time.ts';
 import { decodeBase64, encodeBase64 } from '../verifier/base64.ts';
-import { Documents } from './uploads.ts';
 import { CoordinatorError } from './errors.ts';
-import { requestersOf, type Groups, type KnownGroup } from './groups.ts';
+import { standingOf, type Groups, type KnownGroup } from './groups.ts';
 import { maxListedBytes, maxListedRounds, maxRememberedRounds, type Limits } from './limits.ts';
 import type { Log } from './log.ts';
-import { bodyOf, closedFrame, keptOutOf, Round, type Audience } from './round.ts';
+import { bodyOf, closedFrame, Round, type Audience } from './round.ts';
 import type { Store, StoreRecord } from './store.ts';
 
 export interface RoundsOptions {
@@ -96,7 +94,7 @@ export class Rounds {
     if (request.asker !== asker)
       throw new ProtocolError('not-allowed', 'the request is signed by somebody else than who sends it');
     assertForGroup(request, group);
-    askerOf(request, group.epoch.charter, requestersOf(group));
+    askerOf(request, standingOf(group));
     const joined = this.#joinable(request, group);
     const entry = joined ?? this.#openRound(request, group);
     await entry.stored;
@@ -125,7 +123,7 @@ export class Rounds {
   #openRound(request: Request, group: KnownGroup): Entry {
     assertFresh(request, group.epoch.charter, this.#nowUnixSeconds());
     this.#assertRoom(request, group);
-    assertPossible(request, group);
+    assertSignable(request, standingOf(group));
     const { digest, envelope } = request;
     const record: RoundRecord = { type: 'round', digest, charter: group.epoch.charter.hash, request: envelope };
     const sequences: number[] = [];
@@ -225,7 +223,7 @@ export class Rounds {
   /** Ends the rounds of those who may no longer ask for them (T33). */
   judgeAskers(group: KnownGroup): void {
     for (const { round } of [...this.#pending].filter((entry) => entry.group === group)) {
-      if (round !== undefined && !mayStillAsk(round.request, group)) void round.cancel();
+      if (round !== undefined && askerOrUndefined(round.request, standingOf(group)) === undefined) void round.cancel();
     }
   }
 
@@ -392,36 +390,10 @@ function notFound(digest: string): CoordinatorError {
 }
 
 function assertForGroup(request: Request, { epoch }: KnownGroup): void {
-  const { groupKey, certificate, channel, formats, kind } = request.payload;
-  if (groupKey !== epoch.groupKey) throw new ProtocolError('wrong-group', 'the request is for another group');
-  if (certificate !== epoch.certificateHash)
-    throw new ProtocolError('wrong-certificate', 'the request is for another key epoch; fetch the group again');
+  const { channel, formats, kind } = request.payload;
+  assertOfEpoch(request.payload, epoch, 'the request');
   channelOf(epoch.charter, channel);
   formats.forEach((name) => formatOf(name, kind));
-}
-
-/** Throws `ProtocolError('not-allowed')` when nobody is left to sign once who asked is kept out (T31). */
-function assertPossible(request: Request, group: KnownGroup): void {
-  const keptOut = keptOutOf(request, group, new Documents(request));
-  const { charter } = group.epoch;
-  const short = channelOf(charter, request.payload.channel).sharings.find(
-    (sharing) => sharing.members.filter((member) => member !== keptOut?.identifier).length < sharing.threshold,
-  );
-  if (keptOut === undefined || short === undefined) return;
-  throw new ProtocolError(
-    'not-allowed',
-    `${keptOut.name} asked and may not sign, and without ${keptOut.name} there are not enough (${short.tier ?? 'any'} ${short.threshold}); somebody else has to ask`,
-  );
-}
-
-function mayStillAsk(request: Request, group: KnownGroup): boolean {
-  try {
-    askerOf(request, group.epoch.charter, requestersOf(group));
-    return true;
-  } catch (error) {
-    if (error instanceof ProtocolError) return false;
-    throw error;
-  }
 }
 
 /** A request that was verified before it was stored, for a round that is over; `openRequest` would cost a signature for each at every start. */

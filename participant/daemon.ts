@@ -1,10 +1,9 @@
 /** The daemon behind `frostmark participant serve`: one member, always ready to sign what it has decided to sign. */
 import { parseCoordinatorUrl, type CoordinatorUrl } from '../client/url.ts';
 import { openShares, type PassphraseSource } from '../home/keystore.ts';
-import { type Certificate } from '../protocol/ceremony/certificate.ts';
-import { channelKeysOf } from '../protocol/ceremony/transcript.ts';
-import { production } from '../protocol/files/charter.ts';
-import { Closers } from './closers.ts';
+import type { Certificate } from '../protocol/ceremony/certificate.ts';
+import { openEpoch } from '../protocol/ceremony/epoch.ts';
+import { Closers } from '../home/closers.ts';
 import type { ConnectionTiming } from './connection.ts';
 import { listenForCommands, type AnswerTo, type Command, type CommandName } from './control.ts';
 import { ParticipantError } from './errors.ts';
@@ -93,9 +92,8 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
   closers.use(await listenForCommands(socketPath, (command) => answer(session, policy, command), log));
   await session.start();
   log('info', 'serving', { socket: socketPath, policy: policy.description });
-  const key = channelKeysOf(vault.group, charter, certificate.transcript).get(production)?.key ?? '';
   return {
-    groupLine: `frostmark-group:${charter.group}:${key}`,
+    groupLine: openEpoch(vault.group, charter, certificate).groupLine,
     socketPath,
     closed: session.closed.finally(() => closers.close()),
     close: () => closers.close(),

@@ -13,7 +13,7 @@ import type { Envelope } from '../protocol/wire/envelope.ts';
 import type { Origin } from '../protocol/ceremony/dealing.ts';
 import type { Group } from '../protocol/frost/group.ts';
 import { createNobleGroup } from '../protocol/frost/group-noble.ts';
-import { Closers } from './closers.ts';
+import { Closers } from '../home/closers.ts';
 import { Documents } from './group-documents.ts';
 import { charterWarnings, decodeCharter, type Charter, type Member } from '../protocol/files/charter.ts';
 import { openImport, type Import } from '../protocol/ceremony/import.ts';

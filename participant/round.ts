@@ -5,15 +5,15 @@
  */
 import { randomBytes } from 'node:crypto';
 import {
-  type AttemptSubject,
+  
   type DeclineCode,
   answerMessage,
   commitmentMessage,
   shareMessage,
 } from '../protocol/signing/attempt.ts';
-import { bytesToHex, hexToBytes, sha256Hex } from '../protocol/wire/bytes.ts';
+import { bytesToHex, hexToBytes } from '../protocol/wire/bytes.ts';
 import { channelOf, type Member } from '../protocol/files/charter.ts';
-import { decisionMessage, type Decision } from '../protocol/signing/decision.ts';
+import { assertDecisionOn, decisionMessage, isNewerDecision, type Decision } from '../protocol/signing/decision.ts';
 import { sealMessage, type Envelope, type Identity, type MessageType } from '../protocol/wire/envelope.ts';
 import type { Epoch } from '../protocol/ceremony/epoch.ts';
 import { manifestChanges } from '../protocol/documents/manifest.ts';
@@ -30,8 +30,18 @@ import {
   type SignerState,
 } from '../protocol/signing/signer.ts';
 import type { CoordinatorFrame, MemberFrame, Outcome } from '../protocol/wire/frames.ts';
-import { decodeRequesters } from '../protocol/files/requesters.ts';
-import { askerOf, assertFresh, expiresAt, keptOut, type Asker, type Request } from '../protocol/request/request.ts';
+import type { Request } from '../protocol/request/request.ts';
+import {
+  askerOf,
+  askerOrUndefined,
+  assertFresh,
+  assertNewerRequesters,
+  expiresAtUnixSeconds,
+  isFoundingDocument,
+  keptOut,
+  type GroupStanding,
+} from '../protocol/request/rights.ts';
+import { firstSubject } from '../protocol/signing/stage.ts';
 import { formatTimestamp } from '../protocol/wire/time.ts';
 import { decodeDelegation } from '../verifier/delegation.ts';
 import type { DecisionView, QuorumView, RequestState, RequestSummary, RequestView } from './request-view.ts';
@@ -115,7 +125,7 @@ export class Round {
 
   /** Unix seconds. */
   get expiresAt(): number {
-    return expiresAt(this.request, channelOf(this.#host.epoch.charter, this.request.payload.channel));
+    return expiresAtUnixSeconds(this.request, channelOf(this.#host.epoch.charter, this.request.payload.channel));
   }
 
   /** Downloads and prepares, speaks up if there is a connection, and lets the policy decide. Also tries again what failed before. */
@@ -150,13 +160,9 @@ export class Round {
   /** A decision of any member, opened by the caller. A repeat or an older one is a no-op. Throws `ProtocolError`. */
   receiveDecision(decision: Decision): void {
     const { epoch } = this.#host;
-    const { payload, member } = decision;
-    if (payload.requestDigest !== this.request.digest)
-      throw new ProtocolError('bad-decision', `${member.name} decided on another request`);
-    if (payload.certificate !== epoch.certificateHash || payload.groupKey !== epoch.groupKey)
-      throw new ProtocolError('wrong-certificate', `${member.name} decided under another certificate`);
-    const known = this.#decisions.get(member.identifier);
-    if (known === undefined || known.payload.serial < payload.serial) this.#decisions.set(member.identifier, decision);
+    assertDecisionOn(decision, this.request.digest, epoch);
+    const { identifier } = decision.member;
+    if (isNewerDecision(decision, this.#decisions.get(identifier))) this.#decisions.set(identifier, decision);
   }
 
   receivePackage({ stage, earlier, commitments }: Extract<CoordinatorFrame, { type: 'package' }>): void {
@@ -302,72 +308,17 @@ export class Round {
   #contextOf(prepared: PreparedRequest): SignerContext {
     const { epoch, self, vault } = this.#host;
     const { channel } = this.request.payload;
-    const subject: AttemptSubject = {
-      certificate: epoch.certificateHash,
-      channelKey: epoch.channel(channel).key,
-      requestDigest: this.request.digest,
-      stage: 1,
-      messages: prepared.messages.map((message) => sha256Hex(message)),
-    };
+    const subject = firstSubject(epoch, this.request, prepared);
     return { group: vault.group, epoch, self, channel, subject, prepared, run: this.#run };
   }
 
-  /** Genesis; the requesters version 1; the first delegation of a channel: what the ceremony itself has to sign. Judged anew each time. */
-  #isCeremonyDocument(): boolean {
+  get #standing(): GroupStanding {
     const { epoch, documents } = this.#host;
-    const { kind } = this.request.payload;
-    const [document] = this.#ready?.documents ?? [];
-    if (document === undefined) return false;
-    switch (kind) {
-      case 'genesis':
-        return true;
-      case 'requesters':
-        return decodeRequesters(document, epoch.charter).version === 1;
-      case 'delegation':
-        return !documents.holdsDelegation(decodeDelegation(document).channel);
-      case 'release':
-      case 'openpgp-certificate':
-      case 'openpgp-back-signature':
-      case 'openpgp-subkey':
-      case 'openpgp-revocation':
-      case 'ssh-certificate':
-        return false;
-    }
-  }
-
-  /** Version 1 is the ceremony's and no other; later ones only go up. Throws `ProtocolError`. */
-  #assertVersion(document: Uint8Array): void {
-    const { epoch, documents } = this.#host;
-    const { version } = decodeRequesters(document, epoch.charter);
-    if (version <= documents.requestersVersion)
-      throw new ProtocolError(
-        'stale-version',
-        `version ${version} of the requesters document is not newer than version ${documents.requestersVersion}`,
-      );
-    if (version === 1 && sha256Hex(document) !== epoch.certificate.transcript.requesters)
-      throw new ProtocolError(
-        'bad-document',
-        'version 1 of the requesters document is the one of the ceremony, and this is another',
-      );
-  }
-
-  /** Throws `ProtocolError` if the asker has no rights by the newest requesters document. */
-  #asker(): Asker {
-    return askerOf(this.request, this.#host.epoch.charter, this.#host.documents.requesters);
-  }
-
-  #askerOrUndefined(): Asker | undefined {
-    try {
-      return this.#asker();
-    } catch (error) {
-      if (error instanceof ProtocolError) return undefined;
-      throw error;
-    }
+    return { epoch, requesters: documents.requesters, delegations: documents.delegations };
   }
 
   #keptOut(): Member | undefined {
-    const asker = this.#askerOrUndefined();
-    return asker === undefined ? undefined : keptOut(this.request, asker, this.#isCeremonyDocument());
+    return keptOut(this.request, this.#standing);
   }
 
   /** Why the request may not be signed just now. */
@@ -380,10 +331,11 @@ export class Round {
       throw error;
     }
     try {
-      this.#asker();
+      askerOf(this.request, this.#standing);
       const { kind } = this.request.payload;
       const [document] = this.#ready?.documents ?? [];
-      if (kind === 'requesters' && document !== undefined) this.#assertVersion(document);
+      if (kind === 'requesters' && document !== undefined)
+        assertNewerRequesters(document, epoch, this.#host.documents.requestersVersion);
       return undefined;
     } catch (error) {
       if (error instanceof ProtocolError) return { code: 'not-allowed', reason: error.message };
@@ -396,7 +348,7 @@ export class Round {
     const { ready, signer } = { ready: this.#ready, signer: this.#signer };
     if (ready === undefined || signer?.said !== undefined || signer === undefined || this.#judging || this.#over)
       return;
-    const asker = this.#askerOrUndefined();
+    const asker = askerOrUndefined(this.request, this.#standing);
     if (asker === undefined || this.#obstacle() !== undefined) return;
     if (this.#isOwnCeremonyDocument(ready)) {
       this.#verdict = 'the ceremony: approved, it is exactly what follows from certificate, charter and requesters';
@@ -432,7 +384,7 @@ export class Round {
 
   /** Only while the ceremony's documents are missing here: afterwards a delegation is a renewal, which the policy or a person decides. */
   #isOwnCeremonyDocument({ documents: [document] }: Ready): boolean {
-    if (!this.#isCeremonyDocument()) return false;
+    if (!isFoundingDocument(this.request, this.#standing)) return false;
     const { missing } = this.#host.documents;
     const { kind } = this.request.payload;
     if (kind !== 'delegation') return missing.includes(kind);
@@ -582,7 +534,7 @@ export class Round {
       id: digest,
       kind: payload.kind,
       channel: payload.channel,
-      asker: this.#askerOrUndefined()?.name ?? this.request.asker,
+      asker: askerOrUndefined(this.request, this.#standing)?.name ?? this.request.asker,
       product: payload.product,
       release: payload.release,
       artifacts: payload.artifacts.length,
@@ -601,7 +553,7 @@ export class Round {
       group: epoch.charter.group,
       groupKey: epoch.groupKey,
       askerKey: this.request.asker,
-      askerMember: this.#askerOrUndefined()?.member?.name ?? null,
+      askerMember: askerOrUndefined(this.request, this.#standing)?.member?.name ?? null,
       formats: payload.formats,
       files: payload.artifacts,
       documents: payload.documents,

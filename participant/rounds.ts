@@ -1,4 +1,6 @@
 /** All signing rounds of one member: which request is looked at, which frame belongs to which round, and how many there may be. */
+import { matchId } from '../protocol/request/id.ts';
+import { minIdDigits } from '../protocol/limits.ts';
 import { openDecision } from '../protocol/signing/decision.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import { openRequest, type Request } from '../protocol/request/request.ts';
@@ -147,14 +149,19 @@ export class Rounds {
 
   /** By a request digest or the beginning of one. Throws `ParticipantError('unknown-request')`. */
   find(id: string): Round {
-    const found = [...this.#rounds.values()].filter((round) => round.request.digest.startsWith(id));
-    const [round] = found;
-    if (round !== undefined && found.length === 1) return round;
+    const match = matchId([...this.#rounds.keys()], id);
+    const round = match.kind === 'one' ? this.#rounds.get(match.digest) : undefined;
+    if (round !== undefined) return round;
+    if (match.kind === 'many')
+      throw new ParticipantError('unknown-request', `${match.count} requests begin with ${id}; give more of it`);
+    if (match.kind === 'malformed')
+      throw new ParticipantError(
+        'unknown-request',
+        `${JSON.stringify(id.slice(0, 80))} is no id of a request: it has 64 hexadecimal digits, of which ${minIdDigits} will do`,
+      );
     throw new ParticipantError(
       'unknown-request',
-      found.length === 0
-        ? `there is no request ${id}; frostmark participant requests lists them`
-        : `${found.length} requests begin with ${id}; give more of it`,
+      `there is no request ${id}; frostmark participant requests lists them`,
     );
   }
 

@@ -13,17 +13,17 @@ import { channelKeysOf, type Transcript } from '../protocol/ceremony/transcript.
 import { production } from '../protocol/files/charter.ts';
 import { sealMessage, type Envelope } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import { delegationOf } from '../protocol/formats/delegation.ts';
-import { genesisOf } from '../protocol/formats/genesis.ts';
+import { delegationOf, genesisOf } from '../protocol/ceremony/founding.ts';
 import type { CoordinatorFrame, GroupBody, MemberFrame } from '../protocol/wire/frames.ts';
 import {
-  cancelMessage,
-  openRequest,
-  requestMessage,
   type Request,
   type RequestKind,
+  blankRequest,
+  cancelMessage,
+  documentEntry,
+  openRequest,
+  requestMessage,
 } from '../protocol/request/request.ts';
-import { formatTimestamp } from '../protocol/wire/time.ts';
 import { Ceremony, type CeremonyResult } from './ceremony.ts';
 import { Connection, within, type ConnectionTiming } from './connection.ts';
 import type { Status } from './control.ts';
@@ -517,20 +517,7 @@ export class Session {
     const kind = kindOf(name);
     const envelope = sealMessage(
       requestMessage,
-      {
-        groupKey: epoch.groupKey,
-        certificate: epoch.certificateHash,
-        kind,
-        channel: production,
-        formats: [kind],
-        artifacts: [],
-        documents: [{ kind, size: content.length, sha256: sha256Hex(content) }],
-        product: null,
-        release: null,
-        source: null,
-        note: null,
-        createdAt: formatTimestamp(createdAt),
-      },
+      { ...blankRequest(epoch, kind, createdAt), documents: [documentEntry(kind, content)] },
       this.#options.home.identity,
     );
     const { digest, missing } = await this.#client.submit(envelope);

@@ -7,10 +7,10 @@ import { parseTime } from '../verifier/time.ts';
 import { equalBytes } from './wire/bytes.ts';
 import { decodeCertificate } from './ceremony/certificate.ts';
 import { assertAllStored, openEpoch, type Epoch } from './ceremony/epoch.ts';
-import { decodeCharter } from './files/charter.ts';
+import { decodeCharter, production } from './files/charter.ts';
 import { refuseAs, type Envelope } from './wire/envelope.ts';
 import { ProtocolError } from './errors.ts';
-import { genesisMessage, genesisOf } from './formats/genesis.ts';
+import { genesisMessage, genesisOf } from './ceremony/founding.ts';
 import type { Group } from './frost/group.ts';
 import { maxRequestersBytes } from './limits.ts';
 import type { GroupBody } from './wire/frames.ts';
@@ -86,7 +86,7 @@ function openGroupEnvelope(epoch: Epoch, envelope: Envelope, payloadType: string
   const decoded = refuseAs('bad-document', 'document of the group', () => decodeEnvelope(envelope, maxRequestersBytes));
   if (decoded.payloadType !== payloadType || decoded.keyid !== '')
     throw new ProtocolError('bad-document', `the envelope is not a ${payloadType} under the group key`);
-  const key = epoch.channel('production').point.bytes;
+  const key = epoch.channel(production).point.bytes;
   if (!verifySignature(key, preAuthEncoding(payloadType, decoded.payload), decoded.signature))
     throw new ProtocolError('bad-signature', `the ${payloadType} is not signed by the group key`);
   return decoded.payload;

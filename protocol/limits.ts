@@ -58,8 +58,12 @@ export const maxUrlCharacters = 300;
 /** Depth of any JSON we read; our deepest message has 7 levels. */
 export const maxJsonDepth = 12;
 
-/** Seconds a request may lie ahead of our clock. */
-export const maxClockAheadSeconds = 300;
+/** Seconds by which two clocks may differ: a request may lie so far ahead, and an expiry that another reports so far ahead of ours. */
+export const maxClockSkewSeconds = 300;
+/** Milliseconds that a timer of Node.js can wait at most, 24 days. */
+export const longestTimerMs = 2 ** 31 - 1;
+/** Hexadecimal digits of a round's id that a person must type at least: 32 bits, so that two rounds of one group hardly ever share them. */
+export const minIdDigits = 8;
 /** Seconds after which a request dies when its channel does not say otherwise (72 h). */
 export const maxExpirySeconds = 30 * 24 * 3600;
 /** Seconds a delegation may live (90 days). */

@@ -4,6 +4,7 @@ import { decodeBase64 } from '../verifier/base64.ts';
 import { VerifyError } from '../verifier/errors.ts';
 import { hexToBytes } from '../protocol/wire/bytes.ts';
 import { ProtocolError } from '../protocol/errors.ts';
+import { production } from '../protocol/files/charter.ts';
 import { finishRequest, isSignedRequest, prepareRequest } from '../protocol/formats/index.ts';
 import type { IssuedBody } from '../protocol/wire/frames.ts';
 import { isCertificateKind, openRequest, type CertificateKind } from '../protocol/request/request.ts';
@@ -118,7 +119,7 @@ export function assertCertified(
   const isOpenpgp = formats.some((format) => format.startsWith('openpgp'));
   if (isOpenpgp && !issued.some(({ kind }) => kind === 'openpgp-certificate'))
     throw missing('OpenPGP certificate', 'frostmark group certify openpgp');
-  if (channel === 'production') return;
+  if (channel === production) return;
   if (isOpenpgp && newestIssued(issued, 'openpgp-subkey', channel, nowUnixSeconds) === undefined)
     throw missing(`OpenPGP subkey of ${channel}`, `frostmark group certify openpgp --channel ${channel}`);
   if (formats.includes('ssh') && newestIssued(issued, 'ssh-certificate', channel, nowUnixSeconds) === undefined)

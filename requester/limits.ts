@@ -9,17 +9,8 @@ export const gitTimeoutMs = 30_000;
 /** Bytes of output of one call of git: a URL, a name or a commit; a longer status is dirty all the same. */
 export const maxGitOutputBytes = 1024 * 1024;
 
-/** Hexadecimal digits of a round's id that a person must type at least: 32 bits, so that two rounds of one group hardly ever share them. */
-export const minPrefixDigits = 8;
-
-/** Seconds between the coordinator's clock and ours that are no lie when it calls a request expired. */
-export const maxClockSkewSeconds = 300;
-
 /** Seconds past its expiry for which we still listen for the coordinator's last word on a request: it may have been signed in time. */
 export const clockGraceSeconds = 5;
-
-/** Milliseconds one timer of Node can wait; more makes it fire at once. */
-export const maxTimerMs = 2 ** 31 - 1;
 
 /** Bytes of the file with a requester's name: 64 characters and a newline. */
 export const maxNameFileBytes = 256;

@@ -2,27 +2,24 @@
 import type { OpenedGroup } from '../client/group.ts';
 import { isText } from '../verifier/names.ts';
 import { maxTextBytes } from '../verifier/limits.ts';
-import { sha256Hex } from '../protocol/wire/bytes.ts';
 import { channelOf, production, type Member } from '../protocol/files/charter.ts';
 import { sealMessage, type Envelope, type Identity } from '../protocol/wire/envelope.ts';
 import { formatOf, prepareRequest } from '../protocol/formats/index.ts';
-import { delegationOf } from '../protocol/formats/delegation.ts';
+import { delegationOf } from '../protocol/ceremony/founding.ts';
 import { maxNoteCharacters, maxProductCharacters, maxReleaseCharacters } from '../protocol/limits.ts';
 import {
-  askerOf,
+  blankRequest,
   cancelMessage,
-  keptOut,
+  documentEntry,
   openRequest,
   requestMessage,
-  type Asker,
   type CertificateKind,
-  type DocumentEntry,
   type Request,
   type RequestPayload,
   type Source,
 } from '../protocol/request/request.ts';
+import { askerOf, assertNewerRequesters, keptOut, type Asker } from '../protocol/request/rights.ts';
 import type { Requesters } from '../protocol/files/requesters.ts';
-import { formatTimestamp } from '../protocol/wire/time.ts';
 import { toArtifact, type ArtifactFile } from './artifacts.ts';
 import { RequesterError } from './errors.ts';
 
@@ -65,24 +62,17 @@ export function askForRelease(
   channelOf(group.epoch.charter, wish.channel);
   for (const format of wish.formats) formatOf(format, 'release');
   const payload: RequestPayload = {
-    groupKey: group.epoch.groupKey,
-    certificate: group.epoch.certificateHash,
-    kind: 'release',
+    ...blankRequest(group.epoch, 'release', nowUnixSeconds),
     channel: wish.channel,
     formats: [...wish.formats],
     artifacts: wish.artifacts.map(toArtifact),
-    documents: wish.document === undefined ? [] : [entryOf(wish.document)],
+    documents: wish.document === undefined ? [] : [documentEntry(wish.document.kind, wish.document.bytes)],
     product: fieldOf('product', wish.product, maxProductCharacters),
     release: fieldOf('release', wish.release, maxReleaseCharacters),
     source: wish.source,
     note: noteOf(wish.note),
-    createdAt: formatTimestamp(nowUnixSeconds),
   };
-  return sign(group, payload, wish.document === undefined ? [] : [wish.document.bytes], identity, false);
-}
-
-function entryOf({ kind, bytes }: WholeDocument): DocumentEntry {
-  return { kind, size: bytes.length, sha256: sha256Hex(bytes) };
+  return sign(group, payload, wish.document === undefined ? [] : [wish.document.bytes], identity);
 }
 
 /** One line that a verifier prints. */
@@ -108,19 +98,8 @@ export function askForRequesters(
   identity: Identity,
   nowUnixSeconds: number,
 ): Submission {
-  if (requesters.version <= group.requesters.version) {
-    throw new RequesterError(
-      'bad-field',
-      `version ${requesters.version} is not newer than the group's requesters document, version ${group.requesters.version}`,
-    );
-  }
-  return askForDocument(
-    group,
-    { kind: 'requesters', bytes: requesters.bytes, isFirst: false },
-    note,
-    identity,
-    nowUnixSeconds,
-  );
+  assertNewerRequesters(requesters.bytes, group.epoch, group.requesters.version);
+  return askForDocument(group, { kind: 'requesters', bytes: requesters.bytes }, note, identity, nowUnixSeconds);
 }
 
 /** Asks for a delegation of `channel` that begins now. Throws what `askForRelease` does. */
@@ -135,9 +114,7 @@ export function askForDelegation(
   if (channel === production)
     throw new RequesterError('bad-field', 'production signs under the group key itself and needs no delegation');
   const bytes = delegationOf(group.epoch, channel, nowUnixSeconds);
-  // The first one belongs to the ceremony: its asker's own member may sign it, or nobody ever could.
-  const isFirst = !group.delegations.some((held) => held.channel === channel);
-  return askForDocument(group, { kind: 'delegation', bytes, isFirst }, note, identity, nowUnixSeconds);
+  return askForDocument(group, { kind: 'delegation', bytes }, note, identity, nowUnixSeconds);
 }
 
 /** What a person says about a certificate for stock tools. */
@@ -160,49 +137,28 @@ export function askForCertificate(
 ): Submission {
   const isSignedByChannel = kind === 'openpgp-back-signature';
   const payload: RequestPayload = {
-    groupKey: group.epoch.groupKey,
-    certificate: group.epoch.certificateHash,
-    kind,
+    ...blankRequest(group.epoch, kind, nowUnixSeconds),
     channel: isSignedByChannel && channel !== undefined ? channel : production,
-    formats: [kind],
-    artifacts: [],
-    documents: document === undefined ? [] : [entryOf(document)],
-    product: null,
-    release: null,
-    source: null,
+    documents: document === undefined ? [] : [documentEntry(document.kind, document.bytes)],
     ...(isSignedByChannel || channel === undefined ? {} : { certify: { channel, until } }),
     note: noteOf(note),
-    createdAt: formatTimestamp(nowUnixSeconds),
   };
-  return sign(group, payload, document === undefined ? [] : [document.bytes], identity, false);
+  return sign(group, payload, document === undefined ? [] : [document.bytes], identity);
 }
 
 function askForDocument(
   group: OpenedGroup,
-  {
-    kind,
-    bytes,
-    isFirst,
-  }: { readonly kind: 'requesters' | 'delegation'; readonly bytes: Uint8Array; readonly isFirst: boolean },
+  { kind, bytes }: { readonly kind: 'requesters' | 'delegation'; readonly bytes: Uint8Array },
   note: string | undefined,
   identity: Identity,
   nowUnixSeconds: number,
 ): Submission {
   const payload: RequestPayload = {
-    groupKey: group.epoch.groupKey,
-    certificate: group.epoch.certificateHash,
-    kind,
-    channel: production,
-    formats: [kind],
-    artifacts: [],
-    documents: [entryOf({ kind, bytes })],
-    product: null,
-    release: null,
-    source: null,
+    ...blankRequest(group.epoch, kind, nowUnixSeconds),
+    documents: [documentEntry(kind, bytes)],
     note: noteOf(note),
-    createdAt: formatTimestamp(nowUnixSeconds),
   };
-  return sign(group, payload, [bytes], identity, isFirst);
+  return sign(group, payload, [bytes], identity);
 }
 
 /** Everything that the coordinator and every member will check is checked before it is sent. */
@@ -211,12 +167,11 @@ function sign(
   payload: RequestPayload,
   documents: readonly Uint8Array[],
   identity: Identity,
-  isCeremonyDocument: boolean,
 ): Submission {
   const request = openRequest(sealMessage(requestMessage, payload, identity));
-  const asker = askerOf(request, group.epoch.charter, group.requesters);
+  const asker = askerOf(request, group);
   prepareRequest({ epoch: group.epoch, request, documents });
-  return { request, documents, asker, keptOut: keptOut(request, asker, isCeremonyDocument) };
+  return { request, documents, asker, keptOut: keptOut(request, group) };
 }
 
 /** The signed wish to take a request back; only its asker's counts. */

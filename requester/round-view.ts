@@ -1,14 +1,16 @@
 /** How a round stands, told by what its members signed and not by what the coordinator says of them. */
 import type { OpenedGroup } from '../client/group.ts';
+import type { Epoch } from '../protocol/ceremony/epoch.ts';
 import { channelOf, type Member } from '../protocol/files/charter.ts';
-import { openDecision, type Decision } from '../protocol/signing/decision.ts';
+import { assertDecisionOn, isNewerDecision, openDecision, type Decision } from '../protocol/signing/decision.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { Group } from '../protocol/frost/group.ts';
 import { judgeEvidence } from '../protocol/evidence.ts';
 import type { Outcome, RoundBody } from '../protocol/wire/frames.ts';
-import { askerOf, expiresAt, keptOut, openRequest, type Asker, type Request } from '../protocol/request/request.ts';
+import { openRequest, type Request } from '../protocol/request/request.ts';
+import { askerOrUndefined, expiresAtUnixSeconds, keptOut, type Asker } from '../protocol/request/rights.ts';
 import { RequesterError } from './errors.ts';
-import { maxClockSkewSeconds } from './limits.ts';
+import { maxClockSkewSeconds } from '../protocol/limits.ts';
 
 /** What a member said last. */
 type Standing = 'approved' | 'refused' | 'undecided';
@@ -63,8 +65,7 @@ export function openRound(group: OpenedGroup, body: RoundBody): RoundView {
     throw new RequesterError('bad-result', `the coordinator shows another request under the id ${body.digest}`);
   if (request.payload.groupKey !== group.epoch.groupKey || request.payload.certificate !== group.epoch.certificateHash)
     throw new RequesterError('bad-result', `round ${body.digest} is of another group or key epoch`);
-  const asker = tryAskerOf(group, request);
-  const out = asker === undefined ? undefined : keptOut(request, asker, isOfCeremony(group, request));
+  const out = keptOut(request, group);
   const { decisions, unverified } = latestDecisions(group, request, body);
   const channel = channelOf(charter, request.payload.channel);
   const sharings = channel.sharings.map(({ tier, threshold, members }): RoundSharing => {
@@ -77,27 +78,13 @@ export function openRound(group: OpenedGroup, body: RoundBody): RoundView {
   });
   return {
     request,
-    asker,
+    asker: askerOrUndefined(request, group),
     outcome: body.outcome,
     sharings,
-    expiresAtUnixSeconds: expiresAt(request, channel),
+    expiresAtUnixSeconds: expiresAtUnixSeconds(request, channel),
     unverified,
     body,
   };
-}
-
-/** Of the ceremony's own documents, those that can be told by the request alone: a first delegation looks like a later one. */
-function isOfCeremony({ epoch }: OpenedGroup, { payload }: Request): boolean {
-  return payload.kind === 'genesis' || payload.documents[0]?.sha256 === epoch.certificate.transcript.requesters;
-}
-
-function tryAskerOf(group: OpenedGroup, request: Request): Asker | undefined {
-  try {
-    return askerOf(request, group.epoch.charter, group.requesters);
-  } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
-    throw error;
-  }
 }
 
 /** The newest decision of each member: what does not open, or is about something else, is counted and not believed (T34). */
@@ -109,25 +96,19 @@ function latestDecisions(
   const decisions = new Map<string, Decision>();
   let unverified = 0;
   for (const envelope of body.decisions) {
-    const decision = tryOpenDecision(envelope, epoch);
-    if (
-      decision?.payload.requestDigest !== request.digest ||
-      decision.payload.certificate !== epoch.certificateHash ||
-      decision.payload.groupKey !== epoch.groupKey
-    ) {
-      unverified++;
-      continue;
-    }
-    const earlier = decisions.get(decision.member.name);
-    if (earlier === undefined || earlier.payload.serial < decision.payload.serial)
+    const decision = decisionOrUndefined(envelope, request, epoch);
+    if (decision === undefined) unverified++;
+    else if (isNewerDecision(decision, decisions.get(decision.member.name)))
       decisions.set(decision.member.name, decision);
   }
   return { decisions, unverified };
 }
 
-function tryOpenDecision(envelope: unknown, { charter }: OpenedGroup['epoch']): Decision | undefined {
+function decisionOrUndefined(envelope: unknown, { digest }: Request, epoch: Epoch): Decision | undefined {
   try {
-    return openDecision(envelope, charter);
+    const decision = openDecision(envelope, epoch.charter);
+    assertDecisionOn(decision, digest, epoch);
+    return decision;
   } catch (error) {
     if (error instanceof ProtocolError) return undefined;
     throw error;

@@ -8,7 +8,9 @@ import type { RoundBody } from '../protocol/wire/frames.ts';
 import { submissionId, type Request } from '../protocol/request/request.ts';
 import type { Connection } from './connection.ts';
 import { RequesterError } from './errors.ts';
-import { clockGraceSeconds, maxTimerMs, minPrefixDigits } from './limits.ts';
+import { longestTimerMs, minIdDigits } from '../protocol/limits.ts';
+import { isRoundId, matchId } from '../protocol/request/id.ts';
+import { clockGraceSeconds } from './limits.ts';
 import type { Submission } from './request.ts';
 import { assertGoesOn, judgeFaults, openRound, type RoundView } from './round-view.ts';
 
@@ -97,7 +99,7 @@ function signalAt(unixSeconds: number, now: () => number): Disposable & { readon
   const wait = (): void => {
     const leftMs = (unixSeconds - now()) * 1000;
     if (leftMs <= 0) controller.abort();
-    else timer = setTimeout(wait, Math.min(leftMs, maxTimerMs));
+    else timer = setTimeout(wait, Math.min(leftMs, longestTimerMs));
   };
   wait();
   return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) };
@@ -127,17 +129,22 @@ export async function listRounds({ client, group }: Connection): Promise<RoundVi
 
 /** One round by its id, or by 8 or more of its first digits. Throws `RequesterError` (`not-found`, `ambiguous`, `bad-field`). */
 export async function findRound(connection: Connection, id: string): Promise<RoundView> {
-  if (!/^[0-9a-f]{1,64}$/.test(id) || id.length < minPrefixDigits) {
+  if (!isRoundId(id)) {
     throw new RequesterError(
       'bad-field',
-      `${JSON.stringify(id.slice(0, 80))} is no id of a round: it has 64 hexadecimal digits, of which ${minPrefixDigits} will do`,
+      `${JSON.stringify(id.slice(0, 80))} is no id of a round: it has 64 hexadecimal digits, of which ${minIdDigits} will do`,
     );
   }
   if (id.length === 64) return openRound(connection.group, await roundBodyOf(connection, id));
-  const [found, ...more] = (await listRounds(connection)).filter(({ request }) => request.digest.startsWith(id));
+  const rounds = await listRounds(connection);
+  const match = matchId(
+    rounds.map(({ request }) => request.digest),
+    id,
+  );
+  if (match.kind === 'many')
+    throw new RequesterError('ambiguous', `${match.count} rounds begin with ${id}; give more digits`);
+  const found = match.kind === 'one' ? rounds.find(({ request }) => request.digest === match.digest) : undefined;
   if (found === undefined) throw new RequesterError('not-found', `no round of this group begins with ${id}`);
-  if (more.length > 0)
-    throw new RequesterError('ambiguous', `${more.length + 1} rounds begin with ${id}; give more digits`);
   return found;
 }
 

@@ -1,4 +1,6 @@
 /** A charter as a person reviews it before any key is made: who holds shares, and what the quorums mean in words. */
+import { decodeBase64Url } from '../../verifier/base64.ts';
+import { formatGroupKey } from '../../verifier/group-key.ts';
 import { printable } from '../../verifier/printable.ts';
 import {
   charterWarnings,
@@ -40,7 +42,7 @@ function importLines(charter: Charter, imported: Import | undefined): string[] {
   return [
     '',
     'The production key is not made but imported: it once was whole. It must be the key that your installers know:',
-    `frostmark-group:${charter.group}:${imported.groupKey}`,
+    formatGroupKey({ name: charter.group, key: decodeBase64Url(imported.groupKey) }),
     `import      ${imported.hash}`,
   ];
 }

@@ -1,6 +1,7 @@
 /** A key epoch: charter and certificate together, checked, with the public keys and shares that follow from them. */
+import { formatGroupKey } from '../../verifier/group-key.ts';
 import { ProtocolError } from '../errors.ts';
-import { memberByKey, type Charter } from '../files/charter.ts';
+import { memberByKey, production, type Charter } from '../files/charter.ts';
 import type { Group } from '../frost/group.ts';
 import type { Sharing } from '../frost/sharing.ts';
 import { openMessage, refuseAs, type Envelope } from '../wire/envelope.ts';
@@ -27,7 +28,7 @@ export class Epoch {
 
   /** The group public key, base64url: production's. */
   get groupKey(): string {
-    return this.channel('production').key;
+    return this.channel(production).key;
   }
 
   /** Whether production's key was made in pieces, or once was whole and then split. */
@@ -37,7 +38,7 @@ export class Epoch {
 
   /** The line of GROUP.pub, without a newline. */
   get groupLine(): string {
-    return `frostmark-group:${this.charter.group}:${this.groupKey}`;
+    return formatGroupKey({ name: this.charter.group, key: this.channel(production).point.bytes });
   }
 
   /** Throws `ProtocolError('unknown-channel')`. */

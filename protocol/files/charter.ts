@@ -1,4 +1,5 @@
 /** The charter: the file that fixes members, tiers, channels and quorums. It travels byte for byte; its SHA-256 is pinned before any key exists. */
+import { productionChannel } from '../../verifier/names.ts';
 import { parseTime } from '../../verifier/time.ts';
 import { decodeCard } from './card.ts';
 import { sha256Hex } from '../wire/bytes.ts';
@@ -46,7 +47,8 @@ export interface Charter {
   readonly openpgp: { readonly userId: string; readonly created: string } | undefined;
 }
 
-export const production = 'production';
+/** The one channel that signs under the group's key itself. */
+export const production = productionChannel;
 
 type Path = readonly (string | number)[];
 

@@ -2,12 +2,11 @@
 import { isSubjectName } from '../../verifier/names.ts';
 import { encodeCanonicalJson } from '../../verifier/json.ts';
 import { bytesToHex, sha256Hex, taggedHash, utf8ToBytes } from '../wire/bytes.ts';
-import { channelOf, memberByKey, production, type Channel, type Charter, type Member } from '../files/charter.ts';
+import { production } from '../files/charter.ts';
 import { defineMessage, openMessage, type Envelope, type Opened } from '../wire/envelope.ts';
 import { ProtocolError } from '../errors.ts';
 import {
   maxArtifacts,
-  maxClockAheadSeconds,
   maxDocumentBytes,
   maxDocuments,
   maxMessages,
@@ -17,9 +16,9 @@ import {
   maxRequestBytes,
   maxSourceCharacters,
 } from '../limits.ts';
-import type { Requesters } from '../files/requesters.ts';
 import { Hash, Hex, Key, Name, Nullable, Strict, Text, Timestamp, Type, type Static } from '../wire/schema.ts';
-import { parseTimestamp } from '../wire/time.ts';
+import { formatTimestamp, parseTimestamp } from '../wire/time.ts';
+import type { Epoch } from '../ceremony/epoch.ts';
 
 export const requestKinds = [
   'release',
@@ -111,7 +110,7 @@ export type Source = Static<typeof sourceSchema>;
 
 export const requestMessage = defineMessage('request', requestSchema, 'bad-request', maxRequestBytes);
 
-/** A request whose signature and shape hold; `rightsOf` and `freshness` judge the rest. */
+/** A request whose signature and shape hold; `rights.ts` judges the rest. */
 export interface Request {
   /** Names the round: SHA-256 over asker and payload, hex. */
   readonly digest: string;
@@ -122,10 +121,37 @@ export interface Request {
   readonly envelope: Envelope;
 }
 
+/** A payload with nothing in it but what every request must say; the rest is laid over it. */
+export function blankRequest(
+  { groupKey, certificateHash }: Epoch,
+  kind: RequestKind,
+  createdAtUnixSeconds: number,
+): RequestPayload {
+  return {
+    groupKey,
+    certificate: certificateHash,
+    kind,
+    channel: production,
+    formats: [kind],
+    artifacts: [],
+    documents: [],
+    product: null,
+    release: null,
+    source: null,
+    note: null,
+    createdAt: formatTimestamp(createdAtUnixSeconds),
+  };
+}
+
+/** How a request names a document that travels whole. */
+export function documentEntry(kind: string, bytes: Uint8Array): DocumentEntry {
+  return { kind, size: bytes.length, sha256: sha256Hex(bytes) };
+}
+
 /** Cancels a pending round; only its asker may. */
 export const cancelMessage = defineMessage('cancel', Strict({ groupKey: Key, requestDigest: Hash }), 'bad-request');
 
-/** Opens a request signed by any key; who may ask is `assertMayAsk`'s question. Throws `ProtocolError`. */
+/** Opens a request signed by any key; who may ask is the question of `askerOf`. Throws `ProtocolError`. */
 export function openRequest(envelope: unknown): Request {
   return toRequest(openMessage(requestMessage, envelope, () => true));
 }
@@ -191,63 +217,6 @@ function assertOfKind(payload: RequestPayload, rule: KindRule): void {
   if (certify !== undefined && (certify.until !== null) !== (rule.certifies === 'a channel until'))
     refuse(`certifies ${rule.certifies}`);
   if (certify?.channel === production) refuse('is about another channel than production');
-}
-
-/** Who asks: a requester by the newest document, or a member for what members may always ask. */
-export interface Asker {
-  readonly name: string;
-  /** The member this person also is, if any. */
-  readonly member: Member | undefined;
-}
-
-/** Throws `ProtocolError('not-a-requester')` or `('not-allowed')`. */
-export function askerOf(request: Request, charter: Charter, requesters: Requesters): Asker {
-  const { kind, channel } = request.payload;
-  const member = memberByKey(charter, request.asker);
-  const requester = requesters.entries.find((entry) => entry.key === request.asker);
-  if (kind === 'genesis' && member === undefined)
-    throw new ProtocolError('not-allowed', 'only a member may ask for genesis');
-  if (kind !== 'release' && member !== undefined) return { name: member.name, member };
-  if (requester === undefined) {
-    throw new ProtocolError(
-      'not-a-requester',
-      `${member?.name ?? request.asker} is not in version ${requesters.version} of the requesters document`,
-    );
-  }
-  if (!requester.channels.includes(channel)) {
-    throw new ProtocolError(
-      'not-allowed',
-      `${requester.name} may not request on ${channel}, only on ${requester.channels.join(', ')}`,
-    );
-  }
-  const also = member ?? charter.members.find((candidate) => candidate.name === requester.member);
-  return { name: requester.name, member: also };
-}
-
-/**
- * The member that may not be in the signer set of this request: whoever asked for it on production (T31).
- * The documents of the ceremony are the one exception: nobody could sign them otherwise.
- */
-export function keptOut(request: Request, asker: Asker, isCeremonyDocument: boolean): Member | undefined {
-  return request.payload.channel === production && !isCeremonyDocument ? asker.member : undefined;
-}
-
-/** Unix seconds at which the request dies. */
-export function expiresAt(request: Request, channel: Channel): number {
-  return request.createdAtUnixSeconds + channel.expirySeconds;
-}
-
-/** Throws `ProtocolError('not-yet-valid')` or `('expired')`. */
-export function assertFresh(request: Request, charter: Charter, nowUnixSeconds: number): void {
-  if (request.createdAtUnixSeconds > nowUnixSeconds + maxClockAheadSeconds) {
-    throw new ProtocolError(
-      'not-yet-valid',
-      `the request is dated ${request.payload.createdAt}, more than 5 minutes ahead; check the clocks`,
-    );
-  }
-  if (nowUnixSeconds >= expiresAt(request, channelOf(charter, request.payload.channel))) {
-    throw new ProtocolError('expired', `the request of ${request.payload.createdAt} has expired`);
-  }
 }
 
 /** Throws `ProtocolError('bad-document')` unless `bytes` are all the bytes of the entry. */

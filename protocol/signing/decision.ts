@@ -2,6 +2,8 @@
 import { decodeKey, defineMessage, openMessage, type Envelope } from '../wire/envelope.ts';
 import { memberByKey, type Charter, type Member } from '../files/charter.ts';
 import { ProtocolError } from '../errors.ts';
+import type { Epoch } from '../ceremony/epoch.ts';
+import { assertOfEpoch } from '../request/rights.ts';
 import { maxReasonCharacters } from '../limits.ts';
 import { Hash, Key, Nullable, Strict, Text, Timestamp, Type, type Static } from '../wire/schema.ts';
 
@@ -32,4 +34,16 @@ export function openDecision(envelope: unknown, charter: Charter): Decision {
   if (member === undefined) throw new ProtocolError('not-a-member', 'the decision is by nobody in the charter');
   decodeKey(opened.payload.groupKey, 'bad-decision', 'groupKey');
   return { member, payload: opened.payload, envelope: opened.envelope };
+}
+
+/** Throws `ProtocolError` (`bad-decision`, `wrong-group`, `wrong-certificate`) for a decision on another request, or under another key epoch. */
+export function assertDecisionOn({ payload, member }: Decision, requestDigest: string, epoch: Epoch): void {
+  if (payload.requestDigest !== requestDigest)
+    throw new ProtocolError('bad-decision', `${member.name} decided on another request`);
+  assertOfEpoch(payload, epoch, `the decision of ${member.name}`);
+}
+
+/** Whether `next` is newer than what is known of the same member: a replayed older one counts no more. */
+export function isNewerDecision(next: Decision, known: Decision | undefined): boolean {
+  return known === undefined || known.payload.serial < next.payload.serial;
 }

@@ -4,6 +4,8 @@ import type { Stage } from '../wire/schema.ts';
 import { hexToBytes, sha256Hex } from '../wire/bytes.ts';
 import type { ChannelKey } from '../ceremony/transcript.ts';
 import { areFirstSignatures, followRequest, type PreparedRequest } from '../formats/index.ts';
+import type { Epoch } from '../ceremony/epoch.ts';
+import type { Request } from '../request/request.ts';
 import type { AttemptInput } from '../frost/sign.ts';
 
 /** The input of the FROST session over the message at `index`. */
@@ -26,7 +28,22 @@ export function sessionInput(
   };
 }
 
-/** What every stage of one request stands on. */
+/** What stage 1 of a request is about, by the bytes that follow from it. */
+export function firstSubject(
+  epoch: Epoch,
+  { digest, payload }: Request,
+  { messages }: PreparedRequest,
+): AttemptSubject {
+  return {
+    certificate: epoch.certificateHash,
+    channelKey: epoch.channel(payload.channel).key,
+    requestDigest: digest,
+    stage: 1,
+    messages: messages.map((message) => sha256Hex(message)),
+  };
+}
+
+/** What every stage of one request builds on. */
 export interface StageGround {
   /** Of stage 1. */
   readonly subject: AttemptSubject;

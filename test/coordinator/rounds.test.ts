@@ -1,10 +1,10 @@
+import { emptyRequesters } from '../../protocol/files/requesters.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeBase64Url } from '../../verifier/base64.ts';
 import { openDecision } from '../../protocol/signing/decision.ts';
 import { sealMessage } from '../../protocol/wire/envelope.ts';
 import { judgeEvidence } from '../../protocol/evidence.ts';
-import { delegationOf } from '../../protocol/formats/delegation.ts';
-import { genesisOf } from '../../protocol/formats/genesis.ts';
+import { delegationOf, genesisOf } from '../../protocol/ceremony/founding.ts';
 import { commitmentMessage, openCommitment, openShare, shareMessage } from '../../protocol/signing/attempt.ts';
 import { sha256Hex } from '../../protocol/wire/bytes.ts';
 import type { MemberFrame, RoundBody } from '../../protocol/wire/frames.ts';
@@ -442,7 +442,7 @@ describe('documents', () => {
     const createdAt = formatTimestamp(now());
     const documents = [
       ['genesis', genesisOf(young.epoch)],
-      ['requesters', requestersBytes(young, 1, [young.requester])],
+      ['requesters', emptyRequesters(young.epoch.charter).bytes],
       [
         'delegation',
         delegationOf(
@@ -462,10 +462,10 @@ describe('documents', () => {
       ({ genesis, requesters, delegations }) => genesis !== null && requesters !== null && delegations.length === 1,
     );
     const opened = openGroup(
-      await world.requester(young).group(young.epoch.groupKey),
+      await asker.client.group(young.epoch.groupKey),
       young.epoch.channel('production').point.bytes,
     );
-    expect(opened.requesters.entries.map(({ name }) => name)).toEqual(['dev']);
+    expect(opened.requesters.bytes).toEqual(emptyRequesters(young.epoch.charter).bytes);
     expect(opened.delegations.map(({ channel }) => channel)).toEqual(['development']);
   });
 

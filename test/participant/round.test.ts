@@ -12,8 +12,7 @@ import {
 import { bytesToHex, hexToBytes, sha256Hex } from '../../protocol/wire/bytes.ts';
 import { decisionMessage, type DecisionPayload } from '../../protocol/signing/decision.ts';
 import { sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
-import { genesisMessage, genesisOf } from '../../protocol/formats/genesis.ts';
-import { delegationOf } from '../../protocol/formats/delegation.ts';
+import { genesisMessage, genesisOf, delegationOf } from '../../protocol/ceremony/founding.ts';
 import { prepareRequest } from '../../protocol/formats/index.ts';
 import { decodeScalar, groupOrder, invertScalar, reduceScalar, type Scalar } from '../../protocol/frost/scalar.ts';
 import { prepareAttempt, type Attempt } from '../../protocol/frost/sign.ts';

@@ -31,7 +31,7 @@ import {
   type Evidence,
   type Verdict,
 } from '../../protocol/evidence.ts';
-import { genesisOf } from '../../protocol/formats/genesis.ts';
+import { genesisOf } from '../../protocol/ceremony/founding.ts';
 import { prepareRequest } from '../../protocol/formats/index.ts';
 import { commit, encodeShare, prepareAttempt, signShare } from '../../protocol/frost/sign.ts';
 import { sessionInput } from '../../protocol/signing/stage.ts';

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { openGroup } from '../../client/group.ts';
 import { currentDelegation, openGroupDocuments } from '../../protocol/group-documents.ts';
 import { ClientError } from '../../client/errors.ts';
-import { genesisMessage, genesisOf } from '../../protocol/formats/genesis.ts';
+import { genesisMessage, genesisOf } from '../../protocol/ceremony/founding.ts';
 import { encodeCanonicalJson } from '../../verifier/json.ts';
 import type { GroupBody } from '../../protocol/wire/frames.ts';
 import type { Group } from '../../protocol/frost/group.ts';

@@ -132,7 +132,7 @@ describe('asking for documents', () => {
   it('refuses a requesters document that is not newer', () => {
     const same = emptyRequesters(world.group.epoch.charter);
     expect(() => askForRequesters(world.group, same, undefined, world.dave, nowUnixSeconds)).toThrow(
-      expect.objectContaining({ code: 'bad-field', message: expect.stringContaining('not newer') as string }),
+      expect.objectContaining({ code: 'stale-version', message: expect.stringContaining('not newer') as string }),
     );
   });
 

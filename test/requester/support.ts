@@ -5,7 +5,7 @@ import type { OpenedGroup } from '../../client/group.ts';
 import { bytesToHex } from '../../protocol/wire/bytes.ts';
 import { decisionMessage } from '../../protocol/signing/decision.ts';
 import { sealMessage, type Envelope, type Identity } from '../../protocol/wire/envelope.ts';
-import { delegationOf } from '../../protocol/formats/delegation.ts';
+import { delegationOf } from '../../protocol/ceremony/founding.ts';
 import { aggregate } from '../../protocol/frost/aggregate.ts';
 import { commit, prepareAttempt, signShare } from '../../protocol/frost/sign.ts';
 import type { RoundBody } from '../../protocol/wire/frames.ts';

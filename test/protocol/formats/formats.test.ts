@@ -10,8 +10,7 @@ import { decodeStatement, statementPayloadType } from '../../../verifier/stateme
 import { verifyRelease, type ReleaseQuestion } from '../../../verifier/verify.ts';
 import { sha256Hex } from '../../../protocol/wire/bytes.ts';
 import { sealMessage } from '../../../protocol/wire/envelope.ts';
-import { delegationOf } from '../../../protocol/formats/delegation.ts';
-import { genesisMessage, genesisOf } from '../../../protocol/formats/genesis.ts';
+import { delegationOf, genesisMessage, genesisOf } from '../../../protocol/ceremony/founding.ts';
 import { formatNames, formatOf, prepareRequest } from '../../../protocol/formats/index.ts';
 import {
   openRequest,

@@ -2,14 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { sha256Hex } from '../../../protocol/wire/bytes.ts';
 import { sealMessage } from '../../../protocol/wire/envelope.ts';
-import { maxArtifacts, maxClockAheadSeconds, maxDocumentBytes } from '../../../protocol/limits.ts';
+import { maxArtifacts, maxDocumentBytes } from '../../../protocol/limits.ts';
 import {
-  askerOf,
   assertDocument,
-  assertFresh,
   cancelMessage,
-  expiresAt,
-  keptOut,
   openRequest,
   requestDigest,
   requestMessage,
@@ -18,13 +14,11 @@ import {
   type RequestKind,
   type RequestPayload,
 } from '../../../protocol/request/request.ts';
-import { decodeRequesters, emptyRequesters, type Requesters } from '../../../protocol/files/requesters.ts';
 import { person, type Person } from '../../harness/people.ts';
 import { charterOf, codeOf, signBytes, spoiltOf, twoChannels, utf8 } from '../support.ts';
 
 const [alice, bob] = [person('alice'), person('bob')];
 const [dev, ann, eve] = [person('dev'), person('ann'), person('eve')];
-const charter = charterOf([alice, bob], twoChannels);
 const digest = (letter: string): string => letter.repeat(64);
 
 const release: RequestPayload = {
@@ -191,119 +185,6 @@ describe('a request for a document', () => {
     for (const other of ['0123456788', '012345678', '01234567890', ''])
       expect(codeOf(() => assertDocument(entry, utf8(other)))).toBe('bad-document');
     expect(codeOf(() => assertDocument({ ...entry, size: 9 }, bytes))).toBe('bad-document');
-  });
-});
-
-/** bob asks with the key that he has as a member; ann is alice with another key. */
-const requesters: Requesters = decodeRequesters(
-  utf8(
-    JSON.stringify({
-      version: 3,
-      requesters: [
-        { card: dev.card('requester'), channels: ['development'], member: null },
-        { card: ann.card('requester'), channels: ['development', 'production'], member: 'alice' },
-        { card: bob.card('requester'), channels: ['production'], member: null },
-      ],
-    }),
-  ),
-  charter,
-);
-const people = { alice, bob, dev, ann, eve };
-
-/** Who asks for what, and what they are told: a name and the member that may not sign it, or a refusal. */
-const matrix: [
-  asker: keyof typeof people,
-  what: string,
-  payload: RequestPayload,
-  verdict: string,
-  out: string | undefined,
-][] = [
-  ['dev', 'a development release', { ...release, channel: 'development' }, 'dev', undefined],
-  ['dev', 'a production release', release, 'not-allowed', undefined],
-  ['dev', 'genesis', documentOf('genesis'), 'not-allowed', undefined],
-  ['dev', 'requesters', documentOf('requesters'), 'not-allowed', undefined],
-  ['dev', 'a delegation', documentOf('delegation'), 'not-allowed', undefined],
-  ['ann', 'a development release', { ...release, channel: 'development' }, 'ann', undefined],
-  ['ann', 'a production release', release, 'ann', 'alice'],
-  ['ann', 'genesis', documentOf('genesis'), 'not-allowed', undefined],
-  ['ann', 'requesters', documentOf('requesters'), 'ann', 'alice'],
-  ['ann', 'a delegation', documentOf('delegation'), 'ann', 'alice'],
-  ['alice', 'a development release', { ...release, channel: 'development' }, 'not-a-requester', undefined],
-  ['alice', 'a production release', release, 'not-a-requester', undefined],
-  ['alice', 'genesis', documentOf('genesis'), 'alice', 'alice'],
-  ['alice', 'requesters', documentOf('requesters'), 'alice', 'alice'],
-  ['alice', 'a delegation', documentOf('delegation'), 'alice', 'alice'],
-  ['bob', 'a development release', { ...release, channel: 'development' }, 'not-allowed', undefined],
-  ['bob', 'a production release', release, 'bob', 'bob'],
-  ['bob', 'requesters', documentOf('requesters'), 'bob', 'bob'],
-  ['eve', 'a development release', { ...release, channel: 'development' }, 'not-a-requester', undefined],
-  ['eve', 'a production release', release, 'not-a-requester', undefined],
-  ['eve', 'genesis', documentOf('genesis'), 'not-allowed', undefined],
-  ['eve', 'requesters', documentOf('requesters'), 'not-a-requester', undefined],
-  ['eve', 'a delegation', documentOf('delegation'), 'not-a-requester', undefined],
-];
-
-describe('who asks', () => {
-  it.each(matrix)('%s asking for %s', (asker, _what, payload, verdict, out) => {
-    const request = ask(payload, people[asker]);
-    if (!(verdict in people)) {
-      expect(codeOf(() => askerOf(request, charter, requesters))).toBe(verdict);
-      return;
-    }
-    const found = askerOf(request, charter, requesters);
-    expect(found.name).toBe(verdict);
-    expect(keptOut(request, found, false)?.name, 'kept out of the signer set (T31)').toBe(out);
-  });
-
-  it('is kept out of the signer set of every production request, but for the documents of the ceremony (T31)', () => {
-    const request = ask(documentOf('genesis'), alice);
-    const asker = askerOf(request, charter, requesters);
-    expect(keptOut(request, asker, false)).toEqual(charter.members[0]);
-    expect(keptOut(request, asker, true)).toBeUndefined();
-  });
-
-  it('is judged by the newest document: who is no longer in it may ask for nothing (T33)', () => {
-    const request = ask(release, ann);
-    expect(askerOf(request, charter, requesters).name).toBe('ann');
-    expect(codeOf(() => askerOf(request, charter, emptyRequesters(charter)))).toBe('not-a-requester');
-  });
-
-  it('stays the same member when the document names another one for a member’s own key (T31)', () => {
-    const sly = decodeRequesters(
-      utf8(
-        JSON.stringify({
-          version: 4,
-          requesters: [{ card: bob.card('requester'), channels: ['production'], member: 'alice' }],
-        }),
-      ),
-      charter,
-    );
-    const request = ask(release, bob);
-    expect(keptOut(request, askerOf(request, charter, sly), false)?.name).toBe('bob');
-  });
-});
-
-describe('the life of a request', () => {
-  const request = ask({ ...release, channel: 'development' });
-  const hour = 3600;
-
-  it(`begins up to ${maxClockAheadSeconds} seconds before its time, to the second`, () => {
-    expect(() => assertFresh(request, charter, createdAt - maxClockAheadSeconds)).not.toThrow();
-    expect(codeOf(() => assertFresh(request, charter, createdAt - maxClockAheadSeconds - 1))).toBe('not-yet-valid');
-  });
-
-  it('ends with its channel’s expiry, to the second', () => {
-    expect(expiresAt(request, charter.channels[1]!)).toBe(createdAt + hour);
-    expect(() => assertFresh(request, charter, createdAt + hour - 1)).not.toThrow();
-    expect(codeOf(() => assertFresh(request, charter, createdAt + hour))).toBe('expired');
-    expect(() => assertFresh(ask(release), charter, createdAt + 72 * hour - 1)).not.toThrow();
-    expect(codeOf(() => assertFresh(ask(release), charter, createdAt + 72 * hour))).toBe('expired');
-  });
-
-  it('does not begin on a channel that the group does not have', () => {
-    expect(codeOf(() => assertFresh(ask({ ...release, channel: 'nightly' }), charter, createdAt))).toBe(
-      'unknown-channel',
-    );
   });
 });
 
