@@ -15,9 +15,9 @@ import {
   type RequestPayload,
 } from '../../../protocol/request/request.ts';
 import { person, type Person } from '../../harness/people.ts';
-import { charterOf, codeOf, signBytes, spoiltOf, twoChannels, utf8 } from '../support.ts';
+import { codeOf, signBytes, spoiltOf, utf8 } from '../support.ts';
 
-const [alice, bob] = [person('alice'), person('bob')];
+const alice = person('alice');
 const [dev, ann, eve] = [person('dev'), person('ann'), person('eve')];
 const digest = (letter: string): string => letter.repeat(64);
 
