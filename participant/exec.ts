@@ -120,6 +120,8 @@ export class ExecRunner {
     const user = rule.user === undefined ? undefined : this.#users.get(rule.user);
     const folder = await makeFolder(user);
     try {
+      // The round or the daemon may have ended meanwhile, and an abort that is over tells nobody again.
+      if (stop.aborted) return stopped;
       const started = Date.now();
       const ended = await runProgram(rule, subject, folder, user, stop);
       this.#log('info', 'exec-ended', {
