@@ -6,27 +6,18 @@ import { encodeBase64, decodeBase64 } from '../verifier/base64.ts';
 import { CoordinatorClient } from '../client/client.ts';
 import { ClientError } from '../client/errors.ts';
 import type { CoordinatorUrl } from '../client/url.ts';
-import { sha256Hex } from '../protocol/wire/bytes.ts';
 import { decodeCertificate, type Certificate } from '../protocol/ceremony/certificate.ts';
 import { assertAllStored, openEpoch, type Epoch } from '../protocol/ceremony/epoch.ts';
 import { channelKeysOf, type Transcript } from '../protocol/ceremony/transcript.ts';
 import { production } from '../protocol/files/charter.ts';
-import { sealMessage, type Envelope } from '../protocol/wire/envelope.ts';
+import type { Envelope } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import { delegationOf, genesisOf } from '../protocol/ceremony/founding.ts';
 import type { CoordinatorFrame, GroupBody, MemberFrame } from '../protocol/wire/frames.ts';
-import {
-  type Request,
-  type RequestKind,
-  blankRequest,
-  cancelMessage,
-  documentEntry,
-  openRequest,
-  requestMessage,
-} from '../protocol/request/request.ts';
+import type { RequestKind } from '../protocol/request/request.ts';
 import { Ceremony, type CeremonyResult } from './ceremony.ts';
 import { Connection, within, type ConnectionTiming } from './connection.ts';
 import type { Status } from './control.ts';
+import { Founding } from './founding.ts';
 import { Documents } from './group-documents.ts';
 import { codeOf, messageOf, ParticipantError } from './errors.ts';
 import {
@@ -81,6 +72,7 @@ interface Live {
   readonly epoch: Epoch;
   readonly stored: readonly Envelope[];
   readonly documents: Documents;
+  readonly founding: Founding;
   readonly rounds: Rounds;
 }
 
@@ -102,8 +94,6 @@ export class Session {
   readonly #alarms: string[] = [];
   /** HTTP calls that nobody waits for, one after the other. */
   #chores: Promise<void> = Promise.resolve();
-  /** Rounds that this member opened for the ceremony's documents. */
-  readonly #askedFor: string[] = [];
   #ended = false;
   #completed = false;
   #resolveComplete: (epoch: Epoch) => void = () => undefined;
@@ -266,13 +256,26 @@ export class Session {
     assertAllStored(epoch, stored);
     const documents = await Documents.load(epoch, agreement.requesters, home);
     const rounds = this.#makeRounds(epoch, documents);
-    this.#live = { epoch, stored, documents, rounds };
+    this.#live = { epoch, stored, documents, founding: this.#makeFounding(epoch, documents), rounds };
     log('info', 'certified', { group: agreement.charter.group, certificate: certificate.hash });
     this.#options.progress({ kind: 'certified', certificate: certificate.hash, groupLine: epoch.groupLine });
     if (documents.missing.length > 0) this.#options.progress({ kind: 'signing', documents: documents.missing });
     await this.#checkComplete();
     if (this.#earlyDocuments !== undefined) await this.#adopt(this.#earlyDocuments);
     for (const frame of this.#early.splice(0)) rounds.receive(frame);
+  }
+
+  #makeFounding(epoch: Epoch, documents: Documents): Founding {
+    const { home, agreement, log } = this.#options;
+    return new Founding({
+      epoch,
+      agreement,
+      identity: home.identity,
+      client: this.#client,
+      documents,
+      nowUnixSeconds: () => this.#now(),
+      log,
+    });
   }
 
   #makeRounds(epoch: Epoch, documents: Documents): Rounds {
@@ -396,21 +399,12 @@ export class Session {
   async #checkComplete(): Promise<void> {
     if (this.#live === undefined || this.#completed || this.#live.documents.missing.length > 0) return;
     this.#completed = true;
-    const { epoch } = this.#live;
+    const { epoch, founding } = this.#live;
     await this.#options.home.writeGroupLine(epoch.groupLine);
-    this.#chore('cancel-leftovers', () => this.#cancelLeftovers(epoch));
+    this.#chore('cancel-leftovers', () => founding.cancelLeftovers());
     void this.#chores.then(() => {
       this.#resolveComplete(epoch);
     });
-  }
-
-  /** Two members that took themselves for the lowest asked for the same document: one of the rounds is of no use any more. */
-  async #cancelLeftovers(epoch: Epoch): Promise<void> {
-    for (const requestDigest of this.#askedFor.splice(0)) {
-      if ((await this.#client.round(requestDigest)).outcome !== 'pending') continue;
-      const payload = { groupKey: epoch.groupKey, requestDigest };
-      await this.#client.cancel(requestDigest, sealMessage(cancelMessage, payload, this.#options.home.identity));
-    }
   }
 
   /** One HTTP task after the other. A failure is logged, and the task tried again when its cause comes again. */
@@ -485,64 +479,11 @@ export class Session {
     }
   }
 
-  /** The connected member with the lowest identifier asks for what the ceremony still has to sign; everybody approves it. */
   #settleDocuments(): void {
-    const self = Number(this.#options.agreement.self.identifier);
-    const asks = this.#present.length > 0 && Math.min(...this.#present) === self;
-    if (!asks || !this.#connection.isConnected || (this.#live?.documents.missing ?? []).length === 0) return;
-    this.#chore('submit-documents', () => this.#submitDocuments());
+    const founding = this.#live?.founding;
+    if (founding?.isAsking(this.#present) !== true || !this.#connection.isConnected) return;
+    this.#chore('submit-documents', () => founding.submitMissing());
   }
-
-  async #submitDocuments(): Promise<void> {
-    if (this.#live === undefined) return;
-    const { epoch, documents } = this.#live;
-    const missing = documents.missing;
-    if (missing.length === 0) return;
-    // A round that was signed counts, too: its document is on its way.
-    const alive = (await this.#client.rounds(epoch.groupKey)).filter(({ outcome }) =>
-      ['pending', 'signed'].includes(outcome),
-    );
-    const requests = alive.map(({ request }) => openRequest(request));
-    for (const name of missing) {
-      const asked = requests.some((request) =>
-        asksFor(request, name, this.#contentOf(epoch, name, request.createdAtUnixSeconds)),
-      );
-      if (!asked) await this.#submitDocument(epoch, name);
-    }
-  }
-
-  async #submitDocument(epoch: Epoch, name: string): Promise<void> {
-    const createdAt = this.#now();
-    const content = this.#contentOf(epoch, name, createdAt);
-    const kind = kindOf(name);
-    const envelope = sealMessage(
-      requestMessage,
-      { ...blankRequest(epoch, kind, createdAt), documents: [documentEntry(kind, content)] },
-      this.#options.home.identity,
-    );
-    const { digest, missing } = await this.#client.submit(envelope);
-    this.#askedFor.push(digest);
-    if (missing.length > 0) await this.#client.putDocument(digest, content);
-    this.#options.log('info', 'asked-for-document', { document: name, round: digest });
-  }
-
-  /** The only bytes this document can have. */
-  #contentOf(epoch: Epoch, name: string, createdAtUnixSeconds: number): Uint8Array {
-    const kind = kindOf(name);
-    if (kind === 'genesis') return genesisOf(epoch);
-    if (kind === 'requesters') return this.#options.agreement.requesters.bytes;
-    return delegationOf(epoch, name.slice('delegation '.length), createdAtUnixSeconds);
-  }
-}
-
-/** `genesis`, `requesters` or `delegation CHANNEL`, as `Documents.missing` names them. */
-function kindOf(name: string): Exclude<RequestKind, 'release'> {
-  if (name === 'genesis' || name === 'requesters') return name;
-  return 'delegation';
-}
-
-function asksFor(request: Request, name: string, content: Uint8Array): boolean {
-  return request.payload.kind === kindOf(name) && request.payload.documents[0]?.sha256 === sha256Hex(content);
 }
 
 function documentOf(kind: RequestKind, envelope: Envelope): HeldDocuments {
