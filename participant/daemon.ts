@@ -8,10 +8,11 @@ import type { ConnectionTiming } from './connection.ts';
 import { listenForCommands, type AnswerTo, type Command, type CommandName } from './control.ts';
 import { ParticipantError } from './errors.ts';
 import { ExecRunner } from './exec.ts';
+import { judgeBy } from './judge.ts';
 import { ignoreInspectorSignal } from './inspector.ts';
 import { withFields, type Log } from './log.ts';
 import { defaultSocketPath, MemberHome, type Agreement } from './member-home.ts';
-import { askAlways, judgeBy, loadPolicy, type Policy } from './policy.ts';
+import { askAlways, loadPolicy, type Policy } from './policy.ts';
 import { Session } from './session.ts';
 import { Vault } from './vault.ts';
 

@@ -107,7 +107,7 @@ export class Rounds {
     for (const { request, expiresAt } of over.slice(0, Math.max(0, over.length - maxClosedRounds))) {
       this.#rounds.delete(request.digest);
       // Until it is dead it could come again, and what was decided then still stands.
-      if (expiresAt <= this.#host.now()) this.#host.records.forgetRound(request.digest);
+      if (expiresAt <= this.#host.nowUnixSeconds()) this.#host.records.forgetRound(request.digest);
     }
   }
 

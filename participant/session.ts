@@ -30,7 +30,7 @@ import {
 } from './limits.ts';
 import type { Log } from './log.ts';
 import { unixSeconds, type Agreement, type HeldDocuments, type MemberHome } from './member-home.ts';
-import type { Judge } from './policy.ts';
+import type { Judge } from './judge.ts';
 import { Rounds, type RoundFrame } from './rounds.ts';
 import type { Vault } from './vault.ts';
 
@@ -63,8 +63,7 @@ export interface SessionOptions {
   isFatalLogin(error: unknown): boolean;
   readonly log: Log;
   readonly timing?: Partial<ConnectionTiming> | undefined;
-  /** Unix seconds. */
-  readonly now?: (() => number) | undefined;
+  readonly nowUnixSeconds?: (() => number) | undefined;
 }
 
 /** What exists once the key is live. */
@@ -150,7 +149,7 @@ export class Session {
     this.#connection.start();
     this.#timers.push(
       setInterval(() => {
-        this.#live?.rounds.sweep(this.#now());
+        this.#live?.rounds.sweep(this.#nowUnixSeconds());
         this.#settleDocuments();
       }, sweepIntervalMs),
     );
@@ -205,8 +204,8 @@ export class Session {
     this.#resolveClosed();
   }
 
-  #now(): number {
-    return this.#options.now?.() ?? unixSeconds();
+  #nowUnixSeconds(): number {
+    return this.#options.nowUnixSeconds?.() ?? unixSeconds();
   }
 
   #fail(error: unknown): void {
@@ -273,7 +272,7 @@ export class Session {
       identity: home.identity,
       client: this.#client,
       documents,
-      nowUnixSeconds: () => this.#now(),
+      nowUnixSeconds: () => this.#nowUnixSeconds(),
       log,
     });
   }
@@ -293,7 +292,7 @@ export class Session {
       },
       isConnected: () => this.#connection.isConnected,
       judge,
-      now: () => this.#now(),
+      nowUnixSeconds: () => this.#nowUnixSeconds(),
       fatal: (error) => {
         this.#fail(error);
       },
