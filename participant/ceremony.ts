@@ -67,7 +67,7 @@ export class Ceremony {
       requesters: sha256Hex(host.agreement.requesters.bytes),
       imported: host.agreement.imported,
       self: host.agreement.self,
-      group: host.vault.group,
+      group: host.vault.arithmetic,
       // Taken once: what this run joins is the machine's own business.
       finished: new Set([...joined, ...aborted]),
     };

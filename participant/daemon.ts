@@ -94,7 +94,7 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
   await session.start();
   log('info', 'serving', { socket: socketPath, policy: policy.description });
   return {
-    groupLine: openEpoch(vault.group, charter, certificate).groupLine,
+    groupLine: openEpoch(vault.arithmetic, charter, certificate).groupLine,
     socketPath,
     closed: session.closed.finally(() => closers.close()),
     close: () => closers.close(),

@@ -152,7 +152,7 @@ async function takePart(
       vault.end();
     });
     const [certificate, stored] = [await home.certificate(), await home.stored()];
-    const finished = await finishedGroup(home, agreement, vault.group, certificate, stored);
+    const finished = await finishedGroup(home, agreement, vault.arithmetic, certificate, stored);
     if (finished !== undefined) return finished;
 
     const { imported } = agreement;

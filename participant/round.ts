@@ -264,7 +264,7 @@ export class Round {
     const { epoch, self, vault } = this.#host;
     const { channel } = this.request.payload;
     const subject = firstSubject(epoch, this.request, prepared);
-    return { group: vault.group, epoch, self, channel, subject, prepared, run: this.#run };
+    return { arithmetic: vault.arithmetic, epoch, self, channel, subject, prepared, run: this.#run };
   }
 
   /** Lets ceremony or policy decide what nobody here has decided yet. Never waits: a program may take an hour. */

@@ -250,7 +250,7 @@ export class Session {
   /** The key is live: every member holds the certificate. */
   async #goLive(certificate: Certificate, stored: readonly Envelope[]): Promise<void> {
     const { home, agreement, vault, log } = this.#options;
-    const epoch = openEpoch(vault.group, agreement.charter, certificate);
+    const epoch = openEpoch(vault.arithmetic, agreement.charter, certificate);
     // Nothing is signed under a key that some member may not hold (T35).
     assertAllStored(epoch, stored);
     const documents = await Documents.load(epoch, agreement.requesters, home);
@@ -435,7 +435,7 @@ export class Session {
     const transcript = this.#ceremony.openTranscript;
     if (transcript === undefined) return;
     const { vault, agreement } = this.#options;
-    const key = channelKeysOf(vault.group, agreement.charter, transcript).get(production)?.key ?? '';
+    const key = channelKeysOf(vault.arithmetic, agreement.charter, transcript).get(production)?.key ?? '';
     let body: GroupBody;
     try {
       body = await this.#client.group(key);
