@@ -16,6 +16,7 @@ import { askAlways, loadPolicy, type Policy } from './policy.ts';
 import { Session } from './session.ts';
 import { Vault } from './vault.ts';
 
+/** What a daemon is started with. */
 export interface DaemonOptions {
   /** Folder of the home; `~/.frostmark/participant` by default. */
   readonly home?: string | undefined;
@@ -36,6 +37,7 @@ export interface DaemonOptions {
   readonly timing?: Partial<ConnectionTiming> | undefined;
 }
 
+/** A daemon that runs. */
 export interface Daemon {
   readonly groupLine: string;
   readonly socketPath: string;

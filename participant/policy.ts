@@ -58,6 +58,7 @@ interface PolicyRule {
   matches(subject: PolicySubject): boolean;
 }
 
+/** A decoded policy. */
 export interface Policy {
   readonly rules: readonly PolicyRule[];
   /** What `status` shows. */

@@ -11,8 +11,10 @@ import { codeOf, messageOf, ParticipantError } from './errors.ts';
 import { maxClosedRounds, maxPendingRounds, maxPendingRoundsOfAsker } from './limits.ts';
 import { Round, type RoundHost } from './round.ts';
 
+/** The frames of the coordinator that belong to one round. */
 export type RoundFrame = Extract<CoordinatorFrame, { type: 'request' | 'decision' | 'package' | 'closed' }>;
 
+/** The signing rounds of one member. Frames of different rounds never wait for each other. */
 export class Rounds {
   readonly #host: RoundHost;
   /** In order of arrival. */

@@ -34,6 +34,7 @@ import type { Judge } from './judge.ts';
 import { Rounds, type RoundFrame } from './rounds.ts';
 import type { Vault } from './vault.ts';
 
+/** What a session tells while it goes on. */
 export type SessionEvent =
   | { readonly kind: 'connected' }
   | { readonly kind: 'disconnected'; readonly reason: string }
@@ -46,6 +47,7 @@ export type SessionEvent =
   /** A document of the ceremony is there under the group's signature. */
   | { readonly kind: 'signed'; readonly document: string };
 
+/** What a session is made of. */
 export interface SessionOptions {
   readonly home: MemberHome;
   readonly agreement: Agreement;
@@ -75,6 +77,7 @@ interface Live {
   readonly rounds: Rounds;
 }
 
+/** One session of one member. It holds its line to the coordinator until `close`, or until something broke. */
 export class Session {
   /** Resolves when the key is live and all documents of the ceremony are signed and here; rejects when the session failed. */
   readonly complete: Promise<Epoch>;

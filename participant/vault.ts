@@ -66,6 +66,7 @@ export interface RefusedBox {
   readonly from: number;
 }
 
+/** One member's secrets. Methods that make or use them are synchronous, so that nothing runs in between. */
 export class Vault {
   readonly #arithmetic: SealingGroup;
   readonly #charter: Charter;
