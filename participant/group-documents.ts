@@ -12,6 +12,7 @@ import type { HeldDocuments, MemberHome } from './member-home.ts';
 /** What `Documents` keeps on disk. */
 export type DocumentStore = Pick<MemberHome, 'documents' | 'writeDocuments' | 'records'>;
 
+/** The group's documents as one member holds them: verified under the group's key, stored before they count, never older than what was seen. */
 export class Documents {
   readonly #epoch: Epoch;
   readonly #store: DocumentStore;

@@ -30,10 +30,11 @@ import {
 } from './limits.ts';
 import type { Log } from './log.ts';
 import { unixSeconds, type Agreement, type HeldDocuments, type MemberHome } from './member-home.ts';
-import type { Judge } from './policy.ts';
+import type { Judge } from './judge.ts';
 import { Rounds, type RoundFrame } from './rounds.ts';
 import type { Vault } from './vault.ts';
 
+/** What a session tells while it goes on. */
 export type SessionEvent =
   | { readonly kind: 'connected' }
   | { readonly kind: 'disconnected'; readonly reason: string }
@@ -46,6 +47,7 @@ export type SessionEvent =
   /** A document of the ceremony is there under the group's signature. */
   | { readonly kind: 'signed'; readonly document: string };
 
+/** What a session is made of. */
 export interface SessionOptions {
   readonly home: MemberHome;
   readonly agreement: Agreement;
@@ -63,8 +65,7 @@ export interface SessionOptions {
   isFatalLogin(error: unknown): boolean;
   readonly log: Log;
   readonly timing?: Partial<ConnectionTiming> | undefined;
-  /** Unix seconds. */
-  readonly now?: (() => number) | undefined;
+  readonly nowUnixSeconds?: (() => number) | undefined;
 }
 
 /** What exists once the key is live. */
@@ -76,6 +77,7 @@ interface Live {
   readonly rounds: Rounds;
 }
 
+/** One session of one member. It holds its line to the coordinator until `close`, or until something broke. */
 export class Session {
   /** Resolves when the key is live and all documents of the ceremony are signed and here; rejects when the session failed. */
   readonly complete: Promise<Epoch>;
@@ -150,7 +152,7 @@ export class Session {
     this.#connection.start();
     this.#timers.push(
       setInterval(() => {
-        this.#live?.rounds.sweep(this.#now());
+        this.#live?.rounds.sweep(this.#nowUnixSeconds());
         this.#settleDocuments();
       }, sweepIntervalMs),
     );
@@ -205,8 +207,8 @@ export class Session {
     this.#resolveClosed();
   }
 
-  #now(): number {
-    return this.#options.now?.() ?? unixSeconds();
+  #nowUnixSeconds(): number {
+    return this.#options.nowUnixSeconds?.() ?? unixSeconds();
   }
 
   #fail(error: unknown): void {
@@ -251,7 +253,7 @@ export class Session {
   /** The key is live: every member holds the certificate. */
   async #goLive(certificate: Certificate, stored: readonly Envelope[]): Promise<void> {
     const { home, agreement, vault, log } = this.#options;
-    const epoch = openEpoch(vault.group, agreement.charter, certificate);
+    const epoch = openEpoch(vault.arithmetic, agreement.charter, certificate);
     // Nothing is signed under a key that some member may not hold (T35).
     assertAllStored(epoch, stored);
     const documents = await Documents.load(epoch, agreement.requesters, home);
@@ -273,7 +275,7 @@ export class Session {
       identity: home.identity,
       client: this.#client,
       documents,
-      nowUnixSeconds: () => this.#now(),
+      nowUnixSeconds: () => this.#nowUnixSeconds(),
       log,
     });
   }
@@ -293,7 +295,7 @@ export class Session {
       },
       isConnected: () => this.#connection.isConnected,
       judge,
-      now: () => this.#now(),
+      nowUnixSeconds: () => this.#nowUnixSeconds(),
       fatal: (error) => {
         this.#fail(error);
       },
@@ -436,7 +438,7 @@ export class Session {
     const transcript = this.#ceremony.openTranscript;
     if (transcript === undefined) return;
     const { vault, agreement } = this.#options;
-    const key = channelKeysOf(vault.group, agreement.charter, transcript).get(production)?.key ?? '';
+    const key = channelKeysOf(vault.arithmetic, agreement.charter, transcript).get(production)?.key ?? '';
     let body: GroupBody;
     try {
       body = await this.#client.group(key);

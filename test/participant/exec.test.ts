@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { RequestPayload } from '../../protocol/request/request.ts';
 import { listenForCommands } from '../../participant/control.ts';
-import { ExecRunner, type ExecResult, type ExecRule } from '../../participant/exec.ts';
-import type { Policy, PolicySubject } from '../../participant/policy.ts';
+import { ExecRunner, type ExecResult } from '../../participant/exec.ts';
+import type { ExecRule, Policy, PolicySubject } from '../../participant/policy.ts';
 import { scratch } from './members.ts';
 
 const subject = (requester = 'dave'): PolicySubject => ({
