@@ -8,6 +8,18 @@ import { sha256Hex } from '../../protocol/wire/bytes.ts';
 import { utf8 } from '../protocol/support.ts';
 import { aptUpdateOf, hasTool, Workshop } from './tools.ts';
 
+/** Prints, for each file, the names that dpkg takes checksums of from its first paragraph. */
+const dpkgScript = `use Dpkg::Control; use Dpkg::Checksums;
+for my $file (@ARGV) {
+  eval {
+    my $control = Dpkg::Control->new(type => CTRL_PKG_SRC);
+    $control->load($file);
+    my $sums = Dpkg::Checksums->new;
+    $sums->add_from_control($control, use_files_for_md5 => 1);
+    print "$file takes $_\\n" for $sums->get_files();
+  };
+}`;
+
 /** What each document is about: a file of which a tool says by name that the document vouches for it. */
 interface Target {
   readonly name: string;
@@ -116,7 +128,7 @@ describe('whatever a tool takes has its reading (T10)', () => {
     if (!hasTool(tool)) return;
     using shop = new Workshop();
     const targets = targetsOf(
-      700,
+      500,
       (index) => `doc${index}`,
       (index) => `contents ${index}`,
     );
@@ -159,7 +171,7 @@ describe('whatever a tool takes has its reading (T10)', () => {
       judged(
         reading,
         () => texts,
-        targetsOf(700, String, String),
+        targetsOf(500, String, String),
         (documents) => {
           const files = documents.map((bytes, index) => shop.file(`object${index}`, bytes)).join('\n');
           const names = git(['hash-object', '-t', type, '-w', '--literally', '--stdin-paths'], `${files}\n`)
@@ -190,7 +202,7 @@ describe('whatever a tool takes has its reading (T10)', () => {
     judged(
       'apt-release',
       () => texts,
-      targetsOf(200, String, String),
+      targetsOf(150, String, String),
       (documents) => {
         const repositories = documents.map((bytes, index) => {
           const folder = join(shop.folder, `repository${index}`);
@@ -212,5 +224,29 @@ describe('whatever a tool takes has its reading (T10)', () => {
         return documents.flatMap((_, index) => (refused.has(index) ? [] : [index]));
       },
     );
+  });
+
+  it.skipIf(!hasTool('dpkg-source'))('dpkg, of source and upload control files', () => {
+    using shop = new Workshop();
+    const md5 = 'c3'.repeat(16);
+    const controls = ({ name, hash, size }: Target): string[] => [
+      `Source: tool\nFiles:\n ${md5} ${size} ${name}\nChecksums-Sha256:\n ${hash} ${size} ${name}\n`,
+      `Notes: words\nfiles: ${md5} ${size} ${name}\n`,
+      `Checksums-Sha256: ${hash} ${size} ${name}\nVersion: 1\n`,
+      `Source: tool\nFiles:\n ${md5} ${size} utils optional ${name}\n`,
+    ];
+    const targets = targetsOf(
+      500,
+      (index) => `doc${index}`,
+      (index) => `contents ${index}`,
+    );
+    judged('debian-control', controls, targets, (documents) => {
+      const files = documents.map((bytes, index) => {
+        shop.file(`control${index}`, bytes);
+        return `control${index}`;
+      });
+      const { stdout } = shop.run('perl', ['-e', dpkgScript, ...files]);
+      return [...new Set([...stdout.matchAll(/^control(\d+) takes /gm)].map(([, index]) => Number(index)))];
+    });
   });
 });
