@@ -2,7 +2,6 @@
  * Hashes in any bytes, and what is around each: everything that tools take for a list of files has one in every line. Written out byte by byte with
  * steps as long as the shortest hash, because it looks at documents of many megabytes (T41).
  */
-import { Buffer } from 'node:buffer';
 
 /** Digits in hex, or in base64 with its padding, that are no part of a longer word of such digits. */
 export interface HashRun {
@@ -13,7 +12,8 @@ export interface HashRun {
 
 /** Digits of MD5 in hex and in base64: what is shorter is no hash. */
 const [minHexDigits, minBase64Digits] = [32, 22];
-const [newline, carriageReturn, space, dash, star, backslash, colon, equals, bracket] = Buffer.from('\n\r -*\\:=)');
+const [newline, carriageReturn, space, dash] = [0x0a, 0x0d, 0x20, 0x2d];
+const [star, backslash, colon, equals, bracket] = [0x2a, 0x5c, 0x3a, 0x3d, 0x29];
 
 const [hexDigit, base64Digit, decimalDigit, blank] = [1, 2, 4, 8];
 const classes = Uint8Array.from({ length: 256 }, (_, code) => {
@@ -77,6 +77,20 @@ export function isChecksumLine(bytes: Uint8Array, { start, end }: HashRun): bool
   return !isDashed || bytes[end + 1] === space || bytes[end + 1] === star;
 }
 
+/** Where a line that begins at `line` begins for such tools. */
+export function lineContent(bytes: Uint8Array, line: number): number {
+  let at = runEnd(bytes, line, blank);
+  while (bytes[at] === dash && bytes[at + 1] === space) at += 2;
+  return bytes[at] === backslash ? at + 1 : at;
+}
+
+/** Whether nothing but white space is between `from` and a colon. */
+export function isBeforeColon(bytes: Uint8Array, from: number): boolean {
+  let at = from;
+  while (at < bytes.length && (isOf(blank, bytes[at]) || isLineEnd(bytes[at]))) at += 1;
+  return bytes[at] === colon;
+}
+
 /** ` hash size name` in a line of its own: sha256sum would look for a file `size name`. */
 export function isListingLine(bytes: Uint8Array, { start, end }: HashRun): boolean {
   const line = runStart(bytes, start, blank);
@@ -87,7 +101,7 @@ export function isListingLine(bytes: Uint8Array, { start, end }: HashRun): boole
   return size > end && digits > size && name > digits && !isLineEnd(bytes[name]);
 }
 
-/** `(name) = hash`, as BSD, cksum and openssl write it after the name of the hash; where the bracket is. */
+/** `) = hash`, as BSD, cksum and openssl write it after the names of hash and file; where the bracket is. */
 export function taggedBracket(bytes: Uint8Array, { start }: HashRun): number | undefined {
   const sign = runStart(bytes, start, blank) - 1;
   if (bytes[sign] !== equals) return undefined;
