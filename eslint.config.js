@@ -1,91 +1,70 @@
-/** Lint rules: strict types, and the import table of ARCHITECTURE.md, which runs one way. */
+/** Lint rules: strict types, the import table of ARCHITECTURE.md, which runs one way, and what keeps `protocol/` and `verifier/` pure. */
 import tseslint from 'typescript-eslint';
+import { walls } from './packaging/import-table.mjs';
 
-const rooms = [
-  'verifier',
-  'protocol',
-  'home',
-  'client',
-  'coordinator',
-  'participant',
-  'requester',
-  'importer',
-  'cli',
-  'demo',
-  'bench',
-  'test',
+const syntax = [
+  { selector: 'ExportDefaultDeclaration', message: 'No default exports.' },
+  {
+    selector: 'TSEnumDeclaration, TSModuleDeclaration[kind!="global"]:not([declare=true])',
+    message: 'No enums and namespaces.',
+  },
 ];
 
-/** What each folder may import from; everything else in `rooms` is refused. */
-const mayImport = {
-  verifier: [],
-  protocol: ['verifier'],
-  home: ['verifier', 'protocol'],
-  client: ['verifier', 'protocol'],
-  coordinator: ['verifier', 'protocol', 'home', 'client'],
-  participant: ['verifier', 'protocol', 'home', 'client'],
-  requester: ['verifier', 'protocol', 'home', 'client'],
-  importer: ['verifier', 'protocol', 'home'],
-  cli: ['verifier', 'protocol', 'home', 'client', 'coordinator', 'participant', 'requester', 'importer'],
-  demo: ['verifier', 'protocol', 'home', 'client', 'cli'],
-  // The demo's company of processes is what a round is measured on.
-  bench: rooms.filter((room) => room !== 'test'),
-};
-
-const packages = [
-  '@noble/*',
-  '@noble/*/*',
-  'libsodium-sumo',
-  'ws',
-  'fastify',
-  'level',
-  'age-encryption',
-  'yaml',
-  'typebox',
-  'typebox/*',
-  'commander',
-  '@clack/*',
-  'esbuild',
+/** Globals through which clock, randomness, process, network and every global by another name come in. */
+const impureGlobals = [
+  'process',
+  'performance',
+  'crypto',
+  'fetch',
+  'XMLHttpRequest',
+  'WebSocket',
+  'EventSource',
+  'setTimeout',
+  'setInterval',
+  'setImmediate',
+  'clearTimeout',
+  'clearInterval',
+  'clearImmediate',
+  'queueMicrotask',
+  'navigator',
+  'globalThis',
+  'global',
+  'require',
+  'module',
+  'eval',
+  'Function',
 ];
-const onlyNode = {
-  verifier: packages,
-  protocol: [
-    'ws',
-    'fastify',
-    'level',
-    'age-encryption',
-    'commander',
-    '@clack/*',
-    'node:fs',
-    'node:fs/*',
-    'node:net',
-    'node:http',
-    'node:https',
-    'node:child_process',
-    'node:timers',
-    'node:timers/*',
+
+/** @type {Partial<import('eslint').Linter.RulesRecord>} */
+const pure = {
+  'no-restricted-globals': [
+    'error',
+    ...impureGlobals.map((name) => ({
+      name,
+      message: 'This room is pure: it comes in as an argument (ARCHITECTURE.md).',
+    })),
+  ],
+  'no-restricted-properties': [
+    'error',
+    { object: 'Date', property: 'now', message: 'This room has no clock: time comes in as an argument.' },
+    { object: 'Math', property: 'random', message: 'This room has no randomness of its own.' },
+    { object: 'AbortSignal', property: 'timeout', message: 'This room has no timers.' },
+    { object: 'Atomics', property: 'wait', message: 'This room does not wait.' },
+  ],
+  'no-restricted-syntax': [
+    'error',
+    ...syntax,
+    {
+      selector: ':matches(NewExpression[arguments.length=0], CallExpression)[callee.name="Date"]',
+      message: 'This room has no clock: time comes in as an argument.',
+    },
+    {
+      selector: 'VariableDeclarator > Identifier[name=/^(Date|Math)$/].init',
+      message: 'A clock under another name is a clock.',
+    },
+    { selector: 'MetaProperty', message: 'A pure room does not know where it is on disk.' },
   ],
 };
-
-const table = Object.entries(mayImport).map(([room, allowed]) => ({
-  files: [`${room}/**/*.ts`],
-  rules: {
-    'no-restricted-imports': [
-      'error',
-      {
-        patterns: [
-          {
-            group: rooms.filter((other) => other !== room && !allowed.includes(other)).map((other) => `**/${other}/**`),
-            message: `${room}/ may import only ${allowed.join(', ') || 'itself'} (ARCHITECTURE.md).`,
-          },
-          ...(onlyNode[room] === undefined
-            ? []
-            : [{ group: onlyNode[room], message: `${room}/ is pure (ARCHITECTURE.md).` }]),
-        ],
-      },
-    ],
-  },
-}));
 
 export default tseslint.config(
   { ignores: ['dist/**', 'node_modules/**', 'demo-run/**'] },
@@ -98,12 +77,18 @@ export default tseslint.config(
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       '@typescript-eslint/consistent-type-imports': 'error',
-      'no-restricted-syntax': ['error', { selector: 'ExportDefaultDeclaration', message: 'No default exports.' }],
+      'no-restricted-syntax': ['error', ...syntax],
       'no-console': 'error',
       eqeqeq: 'error',
     },
   },
-  ...table,
+  {
+    files: ['**/*.ts', '**/*.mjs', '**/*.js'],
+    plugins: { house: { rules: { walls } } },
+    rules: { 'house/walls': 'error' },
+  },
+  { files: ['verifier/**/*.ts', 'protocol/**/*.ts'], ignores: ['verifier/main.ts', '**/*.d.ts'], rules: pure },
+  { files: ['test/**/programs/*.js'], rules: { 'house/walls': 'off' } },
   { files: ['*.config.ts'], rules: { 'no-restricted-syntax': 'off' } },
   {
     files: ['test/**/*.ts', 'bench/**/*.ts', 'demo/**/*.ts'],

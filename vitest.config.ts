@@ -1,14 +1,21 @@
 import { defineConfig } from 'vitest/config';
 
-/** One worker a core: the end-to-end tests start real processes beside these. */
+/** Rooms without processes, umask and sockets: their tests share a thread and its modules, file after file. */
+const pure = ['verifier', 'protocol', 'importer', 'house'].map((room) => `test/${room}/**/*.test.ts`);
+
+/** One worker a core: the end-to-end tests start real processes beside these. Files of a worker share its modules: half of the time went into loading them again. */
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
     maxWorkers: 2,
+    isolate: false,
     reporters: ['default'],
-    // 683 modules, and every test file loads them.
+    // 683 modules, and every worker loads them.
     deps: { optimizer: { ssr: { enabled: true, include: ['typebox', 'typebox/compile'] } } },
+    projects: [
+      { extends: true, test: { name: 'pure', include: pure, pool: 'threads' } },
+      { extends: true, test: { name: 'roles', include: ['test/**/*.test.ts'], exclude: pure, pool: 'forks' } },
+    ],
   },
 });

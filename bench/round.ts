@@ -19,7 +19,8 @@ import { commit, prepareAttempt, signShare, verifyShare } from '../protocol/fros
 import { connect, type Connection } from '../requester/connection.ts';
 import { askForRelease } from '../requester/request.ts';
 import { openResult } from '../requester/bundle.ts';
-import { submit, waitForRound } from '../requester/submit.ts';
+import { submit } from '../requester/submit.ts';
+import { waitForRound } from '../requester/watch.ts';
 import { parseGroupKey } from '../verifier/group-key.ts';
 import { median, percentile } from './measure.ts';
 

@@ -66,7 +66,7 @@ export async function untilSigned(
   const waitSeconds = parseWait(call);
   const startedAt = world.nowUnixSeconds();
   const digest = await submitAloud(call, connection, submission);
-  const { waitForRound } = await import('../requester/submit.ts');
+  const { waitForRound } = await import('../requester/watch.ts');
   using live = new LiveRound(output, world.nowUnixSeconds);
   return await untilInterrupted(
     (signal) =>

@@ -21,12 +21,14 @@ import { watch, type WatchOptions } from './live.ts';
 import { login, type LoginAs, type Session } from './login.ts';
 import type { CoordinatorUrl } from './url.ts';
 
+/** How a submission or an upload was taken: the request digest, and what is still to be uploaded. */
 export type Submitted = Static<typeof submittedBody>;
 
 /** Of the request's answer to `GET /v1/rounds`. */
 const roundsBody = Strict({ rounds: Type.Array(roundBody, { maxItems: 1024 }) });
 const doneBody = Strict({ done: Type.Literal(true) });
 
+/** The role in which a client logs in. */
 export type ClientIdentity =
   | {
       readonly role: 'member';
@@ -41,13 +43,14 @@ export type ClientIdentity =
       readonly groupKey: string;
     };
 
+/** Which coordinator to call, and as whom. */
 export type ClientOptions = HttpOptions &
   ClientIdentity & {
     /** As `parseCoordinatorUrl` gives it. */
     readonly url: CoordinatorUrl;
     readonly identity: Identity;
     /** Unix milliseconds; the system's clock by default. */
-    readonly now?: (() => number) | undefined;
+    readonly nowMs?: (() => number) | undefined;
   };
 
 /** What a WebSocket client needs for `GET /v1/members/socket`. */
@@ -204,6 +207,6 @@ export class CoordinatorClient {
   }
 
   #nowUnixSeconds(): number {
-    return Math.floor((this.#options.now?.() ?? Date.now()) / 1000);
+    return Math.floor((this.#options.nowMs?.() ?? Date.now()) / 1000);
   }
 }

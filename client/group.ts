@@ -24,9 +24,13 @@ export interface OpenedGroup {
  * signed and stored the certificate, its key is the pinned one, and genesis, requesters and delegations are signed by it.
  * Throws `ClientError('bad-group')`, the `ProtocolError` kept as its cause.
  */
-export function openGroup(body: GroupBody, groupKey: Uint8Array, group: Group = portableGroup()): OpenedGroup {
+export function openGroup(
+  body: GroupBody,
+  groupKey: Uint8Array,
+  arithmetic: Group = portableArithmetic(),
+): OpenedGroup {
   try {
-    const epoch = openGroupEpoch(body, group);
+    const epoch = openGroupEpoch(body, arithmetic);
     if (epoch.groupKey !== encodeBase64Url(groupKey))
       throw new ProtocolError('wrong-group', 'its certificate is of another key than the pinned one');
     const { genesis, requesters, delegations } = openGroupDocuments(epoch, body);
@@ -47,7 +51,7 @@ export function openGroup(body: GroupBody, groupKey: Uint8Array, group: Group = 
 let portable: Group | undefined;
 
 /** Nothing here is secret, so the group without WebAssembly will do; public arithmetic draws no randomness. */
-function portableGroup(): Group {
+function portableArithmetic(): Group {
   portable ??= createNobleGroup({ randomBytes: (count) => new Uint8Array(randomBytes(count)) });
   return portable;
 }

@@ -11,6 +11,7 @@ import { assertSchema, type Static, type TSchema } from '../protocol/wire/schema
 import { ClientError } from './errors.ts';
 import { callTimeoutMs, maxAnswerBytes, streamSilenceMs } from './limits.ts';
 
+/** What holds for every call of a client. */
 export interface HttpOptions {
   /** PEM of a certificate authority to trust beside those of the system, for a self-signed coordinator. */
   readonly ca?: string | undefined;
@@ -18,6 +19,7 @@ export interface HttpOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+/** One call. */
 export interface Call {
   readonly method: 'GET' | 'POST' | 'PUT';
   /** Begins with a slash. */

@@ -7,8 +7,9 @@ export const callTimeoutMs = 30_000;
 /** Milliseconds without a byte on a live stream; the coordinator sends a comment every 15 s. */
 export const streamSilenceMs = 45_000;
 
-/** Milliseconds before the first and the longest retry of a live stream; each retry doubles, less up to half at random. */
+/** Milliseconds before the first retry of a live stream; each retry doubles, less up to half at random. */
 export const firstRetryMs = 200;
+/** Milliseconds before any retry at most. */
 export const longestRetryMs = 10_000;
 
 /** Bytes of an ordinary answer: a token, a challenge, a problem. */

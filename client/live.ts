@@ -6,11 +6,13 @@ import { ClientError, isPassing } from './errors.ts';
 import { decodeAnswer } from './http.ts';
 import { firstRetryMs, longestRetryMs, maxRoundBytes } from './limits.ts';
 
+/** One server-sent event: its id, if it has one, and its data, JSON. */
 export interface StreamEvent {
   readonly id: string | undefined;
   readonly data: string;
 }
 
+/** When to stop watching, and who is told of interruptions. */
 export interface WatchOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told of every interruption that is retried, for a progress line. */

@@ -31,6 +31,7 @@ export type LoginAs = { readonly identity: Identity } & (
     }
 );
 
+/** What a login was answered with. */
 export interface Session {
   /** For `Authorization: Bearer`. */
   readonly token: string;

@@ -4,6 +4,7 @@ import { decodeBase64Url, encodeBase64Url } from '../verifier/base64.ts';
 import { maxUrlCharacters } from '../protocol/limits.ts';
 import { ClientError } from './errors.ts';
 
+/** A coordinator's URL in its parts. */
 export interface CoordinatorUrl {
   /** Scheme, host, port and path, without a slash at the end: what challenge and login are bound to. */
   readonly base: string;

@@ -1,34 +1,27 @@
-/** The coordinator's HTTP side: routes, who may call them, and every limit on what comes in before anything reads it. */
+/** The coordinator's server: HTTP and WebSocket, who may call, and every limit on what comes in before anything reads it. */
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { maxGroupBytes } from '../client/limits.ts';
 import { decodeCanonicalJson } from '../verifier/json.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import { cancelBody, groupBody, loginBody, submitBody } from '../protocol/wire/frames.ts';
-import { assertSchema, type Static, type TSchema } from '../protocol/wire/schema.ts';
+import { loginBody } from '../protocol/wire/frames.ts';
 import { Buckets } from './bucket.ts';
 import { Connection, Upgrader } from './connection.ts';
 import { CoordinatorError, problemOf } from './errors.ts';
-import { bodyOf, type Groups, type KnownGroup } from './groups.ts';
-import {
-  maxBodyDepth,
-  maxCancelBodyBytes,
-  maxDocumentBodyBytes,
-  maxLoginBodyBytes,
-  maxSubmitBodyBytes,
-  type Limits,
-} from './limits.ts';
+import type { Groups } from './groups.ts';
+import { maxBodyDepth, maxLoginBodyBytes, type Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Logins, Session } from './login.ts';
 import type { Members } from './members.ts';
 import type { Presence } from './presence.ts';
 import type { Rounds } from './rounds.ts';
+import { bodyAs, Routes } from './routes.ts';
 import { Sockets } from './sockets.ts';
 import { Streams } from './streams.ts';
 
+/** What the server leads to, and what bounds it. */
 export interface AppOptions {
   readonly groups: Groups;
   readonly rounds: Rounds;
@@ -36,7 +29,7 @@ export interface AppOptions {
   readonly members: Members;
   readonly presence: Presence;
   readonly limits: Limits;
-  readonly now: () => number;
+  readonly nowMs: () => number;
   readonly log: Log;
   /** Random, names this run. */
   readonly run: string;
@@ -54,6 +47,7 @@ const socketPath = '/v1/members/socket';
 /** Keys of buckets: identities that have a token, and addresses that log in. */
 const maxBucketKeys = 4096;
 
+/** The server: listens, authenticates, hands calls to the routes and sockets to the members, and closes what never ends by itself. */
 export class App {
   readonly #options: AppOptions;
   readonly #fastify: FastifyInstance;
@@ -85,7 +79,7 @@ export class App {
     this.#answerErrors();
     this.#addOpenRoutes();
     this.#fastify.register((scope, _options, done) => {
-      this.#addMemberAndRequesterRoutes(scope);
+      this.#addRoutes(scope);
       done();
     });
     this.#fastify.addHook('preClose', (done) => {
@@ -185,78 +179,10 @@ export class App {
   }
 
   /** Every one of them needs a token, which is looked at before the body is read. */
-  #addMemberAndRequesterRoutes(scope: FastifyInstance): void {
-    const { groups, rounds } = this.#options;
+  #addRoutes(scope: FastifyInstance): void {
     scope.addHook('onRequest', (request, reply, done) => done(this.#authenticate(request, reply)));
-
-    scope.get('/v1/groups/:groupKey', (request) => {
-      const group = groups.ofKey(paramOf(request, 'groupKey'));
-      return bodyOf(this.#ownGroup(request, group));
-    });
-
-    scope.get('/v1/groups/:groupKey/issued', (request) => {
-      const group = this.#ownGroup(request, groups.ofKey(paramOf(request, 'groupKey')));
-      return rounds.issued(group.epoch.charter.hash);
-    });
-
-    scope.put('/v1/charters/:charterHash/group', { bodyLimit: maxGroupBytes }, async (request) => {
-      const session = this.#sessionOf(request);
-      if (session.role !== 'member' || session.charter.hash !== paramOf(request, 'charterHash'))
-        throw new ProtocolError('not-allowed', 'only a member of the charter brings its group');
-      await this.#learnGroup(session, bodyAs(groupBody, request));
-      return { done: true };
-    });
-
-    scope.get('/v1/rounds', async (request) => {
-      const { groupKey } = request.query as { readonly groupKey?: unknown };
-      const group = this.#ownGroup(request, groups.ofKey(typeof groupKey === 'string' ? groupKey : ''));
-      return { rounds: await rounds.list(group.epoch.charter.hash) };
-    });
-
-    scope.post('/v1/rounds', { bodyLimit: maxSubmitBodyBytes }, (request) => {
-      const session = this.#sessionOf(request);
-      return rounds.submit(session.key, this.#groupOf(session), bodyAs(submitBody, request).request);
-    });
-
-    scope.get('/v1/rounds/:digest', (request) => rounds.body(this.#charterOf(request), paramOf(request, 'digest')));
-
-    scope.post('/v1/rounds/:digest/cancel', { bodyLimit: maxCancelBodyBytes }, (request) => {
-      const { key, charter } = this.#sessionOf(request);
-      return rounds.cancel(key, charter.hash, paramOf(request, 'digest'), bodyAs(cancelBody, request).cancel);
-    });
-
-    scope.get('/v1/rounds/:digest/events', (request, reply) => this.#follow(request, reply));
-
-    scope.put('/v1/rounds/:digest/documents/:sha256', { bodyLimit: maxDocumentBodyBytes }, async (request) => {
-      const session = this.#sessionOf(request);
-      const [digest, sha256] = [paramOf(request, 'digest'), paramOf(request, 'sha256')];
-      if (!(request.body instanceof Uint8Array))
-        throw new CoordinatorError('bad-body', 'a document is sent as raw bytes');
-      const missing = await rounds.putDocument(session.key, this.#groupOf(session), {
-        digest,
-        sha256,
-        bytes: request.body,
-      });
-      return { digest, joined: true, missing };
-    });
-
-    scope.get('/v1/rounds/:digest/documents/:sha256', async (request, reply) => {
-      const bytes = await rounds.document(
-        this.#charterOf(request),
-        paramOf(request, 'digest'),
-        paramOf(request, 'sha256'),
-      );
-      return reply.type('application/octet-stream').send(Buffer.from(bytes));
-    });
-
-    scope.get('/v1/rounds/:digest/evidence/:sha256', async (request, reply) => {
-      const bytes = await rounds.evidence(
-        this.#charterOf(request),
-        paramOf(request, 'digest'),
-        paramOf(request, 'sha256'),
-      );
-      return reply.type('application/json').send(Buffer.from(bytes));
-    });
+    const sessionOf = (request: FastifyRequest): Session => this.#sessionOf(request);
+    new Routes({ ...this.#options, streams: this.#streams, sessionOf }).add(scope);
   }
 
   #authenticate(request: FastifyRequest, reply: FastifyReply): Error | undefined {
@@ -298,48 +224,6 @@ export class App {
     return session;
   }
 
-  #charterOf(request: FastifyRequest): string {
-    return this.#sessionOf(request).charter.hash;
-  }
-
-  #groupOf({ charter }: Session): KnownGroup {
-    const group = this.#options.groups.ofCharter(charter.hash);
-    if (group === undefined)
-      throw new CoordinatorError(
-        'not-found',
-        `the key of ${charter.group} is not made yet, or no member brought it here`,
-      );
-    return group;
-  }
-
-  /** The group that was asked for, if it is the caller's own; any other is as good as unknown (T25). */
-  #ownGroup(request: FastifyRequest, group: KnownGroup | undefined): KnownGroup {
-    if (group?.epoch.charter.hash === this.#charterOf(request)) return group;
-    throw new CoordinatorError('not-found', 'there is no such group here');
-  }
-
-  async #learnGroup(session: Session, body: Static<typeof groupBody>): Promise<void> {
-    const { groups, members, rounds } = this.#options;
-    if (!(await groups.put(session.charter, body))) return;
-    const group = this.#groupOf(session);
-    members.documentsChanged(group);
-    rounds.judgeAskers(group);
-  }
-
-  async #follow(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const { rounds } = this.#options;
-    const { key, charter } = this.#sessionOf(request);
-    const digest = paramOf(request, 'digest');
-    this.#streams.assertRoom(key);
-    const round = rounds.pendingRound(charter.hash, digest);
-    const over = round === undefined ? await rounds.body(charter.hash, digest) : undefined;
-    const lastEventId = request.headers['last-event-id'];
-    reply.hijack();
-    if (over !== undefined) this.#streams.finish(reply.raw, over);
-    else if (round !== undefined)
-      this.#streams.follow(key, reply.raw, round, typeof lastEventId === 'string' ? lastEventId : undefined);
-  }
-
   /** A member's WebSocket: authenticated here, before a single frame of it is read. */
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());
@@ -355,10 +239,10 @@ export class App {
   }
 
   #accept(session: Extract<Session, { role: 'member' }>, request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const { limits, now, log, members } = this.#options;
+    const { limits, nowMs, log, members } = this.#options;
     const { charter, member, expiresAtMs } = session;
     this.#upgrader.upgrade(request, socket, head, charter.members.length, (webSocket) => {
-      members.join(new Connection(webSocket, { charter, member, expiresAtMs, limits, now, log }));
+      members.join(new Connection(webSocket, { charter, member, expiresAtMs, limits, nowMs, log }));
     });
   }
 
@@ -374,18 +258,4 @@ function refuseUpgrade(socket: Duplex, error: unknown): void {
   socket.end(
     `HTTP/1.1 ${status} Refused\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
-}
-
-function paramOf(request: FastifyRequest, name: string): string {
-  return (request.params as Readonly<Record<string, string>>)[name] ?? '';
-}
-
-/** The body in exactly this shape. Throws `CoordinatorError('bad-body')`. */
-function bodyAs<T extends TSchema>(schema: T, request: FastifyRequest): Static<T> {
-  try {
-    assertSchema(schema, request.body, 'bad-frame', 'body');
-  } catch (cause) {
-    throw new CoordinatorError('bad-body', (cause as Error).message, { cause });
-  }
-  return request.body as Static<T>;
 }

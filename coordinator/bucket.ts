@@ -1,12 +1,14 @@
 /** Token buckets: how often one identity or address may do something, and how often at once. */
 
+/** How fast a bucket fills, in tokens a second, and how many it holds. */
 export interface BucketOptions {
   readonly perSecond: number;
   readonly burst: number;
   /** Milliseconds; any clock that does not go back. */
-  readonly now?: () => number;
+  readonly nowMs?: () => number;
 }
 
+/** One bucket, full at first. */
 export class Bucket {
   readonly #options: BucketOptions;
   #tokens: number;
@@ -15,7 +17,7 @@ export class Bucket {
   constructor(options: BucketOptions) {
     this.#options = options;
     this.#tokens = options.burst;
-    this.#filledAtMs = this.#now();
+    this.#filledAtMs = this.#nowMs();
   }
 
   /** Takes a token if there is one. */
@@ -38,15 +40,15 @@ export class Bucket {
   }
 
   #fill(): number {
-    const now = this.#now();
+    const nowMs = this.#nowMs();
     const { perSecond, burst } = this.#options;
-    this.#tokens = Math.min(burst, this.#tokens + ((now - this.#filledAtMs) * perSecond) / 1000);
-    this.#filledAtMs = now;
+    this.#tokens = Math.min(burst, this.#tokens + ((nowMs - this.#filledAtMs) * perSecond) / 1000);
+    this.#filledAtMs = nowMs;
     return this.#tokens;
   }
 
-  #now(): number {
-    return this.#options.now?.() ?? performance.now();
+  #nowMs(): number {
+    return this.#options.nowMs?.() ?? performance.now();
   }
 }
 

@@ -4,7 +4,7 @@ import type { Charter, Member } from '../protocol/files/charter.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { maxCeremoniesPerMember, maxCeremonyMessagesPerMember, maxVersions } from './limits.ts';
-import type { StoreRecord } from './store.ts';
+import type { StoreRecord } from './chain.ts';
 
 /** What is kept of one member: its newest hello, and by ceremony and kind what it said, at most two versions of each. */
 interface Said {
@@ -15,6 +15,7 @@ interface Said {
   stored: number;
 }
 
+/** What the members of every admitted charter have said in ceremonies, within bounds. */
 export class Ceremonies {
   readonly #store: (record: StoreRecord) => Promise<unknown>;
   /** By charter hash, then by identifier. Only admitted charters and their members are ever in here. */

@@ -24,23 +24,26 @@ export const closeCodes = {
   rolledBack: 4002,
 } as const;
 
+/** Who is told of a connection. */
 export interface ConnectionHandlers {
   /** One frame at a time, in order. What it throws is told to the member. */
   readonly frame: (frame: MemberFrame) => Promise<void>;
   readonly closed: () => void;
 }
 
+/** Whose connection it is, until when, and within what bounds. */
 export interface ConnectionOptions {
   readonly charter: Charter;
   readonly member: Member;
   readonly expiresAtMs: number;
   readonly limits: Limits;
-  readonly now: () => number;
+  readonly nowMs: () => number;
   readonly log: Log;
 }
 
 const encoded = new WeakMap<CoordinatorFrame, Buffer>();
 
+/** One authenticated WebSocket: reads frames one at a time, sends within bounds, pings, and is closed when its token expires. */
 export class Connection {
   readonly charter: Charter;
   readonly member: Member;
@@ -76,7 +79,7 @@ export class Connection {
     // A broken or refused frame ends in 'close', which says all there is to know.
     this.#socket.on('error', () => undefined);
     this.#socket.once('close', () => this.#closed());
-    const leftMs = Math.min(Math.max(0, this.#options.expiresAtMs - this.#options.now()), longestTimerMs);
+    const leftMs = Math.min(Math.max(0, this.#options.expiresAtMs - this.#options.nowMs()), longestTimerMs);
     this.#timers.push(
       setInterval(() => this.#ping(), this.#options.limits.pingMs),
       setTimeout(() => this.close(closeCodes.expired, 'the token has expired; log in again'), leftMs),

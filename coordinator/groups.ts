@@ -24,7 +24,8 @@ import type { GroupStanding } from '../protocol/request/rights.ts';
 import { CoordinatorError } from './errors.ts';
 import { maxDelegationsPerChannel } from './limits.ts';
 import type { Log } from './log.ts';
-import type { Store, StoreRecord } from './store.ts';
+import type { StoreRecord } from './chain.ts';
+import type { Store } from './store.ts';
 
 /** A group whose key is live: every member holds its certificate. */
 export interface KnownGroup {
@@ -40,6 +41,7 @@ const documentKinds = ['genesis', 'requesters', 'delegation'] as const satisfies
 /** A document of the ceremony or a later one, as it comes out of a round. */
 export type GroupDocumentKind = (typeof documentKinds)[number];
 
+/** Whether what a request of this kind makes is kept as a document of its group. */
 export function isGroupDocument(kind: RequestKind): kind is GroupDocumentKind {
   return documentKinds.some((known) => known === kind);
 }
@@ -47,7 +49,7 @@ export function isGroupDocument(kind: RequestKind): kind is GroupDocumentKind {
 interface Options {
   /** The folder that `admit` fills: `<SHA-256>.yaml`. */
   readonly charters: string;
-  readonly group: Group;
+  readonly arithmetic: Group;
   readonly log: Log;
 }
 
@@ -64,6 +66,7 @@ export function charterFile(folder: string, hash: string): string {
   return join(folder, `${hash}.yaml`);
 }
 
+/** The groups by charter and by key: learned from members, restored from the store, kept at their newest documents. */
 export class Groups {
   readonly #options: Options;
   readonly #charters = new Map<string, Charter>();
@@ -125,7 +128,7 @@ export class Groups {
         stored: [...record.stored],
       };
       this.#remember({
-        epoch: openGroupEpoch(body, this.#options.group),
+        epoch: openGroupEpoch(body, this.#options.arithmetic),
         stored: record.stored,
         documents: noDocuments,
       });
@@ -172,7 +175,7 @@ export class Groups {
   }
 
   #open(body: GroupBody): KnownGroup {
-    const epoch = openGroupEpoch(body, this.#options.group);
+    const epoch = openGroupEpoch(body, this.#options.arithmetic);
     return { epoch, stored: body.stored, documents: noDocuments };
   }
 

@@ -8,7 +8,8 @@ import { decodeCharter, type Charter } from '../protocol/files/charter.ts';
 import { keyId } from '../protocol/wire/envelope.ts';
 import { maxCharterBytes } from '../protocol/limits.ts';
 import { charterFile } from './groups.ts';
-import { createStore, hasStore, type StorePaths } from './store.ts';
+import type { StorePaths } from './database.ts';
+import { createStore, hasStore } from './store.ts';
 
 /**
  * Makes the home, the identity and an empty store, as far as they are missing; answers the fingerprint (identity key, base64url).
@@ -56,6 +57,7 @@ export function chartersFolder(home: Home): string {
   return home.file('charters');
 }
 
+/** Where the home keeps its store and the anchor beside it. */
 export function storePaths(home: Home): StorePaths {
   return { database: home.file('store'), anchor: home.file('store-head') };
 }

@@ -14,13 +14,14 @@ interface Known {
 /** What a head means: nothing new, the journal went on, or a restore began a new one. */
 export type Move = 'same' | 'moved' | 'restored';
 
+/** The newest head of every member and incarnation, in memory; whoever asks stores what moved. */
 export class Journals {
-  readonly #now: () => number;
+  readonly #nowMs: () => number;
   /** By charter hash and identifier. */
   readonly #known = new Map<string, Known>();
 
-  constructor(now: () => number) {
-    this.#now = now;
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
   }
 
   /**
@@ -60,14 +61,16 @@ export class Journals {
   #remember(known: Known, journal: JournalHead): void {
     const replaced = known.incarnations.get(journal.incarnation);
     if (replaced !== undefined)
-      known.recent = [...known.recent, { journal: replaced, replacedAtMs: this.#now() }].slice(-maxRecentHeads);
+      known.recent = [...known.recent, { journal: replaced, replacedAtMs: this.#nowMs() }].slice(-maxRecentHeads);
     known.incarnations.set(journal.incarnation, journal);
     const [oldest] = known.incarnations.keys();
     if (known.incarnations.size > maxIncarnations && oldest !== undefined) known.incarnations.delete(oldest);
   }
 
   #isOvertaken(known: Known, journal: JournalHead): boolean {
-    return known.recent.some((head) => isSame(head.journal, journal) && this.#now() - head.replacedAtMs < overtakenMs);
+    return known.recent.some(
+      (head) => isSame(head.journal, journal) && this.#nowMs() - head.replacedAtMs < overtakenMs,
+    );
   }
 }
 

@@ -55,6 +55,7 @@ export const defaultLimits = {
   maxPendingPerGroup: 512,
 } as const;
 
+/** Values for the bounds of `defaultLimits`. */
 export type Limits = { readonly [K in keyof typeof defaultLimits]: number };
 
 /** Bytes of the body of a challenge or login: a login takes about 1.5 KiB. */
@@ -92,8 +93,9 @@ export const maxDecisionsPerMember = 64;
 /** Delegations kept for one channel: the newest, and the one before while the newest is not yet valid. */
 export const maxDelegationsPerChannel = 2;
 
-/** Rounds in one answer, newest first; and the bytes after which it stops, half of what clients take. */
+/** Rounds in one answer, newest first. */
 export const maxListedRounds = 50;
+/** Bytes after which such an answer stops, half of what clients take. */
 export const maxListedBytes = 8 * 1024 * 1024;
 /** Finished rounds whose bodies stay in memory: what clients still look at. */
 export const maxRememberedRounds = 256;

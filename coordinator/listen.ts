@@ -2,6 +2,7 @@
 import { isLoopback } from '../client/url.ts';
 import { CoordinatorError } from './errors.ts';
 
+/** Host or IP address, and TCP port, to listen on. */
 export interface ListenAddress {
   readonly host: string;
   /** 0 takes any port that is free. */

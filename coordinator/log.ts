@@ -1,5 +1,6 @@
 /** The coordinator's log: one JSON object a line, naming group, member, round and code; never a payload, a token or a message's text. */
 
+/** How much a line matters: `warn` is somebody else's fault, `error` is for the operator. */
 export type LogLevel = 'info' | 'warn' | 'error';
 
 /** What an event was about. */
@@ -16,10 +17,11 @@ export interface LogFields {
   readonly failure?: string | undefined;
 }
 
+/** Writes one event with what it was about. */
 export type Log = (level: LogLevel, event: string, fields?: LogFields) => void;
 
 /** A log that hands each line, with its newline, to `write`. */
-export function createLog(write: (line: string) => void, now: () => number = Date.now): Log {
+export function createLog(write: (line: string) => void, nowMs: () => number = Date.now): Log {
   return (level, event, fields = {}) =>
-    write(`${JSON.stringify({ time: new Date(now()).toISOString(), level, event, ...fields })}\n`);
+    write(`${JSON.stringify({ time: new Date(nowMs()).toISOString(), level, event, ...fields })}\n`);
 }

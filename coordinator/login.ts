@@ -17,17 +17,19 @@ export type Session = {
   readonly charter: Charter;
 } & ({ readonly role: 'member'; readonly member: Member } | { readonly role: 'requester' });
 
+/** Whose challenges they are, and who may answer them. */
 export interface LoginsOptions {
   readonly identity: Identity;
   readonly groups: Groups;
   readonly limits: Limits;
-  readonly now: () => number;
+  readonly nowMs: () => number;
   /** Judges and stores a member's journal head. Throws `ProtocolError('rolled-back')`. */
   readonly checkJournal: (charter: Charter, member: Member, journal: JournalHead) => Promise<void>;
 }
 
 type LoginPayload = PayloadOf<typeof loginMessage>;
 
+/** The logins of members and requesters: challenges that wait, and tokens by their hash; a restart forgets both. */
 export class Logins {
   readonly #options: LoginsOptions;
   /** What members and requesters call this coordinator; known once it listens. */
@@ -73,7 +75,7 @@ export class Logins {
     this.#challenges.delete(payload.challenge);
     if (expiresAt === undefined)
       throw new ProtocolError('bad-login', 'the challenge is unknown, or was answered before; log in again');
-    if (payload.expiresAt !== expiresAt || Date.parse(expiresAt) <= this.#options.now())
+    if (payload.expiresAt !== expiresAt || Date.parse(expiresAt) <= this.#options.nowMs())
       throw new ProtocolError('bad-login', 'the challenge has expired; log in again');
     if (payload.url !== this.#url)
       throw new ProtocolError('bad-login', `the login is for ${payload.url}, and this is ${this.#url}`);
@@ -127,7 +129,7 @@ export class Logins {
   session(authorization: string | undefined): Session {
     const [, token] = /^Bearer ([0-9a-f]{64})$/.exec(authorization ?? '') ?? [];
     const session = token === undefined ? undefined : this.#sessions.get(hashOf(token));
-    if (session === undefined || session.expiresAtMs <= this.#options.now())
+    if (session === undefined || session.expiresAtMs <= this.#options.nowMs())
       throw new CoordinatorError('not-authenticated', 'no token, or one that is unknown or expired; log in again');
     if (session.role === 'requester') {
       const group = this.#options.groups.ofCharter(session.charter.hash);
@@ -137,7 +139,7 @@ export class Logins {
   }
 
   #timestampIn(seconds: number): string {
-    return formatTimestamp(Math.floor(this.#options.now() / 1000) + seconds);
+    return formatTimestamp(Math.floor(this.#options.nowMs() / 1000) + seconds);
   }
 }
 

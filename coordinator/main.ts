@@ -23,6 +23,7 @@ import { Rounds } from './rounds.ts';
 import { Found } from './restore.ts';
 import { openStore } from './store.ts';
 
+/** How to run a coordinator. */
 export interface CoordinatorOptions {
   /** Path of the home; the default one if it is left out. */
   readonly home?: string | undefined;
@@ -38,9 +39,10 @@ export interface CoordinatorOptions {
   readonly log?: ((line: string) => void) | undefined;
   readonly limits?: Partial<Limits> | undefined;
   /** Unix milliseconds; the system's clock by default. */
-  readonly now?: (() => number) | undefined;
+  readonly nowMs?: (() => number) | undefined;
 }
 
+/** A coordinator that listens. */
 export interface Coordinator {
   /** With the fingerprint, as members and requesters need it. */
   readonly url: string;
@@ -119,14 +121,14 @@ async function start(options: CoordinatorOptions, lifetime: Lifetime): Promise<C
 /** What everything here takes from outside. */
 interface World {
   readonly limits: Limits;
-  readonly now: () => number;
+  readonly nowMs: () => number;
   readonly log: Log;
 }
 
 function worldOf(options: CoordinatorOptions): World {
-  const now = options.now ?? Date.now;
-  const log = createLog(options.log ?? ((line) => void process.stderr.write(line)), now);
-  return { limits: { ...defaultLimits, ...options.limits }, now, log };
+  const nowMs = options.nowMs ?? Date.now;
+  const log = createLog(options.log ?? ((line) => void process.stderr.write(line)), nowMs);
+  return { limits: { ...defaultLimits, ...options.limits }, nowMs, log };
 }
 
 interface Parts {
@@ -137,7 +139,7 @@ interface Parts {
 }
 
 /** The store, and everybody who takes back what it holds. */
-async function openParts(home: Home, { limits, now, log }: World, lifetime: Lifetime): Promise<Parts> {
+async function openParts(home: Home, { limits, nowMs, log }: World, lifetime: Lifetime): Promise<Parts> {
   const found = new Found();
   const store = await openStore(storePaths(home), {
     onRecord: (record, sequence) => found.add(record, sequence),
@@ -150,17 +152,17 @@ async function openParts(home: Home, { limits, now, log }: World, lifetime: Life
   });
   lifetime.add(() => store.close());
   const arithmetic = await createSodiumGroup({ randomBytes: fresh, arenaSlots });
-  const groups = new Groups({ charters: chartersFolder(home), group: arithmetic, log });
+  const groups = new Groups({ charters: chartersFolder(home), arithmetic, log });
   groups.use(store);
   const presence = new Presence();
   const ceremonies = new Ceremonies((record) => store.append([record]));
-  const journals = new Journals(now);
+  const journals = new Journals(nowMs);
   const rounds: Rounds = new Rounds({
     store,
     groups,
     arithmetic,
     limits,
-    now,
+    nowMs,
     log,
     audienceOf: (charterHash) => presence.audienceOf(charterHash),
     onDocument: (group) => members.documentsChanged(group),

@@ -14,6 +14,7 @@ import { Round } from './round.ts';
 import type { Rounds } from './rounds.ts';
 import type { Store } from './store.ts';
 
+/** What members are told about, and where what they say goes. */
 export interface MembersOptions {
   readonly store: Store;
   readonly groups: Groups;
@@ -26,6 +27,7 @@ export interface MembersOptions {
 
 type Holding = Extract<MemberFrame, { type: 'holding' }>;
 
+/** Greets each member that connects, and takes each of its frames to whom it concerns. */
 export class Members {
   readonly #options: MembersOptions;
 

@@ -4,6 +4,7 @@ import type { Identifier } from '../protocol/frost/sharing.ts';
 import type { Connection } from './connection.ts';
 import type { Audience } from './round.ts';
 
+/** The live connections of all groups. */
 export class Presence {
   /** By charter hash and identifier; only admitted charters and their members are ever in here. */
   readonly #here = new Map<string, Map<number, Connection>>();

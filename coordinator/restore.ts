@@ -7,7 +7,8 @@ import type { Groups } from './groups.ts';
 import type { Journals } from './journals.ts';
 import type { Log } from './log.ts';
 import type { Rounds } from './rounds.ts';
-import type { Store, StoreRecord } from './store.ts';
+import type { StoreRecord } from './chain.ts';
+import type { Store } from './store.ts';
 
 interface Parts {
   readonly store: Store;

@@ -8,6 +8,7 @@ import {
   type SignedCommitment,
   type SignedShare,
 } from '../protocol/signing/attempt.ts';
+import { longestTimerMs } from '../protocol/limits.ts';
 import { bytesToHex } from '../protocol/wire/bytes.ts';
 import { channelOf, memberByIdentifier, type Channel } from '../protocol/files/charter.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
@@ -31,12 +32,19 @@ import type { CoordinatorFrame, Outcome, RoundBody } from '../protocol/wire/fram
 import type { Request } from '../protocol/request/request.ts';
 import { assertNewerRequesters, expiresAtUnixSeconds, keptOut } from '../protocol/request/rights.ts';
 import { Documents } from './uploads.ts';
+import type { ClosedRecord, StoreRecord } from './chain.ts';
 import { CoordinatorError, isFatal } from './errors.ts';
 import { isGroupDocument, standingOf, type Groups, type KnownGroup } from './groups.ts';
 import { maxDecisionsPerMember, maxQueuedEvents, maxShownAttempts } from './limits.ts';
-import { longestTimerMs } from '../protocol/limits.ts';
 import type { Log } from './log.ts';
-import type { StoreRecord } from './store.ts';
+import {
+  closedFrame,
+  packageFrame,
+  roundBodyOf,
+  shownAttempt,
+  type PackageFrame,
+  type RequestFrame,
+} from './round-body.ts';
 
 /** Where a round's frames go. */
 export interface Audience {
@@ -47,6 +55,7 @@ export interface Audience {
   connected(): number[];
 }
 
+/** A request and the world of its round. */
 export interface RoundOptions {
   readonly request: Request;
   readonly group: KnownGroup;
@@ -56,7 +65,7 @@ export interface RoundOptions {
   readonly audience: Audience;
   readonly arithmetic: Group;
   readonly stallAfterMs: number;
-  readonly now: () => number;
+  readonly nowMs: () => number;
   readonly log: Log;
   /** The round is over and stored. */
   readonly onEnd: (round: Round) => void;
@@ -82,8 +91,7 @@ interface Open {
   state: RoundState;
 }
 
-type Closed = Extract<StoreRecord, { type: 'closed' }>;
-
+/** The driver of one pending round: its queue, timers and listeners around the machine of `protocol/signing/round.ts`. */
 export class Round {
   readonly request: Request;
   readonly group: KnownGroup;
@@ -100,7 +108,7 @@ export class Round {
   #open: Open | undefined;
   #queue: Queued[] = [];
   #running: Promise<void> | undefined;
-  #closed: Closed | undefined;
+  #closed: ClosedRecord | undefined;
   #version = 0;
 
   constructor(options: RoundOptions) {
@@ -258,7 +266,12 @@ export class Round {
     const state = this.#open?.state;
     const members = [...(state?.members ?? [])];
     return {
-      ...bodyOf(this.request, this.#decisions.values(), this.#evidence, this.#closed),
+      ...roundBodyOf({
+        request: this.request,
+        decisions: this.#decisions.values(),
+        evidence: this.#evidence,
+        closed: this.#closed,
+      }),
       connected: this.#options.audience.connected(),
       ready: this.#ready(),
       out: members.flatMap(([member, { out }]) => (out === undefined ? [] : [{ member, reason: out }])),
@@ -353,7 +366,7 @@ export class Round {
         return this.#resultOf(effect.signatures, effect.signers);
       case 'ended': {
         const { outcome } = effect;
-        const closed: Closed = { type: 'closed', digest: this.digest, outcome, signatures: [], signers: [] };
+        const closed: ClosedRecord = { type: 'closed', digest: this.digest, outcome, signatures: [], signers: [] };
         return { records: [closed], blobs: [], apply: () => (this.#closed ??= closed) };
       }
       case 'greet':
@@ -365,7 +378,7 @@ export class Round {
 
   /** The machine verified the signatures by the release verifier's rule; a document of the group goes into the same batch. */
   #resultOf(signatures: readonly Uint8Array[], signers: readonly Identifier[]): Stored {
-    const closed: Closed = {
+    const closed: ClosedRecord = {
       type: 'closed',
       digest: this.digest,
       outcome: 'signed',
@@ -483,7 +496,7 @@ export class Round {
   #armExpiry(): void {
     clearTimeout(this.#expiry);
     if (this.#closed !== undefined) return;
-    const leftMs = expiresAtUnixSeconds(this.request, this.channel) * 1000 - this.#options.now();
+    const leftMs = expiresAtUnixSeconds(this.request, this.channel) * 1000 - this.#options.nowMs();
     this.#expiry =
       leftMs > 0
         ? setTimeout(() => this.#armExpiry(), Math.min(leftMs, longestTimerMs))
@@ -511,53 +524,4 @@ interface Stored {
   readonly records: readonly StoreRecord[];
   readonly blobs: readonly Uint8Array[];
   readonly apply: () => void;
-}
-
-type RequestFrame = Extract<CoordinatorFrame, { type: 'request' }>;
-type PackageFrame = Extract<CoordinatorFrame, { type: 'package' }>;
-
-function packageFrame(requestDigest: string, { stage, earlier, commitments }: RoundAttempt): PackageFrame {
-  return {
-    type: 'package',
-    requestDigest,
-    stage,
-    earlier: earlier.map(bytesToHex),
-    commitments: commitments.map(({ envelope }) => envelope),
-  };
-}
-
-/** The frame that tells of a round's end. */
-export function closedFrame({ digest, outcome, signatures, signers }: Closed): CoordinatorFrame {
-  return { type: 'closed', requestDigest: digest, outcome, signatures: [...signatures], signers: [...signers] };
-}
-
-/** A round as it is shown when no machine is at work on it: finished, or read from the store. */
-export function bodyOf(
-  request: Request,
-  decisions: Iterable<Decision>,
-  evidence: readonly { readonly sha256: string }[],
-  closed: Closed | undefined,
-): RoundBody {
-  return {
-    digest: request.digest,
-    request: request.envelope,
-    outcome: closed?.outcome ?? 'pending',
-    decisions: [...decisions].map(({ envelope }) => envelope),
-    connected: [],
-    ready: [],
-    out: [],
-    attempts: [],
-    signatures: [...(closed?.signatures ?? [])],
-    signers: [...(closed?.signers ?? [])],
-    evidence: evidence.map(({ sha256 }) => sha256),
-  };
-}
-
-function shownAttempt({ id, commitments, shares, phase }: RoundAttempt): RoundBody['attempts'][number] {
-  return {
-    attempt: id,
-    signers: commitments.map(({ member }) => member.identifier),
-    answered: [...shares.keys()],
-    open: phase === 'open' || phase === 'stalled',
-  };
 }

@@ -1,38 +1,36 @@
 /** All rounds: who may open one, which one a submission joins, and what is known of those that are over. */
 import { currentDelegation } from '../protocol/group-documents.ts';
-import { openDecision, type Decision } from '../protocol/signing/decision.ts';
-import { channelOf, production, type Charter } from '../protocol/files/charter.ts';
+import { openDecision } from '../protocol/signing/decision.ts';
+import { channelOf, production } from '../protocol/files/charter.ts';
 import { openMessage, type Envelope } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { formatOf } from '../protocol/formats/index.ts';
 import type { Group } from '../protocol/frost/group.ts';
-import { maxIssued } from '../protocol/limits.ts';
 import type { CoordinatorFrame, IssuedBody, Outcome, RoundBody } from '../protocol/wire/frames.ts';
 import {
   cancelMessage,
   isCertificateKind,
   openRequest,
-  requestDigest,
   submissionId,
   type Request,
-  type RequestKind,
 } from '../protocol/request/request.ts';
 import { askerOf, askerOrUndefined, assertFresh, assertOfEpoch, assertSignable } from '../protocol/request/rights.ts';
-import { parseTimestamp } from '../protocol/wire/time.ts';
-import { decodeBase64, encodeBase64 } from '../verifier/base64.ts';
-import { CoordinatorError } from './errors.ts';
+import { Archive, noRound, type Filed } from './archive.ts';
 import { standingOf, type Groups, type KnownGroup } from './groups.ts';
-import { maxListedBytes, maxListedRounds, maxRememberedRounds, type Limits } from './limits.ts';
+import { maxListedBytes, maxListedRounds, type Limits } from './limits.ts';
 import type { Log } from './log.ts';
-import { bodyOf, closedFrame, Round, type Audience } from './round.ts';
-import type { Store, StoreRecord } from './store.ts';
+import { Round, type Audience } from './round.ts';
+import { closedFrame, storedRequest } from './round-body.ts';
+import type { RoundRecord, StoreRecord } from './chain.ts';
+import type { Store } from './store.ts';
 
+/** The world of all rounds. */
 export interface RoundsOptions {
   readonly store: Store;
   readonly groups: Groups;
   readonly arithmetic: Group;
   readonly limits: Limits;
-  readonly now: () => number;
+  readonly nowMs: () => number;
   readonly log: Log;
   /** The members of one charter. */
   readonly audienceOf: (charterHash: string) => Audience;
@@ -47,17 +45,13 @@ export interface Upload {
   readonly bytes: Uint8Array;
 }
 
-/** The records that make up a round. */
-export type RoundRecord = Extract<StoreRecord, { digest: string }>;
-
 /** What is kept of every round, pending or over. */
-interface Entry {
+interface Entry extends Filed {
   readonly group: KnownGroup;
-  readonly request: Pick<Request, 'digest' | 'asker'>;
+  /** Identity key of whoever asked, base64url. */
+  readonly asker: string;
   readonly submission: string;
   readonly channel: string;
-  readonly kind: RequestKind;
-  /** Numbers of its records in the store. */
   readonly sequences: number[];
   /** Resolves when its request is stored. */
   readonly stored: Promise<unknown>;
@@ -66,6 +60,10 @@ interface Entry {
   outcome: Outcome;
 }
 
+/** What makes an entry, with the request itself. */
+type Entering = Pick<Entry, 'group' | 'sequences' | 'stored' | 'outcome'> & { readonly request: Request };
+
+/** The rounds of all groups, by digest: opens and joins them, and finds the one that a frame or call is about. */
 export class Rounds {
   readonly #options: RoundsOptions;
   readonly #entries = new Map<string, Entry>();
@@ -74,11 +72,11 @@ export class Rounds {
   /** By charter hash, in the order of submission. */
   readonly #byCharter = new Map<string, Entry[]>();
   readonly #pending = new Set<Entry>();
-  /** Bodies of rounds that ended last. */
-  readonly #remembered = new Map<string, RoundBody>();
+  readonly #archive: Archive;
 
   constructor(options: RoundsOptions) {
     this.#options = options;
+    this.#archive = new Archive(options.store);
   }
 
   /**
@@ -100,7 +98,7 @@ export class Rounds {
     await entry.stored;
     if (joined === undefined) this.#begin(entry);
     return {
-      digest: entry.request.digest,
+      digest: entry.digest,
       joined: joined !== undefined,
       missing: entry.round?.documents.missing ?? [],
     };
@@ -116,8 +114,8 @@ export class Rounds {
   }
 
   #isStillGood({ channel }: Entry, { documents }: KnownGroup): boolean {
-    const now = this.#nowUnixSeconds();
-    return channel === production || currentDelegation(documents.delegations, channel, now) !== undefined;
+    const nowUnixSeconds = this.#nowUnixSeconds();
+    return channel === production || currentDelegation(documents.delegations, channel, nowUnixSeconds) !== undefined;
   }
 
   #openRound(request: Request, group: KnownGroup): Entry {
@@ -136,7 +134,7 @@ export class Rounds {
 
   #assertRoom(request: Request, group: KnownGroup): void {
     const ofGroup = [...this.#pending].filter((entry) => entry.group === group);
-    const ofAsker = ofGroup.filter((entry) => entry.request.asker === request.asker);
+    const ofAsker = ofGroup.filter((entry) => entry.asker === request.asker);
     const { maxPendingPerAsker, maxPendingPerGroup } = this.#options.limits;
     if (ofAsker.length >= maxPendingPerAsker)
       throw new ProtocolError(
@@ -150,23 +148,24 @@ export class Rounds {
       );
   }
 
-  #enter(of: Pick<Entry, 'group' | 'sequences' | 'stored' | 'outcome'> & { readonly request: Request }): Entry {
-    const { request, group, outcome } = of;
+  #enter({ request, ...of }: Entering): Entry {
+    const { group, outcome } = of;
     const round = outcome === 'pending' ? this.#makeRound(request, group, of.sequences) : undefined;
     const submission = submissionId(request);
     const { digest, asker } = request;
-    const entry: Entry = { ...of, request: { digest, asker }, submission, ...ofPayload(request), round };
+    const { channel, kind } = request.payload;
+    const { charter } = group.epoch;
+    const entry: Entry = { ...of, digest, asker, charter, submission, channel, kind, round };
     this.#entries.set(digest, entry);
     this.#bySubmission.set(submission, entry);
-    const charter = group.epoch.charter.hash;
-    this.#byCharter.set(charter, this.#byCharter.get(charter) ?? []);
-    this.#byCharter.get(charter)?.push(entry);
+    this.#byCharter.set(charter.hash, this.#byCharter.get(charter.hash) ?? []);
+    this.#byCharter.get(charter.hash)?.push(entry);
     if (outcome === 'pending') this.#pending.add(entry);
     return entry;
   }
 
   #makeRound(request: Request, group: KnownGroup, sequences: number[]): Round {
-    const { groups, audienceOf, arithmetic, limits, now, log } = this.#options;
+    const { groups, audienceOf, arithmetic, limits, nowMs, log } = this.#options;
     return new Round({
       request,
       group,
@@ -175,7 +174,7 @@ export class Rounds {
       audience: audienceOf(group.epoch.charter.hash),
       arithmetic,
       stallAfterMs: limits.stallAfterMs,
-      now,
+      nowMs,
       log,
       onEnd: (round) => this.#end(round),
       onDocument: (of) => this.#documentAdded(of),
@@ -206,13 +205,7 @@ export class Rounds {
     entry.outcome = round.outcome;
     entry.round = undefined;
     this.#pending.delete(entry);
-    this.#remember(round.digest, round.body());
-  }
-
-  #remember(digest: string, body: RoundBody): void {
-    this.#remembered.set(digest, { ...body, connected: [] });
-    const [oldest] = this.#remembered.keys();
-    if (this.#remembered.size > maxRememberedRounds && oldest !== undefined) this.#remembered.delete(oldest);
+    this.#archive.remember(round.digest, round.body());
   }
 
   #documentAdded(group: KnownGroup): void {
@@ -232,8 +225,7 @@ export class Rounds {
     const { digest, sha256, bytes } = upload;
     const entry = this.#entryOf(group.epoch.charter.hash, digest);
     const { round } = entry;
-    if (entry.request.asker !== asker)
-      throw new ProtocolError('not-allowed', 'only who asked may upload its documents');
+    if (entry.asker !== asker) throw new ProtocolError('not-allowed', 'only who asked may upload its documents');
     if (round === undefined) throw new ProtocolError('conflict', 'the round is over');
     if (round.documents.check(sha256, bytes)) {
       await this.#append(entry.sequences, [{ type: 'round-document', digest, sha256 }], [bytes]);
@@ -247,19 +239,12 @@ export class Rounds {
   async document(charterHash: string, digest: string, sha256: string): Promise<Uint8Array> {
     const entry = this.#entryOf(charterHash, digest);
     if (entry.round !== undefined) return entry.round.documents.get(sha256);
-    return this.#blobOf(entry, 'round-document', sha256);
+    return this.#archive.file(entry, 'round-document', sha256);
   }
 
   /** Bytes of one evidence file. Throws `CoordinatorError('not-found')`. */
   evidence(charterHash: string, digest: string, sha256: string): Promise<Uint8Array> {
-    return this.#blobOf(this.#entryOf(charterHash, digest), 'evidence', sha256);
-  }
-
-  async #blobOf(entry: Entry, type: 'round-document' | 'evidence', sha256: string): Promise<Uint8Array> {
-    const records = await this.#recordsOf(entry);
-    if (!records.some((record) => record.type === type && record.sha256 === sha256))
-      throw new CoordinatorError('not-found', `this round has no ${type} ${sha256}`);
-    return this.#options.store.blob(sha256);
+    return this.#archive.file(this.#entryOf(charterHash, digest), 'evidence', sha256);
   }
 
   /** Ends a pending round for its asker. Throws `ProtocolError`. */
@@ -268,7 +253,7 @@ export class Rounds {
     const { payload } = openMessage(cancelMessage, envelope, (key) => key === asker);
     if (payload.requestDigest !== digest || payload.groupKey !== entry.group.epoch.groupKey)
       throw new ProtocolError('bad-request', 'the cancellation is of another request');
-    if (entry.request.asker !== asker) throw new ProtocolError('not-allowed', 'only who asked may cancel');
+    if (entry.asker !== asker) throw new ProtocolError('not-allowed', 'only who asked may cancel');
     await entry.round?.cancel();
     if (entry.outcome === 'signed') throw new ProtocolError('conflict', 'it is signed already');
     return this.body(charterHash, digest);
@@ -278,8 +263,8 @@ export class Rounds {
   async find(charterHash: string, digest: string): Promise<Round | CoordinatorFrame> {
     const entry = this.#entryOf(charterHash, digest);
     if (entry.round?.isOpen === true) return entry.round;
-    const closed = (await this.#recordsOf(entry)).find((record) => record.type === 'closed');
-    if (closed === undefined) throw notFound(digest);
+    const closed = await this.#archive.closed(entry);
+    if (closed === undefined) throw noRound(digest);
     return closedFrame(closed);
   }
 
@@ -313,42 +298,19 @@ export class Rounds {
   }
 
   /** Signed certificates of a group, oldest first, with what one needs to verify them. */
-  async issued(charterHash: string): Promise<IssuedBody> {
-    const entries = (this.#byCharter.get(charterHash) ?? []).filter(
-      ({ kind, outcome }) => outcome === 'signed' && isCertificateKind(kind),
-    );
-    // The first OpenPGP certificate is the one that installers have: it never drops out.
-    const first = entries.find(({ kind }) => kind === 'openpgp-certificate');
-    const newest = entries.slice(1 - maxIssued).filter((entry) => entry !== first);
-    const issued: IssuedBody['issued'] = [];
-    for (const entry of first === undefined ? newest : [first, ...newest]) {
-      const { request, signatures } = await this.#bodyOf(entry);
-      const documents: string[] = [];
-      for (const { sha256 } of storedRequest(request).payload.documents)
-        documents.push(encodeBase64(await this.#options.store.blob(sha256)));
-      issued.push({ request, documents, signatures });
-    }
-    return { issued };
+  issued(charterHash: string): Promise<IssuedBody> {
+    const entries = this.#byCharter.get(charterHash) ?? [];
+    return this.#archive.issued(entries.filter(({ kind, outcome }) => outcome === 'signed' && isCertificateKind(kind)));
   }
 
   async #bodyOf(entry: Entry): Promise<RoundBody> {
-    const known = entry.round?.body() ?? this.#remembered.get(entry.request.digest);
-    if (known !== undefined) return known;
-    const records = await this.#recordsOf(entry);
-    const body = bodyFromRecords(records, entry.group.epoch.charter);
-    if (body === undefined) throw notFound(entry.request.digest);
-    return body;
-  }
-
-  async #recordsOf(entry: Entry): Promise<RoundRecord[]> {
-    const records = await Promise.all(entry.sequences.map((sequence) => this.#options.store.record(sequence)));
-    return records.filter((record) => 'digest' in record);
+    return entry.round?.body() ?? (await this.#archive.body(entry));
   }
 
   /** Outsiders and members of other groups learn nothing, not even that there is such a round (T25). */
   #entryOf(charterHash: string, digest: string): Entry {
     const entry = this.#entries.get(digest);
-    if (entry?.group.epoch.charter.hash !== charterHash) throw notFound(digest);
+    if (entry?.group.epoch.charter.hash !== charterHash) throw noRound(digest);
     return entry;
   }
 
@@ -358,7 +320,7 @@ export class Rounds {
     const entry = this.#enter({ request, group, sequences, stored: Promise.resolve(), outcome });
     const { round } = entry;
     if (round === undefined) return;
-    for (const record of await this.#recordsOf(entry)) {
+    for (const record of await this.#archive.records(entry)) {
       if (record.type === 'round-document')
         round.documents.add(record.sha256, await this.#options.store.blob(record.sha256));
       else round.restore(record, (decision) => openDecision(decision, group.epoch.charter));
@@ -377,16 +339,8 @@ export class Rounds {
   }
 
   #nowUnixSeconds(): number {
-    return Math.floor(this.#options.now() / 1000);
+    return Math.floor(this.#options.nowMs() / 1000);
   }
-}
-
-function ofPayload({ payload }: Request): Pick<Entry, 'channel' | 'kind'> {
-  return { channel: payload.channel, kind: payload.kind };
-}
-
-function notFound(digest: string): CoordinatorError {
-  return new CoordinatorError('not-found', `there is no round ${digest.slice(0, 64)} here`);
 }
 
 function assertForGroup(request: Request, { epoch }: KnownGroup): void {
@@ -394,46 +348,4 @@ function assertForGroup(request: Request, { epoch }: KnownGroup): void {
   assertOfEpoch(request.payload, epoch, 'the request');
   channelOf(epoch.charter, channel);
   formats.forEach((name) => formatOf(name, kind));
-}
-
-/** A request that was verified before it was stored, for a round that is over; `openRequest` would cost a signature for each at every start. */
-function storedRequest(envelope: Envelope): Request {
-  const bytes = decodeBase64(envelope.payload);
-  const payload = JSON.parse(Buffer.from(bytes).toString()) as Request['payload'];
-  const asker = envelope.signatures[0].keyid;
-  return {
-    digest: requestDigest(asker, bytes),
-    asker,
-    payload,
-    createdAtUnixSeconds: parseTimestamp(payload.createdAt, 'bad-request', 'createdAt'),
-    envelope,
-  };
-}
-
-function bodyFromRecords(records: readonly RoundRecord[], charter: Charter): RoundBody | undefined {
-  const decisions = new Map<number, Decision>();
-  const evidence: { readonly sha256: string }[] = [];
-  let request: Request | undefined;
-  let closed: Extract<RoundRecord, { type: 'closed' }> | undefined;
-  for (const record of records) {
-    switch (record.type) {
-      case 'round':
-        request = storedRequest(record.request);
-        break;
-      case 'decision': {
-        const decision = openDecision(record.decision, charter);
-        decisions.set(decision.member.identifier, decision);
-        break;
-      }
-      case 'evidence':
-        evidence.push(record);
-        break;
-      case 'closed':
-        closed ??= record;
-        break;
-      case 'round-document':
-        break;
-    }
-  }
-  return request === undefined ? undefined : bodyOf(request, decisions.values(), evidence, closed);
 }

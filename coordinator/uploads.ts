@@ -2,6 +2,7 @@
 import { assertDocument, type DocumentEntry, type Request } from '../protocol/request/request.ts';
 import { CoordinatorError } from './errors.ts';
 
+/** The documents of one request, by SHA-256 (hex), as they arrive. */
 export class Documents {
   readonly #entries: readonly DocumentEntry[];
   readonly #held = new Map<string, Uint8Array>();

@@ -1,5 +1,6 @@
 /** What must be closed again, in the reverse order of its opening; Node 20 has no `AsyncDisposableStack`. */
 
+/** Closers of what was opened, run once and in reverse order. */
 export class Closers {
   readonly #closers: (() => unknown)[] = [];
   #closing: Promise<void> | undefined;

@@ -15,6 +15,7 @@ type ValueOf<K extends SettingKind> = K extends 'text' ? string : K extends 'swi
 /** Only what was set somewhere. */
 export type Settings<T extends SettingTable> = { readonly [K in keyof T]?: ValueOf<T[K]> };
 
+/** Where settings come from: of two that name one setting, the earlier source wins. */
 export interface SettingSources<T extends SettingTable> {
   readonly table: T;
   /** Flags as given, by long name; they win. */

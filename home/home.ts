@@ -5,9 +5,12 @@ import { HomeError } from './errors.ts';
 import { assertPrivateFolder, ensurePrivateFolder, readFileBounded, writeFileOnce } from './files.ts';
 import { maxMarkerFileBytes } from './limits.ts';
 
+/** The roles that have a home. */
 export const roles = ['coordinator', 'participant', 'requester'] as const;
+/** One of the roles that have a home. */
 export type Role = (typeof roles)[number];
 
+/** A role's folder on disk, opened: it exists, is its user's alone, and is of this role. */
 export interface Home {
   readonly role: Role;
   /** Absolute. */

@@ -43,6 +43,7 @@ export interface OpenedShare extends ShareLabel {
   take<T>(load: (bytes: Uint8Array) => T): T;
 }
 
+/** An opened share file. Every share is taken out once, and its bytes are wiped by whoever takes it. */
 export interface OpenedShares extends ShareHeader {
   readonly shares: readonly OpenedShare[];
 }
@@ -55,6 +56,7 @@ export interface Keystore extends AsyncDisposable {
   open(path: string): Promise<OpenedShares>;
 }
 
+/** Which share file, and where its passphrase comes from. */
 export interface KeystoreOptions {
   readonly passphrase: PassphraseSource;
   /** `new` asks twice at the terminal. */

@@ -15,12 +15,14 @@ import { HomeError } from './errors.ts';
 /** A pending share belongs to a ceremony that is not certified yet; it is never deleted. */
 export type ShareState = 'pending' | 'certified';
 
+/** What a share file is about: a ceremony that is still pending or certified, and the 32-byte hash that names it. */
 export interface ShareHeader {
   readonly state: ShareState;
   /** 32 bytes: the transcript hash while pending, then the certificate hash. */
   readonly hash: Uint8Array;
 }
 
+/** Where one share belongs: channel, sharing (its number in the channel's quorum) and the member's identifier. */
 export interface ShareLabel {
   /** Channel name, 1 to 255 bytes of UTF-8. */
   readonly channel: string;
@@ -37,7 +39,9 @@ export interface ShareEntry extends ShareLabel {
 
 const magic = new TextEncoder().encode('frostmark-share\x01');
 const hashBytes = 32;
+/** Bytes of one share: a scalar, little-endian. */
 export const scalarBytes = 32;
+/** Bytes before the first share: magic, state, hash. */
 export const headerBytes = magic.length + 1 + hashBytes;
 const states: readonly ShareState[] = ['pending', 'certified'];
 

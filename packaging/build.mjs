@@ -38,11 +38,12 @@ async function bundleVerifier() {
   process.stdout.write(`dist/frostmark-verify.mjs ${size} bytes\n`);
 }
 
+/** @param {string} path */
 async function makeExecutable(path) {
   try {
     await chmod(path, 0o755);
   } catch (error) {
     // The command line is not there when only the verifier is built.
-    if (error.code !== 'ENOENT') throw error;
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'ENOENT') throw error;
   }
 }

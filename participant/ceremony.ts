@@ -43,6 +43,7 @@ export interface CeremonyHost {
   readonly log: Log;
 }
 
+/** What a ceremony that ended well leaves: the certificate, and every member's signed word that it holds it. */
 export interface CeremonyResult {
   readonly certificate: Certificate;
   /** Signed by every member: "I hold the certificate". */
@@ -51,6 +52,7 @@ export interface CeremonyResult {
 
 type SentMessage = Extract<CeremonyEffect, { kind: 'send' }>['message'];
 
+/** One member's part in a ceremony: the machine with its vault, its journal and its line to the coordinator. */
 export class Ceremony {
   readonly #host: CeremonyHost;
   readonly #context: CeremonyContext;
@@ -67,7 +69,7 @@ export class Ceremony {
       requesters: sha256Hex(host.agreement.requesters.bytes),
       imported: host.agreement.imported,
       self: host.agreement.self,
-      group: host.vault.group,
+      group: host.vault.arithmetic,
       // Taken once: what this run joins is the machine's own business.
       finished: new Set([...joined, ...aborted]),
     };

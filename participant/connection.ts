@@ -17,6 +17,7 @@ import {
 } from './limits.ts';
 import type { Log } from './log.ts';
 
+/** What a connection tells its owner, and what it needs to be one. */
 export interface ConnectionOptions {
   /** Logs in anew for every connection. */
   readonly client: Pick<CoordinatorClient, 'socket'>;
@@ -34,6 +35,7 @@ export interface ConnectionOptions {
   readonly timing?: Partial<ConnectionTiming>;
 }
 
+/** Waits of a connection, all in milliseconds. */
 export interface ConnectionTiming {
   readonly firstBackOffMs: number;
   readonly longestBackOffMs: number;
@@ -41,6 +43,7 @@ export interface ConnectionTiming {
   readonly pongTimeoutMs: number;
 }
 
+/** One member's WebSocket to the coordinator: it logs in, pings, and connects again for as long as nobody closes it. */
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #timing: ConnectionTiming;

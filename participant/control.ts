@@ -30,7 +30,9 @@ const commandSchemas = [
   Strict({ command: Type.Literal('status') }),
 ] as const;
 
+/** One command as it comes over the control socket. */
 export type Command = Static<(typeof commandSchemas)[number]>;
+/** The name of a command. */
 export type CommandName = Command['command'];
 
 /** How this member and its daemon stand. */

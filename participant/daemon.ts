@@ -8,13 +8,15 @@ import type { ConnectionTiming } from './connection.ts';
 import { listenForCommands, type AnswerTo, type Command, type CommandName } from './control.ts';
 import { ParticipantError } from './errors.ts';
 import { ExecRunner } from './exec.ts';
+import { judgeBy } from './judge.ts';
 import { ignoreInspectorSignal } from './inspector.ts';
 import { withFields, type Log } from './log.ts';
 import { defaultSocketPath, MemberHome, type Agreement } from './member-home.ts';
-import { askAlways, judgeBy, loadPolicy, type Policy } from './policy.ts';
+import { askAlways, loadPolicy, type Policy } from './policy.ts';
 import { Session } from './session.ts';
 import { Vault } from './vault.ts';
 
+/** What a daemon is started with. */
 export interface DaemonOptions {
   /** Folder of the home; `~/.frostmark/participant` by default. */
   readonly home?: string | undefined;
@@ -35,6 +37,7 @@ export interface DaemonOptions {
   readonly timing?: Partial<ConnectionTiming> | undefined;
 }
 
+/** A daemon that runs. */
 export interface Daemon {
   readonly groupLine: string;
   readonly socketPath: string;
@@ -93,7 +96,7 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
   await session.start();
   log('info', 'serving', { socket: socketPath, policy: policy.description });
   return {
-    groupLine: openEpoch(vault.group, charter, certificate).groupLine,
+    groupLine: openEpoch(vault.arithmetic, charter, certificate).groupLine,
     socketPath,
     closed: session.closed.finally(() => closers.close()),
     close: () => closers.close(),

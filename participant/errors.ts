@@ -39,6 +39,7 @@ export const participantErrorCodes = [
   'not-allowed',
 ] as const;
 
+/** Why `participant/` refused; PROTOCOL.md, section 15, has cause and remedy of each. */
 export type ParticipantErrorCode = (typeof participantErrorCodes)[number];
 
 /** A refusal by the participant: what was found and what to do next. Never holds a secret. */
@@ -64,6 +65,7 @@ export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'internal';
 }
 
+/** What any error says, for a log line. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -18,22 +18,9 @@ import { maxReasonCharacters } from '../protocol/limits.ts';
 import { ParticipantError } from './errors.ts';
 import { execPollMs, maxExecErrorBytes, maxExecRuns, maxExecWaiting, maxExecWaitingOfAsker } from './limits.ts';
 import type { Log } from './log.ts';
-import type { Policy, PolicySubject } from './policy.ts';
+import type { ExecRule, Policy, PolicySubject } from './policy.ts';
 
-/** How one rule runs its program. Of `user` and `sandbox` at most one is there; neither means that the policy accepted the same user. */
-export interface ExecRule {
-  /** `policy.yaml:12`, for people. */
-  readonly place: string;
-  readonly run: readonly string[];
-  readonly timeoutSeconds: number;
-  /** Resident memory of the program and everything it started, together. */
-  readonly memoryBytes: number | undefined;
-  /** Name of the Unix user. */
-  readonly user: string | undefined;
-  /** What is put before `run`; `{folder}` in it stands for the run's own folder. */
-  readonly sandbox: readonly string[] | undefined;
-}
-
+/** What came of one run. `ask` leaves the request to a person: nothing was decided. */
 export interface ExecResult {
   readonly action: 'approve' | 'refuse' | 'ask';
   readonly reason: string | null;
@@ -120,6 +107,8 @@ export class ExecRunner {
     const user = rule.user === undefined ? undefined : this.#users.get(rule.user);
     const folder = await makeFolder(user);
     try {
+      // The round or the daemon may have ended meanwhile, and an abort that is over tells nobody again.
+      if (stop.aborted) return stopped;
       const started = Date.now();
       const ended = await runProgram(rule, subject, folder, user, stop);
       this.#log('info', 'exec-ended', {

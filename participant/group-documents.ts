@@ -2,8 +2,8 @@
 import { openGroupDocuments, type HeldDelegation } from '../protocol/group-documents.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import type { Epoch } from '../protocol/ceremony/epoch.ts';
+import { foundingKind, foundingNames } from '../protocol/ceremony/founding.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import { production } from '../protocol/files/charter.ts';
 import type { Requesters } from '../protocol/files/requesters.ts';
 import { parseTime } from '../verifier/time.ts';
 import { ParticipantError } from './errors.ts';
@@ -12,6 +12,7 @@ import type { HeldDocuments, MemberHome } from './member-home.ts';
 /** What `Documents` keeps on disk. */
 export type DocumentStore = Pick<MemberHome, 'documents' | 'writeDocuments' | 'records'>;
 
+/** The group's documents as one member holds them: verified under the group's key, stored before they count, never older than what was seen. */
 export class Documents {
   readonly #epoch: Epoch;
   readonly #store: DocumentStore;
@@ -66,12 +67,18 @@ export class Documents {
 
   /** What the ceremony still has to sign: `genesis`, `requesters`, or `delegation CHANNEL`. */
   get missing(): readonly string[] {
-    const channels = this.#epoch.charter.channels.filter(({ name }) => name !== production);
-    return [
-      ...(this.#held.genesis === null ? ['genesis'] : []),
-      ...(this.#requesters === undefined ? ['requesters'] : []),
-      ...channels.filter(({ name }) => !this.holdsDelegation(name)).map(({ name }) => `delegation ${name}`),
-    ];
+    return foundingNames(this.#epoch).filter((name) => !this.#holds(name));
+  }
+
+  #holds(name: string): boolean {
+    switch (foundingKind(name)) {
+      case 'genesis':
+        return this.#held.genesis !== null;
+      case 'requesters':
+        return this.#requesters !== undefined;
+      case 'delegation':
+        return this.holdsDelegation(name.slice('delegation '.length));
+    }
   }
 
   holdsDelegation(channel: string): boolean {

@@ -39,8 +39,10 @@ export interface JoinReview {
   readonly warnings: readonly string[];
 }
 
+/** What `join` tells while it goes on. */
 export type JoinEvent = SessionEvent;
 
+/** What `join` is called with. */
 export interface JoinOptions {
   readonly home?: string | undefined;
   readonly charterPath: string;
@@ -64,6 +66,7 @@ export interface JoinOptions {
   readonly timing?: Partial<ConnectionTiming> | undefined;
 }
 
+/** What `join` came to: the group is made, and its founding documents are signed. */
 export interface Joined {
   /** The line of GROUP.pub, without a newline. */
   readonly groupLine: string;
@@ -152,7 +155,7 @@ async function takePart(
       vault.end();
     });
     const [certificate, stored] = [await home.certificate(), await home.stored()];
-    const finished = await finishedGroup(home, agreement, vault.group, certificate, stored);
+    const finished = await finishedGroup(home, agreement, vault.arithmetic, certificate, stored);
     if (finished !== undefined) return finished;
 
     const { imported } = agreement;

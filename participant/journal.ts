@@ -52,6 +52,7 @@ export interface JournalHead {
   readonly hash: string;
 }
 
+/** An open journal. It is the only writer of its file, whose lock the caller holds. */
 export interface Journal extends AsyncDisposable {
   /** The records that were there at opening, in order, as JSON values. */
   readonly records: readonly unknown[];
@@ -68,6 +69,7 @@ export interface Journal extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** How a journal is opened. */
 export interface JournalOptions {
   /** Refuse to begin a new journal: there was one. */
   readonly mustExist: boolean;

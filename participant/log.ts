@@ -6,6 +6,7 @@ type LogLevel = 'info' | 'warn' | 'error';
 /** Group, member, round (request digest), code and the like; never what was signed, shared or typed. */
 export type LogFields = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 
+/** Takes one event of the daemon. Fields hold names, digests and codes, never a secret or a payload. */
 export type Log = (level: LogLevel, event: string, fields?: LogFields) => void;
 
 /** Writes each event as one line; hostile characters in names and reasons are escaped. */

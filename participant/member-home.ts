@@ -61,6 +61,7 @@ export interface Agreement {
   readonly self: Member;
 }
 
+/** A member's home, opened and locked, with its journal read. */
 export class MemberHome implements AsyncDisposable {
   readonly home: Home;
   readonly name: string;
@@ -277,6 +278,7 @@ export function defaultSocketPath(home: Home): string {
   return resolve(home.file('control.sock'));
 }
 
+/** The clock of this machine, in Unix seconds. */
 export function unixSeconds(): number {
   return Math.floor(Date.now() / 1000);
 }

@@ -22,7 +22,6 @@ import { requestKinds, type RequestKind, type RequestPayload } from '../protocol
 import { parseDuration } from '../protocol/wire/time.ts';
 import { parseYaml, type YamlFile } from '../protocol/files/yaml.ts';
 import { readFileBounded } from '../home/files.ts';
-import type { ExecRule, ExecRunner } from './exec.ts';
 import { defaultExecSeconds, maxExecSeconds, maxPolicyBytes, maxPolicyRules } from './limits.ts';
 
 /** A request as rules see it. */
@@ -32,6 +31,20 @@ export interface PolicySubject {
   /** Name of the asker by the newest requesters document or the charter. */
   readonly requester: string;
   readonly payload: RequestPayload;
+}
+
+/** How one rule runs its program. Of `user` and `sandbox` at most one is there; neither means that the policy accepted the same user. */
+export interface ExecRule {
+  /** `policy.yaml:12`, for people. */
+  readonly place: string;
+  readonly run: readonly string[];
+  readonly timeoutSeconds: number;
+  /** Resident memory of the program and everything it started, together. */
+  readonly memoryBytes: number | undefined;
+  /** Name of the Unix user. */
+  readonly user: string | undefined;
+  /** What is put before `run`; `{folder}` in it stands for the run's own folder. */
+  readonly sandbox: readonly string[] | undefined;
 }
 
 type PolicyAction = 'approve' | 'refuse' | 'ask' | 'exec';
@@ -45,22 +58,12 @@ interface PolicyRule {
   matches(subject: PolicySubject): boolean;
 }
 
+/** A decoded policy. */
 export interface Policy {
   readonly rules: readonly PolicyRule[];
   /** What `status` shows. */
   readonly description: string;
 }
-
-/** What the policy makes of one request; `ask` leaves it to a person. */
-interface Verdict {
-  readonly action: 'approve' | 'refuse' | 'ask';
-  readonly reason: string | null;
-  /** Which rule it was, for people. */
-  readonly rule: string;
-}
-
-/** Decides requests; `running` is told when a program starts to, and `over` stops it when nobody needs the answer any more. */
-export type Judge = (subject: PolicySubject, running: () => void, over: AbortSignal) => Promise<Verdict>;
 
 /** Everything waits for a person. */
 export const askAlways: Policy = { rules: [], description: 'no policy file: every request waits for a person' };
@@ -254,18 +257,4 @@ function readMemory(reader: PolicyReader, value: unknown, path: Path): number | 
   const unit = memoryUnits[match?.[2] ?? ''];
   if (match === null || unit === undefined) reader.fail(path, 'memory must be an amount such as 512MiB or 4GiB');
   return Number(match[1]) * unit;
-}
-
-/** Carries a policy out. A program that cannot be started decides nothing: the request waits for a person. */
-export function judgeBy(policy: Policy, runner: ExecRunner): Judge {
-  return async (subject, running, over) => {
-    const rule = policy.rules.find((candidate) => candidate.matches(subject));
-    if (rule === undefined) return { action: 'ask', reason: null, rule: 'no rule matches: ask' };
-    const { action, reason } = rule;
-    const named = `${rule.place}: ${action}`;
-    if (action !== 'exec') return { action, reason, rule: named };
-    if (rule.exec === undefined) return { action: 'ask', reason: null, rule: named };
-    const result = await runner.run(rule.exec, subject, running, over);
-    return { action: result.action, reason: result.reason, rule: `${named} ${result.summary}` };
-  };
 }

@@ -11,6 +11,7 @@ import type { JournalHead } from '../protocol/wire/frames.ts';
 import { ParticipantError } from './errors.ts';
 import type { Journal } from './journal.ts';
 
+/** One record of the journal, told apart by `type`. Hashes and digests are SHA-256, hex. */
 export type MemberRecord =
   | CeremonyRecord
   /** First record: names this journal's life; a restore begins another. 16 bytes, hex. */

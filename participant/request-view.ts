@@ -1,7 +1,12 @@
 /** What a member is shown before it decides: exactly what will be signed, as it was rebuilt here, who decided so far, and what is missing. */
+import type { Epoch } from '../protocol/ceremony/epoch.ts';
 import type { DocumentView } from '../protocol/documents/document.ts';
-import type { DocumentEntry, Artifact, RequestKind, Source } from '../protocol/request/request.ts';
+import type { Member } from '../protocol/files/charter.ts';
+import type { DocumentEntry, Artifact, Request, RequestKind, Source } from '../protocol/request/request.ts';
+import type { Decision, DecisionPayload } from '../protocol/signing/decision.ts';
 import type { Outcome } from '../protocol/wire/frames.ts';
+import { formatTimestamp } from '../protocol/wire/time.ts';
+import type { Judgement, Ready } from './judgement.ts';
 
 /** One member's verified decision. */
 export interface DecisionView {
@@ -80,4 +85,96 @@ export interface RequestView extends RequestSummary {
   /** What the policy said and which rule it was. */
   readonly policy: string | null;
   readonly obstacle: string | null;
+}
+
+/** What is known of a round when somebody looks. */
+export interface RoundFacts {
+  readonly epoch: Epoch;
+  readonly self: Member;
+  readonly request: Request;
+  /** Unix seconds. */
+  readonly expiresAt: number;
+  readonly judgement: Judgement;
+  /** `undefined` while documents are missing. */
+  readonly ready: Ready | undefined;
+  /** What this member said last, whether or not the coordinator has echoed it. */
+  readonly said: DecisionPayload | undefined;
+  /** The newest decisions that came, by identifier. */
+  readonly decisions: ReadonlyMap<number, Decision>;
+  readonly state: RequestState;
+  readonly obstacle: string | null;
+  readonly outcome: Outcome;
+}
+
+/** The line that lists this round. */
+export function summaryOf({ request, judgement, expiresAt, state, outcome }: RoundFacts): RequestSummary {
+  const { payload, digest } = request;
+  return {
+    id: digest,
+    kind: payload.kind,
+    channel: payload.channel,
+    asker: judgement.asker?.name ?? request.asker,
+    product: payload.product,
+    release: payload.release,
+    artifacts: payload.artifacts.length,
+    createdAt: payload.createdAt,
+    expiresAt: formatTimestamp(expiresAt),
+    state,
+    outcome,
+  };
+}
+
+/** Everything about this round. */
+export function viewOf(facts: RoundFacts): RequestView {
+  const { request, epoch, judgement, ready, obstacle } = facts;
+  const { payload, asker } = request;
+  return {
+    ...summaryOf(facts),
+    group: epoch.charter.group,
+    groupKey: epoch.groupKey,
+    askerKey: asker,
+    askerMember: judgement.asker?.member?.name ?? null,
+    formats: payload.formats,
+    files: payload.artifacts,
+    documents: payload.documents,
+    contents: ready?.prepared.contents ?? [],
+    changes: ready?.changes ?? null,
+    source: payload.source,
+    note: payload.note,
+    signs: (ready?.prepared.formats ?? []).flatMap(({ format, state }) => format.shows?.(state) ?? []),
+    quorum: quorumOf(facts),
+    decisions: decisionsOf(facts),
+    policy: judgement.verdict,
+    obstacle,
+  };
+}
+
+function decisionsOf(facts: RoundFacts): DecisionView[] {
+  return facts.epoch.charter.members.flatMap(({ identifier, name, tier }) => {
+    const payload = decisionOf(facts, Number(identifier));
+    if (payload === undefined) return [];
+    const { decision, reason, decidedAt } = payload;
+    return [{ member: name, tier, decision, reason, decidedAt }];
+  });
+}
+
+function decisionOf({ self, said, decisions }: RoundFacts, identifier: number): DecisionPayload | undefined {
+  const own = identifier === Number(self.identifier) ? said : undefined;
+  return own ?? decisions.get(identifier)?.payload;
+}
+
+function quorumOf(facts: RoundFacts): QuorumView[] {
+  const { epoch, request, judgement } = facts;
+  const out = judgement.keptOut?.identifier;
+  const nameOf = (identifier: number): string => epoch.charter.members[identifier - 1]?.name ?? '?';
+  return epoch.channel(request.payload.channel).sharings.map(({ tier, threshold, members }) => {
+    const able = members.filter((identifier) => identifier !== out);
+    const saidOf = (identifier: number): string | undefined => decisionOf(facts, identifier)?.decision;
+    return {
+      tier: tier ?? 'any',
+      needed: threshold,
+      approved: able.filter((identifier) => saidOf(identifier) === 'approve').map(nameOf),
+      open: able.filter((identifier) => !['approve', 'refuse'].includes(saidOf(identifier) ?? '')).map(nameOf),
+    };
+  });
 }

@@ -11,8 +11,10 @@ import { codeOf, messageOf, ParticipantError } from './errors.ts';
 import { maxClosedRounds, maxPendingRounds, maxPendingRoundsOfAsker } from './limits.ts';
 import { Round, type RoundHost } from './round.ts';
 
+/** The frames of the coordinator that belong to one round. */
 export type RoundFrame = Extract<CoordinatorFrame, { type: 'request' | 'decision' | 'package' | 'closed' }>;
 
+/** The signing rounds of one member. Frames of different rounds never wait for each other. */
 export class Rounds {
   readonly #host: RoundHost;
   /** In order of arrival. */
@@ -107,7 +109,7 @@ export class Rounds {
     for (const { request, expiresAt } of over.slice(0, Math.max(0, over.length - maxClosedRounds))) {
       this.#rounds.delete(request.digest);
       // Until it is dead it could come again, and what was decided then still stands.
-      if (expiresAt <= this.#host.now()) this.#host.records.forgetRound(request.digest);
+      if (expiresAt <= this.#host.nowUnixSeconds()) this.#host.records.forgetRound(request.digest);
     }
   }
 

@@ -6,27 +6,18 @@ import { encodeBase64, decodeBase64 } from '../verifier/base64.ts';
 import { CoordinatorClient } from '../client/client.ts';
 import { ClientError } from '../client/errors.ts';
 import type { CoordinatorUrl } from '../client/url.ts';
-import { sha256Hex } from '../protocol/wire/bytes.ts';
 import { decodeCertificate, type Certificate } from '../protocol/ceremony/certificate.ts';
 import { assertAllStored, openEpoch, type Epoch } from '../protocol/ceremony/epoch.ts';
 import { channelKeysOf, type Transcript } from '../protocol/ceremony/transcript.ts';
 import { production } from '../protocol/files/charter.ts';
-import { sealMessage, type Envelope } from '../protocol/wire/envelope.ts';
+import type { Envelope } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import { delegationOf, genesisOf } from '../protocol/ceremony/founding.ts';
 import type { CoordinatorFrame, GroupBody, MemberFrame } from '../protocol/wire/frames.ts';
-import {
-  type Request,
-  type RequestKind,
-  blankRequest,
-  cancelMessage,
-  documentEntry,
-  openRequest,
-  requestMessage,
-} from '../protocol/request/request.ts';
+import type { RequestKind } from '../protocol/request/request.ts';
 import { Ceremony, type CeremonyResult } from './ceremony.ts';
 import { Connection, within, type ConnectionTiming } from './connection.ts';
 import type { Status } from './control.ts';
+import { Founding } from './founding.ts';
 import { Documents } from './group-documents.ts';
 import { codeOf, messageOf, ParticipantError } from './errors.ts';
 import {
@@ -39,10 +30,11 @@ import {
 } from './limits.ts';
 import type { Log } from './log.ts';
 import { unixSeconds, type Agreement, type HeldDocuments, type MemberHome } from './member-home.ts';
-import type { Judge } from './policy.ts';
+import type { Judge } from './judge.ts';
 import { Rounds, type RoundFrame } from './rounds.ts';
 import type { Vault } from './vault.ts';
 
+/** What a session tells while it goes on. */
 export type SessionEvent =
   | { readonly kind: 'connected' }
   | { readonly kind: 'disconnected'; readonly reason: string }
@@ -55,6 +47,7 @@ export type SessionEvent =
   /** A document of the ceremony is there under the group's signature. */
   | { readonly kind: 'signed'; readonly document: string };
 
+/** What a session is made of. */
 export interface SessionOptions {
   readonly home: MemberHome;
   readonly agreement: Agreement;
@@ -72,8 +65,7 @@ export interface SessionOptions {
   isFatalLogin(error: unknown): boolean;
   readonly log: Log;
   readonly timing?: Partial<ConnectionTiming> | undefined;
-  /** Unix seconds. */
-  readonly now?: (() => number) | undefined;
+  readonly nowUnixSeconds?: (() => number) | undefined;
 }
 
 /** What exists once the key is live. */
@@ -81,9 +73,11 @@ interface Live {
   readonly epoch: Epoch;
   readonly stored: readonly Envelope[];
   readonly documents: Documents;
+  readonly founding: Founding;
   readonly rounds: Rounds;
 }
 
+/** One session of one member. It holds its line to the coordinator until `close`, or until something broke. */
 export class Session {
   /** Resolves when the key is live and all documents of the ceremony are signed and here; rejects when the session failed. */
   readonly complete: Promise<Epoch>;
@@ -102,8 +96,6 @@ export class Session {
   readonly #alarms: string[] = [];
   /** HTTP calls that nobody waits for, one after the other. */
   #chores: Promise<void> = Promise.resolve();
-  /** Rounds that this member opened for the ceremony's documents. */
-  readonly #askedFor: string[] = [];
   #ended = false;
   #completed = false;
   #resolveComplete: (epoch: Epoch) => void = () => undefined;
@@ -160,7 +152,7 @@ export class Session {
     this.#connection.start();
     this.#timers.push(
       setInterval(() => {
-        this.#live?.rounds.sweep(this.#now());
+        this.#live?.rounds.sweep(this.#nowUnixSeconds());
         this.#settleDocuments();
       }, sweepIntervalMs),
     );
@@ -215,8 +207,8 @@ export class Session {
     this.#resolveClosed();
   }
 
-  #now(): number {
-    return this.#options.now?.() ?? unixSeconds();
+  #nowUnixSeconds(): number {
+    return this.#options.nowUnixSeconds?.() ?? unixSeconds();
   }
 
   #fail(error: unknown): void {
@@ -261,18 +253,31 @@ export class Session {
   /** The key is live: every member holds the certificate. */
   async #goLive(certificate: Certificate, stored: readonly Envelope[]): Promise<void> {
     const { home, agreement, vault, log } = this.#options;
-    const epoch = openEpoch(vault.group, agreement.charter, certificate);
+    const epoch = openEpoch(vault.arithmetic, agreement.charter, certificate);
     // Nothing is signed under a key that some member may not hold (T35).
     assertAllStored(epoch, stored);
     const documents = await Documents.load(epoch, agreement.requesters, home);
     const rounds = this.#makeRounds(epoch, documents);
-    this.#live = { epoch, stored, documents, rounds };
+    this.#live = { epoch, stored, documents, founding: this.#makeFounding(epoch, documents), rounds };
     log('info', 'certified', { group: agreement.charter.group, certificate: certificate.hash });
     this.#options.progress({ kind: 'certified', certificate: certificate.hash, groupLine: epoch.groupLine });
     if (documents.missing.length > 0) this.#options.progress({ kind: 'signing', documents: documents.missing });
     await this.#checkComplete();
     if (this.#earlyDocuments !== undefined) await this.#adopt(this.#earlyDocuments);
     for (const frame of this.#early.splice(0)) rounds.receive(frame);
+  }
+
+  #makeFounding(epoch: Epoch, documents: Documents): Founding {
+    const { home, agreement, log } = this.#options;
+    return new Founding({
+      epoch,
+      agreement,
+      identity: home.identity,
+      client: this.#client,
+      documents,
+      nowUnixSeconds: () => this.#nowUnixSeconds(),
+      log,
+    });
   }
 
   #makeRounds(epoch: Epoch, documents: Documents): Rounds {
@@ -290,7 +295,7 @@ export class Session {
       },
       isConnected: () => this.#connection.isConnected,
       judge,
-      now: () => this.#now(),
+      nowUnixSeconds: () => this.#nowUnixSeconds(),
       fatal: (error) => {
         this.#fail(error);
       },
@@ -396,21 +401,12 @@ export class Session {
   async #checkComplete(): Promise<void> {
     if (this.#live === undefined || this.#completed || this.#live.documents.missing.length > 0) return;
     this.#completed = true;
-    const { epoch } = this.#live;
+    const { epoch, founding } = this.#live;
     await this.#options.home.writeGroupLine(epoch.groupLine);
-    this.#chore('cancel-leftovers', () => this.#cancelLeftovers(epoch));
+    this.#chore('cancel-leftovers', () => founding.cancelLeftovers());
     void this.#chores.then(() => {
       this.#resolveComplete(epoch);
     });
-  }
-
-  /** Two members that took themselves for the lowest asked for the same document: one of the rounds is of no use any more. */
-  async #cancelLeftovers(epoch: Epoch): Promise<void> {
-    for (const requestDigest of this.#askedFor.splice(0)) {
-      if ((await this.#client.round(requestDigest)).outcome !== 'pending') continue;
-      const payload = { groupKey: epoch.groupKey, requestDigest };
-      await this.#client.cancel(requestDigest, sealMessage(cancelMessage, payload, this.#options.home.identity));
-    }
   }
 
   /** One HTTP task after the other. A failure is logged, and the task tried again when its cause comes again. */
@@ -442,7 +438,7 @@ export class Session {
     const transcript = this.#ceremony.openTranscript;
     if (transcript === undefined) return;
     const { vault, agreement } = this.#options;
-    const key = channelKeysOf(vault.group, agreement.charter, transcript).get(production)?.key ?? '';
+    const key = channelKeysOf(vault.arithmetic, agreement.charter, transcript).get(production)?.key ?? '';
     let body: GroupBody;
     try {
       body = await this.#client.group(key);
@@ -485,64 +481,11 @@ export class Session {
     }
   }
 
-  /** The connected member with the lowest identifier asks for what the ceremony still has to sign; everybody approves it. */
   #settleDocuments(): void {
-    const self = Number(this.#options.agreement.self.identifier);
-    const asks = this.#present.length > 0 && Math.min(...this.#present) === self;
-    if (!asks || !this.#connection.isConnected || (this.#live?.documents.missing ?? []).length === 0) return;
-    this.#chore('submit-documents', () => this.#submitDocuments());
+    const founding = this.#live?.founding;
+    if (founding?.isAsking(this.#present) !== true || !this.#connection.isConnected) return;
+    this.#chore('submit-documents', () => founding.submitMissing());
   }
-
-  async #submitDocuments(): Promise<void> {
-    if (this.#live === undefined) return;
-    const { epoch, documents } = this.#live;
-    const missing = documents.missing;
-    if (missing.length === 0) return;
-    // A round that was signed counts, too: its document is on its way.
-    const alive = (await this.#client.rounds(epoch.groupKey)).filter(({ outcome }) =>
-      ['pending', 'signed'].includes(outcome),
-    );
-    const requests = alive.map(({ request }) => openRequest(request));
-    for (const name of missing) {
-      const asked = requests.some((request) =>
-        asksFor(request, name, this.#contentOf(epoch, name, request.createdAtUnixSeconds)),
-      );
-      if (!asked) await this.#submitDocument(epoch, name);
-    }
-  }
-
-  async #submitDocument(epoch: Epoch, name: string): Promise<void> {
-    const createdAt = this.#now();
-    const content = this.#contentOf(epoch, name, createdAt);
-    const kind = kindOf(name);
-    const envelope = sealMessage(
-      requestMessage,
-      { ...blankRequest(epoch, kind, createdAt), documents: [documentEntry(kind, content)] },
-      this.#options.home.identity,
-    );
-    const { digest, missing } = await this.#client.submit(envelope);
-    this.#askedFor.push(digest);
-    if (missing.length > 0) await this.#client.putDocument(digest, content);
-    this.#options.log('info', 'asked-for-document', { document: name, round: digest });
-  }
-
-  /** The only bytes this document can have. */
-  #contentOf(epoch: Epoch, name: string, createdAtUnixSeconds: number): Uint8Array {
-    const kind = kindOf(name);
-    if (kind === 'genesis') return genesisOf(epoch);
-    if (kind === 'requesters') return this.#options.agreement.requesters.bytes;
-    return delegationOf(epoch, name.slice('delegation '.length), createdAtUnixSeconds);
-  }
-}
-
-/** `genesis`, `requesters` or `delegation CHANNEL`, as `Documents.missing` names them. */
-function kindOf(name: string): Exclude<RequestKind, 'release'> {
-  if (name === 'genesis' || name === 'requesters') return name;
-  return 'delegation';
-}
-
-function asksFor(request: Request, name: string, content: Uint8Array): boolean {
-  return request.payload.kind === kindOf(name) && request.payload.documents[0]?.sha256 === sha256Hex(content);
 }
 
 function documentOf(kind: RequestKind, envelope: Envelope): HeldDocuments {

@@ -66,8 +66,9 @@ export interface RefusedBox {
   readonly from: number;
 }
 
+/** One member's secrets. Methods that make or use them are synchronous, so that nothing runs in between. */
 export class Vault {
-  readonly #group: SealingGroup;
+  readonly #arithmetic: SealingGroup;
   readonly #charter: Charter;
   readonly #self: Member;
   #ceremony: CeremonySecrets | undefined;
@@ -85,20 +86,20 @@ export class Vault {
     return new Vault(await createSodiumGroup({ randomBytes, arenaSlots }), charter, self);
   }
 
-  private constructor(group: SealingGroup, charter: Charter, self: Member) {
-    this.#group = group;
+  private constructor(arithmetic: SealingGroup, charter: Charter, self: Member) {
+    this.#arithmetic = arithmetic;
     this.#charter = charter;
     this.#self = self;
   }
 
-  /** Public arithmetic for everybody else. */
-  get group(): Group {
-    return this.#group;
+  /** Public arithmetic, for everybody else. */
+  get arithmetic(): Group {
+    return this.#arithmetic;
   }
 
   /** The group with its secrets, for tests that look for residue in its memory. */
-  get testingOnlyGroup(): SealingGroup {
-    return this.#group;
+  get testingOnlyArithmetic(): SealingGroup {
+    return this.#arithmetic;
   }
 
   /**
@@ -106,11 +107,11 @@ export class Vault {
    * shares alone. Throws `ProtocolError('bad-import')` if the box does not open or the share in it is wrong.
    */
   useImport(imported: Import, identitySeed: Uint8Array): void {
-    const boxKey = this.#group.loadBoxKey(identitySeed);
+    const boxKey = this.#arithmetic.loadBoxKey(identitySeed);
     try {
-      this.#imported = { share: openImportedShare(this.#group, this.#charter, imported, this.#self, boxKey) };
+      this.#imported = { share: openImportedShare(this.#arithmetic, this.#charter, imported, this.#self, boxKey) };
     } finally {
-      this.#group.wipe(boxKey);
+      this.#arithmetic.wipe(boxKey);
     }
   }
 
@@ -120,9 +121,9 @@ export class Vault {
     const origin = this.#imported === undefined ? 'generated' : 'imported';
     const dealings = sharingsDealtBy(this.#charter, this.#self, origin).map((place) => ({
       place,
-      dealing: deal(this.#group, place.of.threshold),
+      dealing: deal(this.#arithmetic, place.of.threshold),
     }));
-    const boxKey = this.#group.makeBoxKey();
+    const boxKey = this.#arithmetic.makeBoxKey();
     this.#ceremony = { ceremony, dealings, boxKey };
     const reveal: CeremonyPayload<'reveal'> = {
       ceremony,
@@ -131,7 +132,9 @@ export class Vault {
         channel: place.channel,
         sharing: place.sharing,
         commitments: dealing.commitments.map((point) => bytesToHex(point.bytes)),
-        proof: bytesToHex(proveDealing(this.#group, dealing, this.#self.identifier, dealingContext(ceremony, place))),
+        proof: bytesToHex(
+          proveDealing(this.#arithmetic, dealing, this.#self.identifier, dealingContext(ceremony, place)),
+        ),
       })),
     };
     return { reveal, revealHash: sha256Hex(encodeCanonicalJson(reveal)) };
@@ -144,10 +147,10 @@ export class Vault {
       const shares = places.map((place) => {
         const own = dealings.find((candidate) => isSamePlace(candidate.place, place));
         if (own === undefined) throw new ParticipantError('contradiction', `nothing was dealt for ${place.channel}`);
-        return dealShare(this.#group, own.dealing, to.identifier);
+        return dealShare(this.#arithmetic, own.dealing, to.identifier);
       });
-      const box = this.#group.seal(key, boxHeader(ceremony, this.#self, to), shares);
-      for (const share of shares) this.#group.wipe(share);
+      const box = this.#arithmetic.seal(key, boxHeader(ceremony, this.#self, to), shares);
+      for (const share of shares) this.#arithmetic.wipe(share);
       if (box === undefined)
         throw new ProtocolError('bad-ceremony-message', `${to.name} revealed an encryption key that cannot be used`, {
           culprits: [to.name],
@@ -161,14 +164,14 @@ export class Vault {
     const { dealings, boxKey } = this.#secretsOf(ceremony);
     const received: Secret[] = [];
     const parts = dealings.map(({ place, dealing }) => {
-      const own = dealShare(this.#group, dealing, this.#self.identifier);
+      const own = dealShare(this.#arithmetic, dealing, this.#self.identifier);
       received.push(own);
       return { place, shares: [own] };
     });
     try {
       for (const box of boxes) {
         const header = boxHeader(ceremony, box.from, this.#self);
-        const opened = this.#group.open(boxKey, box.box, header, box.dealings.length) ?? [];
+        const opened = this.#arithmetic.open(boxKey, box.box, header, box.dealings.length) ?? [];
         received.push(...opened);
         for (const [index, dealt] of box.dealings.entries()) {
           const share = opened[index];
@@ -181,12 +184,12 @@ export class Vault {
       this.#keepShares(parts);
       return undefined;
     } finally {
-      for (const share of received) this.#group.wipe(share);
+      for (const share of received) this.#arithmetic.wipe(share);
     }
   }
 
   #isDealt(share: Secret, commitments: Parameters<typeof verifyDealtShare>[3]): boolean {
-    return verifyDealtShare(this.#group, share, this.#self.identifier, commitments);
+    return verifyDealtShare(this.#arithmetic, share, this.#self.identifier, commitments);
   }
 
   #keepShares(parts: readonly { readonly place: HeldSharing; readonly shares: readonly Secret[] }[]): void {
@@ -197,11 +200,11 @@ export class Vault {
           'contradiction',
           `${shares.length} of ${place.of.members.length} dealers dealt for ${place.channel}`,
         );
-      this.#shares.set(place.channel, finalShare(this.#group, shares));
+      this.#shares.set(place.channel, finalShare(this.#arithmetic, shares));
     }
     // A copy: a ceremony that comes to nothing forgets its shares, and the next one needs this one again.
     const imported = this.#imported?.share;
-    if (imported !== undefined) this.#shares.set(production, this.#group.sum([imported]));
+    if (imported !== undefined) this.#shares.set(production, this.#arithmetic.sum([imported]));
   }
 
   /** The shares on their way into the age child, in charter order. */
@@ -210,19 +213,19 @@ export class Vault {
       channel,
       sharing,
       identifier: Number(this.#self.identifier),
-      export: (write) => this.#group.exportSecret(this.#shareOf(channel), write),
+      export: (write) => this.#arithmetic.exportSecret(this.#shareOf(channel), write),
     }));
   }
 
   /** Proves every share for this transcript, after checking that it is the transcript's own. Throws `ParticipantError('damaged-share')`. */
   proveShares(transcript: Transcript): CeremonyPayload<'transcript'>['proofs'] {
-    this.assertShares(channelKeysOf(this.#group, this.#charter, transcript));
+    this.assertShares(channelKeysOf(this.#arithmetic, this.#charter, transcript));
     const hash = transcriptHash(transcript);
     return sharingsHeldBy(this.#charter, this.#self).map((place) => ({
       channel: place.channel,
       sharing: place.sharing,
       proof: bytesToHex(
-        proveShare(this.#group, this.#shareOf(place.channel), this.#self.identifier, shareContext(hash, place)),
+        proveShare(this.#arithmetic, this.#shareOf(place.channel), this.#self.identifier, shareContext(hash, place)),
       ),
     }));
   }
@@ -230,8 +233,8 @@ export class Vault {
   /** Forgets polynomials and the one-time key. The shares stay, until `forgetShares`. */
   wipeCeremony(): void {
     for (const { dealing } of this.#ceremony?.dealings ?? [])
-      for (const coefficient of dealing.coefficients) this.#group.wipe(coefficient);
-    if (this.#ceremony !== undefined) this.#group.wipe(this.#ceremony.boxKey);
+      for (const coefficient of dealing.coefficients) this.#arithmetic.wipe(coefficient);
+    if (this.#ceremony !== undefined) this.#arithmetic.wipe(this.#ceremony.boxKey);
     this.#ceremony = undefined;
   }
 
@@ -258,11 +261,11 @@ export class Vault {
     this.#wipeShares();
     try {
       for (const share of opened.shares) {
-        const secret = share.take((bytes) => this.#group.loadSecret(bytes));
+        const secret = share.take((bytes) => this.#arithmetic.loadSecret(bytes));
         if (secret === undefined) throw damaged(`the share for ${share.channel} is no scalar`);
         this.#shares.set(share.channel, secret);
       }
-      this.assertShares(channelKeysOf(this.#group, this.#charter, transcript));
+      this.assertShares(channelKeysOf(this.#arithmetic, this.#charter, transcript));
     } catch (error) {
       this.#wipeShares();
       throw error;
@@ -274,13 +277,13 @@ export class Vault {
     for (const { name } of this.#charter.channels) {
       const channel = channels.get(name);
       if (channel === undefined) throw damaged(`there is no key for ${name}`);
-      assertPublicShares(this.#group, channel);
+      assertPublicShares(this.#arithmetic, channel);
       const share = this.#shares.get(name);
       const held = channel.sharings.some(({ members }) => members.includes(this.#self.identifier));
       if (held !== (share !== undefined)) throw damaged(`the share for ${name} is missing`);
       if (share === undefined) continue;
       const own = publicShareOf(channel.publicShares, this.#self.identifier);
-      if (!samePoint(this.#group.publicPoint(share), own))
+      if (!samePoint(this.#arithmetic.publicPoint(share), own))
         throw damaged(`the share for ${name} does not belong to this group's public key`);
     }
   }
@@ -291,7 +294,7 @@ export class Vault {
     if (this.#held.size >= maxHeldSlots)
       throw new ParticipantError('not-allowed', 'too many rounds wait for a signature');
     const share = this.#shareOf(channel);
-    const nonces = Array.from({ length: pairs }, () => commit(this.#group, share));
+    const nonces = Array.from({ length: pairs }, () => commit(this.#arithmetic, share));
     this.#held.set(slot, { channel, nonces });
     return nonces.map(({ commitments }) => ({
       hiding: bytesToHex(commitments.hiding),
@@ -324,7 +327,7 @@ export class Vault {
       return held.nonces.map((nonces, index) => {
         const session = sessions[index];
         if (session === undefined) throw new ParticipantError('contradiction', 'a session is missing');
-        return signShare(this.#group, session, this.#self.identifier, nonces, share);
+        return signShare(this.#arithmetic, session, this.#self.identifier, nonces, share);
       });
     } finally {
       this.#wipeNonces(held);
@@ -351,7 +354,7 @@ export class Vault {
     this.#shares.clear();
     this.#imported = undefined;
     this.#ceremony = undefined;
-    this.#group.end();
+    this.#arithmetic.end();
   }
 
   #secretsOf(ceremony: string): CeremonySecrets {
@@ -367,22 +370,25 @@ export class Vault {
   }
 
   #wipeShares(): void {
-    for (const share of this.#shares.values()) this.#group.wipe(share);
+    for (const share of this.#shares.values()) this.#arithmetic.wipe(share);
     this.#shares.clear();
   }
 
   #wipeNonces({ nonces }: HeldNonces): void {
     for (const { hiding, binding } of nonces) {
-      this.#group.wipe(hiding);
-      this.#group.wipe(binding);
+      this.#arithmetic.wipe(hiding);
+      this.#arithmetic.wipe(binding);
     }
   }
 }
 
 /** Throws `ParticipantError('damaged-share')` unless the public shares are those of the key and the key reads back as it was pinned. */
-export function assertPublicShares(group: Group, { channel, key, point, sharings, publicShares }: ChannelKey): void {
+export function assertPublicShares(
+  arithmetic: Group,
+  { channel, key, point, sharings, publicShares }: ChannelKey,
+): void {
   const pinned = equalBytes(decodeBase64Url(key), point.bytes);
-  if (!pinned || !publicSharesMatch(group, sharings, publicShares, point))
+  if (!pinned || !publicSharesMatch(arithmetic, sharings, publicShares, point))
     throw damaged(`the public shares of ${channel} do not belong to its key`);
 }
 

@@ -77,7 +77,7 @@ export type Evidence =
 
 /** Bytes of an evidence file: charter and certificate in base64, documents, and a commitment of every signer. */
 export const maxEvidenceBytes =
-  Math.ceil((maxCharterBytes + maxCertificateBytes + maxDocuments * maxDocumentBytes) * 1.4) + 2 * 1024 * 1024;
+  Math.ceil((maxCharterBytes + maxCertificateBytes + maxDocumentBytes) * 1.4) + 2 * 1024 * 1024;
 
 /** What an evidence file proves. */
 export interface Verdict {

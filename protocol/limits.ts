@@ -13,8 +13,14 @@ export const maxRequestersBytes = 1024 * 1024;
 export const maxCertificateBytes = 4 * 1024 * 1024;
 /** Bytes of an import: for 128 members 128 commitments and 128 boxes of about 200 bytes each. */
 export const maxImportBytes = 128 * 1024;
-/** Bytes of one document that travels whole. */
-export const maxDocumentBytes = 1024 * 1024;
+/** Bytes of one document that travels whole: the largest is an RPM header. Every kind has a bound of its own. */
+export const maxDocumentBytes = 8 * 1024 * 1024;
+/** Bytes of an RPM header: of a package of over 50,000 files, each about 150 bytes. */
+export const maxRpmHeaderBytes = maxDocumentBytes;
+/** Bytes of a Release file: that of a whole distribution, with three lists, takes 0.3 MiB. */
+export const maxAptReleaseBytes = 1024 * 1024;
+/** Bytes of a .dsc, .changes or .buildinfo file: one of a thousand packages takes 0.2 MiB. */
+export const maxDebianControlBytes = 512 * 1024;
 export const maxDocuments = 8;
 /** Bytes of a manifest: a line of 200 artifacts with the longest names takes 64 KiB; without artifacts it may list more. */
 export const maxManifestBytes = 256 * 1024;

@@ -12,7 +12,7 @@ export const command = defineCommand({
   next: 'Ask anew: frostmark sign opens a new round then.',
   run: async (call) => {
     using connection = await connectAsAsker(call);
-    const { findRound } = await import('../../requester/submit.ts');
+    const { findRound } = await import('../../requester/rounds.ts');
     const { cancellationOf } = await import('../../requester/request.ts');
     const { shortId } = await import('../text/round.ts');
     const { request, outcome } = await findRound(connection, call.args[0] ?? '');

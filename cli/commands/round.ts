@@ -12,7 +12,7 @@ from their signed decisions), what is missing, and when it expires.`,
   next: 'Wait for it and get the result: the "frostmark sign" command that asked, once more.',
   run: async (call) => {
     using connection = await connectAsAsker(call);
-    const { findRound } = await import('../../requester/submit.ts');
+    const { findRound } = await import('../../requester/rounds.ts');
     const { roundJson, roundPage } = await import('../text/round.ts');
     const view = await findRound(connection, call.args[0] ?? '');
     call.output.result(roundPage(view, call.world.nowUnixSeconds()), roundJson(view));

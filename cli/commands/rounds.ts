@@ -11,7 +11,7 @@ export const command = defineCommand({
   next: 'Look at one of them: frostmark round ID (the first 8 digits will do)',
   run: async (call) => {
     using connection = await connectAsAsker(call);
-    const { listRounds } = await import('../../requester/submit.ts');
+    const { listRounds } = await import('../../requester/rounds.ts');
     const { roundJson, roundsTable } = await import('../text/round.ts');
     const views = await listRounds(connection);
     if (call.output.json) for (const view of views) call.output.event(roundJson(view));

@@ -3,7 +3,7 @@ import { decodeBase64Url } from '../../verifier/base64.ts';
 import { encodeDelegation } from '../../verifier/delegation.ts';
 import { encodeCanonicalJson } from '../../verifier/json.ts';
 import { ProtocolError } from '../errors.ts';
-import { channelOf } from '../files/charter.ts';
+import { channelOf, production } from '../files/charter.ts';
 import { maxChannels } from '../limits.ts';
 import { defineMessage, refuseAs } from '../wire/envelope.ts';
 import { Hash, Key, Name, Strict, Type } from '../wire/schema.ts';
@@ -50,4 +50,34 @@ export function delegationOf(epoch: Epoch, channel: string, createdAtUnixSeconds
       until: formatTimestamp(createdAtUnixSeconds + validitySeconds),
     }),
   );
+}
+
+/** The founding documents of an epoch by name, in the order in which they are asked for: `genesis`, `requesters`, `delegation CHANNEL`. */
+export function foundingNames({ charter }: Epoch): string[] {
+  const delegated = charter.channels.filter(({ name }) => name !== production);
+  return ['genesis', 'requesters', ...delegated.map(({ name }) => `delegation ${name}`)];
+}
+
+/** The kind of request that asks for the founding document of that name. */
+export function foundingKind(name: string): 'genesis' | 'requesters' | 'delegation' {
+  return name === 'genesis' || name === 'requesters' ? name : 'delegation';
+}
+
+/**
+ * The only bytes that the founding document of that name can have in a request made at that time; `requesters` is the document that the
+ * ceremony agreed to. Throws `ProtocolError` (`bad-document`, `unknown-channel`) for a name that is none.
+ */
+export function foundingDocument(
+  epoch: Epoch,
+  requesters: Uint8Array,
+  { name, createdAtUnixSeconds }: { readonly name: string; readonly createdAtUnixSeconds: number },
+): Uint8Array {
+  switch (foundingKind(name)) {
+    case 'genesis':
+      return genesisOf(epoch);
+    case 'requesters':
+      return requesters;
+    case 'delegation':
+      return delegationOf(epoch, name.slice('delegation '.length), createdAtUnixSeconds);
+  }
 }

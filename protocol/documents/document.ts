@@ -1,5 +1,6 @@
 /** A kind of document that a quorum may sign whole: a strict grammar, a bound, and what an approver reads. */
 import { ProtocolError } from '../errors.ts';
+import type { Reading } from './readings.ts';
 
 /** One line of what an approver reads. Texts are as they stand in the document: whoever prints them escapes them. */
 export interface DocumentField {
@@ -18,6 +19,10 @@ export interface DocumentView {
 export interface DocumentKind {
   readonly kind: string;
   readonly maxBytes: number;
+  /** What tools take a document of this kind for, and rightly. */
+  readonly readings: readonly Reading[];
+  /** What an SSH signature over it says it is of (T10). */
+  readonly namespace: 'git' | 'file';
   /** Reads the document by its whole grammar. Throws `ProtocolError('bad-document')` naming the line at fault. */
   decode(bytes: Uint8Array): DocumentView;
 }

@@ -5,8 +5,8 @@ import { readableText, refuseDocument } from './readable.ts';
 
 /** SHA-1 or SHA-256, lowercase hex. */
 const hash = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
-/** `Name <email> 1795334400 +0100`. The last second that a date can be shown for is in the year 9999, with twelve digits. */
-const identity = /^([^<>\t]+) <([^<>\s]+)> (0|[1-9][0-9]{0,11}) ([+-](?:0[0-9]|1[0-4])[0-5][0-9])$/u;
+/** `Name <email> 1795334400 +0100`; git writes an email that is empty or has spaces, too. The last second that a date can be shown for is in the year 9999, with twelve digits. */
+const identity = /^([^<>\t]+) <([^<>\t]*)> (0|[1-9][0-9]{0,11}) ([+-](?:0[0-9]|1[0-4])[0-5][0-9])$/u;
 const maxUnixSeconds = 253402300799;
 
 /** Reads the lines before the message one after the other; all its complaints name the line. */
@@ -33,7 +33,7 @@ export class GitHead {
   takeHash(name: string): DocumentField {
     const value = this.take(name);
     if (!hash.test(value) || value.length !== (this.#hashLength ?? value.length))
-      this.fail(`has no ${name} of 40 or 64 hex digits`);
+      this.fail(`has no ${name} of 40 or 64 lower-case hex digits`);
     this.#hashLength = value.length;
     return { name, value, isChecked: false };
   }
@@ -47,16 +47,28 @@ export class GitHead {
   /** Who and when, the time in UTC with the zone it was written in. */
   takeIdentity(name: string): DocumentField {
     const [, who = '', email = '', seconds = '', zone = ''] = identity.exec(this.take(name)) ?? [];
-    if (who === '' || who.trim() !== who || Number(seconds) > maxUnixSeconds)
-      this.fail(`has no ${name} as git writes it: Name <email> seconds zone`);
+    if (who === '' || who.trim() !== who || email.trim() !== email || Number(seconds) > maxUnixSeconds)
+      this.fail(`has no ${name} as git writes it: Name <email> seconds zone (user.name and user.email say who)`);
     return { name, value: `${who} <${email}> ${formatTimestamp(Number(seconds))} ${zone}`, isChecked: true };
   }
 
-  end(): void {
+  /** A header that need not be there, shown as it is. */
+  takeOptional(name: string, value: RegExp): DocumentField[] {
+    if (this.#lines[this.#at]?.startsWith(`${name} `) !== true) return [];
+    const text = this.take(name);
+    if (!value.test(text)) this.fail(`has no ${name} as it is written`);
+    return [{ name, value: text, isChecked: false }];
+  }
+
+  /** `remedies` say for the headers that are refused by design what to do instead. */
+  end(remedies: Readonly<Record<string, string>>): void {
     if (this.#at === this.#lines.length) return;
     this.#at += 1;
     const name = this.#lines[this.#at - 1]?.split(' ', 1)[0] ?? '';
-    this.fail(`has ${JSON.stringify(name.slice(0, 40))}, which is not signed here`);
+    const remedy = Object.hasOwn(remedies, name) ? remedies[name] : undefined;
+    this.fail(
+      `has ${JSON.stringify(name.slice(0, 40))}, which is not signed here: ${remedy ?? 'write the object without it'}`,
+    );
   }
 
   /** About the line that was read last. */

@@ -12,8 +12,8 @@ export interface ManifestEntry {
   readonly sha256: string;
 }
 
-/** Text mode: two spaces. `sha256sum -c` would skip a line of another form with a warning and exit 0. */
-const line = /^([0-9a-f]{64}) {2}(.+)$/u;
+/** In text mode two spaces, in binary mode a space and a star. `sha256sum -c` would skip a line of another form with a warning and exit 0. */
+const line = /^([0-9a-f]{64}) [ *](.+)$/u;
 
 /** Entries in the file's order, at least one. Throws `ProtocolError('bad-document')` naming the line. */
 export function decodeManifest(bytes: Uint8Array): ManifestEntry[] {
@@ -22,7 +22,10 @@ export function decodeManifest(bytes: Uint8Array): ManifestEntry[] {
   return lines.map((text, index) => {
     const [, sha256, name] = line.exec(text) ?? [];
     const refuse = (what: string): never => refuseDocument('manifest', `line ${index + 1} ${what}`);
-    if (sha256 === undefined || name === undefined) return refuse('is not 64 hex digits, two spaces and a file name');
+    if (sha256 === undefined || name === undefined)
+      return refuse(
+        'is not 64 lower-case hex digits, two spaces (or a space and *) and a file name, as sha256sum writes it',
+      );
     // `sha256sum -c` reads standard input for a dash.
     if (!isSubjectName(name) || name === '-') return refuse('does not name a plain file');
     if (names.has(name)) return refuse('names a file for the second time');
@@ -64,6 +67,8 @@ export function manifestChanges(before: Uint8Array, after: Uint8Array): string[]
 export const manifest: DocumentKind = {
   kind: 'manifest',
   maxBytes: maxManifestBytes,
+  readings: ['manifest'],
+  namespace: 'file',
   decode: (bytes) => ({
     fields: decodeManifest(bytes).map(({ name, sha256 }) => ({ name, value: sha256, isChecked: true })),
     text: null,

@@ -18,7 +18,8 @@ export function readableText(bytes: Uint8Array, kind: string): string {
   const at = text.search(unreadable);
   if (at >= 0) {
     const code = text.codePointAt(at)?.toString(16).toUpperCase().padStart(4, '0') ?? '';
-    refuseDocument(kind, `line ${text.slice(0, at).split('\n').length} has the character U+${code}`);
+    const remedy = code === '000D' ? ': write it with the line ends of Unix' : '';
+    refuseDocument(kind, `line ${text.slice(0, at).split('\n').length} has the character U+${code}${remedy}`);
   }
   if (!text.endsWith('\n')) refuseDocument(kind, 'the last line does not end with a newline');
   return text;

@@ -1,6 +1,6 @@
 /** The main header of an RPM package (RPM documentation, "RPM V4 Package format", "Header structure"): what a package's OpenPGP signature is over. It holds the digests of the payload. */
 import { ProtocolError } from '../errors.ts';
-import { maxDocumentBytes, maxRpmEntries } from '../limits.ts';
+import { maxRpmHeaderBytes, maxRpmEntries } from '../limits.ts';
 import { equalBytes } from '../wire/bytes.ts';
 import type { DocumentField, DocumentKind, DocumentView } from './document.ts';
 
@@ -58,7 +58,13 @@ interface Entry {
   readonly data: Uint8Array;
 }
 
-export const rpmHeader: DocumentKind = { kind: 'rpm-header', maxBytes: maxDocumentBytes, decode };
+export const rpmHeader: DocumentKind = {
+  kind: 'rpm-header',
+  maxBytes: maxRpmHeaderBytes,
+  readings: ['rpm-header'],
+  namespace: 'file',
+  decode,
+};
 
 function decode(bytes: Uint8Array): DocumentView {
   const entries = readEntries(bytes);

@@ -7,7 +7,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { concatBytes } from '@noble/hashes/utils.js';
 import { encodeBase64 } from '../../verifier/base64.ts';
 import { utf8ToBytes } from '../wire/bytes.ts';
-import { releaseDocument } from './release-document.ts';
+import { namelessDocument } from './release-document.ts';
 import { ProtocolError } from '../errors.ts';
 import { defineFormat, type FormatInput } from './format.ts';
 
@@ -59,7 +59,7 @@ export const minisign = defineFormat<MinisignState>({
   name: 'minisign',
   kind: 'release',
   prepare: (input) => {
-    const { kind, bytes } = releaseDocument(input);
+    const { kind, bytes } = namelessDocument(input, 'minisign');
     const key = input.epoch.channel(input.request.payload.channel).point.bytes;
     const state = { key, comment: trustedComment(input, kind), signature: new Uint8Array() };
     return { message: blake2b(bytes, { dkLen: 64 }), state };

@@ -1,7 +1,7 @@
 /** OpenPGP over a document: a detached signature, or the text with its signature below (RFC 9580, Sections 10.4 and 7). */
 import { utf8ToBytes } from '../wire/bytes.ts';
 import { textOf } from '../documents/document.ts';
-import { releaseDocument } from './release-document.ts';
+import { namelessDocument } from './release-document.ts';
 import { ProtocolError } from '../errors.ts';
 import { armor } from '../openpgp/armor.ts';
 import { canonicalCleartext, cleartextFile, cleartextLines } from '../openpgp/cleartext.ts';
@@ -21,7 +21,7 @@ import { defineFormat, type FormatInput } from './format.ts';
 type State = { readonly unfinished: UnfinishedSignature; readonly lines: readonly string[]; readonly shown: string };
 
 /** Of these a person may read every byte; the others are for programs. */
-const cleartextKinds: readonly string[] = ['apt-release', 'text', 'manifest'];
+const cleartextKinds: readonly string[] = ['apt-release', 'debian-control', 'text', 'manifest'];
 
 /** sqv, and apt with it, refuses a signature that is one second ahead of its own clock: so much may the asker's be ahead. */
 const clockSlackSeconds = 30;
@@ -43,7 +43,7 @@ export const openpgp = defineFormat<State>({
   name: 'openpgp',
   kind: 'release',
   prepare: (input) => {
-    const { bytes } = releaseDocument(input);
+    const { bytes } = namelessDocument(input, 'openpgp');
     return prepared(input, signatureTypes.binary, bytes, []);
   },
   shows: ({ shown }) => shown,
@@ -54,7 +54,7 @@ export const openpgpCleartext = defineFormat<State>({
   name: 'openpgp-cleartext',
   kind: 'release',
   prepare: (input) => {
-    const { kind, bytes } = releaseDocument(input);
+    const { kind, bytes } = namelessDocument(input, 'openpgp-cleartext');
     if (!cleartextKinds.includes(kind))
       throw new ProtocolError(
         'bad-request',

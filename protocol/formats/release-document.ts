@@ -2,7 +2,7 @@
 import type { FormatInput } from './format.ts';
 import { ProtocolError } from '../errors.ts';
 import type { DocumentView } from '../documents/document.ts';
-import { decodeDocument } from '../documents/index.ts';
+import { assertOneReading, decodeDocument } from '../documents/index.ts';
 import { assertManifestOf } from '../documents/manifest.ts';
 
 export interface ReleaseDocument {
@@ -28,4 +28,14 @@ export function releaseDocument({ request, documents }: FormatInput): ReleaseDoc
   const view = decodeDocument(entry.kind, bytes);
   if (artifacts.length > 0) assertManifestOf(bytes, artifacts);
   return { kind: entry.kind, bytes, view };
+}
+
+/**
+ * The same for a format whose signatures do not say what kind of document they are of, and could be shown to any tool (T10).
+ * Throws `ProtocolError('bad-document')`, and `('bad-request')` when there is none.
+ */
+export function namelessDocument(input: FormatInput, format: string): ReleaseDocument {
+  const document = releaseDocument(input);
+  assertOneReading(document.kind, document.bytes, format);
+  return document;
 }

@@ -1,15 +1,11 @@
 /** An SSH signature over a release's document, for `ssh-keygen -Y verify` and git (OpenSSH, PROTOCOL.sshsig). */
+import { namespaceOf } from '../documents/index.ts';
 import { releaseDocument } from './release-document.ts';
 import { encodeSshSignature, sshSignedData, type SshNamespace } from '../ssh/signature.ts';
 import { publicKeyBlob } from '../ssh/wire.ts';
 import { defineFormat } from './format.ts';
 
 type SshState = { readonly key: Uint8Array; readonly namespace: SshNamespace };
-
-/** Git objects are signed for git and everything else for files: a text that looks like a tag is no signed tag (T10). */
-function namespaceOf(documentKind: string): SshNamespace {
-  return documentKind === 'git-tag' || documentKind === 'git-commit' ? 'git' : 'file';
-}
 
 /** The file carries the channel's plain key; off production `withSshCertificate` puts in the certificate that installers ask for. */
 export const ssh = defineFormat<SshState>({

@@ -20,7 +20,7 @@ const stackBytes = 65_536;
  * time), and `unexpected-library` when its memory is laid out otherwise than `wipeStack` relies on.
  */
 export async function loadLibsodium(randomBytes: RandomBytes): Promise<Libsodium> {
-  if (!('WebAssembly' in globalThis)) throw new FrostError('no-webassembly', 'this runtime has no WebAssembly');
+  if (typeof WebAssembly === 'undefined') throw new FrostError('no-webassembly', 'this runtime has no WebAssembly');
   const raw = await startLibsodium({ getRandomValue: () => randomWord(randomBytes) });
   assertWebAssembly(raw);
   // The first allocation comes right behind the stack: a header of at most 16 bytes lies between.

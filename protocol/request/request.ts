@@ -16,6 +16,7 @@ import {
   maxRequestBytes,
   maxSourceCharacters,
 } from '../limits.ts';
+import { maxBytesOf } from '../documents/index.ts';
 import { Hash, Hex, Key, Name, Nullable, Strict, Text, Timestamp, Type, type Static } from '../wire/schema.ts';
 import { formatTimestamp, parseTimestamp } from '../wire/time.ts';
 import type { Epoch } from '../ceremony/epoch.ts';
@@ -180,6 +181,12 @@ export function submissionId(request: Request): string {
 
 /** What the schema cannot say. Throws `ProtocolError('bad-request')` naming the artifact or field. */
 function assertConsistent(payload: RequestPayload): void {
+  for (const { kind, size } of payload.documents)
+    if (size > maxBytesOf(kind))
+      throw new ProtocolError(
+        'bad-request',
+        `a ${kind} document has at most ${maxBytesOf(kind)} bytes, this has ${size}`,
+      );
   if (payload.kind === 'release') assertRelease(payload);
   else assertOfKind(payload, kindRules[payload.kind]);
 }

@@ -32,7 +32,7 @@ import { formatTimestamp } from '../wire/time.ts';
 import { sessionInput, stageSubject, type StageSubject } from './stage.ts';
 
 export interface SignerContext {
-  readonly group: Group;
+  readonly arithmetic: Group;
   readonly epoch: Epoch;
   readonly self: Member;
   readonly channel: string;
@@ -358,7 +358,7 @@ function prepareSessions(
   const channel = context.epoch.channel(context.channel);
   try {
     return messages.map((message, index) =>
-      prepareAttempt(context.group, sessionInput(channel, message, commitments, index)),
+      prepareAttempt(context.arithmetic, sessionInput(channel, message, commitments, index)),
     );
   } catch (error) {
     if (error instanceof FrostError) return undefined;

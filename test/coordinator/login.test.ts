@@ -57,7 +57,7 @@ describe('a login (T26)', () => {
   let ahead = 0;
   beforeAll(async () => {
     world = await CoordinatorWorld.create(group);
-    await world.start({ now: () => Date.now() + ahead });
+    await world.start({ nowMs: () => Date.now() + ahead });
     await world.learn(group);
     http = new Http(world.base);
     world.onDispose(() => http.close());

@@ -10,7 +10,8 @@ import { defaultLimits } from '../../coordinator/limits.ts';
 import { Found } from '../../coordinator/restore.ts';
 import type { Round } from '../../coordinator/round.ts';
 import { Rounds } from '../../coordinator/rounds.ts';
-import { createStore, openStoreOn, type Store, type StorePaths } from '../../coordinator/store.ts';
+import type { StorePaths } from '../../coordinator/database.ts';
+import { createStore, openStoreOn, type Store } from '../../coordinator/store.ts';
 import { sha256Hex } from '../../protocol/wire/bytes.ts';
 import { helloMessage } from '../../protocol/ceremony/messages.ts';
 import { sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
@@ -70,7 +71,7 @@ async function start({ disk, database }: Machine): Promise<Running> {
     onRecord: (record, sequence) => found.add(record, sequence),
     onFailure: () => undefined,
   });
-  const groups = new Groups({ charters: folder, group: group.sodium, log });
+  const groups = new Groups({ charters: folder, arithmetic: group.sodium, log });
   groups.use(store);
   const frames: CoordinatorFrame[] = [];
   const audience = {
@@ -83,7 +84,7 @@ async function start({ disk, database }: Machine): Promise<Running> {
     groups,
     arithmetic: group.sodium,
     limits: defaultLimits,
-    now: Date.now,
+    nowMs: Date.now,
     log,
     audienceOf: () => audience,
     onDocument: () => undefined,

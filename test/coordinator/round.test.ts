@@ -5,7 +5,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { charterFile, Groups, type KnownGroup } from '../../coordinator/groups.ts';
 import { defaultLimits } from '../../coordinator/limits.ts';
 import { Rounds } from '../../coordinator/rounds.ts';
-import { createStore, openStore, type Store, type StoreRecord } from '../../coordinator/store.ts';
+import type { StoreRecord } from '../../coordinator/chain.ts';
+import { createStore, openStore, type Store } from '../../coordinator/store.ts';
 import type { Group, Point } from '../../protocol/frost/group.ts';
 import type { CoordinatorFrame } from '../../protocol/wire/frames.ts';
 import { dealtGroup, releaseOf, type DealtGroup } from '../harness/coordinator-group.ts';
@@ -89,7 +90,7 @@ async function benchOf(of: DealtGroup, arithmetic: Group): Promise<Bench> {
   const { charter } = of.epoch;
   await writeFile(charterFile(folder, charter.hash), charter.bytes);
   const log = () => undefined;
-  const groups = new Groups({ charters: folder, group: of.sodium, log });
+  const groups = new Groups({ charters: folder, arithmetic: of.sodium, log });
   groups.use(store);
   await groups.put(charter, of.body);
   const frames: CoordinatorFrame[] = [];
@@ -107,7 +108,7 @@ async function benchOf(of: DealtGroup, arithmetic: Group): Promise<Bench> {
     groups,
     arithmetic,
     limits: defaultLimits,
-    now: Date.now,
+    nowMs: Date.now,
     log,
     audienceOf: () => audience,
     onDocument: () => undefined,

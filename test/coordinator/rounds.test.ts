@@ -120,7 +120,7 @@ describe('a round', () => {
 
   test('expires when its time is over', async () => {
     let ahead = 0;
-    await using world = await knowing(group, { now: () => Date.now() + ahead });
+    await using world = await knowing(group, { nowMs: () => Date.now() + ahead });
     const createdAt = formatTimestamp(now() - 3599);
     const requester = world.requester(group);
     const { digest } = await requester.submit(releaseOf(group, group.requester, { channel: 'development', createdAt }));
@@ -324,7 +324,7 @@ describe('a submission', () => {
 
   test('that is signed already returns its result while the delegation is valid, and opens anew afterwards', async () => {
     let ahead = 0;
-    await using world = await knowing(group, { now: () => Date.now() + ahead });
+    await using world = await knowing(group, { nowMs: () => Date.now() + ahead });
     const [build] = await world.members(group, approve);
     const requester = world.requester(group);
     const first = await requester.submit(releaseOf(group, group.requester, { channel: 'development' }));

@@ -3,14 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { CoordinatorError } from '../../coordinator/errors.ts';
-import {
-  createStore,
-  openStore,
-  openStoreOn,
-  type Store,
-  type StorePaths,
-  type StoreRecord,
-} from '../../coordinator/store.ts';
+import type { StoreRecord } from '../../coordinator/chain.ts';
+import type { StorePaths } from '../../coordinator/database.ts';
+import { createStore, openStore, openStoreOn, type Store } from '../../coordinator/store.ts';
 import type { Envelope } from '../../protocol/wire/envelope.ts';
 import { SimulatedDatabase } from '../harness/simulated-database.ts';
 import { aftermaths, SimulatedDisk, type Aftermath } from '../home/simulated-disk.ts';

@@ -222,7 +222,7 @@ export class TestMember {
     const prepared = prepareRequest({ epoch, request, documents });
     const channel = epoch.channel(request.payload.channel);
     const context: SignerContext = {
-      group: sodium,
+      arithmetic: sodium,
       epoch,
       self: this.member,
       channel: channel.channel,

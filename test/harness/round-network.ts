@@ -196,7 +196,7 @@ export class RoundNetwork {
   private makeSigner(identifier: Identifier, subject: AttemptSubject): SimulatedSigner {
     const self = this.group.epoch.charter.members[identifier - 1]!;
     const context: SignerContext = {
-      group: this.group.sodium,
+      arithmetic: this.group.sodium,
       epoch: this.group.epoch,
       self,
       channel: this.request.payload.channel,

@@ -1,5 +1,5 @@
 /** A database in memory that can lose power. */
-import type { Database } from '../../coordinator/store.ts';
+import type { Database } from '../../coordinator/database.ts';
 import type { Aftermath } from '../home/simulated-disk.ts';
 
 /** Keeps apart what was written and what was synced, and stops before any write. */

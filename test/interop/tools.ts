@@ -75,6 +75,15 @@ export class Workshop implements Disposable {
 
 /** `apt-get update` in a root of its own that knows this one repository; armored certificates end in `.asc`. */
 export function aptUpdate(root: string, repository: string, certificate: string): Ran {
+  return aptUpdateOf(
+    root,
+    'acme.sources',
+    `Types: deb\nURIs: file:${repository}\nSuites: ./\nSigned-By: ${certificate}\n`,
+  );
+}
+
+/** The same with this file of sources, in the form that its name says. */
+export function aptUpdateOf(root: string, name: string, sources: string): Ran {
   for (const path of [
     'etc/apt/sources.list.d',
     'etc/apt/preferences.d',
@@ -86,10 +95,7 @@ export function aptUpdate(root: string, repository: string, certificate: string)
   ])
     mkdirSync(join(root, path), { recursive: true });
   for (const path of ['var/lib/dpkg/status', 'apt.conf']) writeFileSync(join(root, path), '');
-  writeFileSync(
-    join(root, 'etc/apt/sources.list.d/acme.sources'),
-    `Types: deb\nURIs: file:${repository}\nSuites: ./\nSigned-By: ${certificate}\n`,
-  );
+  writeFileSync(join(root, 'etc/apt/sources.list.d', name), sources);
   const options = [
     `Dir=${root}`,
     `Dir::State::status=${root}/var/lib/dpkg/status`,

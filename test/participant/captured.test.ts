@@ -97,7 +97,7 @@ async function capture(): Promise<Captured> {
   const open = Vault.open.bind(Vault);
   vi.spyOn(Vault, 'open').mockImplementation(async (charter, self) => {
     const vault = await open(charter, self);
-    witness.watch(vault.testingOnlyGroup);
+    witness.watch(vault.testingOnlyArithmetic);
     return vault;
   });
   await using tap = await Wiretap.open();

@@ -1,13 +1,14 @@
 /** Programs that decide: what they get, what their end means, what they may cost, and what they cannot reach. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { on } from 'node:events';
+import { existsSync, readFileSync, watch } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { RequestPayload } from '../../protocol/request/request.ts';
 import { listenForCommands } from '../../participant/control.ts';
-import { ExecRunner, type ExecResult, type ExecRule } from '../../participant/exec.ts';
-import type { Policy, PolicySubject } from '../../participant/policy.ts';
+import { ExecRunner, type ExecResult } from '../../participant/exec.ts';
+import type { ExecRule, Policy, PolicySubject } from '../../participant/policy.ts';
 import { scratch } from './members.ts';
 
 const subject = (requester = 'dave'): PolicySubject => ({
@@ -153,50 +154,59 @@ describe('a program', () => {
     expect(started).toBe(11);
   });
 
-  it('is killed when the daemon stops, and decides nothing', async () => {
-    const exec = rule('sleep 30');
+  it('is killed when the daemon stops, lets no waiting one begin, and decides nothing (T32)', async () => {
+    const { exec, begun } = await saying();
     const runner = await runnerFor(exec);
-    const waiting: Promise<ExecResult>[] = [];
-    await new Promise<void>((resolve) => {
-      let begun = 0;
-      for (let index = 0; index < 3; index++)
-        waiting.push(
-          runner.run(
-            exec,
-            subject(),
-            () => {
-              begun += 1;
-              if (begun === 2) resolve();
-            },
-            never,
-          ),
-        );
-    });
+    const results = [1, 2, 3].map(() => runner.run(exec, subject(), () => undefined, never));
+    const pids = [await begun(), await begun()];
     runner.close();
-    for (const result of await Promise.all(waiting))
-      expect(result).toMatchObject({ action: 'ask', summary: 'stopped: nobody needs it any more' });
+    expect(await Promise.all(results)).toEqual(Array(3).fill(nobody));
+    for (const pid of pids) await gone(pid);
   });
 });
 
 describe('a round that is over', () => {
   it('ends the program that was to decide it, and lets no waiting one begin', async () => {
-    const exec = rule('sleep 30');
+    const { exec, begun } = await saying();
     const runner = await runnerFor(exec);
     const over = new AbortController();
-    const begun = new Promise<void>((resolve) => {
-      void runner.run(exec, subject(), resolve, over.signal).then((result) => {
-        results.push(result);
-      });
-    });
-    const results: ExecResult[] = [];
-    await begun;
+    const result = runner.run(exec, subject(), () => undefined, over.signal);
+    const pid = await begun();
     over.abort();
-    results.push(await runner.run(exec, subject(), () => undefined, over.signal));
-    expect(results.map(({ action }) => action)).toEqual(results.map(() => 'ask'));
+    expect(await result).toEqual(nobody);
+    await gone(pid);
+    expect(await runner.run(exec, subject(), () => undefined, over.signal)).toEqual(nobody);
     // The next one has room again.
     expect(await runner.run(rule('exit 0'), subject(), () => undefined, never)).toMatchObject({ action: 'approve' });
   });
+
+  it('starts no program when it ends, or the daemon does, just before (T32)', async () => {
+    const folder = await scratch();
+    const exec = rule(`touch ${folder}/began; sleep 30`, { timeoutSeconds: 1 });
+    const over = new AbortController();
+    const runner = await runnerFor(exec);
+    expect(await runner.run(exec, subject(), () => over.abort(), over.signal)).toEqual(nobody);
+    expect(await runner.run(exec, subject(), () => runner.close(), never)).toEqual(nobody);
+    expect(await readdir(folder)).toEqual([]);
+  });
 });
+
+/** What follows from a program that ended because nobody waits for it. */
+const nobody = { action: 'ask', reason: null, summary: 'stopped: nobody needs it any more' };
+
+/** A program that leaves its process id in a folder and then sleeps. `begun` resolves with the id of one more that began. */
+async function saying(): Promise<{ exec: ExecRule; begun: () => Promise<number> }> {
+  const folder = await scratch();
+  const watcher = watch(folder);
+  onTestFinished(() => watcher.close());
+  const changes = on(watcher, 'change') as AsyncIterator<[event: string, name: string]>;
+  const named = async (): Promise<number> => {
+    const [event, name] = ((await changes.next()) as IteratorYieldResult<[string, string]>).value;
+    // Its name comes first, and then its time.
+    return event === 'rename' ? Number(name) : named();
+  };
+  return { exec: rule(`touch ${folder}/$$; exec sleep 30`), begun: named };
+}
 
 describe('a policy that cannot be carried out is refused at the start', () => {
   const refusal = (change: Partial<ExecRule>) => ExecRunner.open(policyOf(rule('exit 0', change)), () => undefined);
@@ -342,11 +352,11 @@ describe('a hostile build script (T32)', () => {
   });
 });
 
-/** Resolves when no process has this id any more. */
+/** Resolves when the process has ended; whoever adopted it may not have noticed yet (proc_pid_stat(5): state Z). */
 async function gone(pid: number): Promise<void> {
   for (let tries = 0; tries < 500; tries++) {
     try {
-      process.kill(pid, 0);
+      if (/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))) return;
     } catch {
       return;
     }

@@ -152,7 +152,7 @@ describe('a vault with an import', () => {
     expect(reveal.dealings.map(({ channel }) => channel)).toEqual(['development']);
     const sodium = await sharedSodium();
     const share = Buffer.from(await readSecret(sodium, (await shareFor(charter, imported, people[1]!))!));
-    const memory = (): Buffer => Buffer.from(testingOnlyMemory(vault.testingOnlyGroup));
+    const memory = (): Buffer => Buffer.from(testingOnlyMemory(vault.testingOnlyArithmetic));
     expect(memory().includes(share)).toBe(true);
     expect(memory().includes(Buffer.from(people[1]!.seed()))).toBe(false);
     vault.end();

@@ -20,7 +20,7 @@ import type { OpenedShares } from '../../home/keystore.ts';
 import { Documents } from '../../participant/group-documents.ts';
 import { openJournal, type Journal } from '../../participant/journal.ts';
 import type { HeldDocuments } from '../../participant/member-home.ts';
-import type { Judge } from '../../participant/policy.ts';
+import type { Judge } from '../../participant/judge.ts';
 import { Records } from '../../participant/records.ts';
 import { Rounds, type RoundFrame } from '../../participant/rounds.ts';
 import { Vault } from '../../participant/vault.ts';
@@ -167,7 +167,7 @@ export async function makeParticipant(
       },
       isConnected: () => participant.connected,
       judge: options.judge ?? ask,
-      now: options.now ?? (() => now),
+      nowUnixSeconds: options.now ?? (() => now),
       fatal: (error) => participant.fatal.push(error),
       lastManifest: (channel) => Promise.resolve(participant.manifests.get(channel)),
       manifestSigned: (channel, manifest) => {

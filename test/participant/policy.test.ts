@@ -2,11 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import type { RequestPayload } from '../../protocol/request/request.ts';
 import type { ExecRunner } from '../../participant/exec.ts';
+import { judgeBy } from '../../participant/judge.ts';
 import {
   askAlways,
   decodePolicy,
   globMatches,
-  judgeBy,
   loadPolicy,
   type Policy,
   type PolicySubject,

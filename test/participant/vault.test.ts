@@ -26,7 +26,7 @@ type Pair = CommitmentPayload['commitments'][number];
 
 function session(world: World, vault: Vault, pairs: readonly (readonly [number, Pair])[], text = message): Attempt {
   const channel = world.live.epoch.channel('production');
-  return prepareAttempt(vault.group, {
+  return prepareAttempt(vault.arithmetic, {
     key: channel.point,
     sharings: channel.sharings,
     publicShares: channel.publicShares,
@@ -211,23 +211,23 @@ describe('shares on their way in (T19)', () => {
   it('refuses public shares that are on no polynomial of the key', async () => {
     const world = await makeWorld(plan);
     const channel = world.live.epoch.channel('production');
-    const { group } = await loadedVault(world, 1);
-    expect(() => assertPublicShares(group, channel)).not.toThrow();
+    const { arithmetic } = await loadedVault(world, 1);
+    expect(() => assertPublicShares(arithmetic, channel)).not.toThrow();
     for (const identifier of channel.publicShares.keys()) {
       const publicShares = new Map(channel.publicShares).set(
         identifier,
-        group.add(channel.publicShares.get(identifier)!, group.generator),
+        arithmetic.add(channel.publicShares.get(identifier)!, arithmetic.generator),
       );
-      expect(() => assertPublicShares(group, { ...channel, publicShares })).toThrow(
+      expect(() => assertPublicShares(arithmetic, { ...channel, publicShares })).toThrow(
         expect.objectContaining({ code: 'damaged-share' }),
       );
     }
-    const point = group.add(channel.point, group.generator);
-    expect(() => assertPublicShares(group, { ...channel, point })).toThrow(
+    const point = arithmetic.add(channel.point, arithmetic.generator);
+    expect(() => assertPublicShares(arithmetic, { ...channel, point })).toThrow(
       expect.objectContaining({ code: 'damaged-share' }),
     );
     const key = world.live.epoch.channel('development').key;
-    expect(() => assertPublicShares(group, { ...channel, key })).toThrow(
+    expect(() => assertPublicShares(arithmetic, { ...channel, key })).toThrow(
       expect.objectContaining({ code: 'damaged-share' }),
     );
     expect(decodeKey(key, 'bad-card', 'key')).toHaveLength(32);
@@ -250,7 +250,7 @@ describe('the ceremony', () => {
         receivers: [{ to: to!, key: keyOf(key), places: [{ channel: 'production', sharing: 0 }] }],
       })[0]!;
     const points = (reveal: typeof mine.reveal) =>
-      reveal.dealings[0]!.commitments.map((point) => first.group.decodePoint(hexToBytes(point))!);
+      reveal.dealings[0]!.commitments.map((point) => first.arithmetic.decodePoint(hexToBytes(point))!);
     const right = {
       from: two!,
       box: Buffer.from(sealFor(second, one, mine.reveal.encryptionKey).box, 'base64'),

@@ -12,7 +12,9 @@ import type { RoundBody } from '../../protocol/wire/frames.ts';
 import type { Connection } from '../../requester/connection.ts';
 import { askForDelegation, askForRelease, type Submission } from '../../requester/request.ts';
 import type { RoundView } from '../../requester/round-view.ts';
-import { findRound, listRounds, submit, waitForRound, type WaitOptions } from '../../requester/submit.ts';
+import { findRound, listRounds } from '../../requester/rounds.ts';
+import { submit } from '../../requester/submit.ts';
+import { waitForRound, type WaitOptions } from '../../requester/watch.ts';
 import { startLyingCoordinator, type LyingCoordinator } from './lying-coordinator.ts';
 import { decide, hex, knownWorld, quorumSign, roundBody, type KnownWorld } from './support.ts';
 

@@ -71,18 +71,18 @@ describe('a statement', () => {
   });
 
   it.each<[string, (json: Json) => void]>([
-    ['another _type', (json) => (json._type = 'https://in-toto.io/Statement/v0.1')],
-    ['another predicateType', (json) => (json.predicateType = 'urn:frostmark:release:v2')],
-    ['an unknown field', (json) => (json.extra = 1)],
-    ['an unknown field in the predicate', (json) => ((json.predicate as Json).extra = 1)],
-    ['an unknown field in a subject', (json) => ((json.subject as Json[])[0]!.uri = 'x')],
-    ['a second digest', (json) => (((json.subject as Json[])[0]!.digest as Json).sha512 = 'a'.repeat(128))],
-    ['an object for the subjects', (json) => (json.subject = { 0: json.subject, length: 1 })],
-    ['a missing product', (json) => delete (json.predicate as Json).product],
-    ['a number for the release', (json) => ((json.predicate as Json).release = 1)],
-    ['a list for the source', (json) => ((json.predicate as Json).source = [])],
-    ['a missing commit', (json) => delete ((json.predicate as Json).source as Json).commit],
-    ['no predicate', (json) => (json.predicate = null)],
+    ['another _type', (json) => (json['_type'] = 'https://in-toto.io/Statement/v0.1')],
+    ['another predicateType', (json) => (json['predicateType'] = 'urn:frostmark:release:v2')],
+    ['an unknown field', (json) => (json['extra'] = 1)],
+    ['an unknown field in the predicate', (json) => ((json['predicate'] as Json)['extra'] = 1)],
+    ['an unknown field in a subject', (json) => ((json['subject'] as Json[])[0]!['uri'] = 'x')],
+    ['a second digest', (json) => (((json['subject'] as Json[])[0]!['digest'] as Json)['sha512'] = 'a'.repeat(128))],
+    ['an object for the subjects', (json) => (json['subject'] = { 0: json['subject'], length: 1 })],
+    ['a missing product', (json) => delete (json['predicate'] as Json)['product']],
+    ['a number for the release', (json) => ((json['predicate'] as Json)['release'] = 1)],
+    ['a list for the source', (json) => ((json['predicate'] as Json)['source'] = [])],
+    ['a missing commit', (json) => delete ((json['predicate'] as Json)['source'] as Json)['commit']],
+    ['no predicate', (json) => (json['predicate'] = null)],
   ])('is refused with %s (T23)', (_, spoil) => {
     const json = jsonOf(encodeStatement(statement()));
     spoil(json);
@@ -121,7 +121,7 @@ describe('a delegation', () => {
   it('is refused with a field too many, one too few, or 5000 bytes', () => {
     const json = jsonOf(encodeDelegation(delegation()));
     expect(codeOf(() => decodeDelegation(encodeCanonicalJson({ ...json, extra: null })))).toBe('bad-delegation');
-    delete json.until;
+    delete json['until'];
     expect(codeOf(() => decodeDelegation(encodeCanonicalJson(json)))).toBe('bad-delegation');
     expect(codeOf(() => decodeDelegation(new Uint8Array(5000)))).toBe('too-large');
   });
@@ -177,6 +177,6 @@ describe('a bundle', () => {
   });
 
   it('carries keys as unpadded base64url', () => {
-    expect(jsonOf(encodeDelegation(delegation())).groupKey).toBe(encodeBase64Url(group.publicKey));
+    expect(jsonOf(encodeDelegation(delegation()))['groupKey']).toBe(encodeBase64Url(group.publicKey));
   });
 });

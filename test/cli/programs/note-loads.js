@@ -12,6 +12,6 @@ register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 
 process.once('exit', () => {
   const required = Object.keys(createRequire(import.meta.url).cache);
-  const { sharedObjects } = process.report.getReport();
-  appendFileSync(process.env.FROSTMARK_TEST_LOADS, [...required, ...sharedObjects, ''].join('\n'));
+  const { sharedObjects } = /** @type {{ sharedObjects: string[] }} */ (process.report.getReport());
+  appendFileSync(String(process.env['FROSTMARK_TEST_LOADS']), [...required, ...sharedObjects, ''].join('\n'));
 });

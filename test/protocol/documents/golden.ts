@@ -27,6 +27,12 @@ export const goldenDocuments: Readonly<Record<string, Uint8Array>> = {
   'git-commit': utf8(
     `tree ${'7e'.repeat(20)}\nparent ${'5c'.repeat(20)}\nparent ${'5d'.repeat(20)}\nauthor Zoë Release <zoe@acme.example> 1795334400 +0100\ncommitter CI <ci@acme.example> 1795334460 +0000\n\nMerge the fix\n`,
   ),
+  'apt-release': utf8(
+    `Origin: Acme\nSuite: stable\nDate: Sun, 22 Nov 2026 08:00:00 UTC\nDescription: Acme packages\n for every machine\nSHA256:\n ${'a1'.repeat(32)} 1234 main/binary-amd64/Packages\n ${'a3'.repeat(32)} 567 main/binary-amd64/Packages.gz\n`,
+  ),
+  'debian-control': utf8(
+    `Format: 3.0 (native)\nSource: tool\nBinary: tool\nArchitecture: all\nVersion: 1.4.2\nMaintainer: Zoë Release <zoe@acme.example>\nPackage-List:\n tool deb devel optional arch=all\nChecksums-Sha256:\n ${'a1'.repeat(32)} 1234 tool_1.4.2.tar.xz\nFiles:\n ${'a3'.repeat(16)} 1234 tool_1.4.2.tar.xz\n`,
+  ),
   text: utf8('Tool 1.4.2 is out.\n\n\tIt fixes “the bug” and nothing else, which is what was promised.\n'),
 };
 

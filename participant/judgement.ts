@@ -1,0 +1,179 @@
+/** One member's judgement of one request: whether it may be signed now, who is kept out, and what the ceremony or the policy says to it. */
+import type { Epoch } from '../protocol/ceremony/epoch.ts';
+import { ProtocolError } from '../protocol/errors.ts';
+import type { Member } from '../protocol/files/charter.ts';
+import type { PreparedRequest } from '../protocol/formats/index.ts';
+import type { Request } from '../protocol/request/request.ts';
+import {
+  askerOf,
+  askerOrUndefined,
+  assertFresh,
+  assertNewerRequesters,
+  isFoundingDocument,
+  keptOut,
+  type Asker,
+  type GroupStanding,
+} from '../protocol/request/rights.ts';
+import type { DeclineCode } from '../protocol/signing/attempt.ts';
+import { decodeDelegation } from '../verifier/delegation.ts';
+import { ParticipantError } from './errors.ts';
+import type { Documents } from './group-documents.ts';
+import type { Judge, Verdict } from './judge.ts';
+
+/** What a request comes to once every byte of it is here. */
+export interface Ready {
+  readonly prepared: PreparedRequest;
+  /** All bytes of each document, in the order of the request. */
+  readonly documents: readonly Uint8Array[];
+  /** Lines by which a manifest differs from the last one; `null` without either. */
+  readonly changes: readonly string[] | null;
+}
+
+/** Why a request may not be signed just now: the code for the coordinator, the reason for people. */
+export interface Obstacle {
+  readonly code: DeclineCode;
+  readonly reason: string;
+}
+
+/** What a judgement is made from. */
+export interface JudgementHost {
+  readonly epoch: Epoch;
+  readonly self: Member;
+  readonly documents: Documents;
+  readonly judge: Judge;
+  nowUnixSeconds(): number;
+}
+
+/** The judgement of one request. It is made anew at every question: rights and clocks move on. */
+export class Judgement {
+  readonly #host: JudgementHost;
+  readonly #request: Request;
+  readonly #end = new AbortController();
+  #verdict: string | null = null;
+  #judging = false;
+  #running = false;
+
+  constructor(host: JudgementHost, request: Request) {
+    this.#host = host;
+    this.#request = request;
+  }
+
+  /** What policy or ceremony said last, for people; `null` before that. */
+  get verdict(): string | null {
+    return this.#verdict;
+  }
+
+  /** A program of the policy decides just now. */
+  get isRunning(): boolean {
+    return this.#running;
+  }
+
+  /** Who asks, by the documents in force; `undefined` for who has no right to. */
+  get asker(): Asker | undefined {
+    return askerOrUndefined(this.#request, this.#standing);
+  }
+
+  /** The asker's member, who may not be in the signer set (T31); `undefined` if nobody is kept out. */
+  get keptOut(): Member | undefined {
+    return keptOut(this.#request, this.#standing);
+  }
+
+  /** Why the request may not be signed just now; `document` is its first one, as far as it is here. */
+  obstacle(document: Uint8Array | undefined): Obstacle | undefined {
+    return (
+      refusalOf('expired', () => {
+        assertFresh(this.#request, this.#host.epoch.charter, this.#host.nowUnixSeconds());
+      }) ??
+      refusalOf('not-allowed', () => {
+        this.#assertRights(document);
+      })
+    );
+  }
+
+  /** Throws `ParticipantError('not-allowed')` while this member may not approve. */
+  assertMayApprove(document: Uint8Array | undefined): void {
+    const obstacle = this.obstacle(document);
+    if (obstacle !== undefined) throw new ParticipantError('not-allowed', obstacle.reason);
+    if (this.#isOwnRequest)
+      throw new ParticipantError('not-allowed', 'you asked for this yourself: others must approve it');
+  }
+
+  /**
+   * Lets the ceremony's own documents pass, and asks the policy about everything else, one question at a time; `undefined` if there is
+   * nothing to decide now. It may take as long as a program does.
+   */
+  async consider(ready: Ready): Promise<Verdict | undefined> {
+    const { asker } = this;
+    if (this.#judging || asker === undefined || this.obstacle(ready.documents[0]) !== undefined) return undefined;
+    if (this.#isOwnCeremonyDocument(ready))
+      return this.#heard({
+        action: 'approve',
+        reason: null,
+        rule: 'the ceremony: approved, it is exactly what follows from certificate, charter and requesters',
+      });
+    if (this.#isOwnRequest) {
+      this.#verdict = 'you asked for this yourself: others must approve it';
+      return undefined;
+    }
+    return this.#heard(await this.#askJudge(asker));
+  }
+
+  /** Nobody needs an answer any more: a program that still runs is stopped. */
+  end(): void {
+    this.#end.abort();
+  }
+
+  async #askJudge(asker: Asker): Promise<Verdict> {
+    const { digest, payload } = this.#request;
+    const running = (): void => {
+      this.#running = true;
+    };
+    this.#judging = true;
+    try {
+      return await this.#host.judge({ digest, requester: asker.name, payload }, running, this.#end.signal);
+    } finally {
+      this.#judging = false;
+      this.#running = false;
+    }
+  }
+
+  #heard(verdict: Verdict): Verdict {
+    this.#verdict = verdict.rule;
+    return verdict;
+  }
+
+  get #standing(): GroupStanding {
+    const { epoch, documents } = this.#host;
+    return { epoch, requesters: documents.requesters, delegations: documents.delegations };
+  }
+
+  get #isOwnRequest(): boolean {
+    return this.keptOut?.identifier === this.#host.self.identifier;
+  }
+
+  #assertRights(document: Uint8Array | undefined): void {
+    const { epoch, documents } = this.#host;
+    askerOf(this.#request, this.#standing);
+    if (this.#request.payload.kind === 'requesters' && document !== undefined)
+      assertNewerRequesters(document, epoch, documents.requestersVersion);
+  }
+
+  /** Only while the ceremony's documents are missing here: afterwards a delegation is a renewal, which the policy or a person decides. */
+  #isOwnCeremonyDocument({ documents: [document] }: Ready): boolean {
+    if (!isFoundingDocument(this.#request, this.#standing)) return false;
+    const { missing } = this.#host.documents;
+    const { kind } = this.#request.payload;
+    if (kind !== 'delegation') return missing.includes(kind);
+    return document !== undefined && missing.includes(`delegation ${decodeDelegation(document).channel}`);
+  }
+}
+
+function refusalOf(code: DeclineCode, assertion: () => void): Obstacle | undefined {
+  try {
+    assertion();
+    return undefined;
+  } catch (error) {
+    if (error instanceof ProtocolError) return { code, reason: error.message };
+    throw error;
+  }
+}
