@@ -61,6 +61,16 @@ export const maxReasonCharacters = 500;
 export const maxSourceCharacters = 500;
 export const maxUrlCharacters = 300;
 
+/** Words, marks, gaps and line ends of a charter: 128 members have under 5000. */
+export const maxCharterTokens = 8 * 1024;
+/** The same of any other YAML file: a policy of 500 rules has under 12,000. */
+export const maxYamlTokens = 16 * 1024;
+/** The same of a requesters file: 1000 entries of two channels have 32,000. */
+export const maxRequestersTokens = 40 * 1024;
+/** Levels of brackets, or of lists and keys on one line of YAML, and blanks at the beginning of one: what people write has four, and twenty. */
+export const maxYamlDepth = 16;
+export const maxYamlIndent = 64;
+
 /** Depth of any JSON we read; our deepest message has 7 levels. */
 export const maxJsonDepth = 12;
 

@@ -8,6 +8,7 @@ import { toIdentifier, type Identifier, type Sharing } from '../frost/sharing.ts
 import {
   maxChannels,
   maxCharterBytes,
+  maxCharterTokens,
   maxDelegationSeconds,
   maxExpirySeconds,
   maxMembers,
@@ -99,7 +100,7 @@ function shown(path: Path): string {
 export function decodeCharter(bytes: Uint8Array, file = 'charter'): Charter {
   if (bytes.length > maxCharterBytes)
     throw new ProtocolError('too-large', `a charter has at most ${maxCharterBytes} bytes`, { file });
-  const yaml = parseYaml(bytes, file, 'bad-charter');
+  const yaml = parseYaml(bytes, file, 'bad-charter', maxCharterTokens);
   const reader = new Reader(yaml, file);
   const fields = reader.record(yaml.value, [], ['version', 'group', 'members', 'channels', 'openpgp']);
   if (fields['version'] !== 1) reader.fail(['version'], 'version must be 1');

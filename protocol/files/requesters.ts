@@ -4,7 +4,7 @@ import { decodeCard } from './card.ts';
 import { channelOf, type Charter } from './charter.ts';
 import { defineMessage, decodePayload, refuseAs } from '../wire/envelope.ts';
 import { ProtocolError } from '../errors.ts';
-import { maxChannels, maxRequesters, maxRequestersBytes } from '../limits.ts';
+import { maxChannels, maxRequesters, maxRequestersBytes, maxRequestersTokens } from '../limits.ts';
 import { assertSchema, Name, Nullable, Strict, Text, Type, type Static, type TSchema } from '../wire/schema.ts';
 import { parseYaml } from './yaml.ts';
 
@@ -52,7 +52,7 @@ export function decodeRequesters(bytes: Uint8Array, charter: Charter): Requester
 export function readRequestersFile(file: Uint8Array, name: string, charter: Charter): Requesters {
   if (file.length > maxRequestersBytes)
     throw new ProtocolError('too-large', `has more than ${maxRequestersBytes} bytes`, { file: name });
-  const yaml = parseYaml(file, name, 'bad-requesters');
+  const yaml = parseYaml(file, name, 'bad-requesters', maxRequestersTokens);
   const value = yaml.value;
   if (typeof value !== 'object' || value === null || !('requesters' in value) || !Array.isArray(value.requesters)) {
     throw new ProtocolError('bad-requesters', 'must have version and a list of requesters', { file: name, line: 1 });

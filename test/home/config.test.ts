@@ -68,7 +68,7 @@ describe('settings', () => {
     ['a list', '- json\n', 1, 'expected settings'],
     ['text', 'json\n', 1, 'expected settings'],
     ['two documents', 'json: true\n---\njson: false\n', 2, ''],
-    ['an open quote', 'json: true\ncoordinator: "x\n', 3, ''],
+    ['an open quote', 'json: true\ncoordinator: "x\n', 2, 'double quotes'],
     ['a tag', 'json: !!js/function x\n', 1, ''],
     ['a prototype', '__proto__: { json: true }\n', 1, 'unknown setting "__proto__"'],
     ['what every object has', 'valueOf: true\n', 1, 'unknown setting "valueOf"'],
