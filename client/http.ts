@@ -9,7 +9,7 @@ import { encodeCanonicalJson, decodeCanonicalJson } from '../verifier/json.ts';
 import { problemBody } from '../protocol/wire/frames.ts';
 import { assertSchema, type Static, type TSchema } from '../protocol/wire/schema.ts';
 import { ClientError } from './errors.ts';
-import { callTimeoutMs, maxAnswerBytes, streamSilenceMs } from './limits.ts';
+import { callTimeoutMs, maxAnswerBytes, maxAnswerValues, streamSilenceMs } from './limits.ts';
 
 /** What holds for every call of a client. */
 export interface HttpOptions {
@@ -138,7 +138,7 @@ export class Http {
 /** JSON within bounds and of exactly this shape. Throws `ClientError('bad-response')`. */
 export function decodeAnswer<T extends TSchema>(schema: T, bytes: Uint8Array, maxBytes: number): Static<T> {
   try {
-    const value = decodeCanonicalJson(bytes, { maxBytes, maxDepth });
+    const value = decodeCanonicalJson(bytes, { maxBytes, maxDepth, maxValues: maxAnswerValues });
     assertSchema(schema, value, 'bad-frame', 'answer');
     return value as Static<T>;
   } catch (cause) {

@@ -15,6 +15,9 @@ export const longestRetryMs = 10_000;
 /** Bytes of an ordinary answer: a token, a challenge, a problem. */
 export const maxAnswerBytes = 256 * 1024;
 
+/** Values in the JSON of an answer: 8 MiB of rounds are 20,000 envelopes of 400 bytes, each of seven. */
+export const maxAnswerValues = 160 * 1024;
+
 /** Bytes of one round's body: request, decisions and the attempts of a large group. */
 export const maxRoundBytes = 4 * 1024 * 1024;
 
