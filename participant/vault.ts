@@ -66,6 +66,9 @@ export interface RefusedBox {
   readonly from: number;
 }
 
+/** The machine is asked once in a process: it answers the next vault as it answered the first. */
+let knownAnswers: Promise<void> | undefined;
+
 /** One member's secrets. Methods that make or use them are synchronous, so that nothing runs in between. */
 export class Vault {
   readonly #arithmetic: SealingGroup;
@@ -81,7 +84,7 @@ export class Vault {
 
   /** Runs the known answers on both groups first. Throws `FrostError` (`known-answer`, `no-webassembly`, `unexpected-library`). */
   static async open(charter: Charter, self: Member): Promise<Vault> {
-    await assertKnownAnswers();
+    await (knownAnswers ??= assertKnownAnswers());
     const randomBytes = (count: number): Uint8Array => randomFillSync(new Uint8Array(new ArrayBuffer(count)));
     return new Vault(await createSodiumGroup({ randomBytes, arenaSlots }), charter, self);
   }

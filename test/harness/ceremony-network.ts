@@ -103,7 +103,7 @@ export interface CeremonyFaults {
 const publicGroup = createNobleGroup({ randomBytes: (count) => new Uint8Array(randomBytes(count)) });
 let sodium: Promise<SealingGroup> | undefined;
 
-/** One arena for all members of all tests in a file. */
+/** One arena for all members of all tests of a worker. */
 export function sharedSodium(): Promise<SealingGroup> {
   return (sodium ??= createSodiumGroup({
     randomBytes: (count) => new Uint8Array(randomBytes(count)),
@@ -156,7 +156,7 @@ export class CeremonyNetwork {
       requesters: sha256Hex(emptyRequesters(this.charter).bytes),
       imported: this.importedBy(member)?.imported,
       self: member.member,
-      group: publicGroup,
+      group: this.sodium,
       finished: new Set(finished.filter((ceremony) => ceremony !== current)),
     };
   }

@@ -44,7 +44,7 @@ import {
   type SignerState,
 } from '../../protocol/signing/signer.ts';
 import { openRequest, requestMessage, type Request, type RequestPayload } from '../../protocol/request/request.ts';
-import { CeremonyNetwork, publicGroup, sharedSodium } from './ceremony-network.ts';
+import { CeremonyNetwork, sharedSodium } from './ceremony-network.ts';
 import { person, writeCharter, type CharterPlan, type Person } from './people.ts';
 import { seededRandom, type Random } from './random.ts';
 
@@ -373,7 +373,7 @@ export class RoundNetwork {
                 share: fault.share.envelope,
               })
             : badCommitmentEvidence(this.group.epoch.charter, fault.commitment.envelope);
-        this.verdicts.push(judgeEvidence(publicGroup, encodeEvidence(evidence).bytes));
+        this.verdicts.push(judgeEvidence(this.group.sodium, encodeEvidence(evidence).bytes));
         return;
       }
       case 'signed':

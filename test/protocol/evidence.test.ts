@@ -139,7 +139,7 @@ function share(signer: number, subject: AttemptSubject, attempt: string, shares:
   return sealMessage(shareMessage, payload, people[signer - 1]!);
 }
 
-const judge = (evidence: Evidence): Verdict => judgeEvidence(publicGroup, encodeEvidence(evidence).bytes);
+const judge = (evidence: Evidence): Verdict => judgeEvidence(network.sodium, encodeEvidence(evidence).bytes);
 const judgeShare = (of: Session, wrong: Envelope): Verdict =>
   judge(wrongShareEvidence(epoch, of.request.envelope, of.documents, of.commitments, wrong));
 
