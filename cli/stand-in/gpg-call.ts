@@ -64,7 +64,7 @@ function asSigned(found: readonly GpgArgument[]): GpgCall {
   const key = optionsNamed(found, isKey)[0] ?? lastOf(found, /^default-key$/);
   const wanted: Wanted = { key: key?.value, statusFd: status === undefined ? undefined : Number(status) };
   if (more.length > 0)
-    return { for: 'other', why: `one file is signed at a time, and ${[file, ...more].join(' ')} are more` };
+    return { for: 'other', why: `exactly one file is signed at a time, and ${[file, ...more].join(' ')} are more` };
   if (isArmored && file === '-' && out === '-') return { ...wanted, for: 'git' };
   if (!isArmored && out !== '-') return { ...wanted, for: 'rpm', out, file };
   const named = file === '-' ? `--output ${out}` : file;

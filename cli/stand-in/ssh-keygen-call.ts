@@ -31,7 +31,8 @@ export function readSshKeygenCall(args: readonly string[]): SshKeygenCall {
   if (keyFile === undefined) return { signs: true, why: 'no -f with the public key was given' };
   if (file === undefined || file === '-')
     return { signs: true, why: 'no file was given, and standard input is not signed here' };
-  if (more.length > 0) return { signs: true, why: `one file is signed at a time, and ${files.join(' ')} are more` };
+  if (more.length > 0)
+    return { signs: true, why: `exactly one file is signed at a time, and ${files.join(' ')} are more` };
   return { signs: true, namespace, keyFile, file };
 }
 
