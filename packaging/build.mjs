@@ -23,7 +23,8 @@ async function bundleVerifier() {
     outfile: verifierFile,
     bundle: true,
     platform: 'node',
-    target: 'node20.19',
+    // Older than what it runs on: there it says which version it needs.
+    target: 'node12.20',
     format: 'esm',
     minify: true,
     charset: 'ascii',
@@ -48,7 +49,10 @@ async function addLauncher(name) {
   await whereBuilt(async () => {
     const program = await readFile(path, 'utf8');
     const launcher = await readFile(join(root, 'packaging', 'front', `${name}.sh`), 'utf8');
-    await writeFile(path, program.replace(/^#!.*\n/, () => launcher));
+    await writeFile(
+      path,
+      program.replace(/^#!.*\n/, () => launcher),
+    );
   });
 }
 

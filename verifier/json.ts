@@ -4,6 +4,7 @@
  * Refused are duplicate keys, spaces, other spellings of a number or string, lone surrogates, and a byte order mark. The order of keys is kept.
  */
 import { VerifyError, type VerifyErrorCode } from './errors.ts';
+import { isWellFormed } from './well-formed.ts';
 
 /** What the text may cost before anything parses it. */
 export interface JsonBounds {
@@ -126,7 +127,7 @@ function assertPlain(value: unknown, levels: number): void {
 
 // A lone surrogate written as an escape survives parsing and printing, so the comparison of texts does not see it.
 function assertWellFormed(text: string): void {
-  if (!text.isWellFormed()) throw new VerifyError('bad-json', 'a string with a lone surrogate');
+  if (!isWellFormed(text)) throw new VerifyError('bad-json', 'a string with a lone surrogate');
 }
 
 function isPlainObject(value: object): boolean {
