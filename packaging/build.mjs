@@ -1,5 +1,5 @@
 /** Makes dist/frostmark-verify.mjs, the verifier as one self-contained file, and what npm links executable; the same bytes from any folder. */
-import { chmod, readFile, stat } from 'node:fs/promises';
+import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { build } from 'esbuild';
@@ -12,6 +12,7 @@ const verifierFile = join(root, 'dist', 'frostmark-verify.mjs');
 
 await bundleVerifier();
 await makeExecutable(verifierFile);
+for (const name of ['gpg', 'ssh-keygen']) await addLauncher(name);
 for (const name of ['main', 'gpg', 'ssh-keygen']) await makeExecutable(join(root, 'dist', 'cli', `${name}.js`));
 
 async function bundleVerifier() {
@@ -22,7 +23,8 @@ async function bundleVerifier() {
     outfile: verifierFile,
     bundle: true,
     platform: 'node',
-    target: 'node20.19',
+    // Older than what it runs on: there it says which version it needs.
+    target: 'node12.20',
     format: 'esm',
     minify: true,
     charset: 'ascii',
@@ -38,12 +40,35 @@ async function bundleVerifier() {
   process.stdout.write(`dist/frostmark-verify.mjs ${size} bytes\n`);
 }
 
+/**
+ * Puts its few lines of sh before a front end, which stays a file that Node runs: what signs nothing does not wait for Node to start.
+ * @param {string} name
+ */
+async function addLauncher(name) {
+  const path = join(root, 'dist', 'cli', `${name}.js`);
+  await whereBuilt(async () => {
+    const program = await readFile(path, 'utf8');
+    const launcher = await readFile(join(root, 'packaging', 'front', `${name}.sh`), 'utf8');
+    await writeFile(
+      path,
+      program.replace(/^#!.*\n/, () => launcher),
+    );
+  });
+}
+
 /** @param {string} path */
 async function makeExecutable(path) {
+  await whereBuilt(() => chmod(path, 0o755));
+}
+
+/**
+ * The command line is not there when only the verifier is built.
+ * @param {() => Promise<void>} action
+ */
+async function whereBuilt(action) {
   try {
-    await chmod(path, 0o755);
+    await action();
   } catch (error) {
-    // The command line is not there when only the verifier is built.
     if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'ENOENT') throw error;
   }
 }

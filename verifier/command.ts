@@ -1,5 +1,6 @@
 /** The command line of the verifier, the same for `frostmark-verify` and `frostmark verify`. */
-import { parseArgs } from 'node:util';
+// As a whole: a Node that has no parseArgs could not even load the file, and should say that it is too old.
+import * as util from 'node:util';
 
 import { encodeBase64Url } from './base64.ts';
 import { VerifyError, type VerifyErrorCode, type VerifyExitCode } from './errors.ts';
@@ -98,7 +99,7 @@ async function run(argv: readonly string[], io: VerifyIo): Promise<0> {
 
 function parse(argv: readonly string[]) {
   try {
-    return parseArgs({ args: [...argv], options, allowPositionals: true });
+    return util.parseArgs({ args: [...argv], options, allowPositionals: true });
   } catch (cause) {
     // Node's first sentence names the argument; what follows explains how Node's own parser could be told otherwise.
     const message = cause instanceof Error ? (cause.message.split(/\.\s/)[0] ?? cause.message) : String(cause);
@@ -171,6 +172,8 @@ function adviceFor(code: VerifyErrorCode, program: string): string {
       return 'Check the path; the bundle is looked for beside the file unless --bundle says where it is.';
     case 'unreadable':
       return 'Check what it is and that you may read it.';
+    case 'internal':
+      return `Nothing is known of the file. Please report this, with what runs it (${runtime()}).`;
     case 'changed-file':
       return 'Let whatever writes it finish, then verify again.';
     case 'bad-base64':
@@ -209,8 +212,17 @@ function naming(path: string, error: unknown): unknown {
   return new VerifyError(error.code, `${path}: ${error.message}`, { cause: error });
 }
 
-// Whatever else went wrong is neither a valid nor an invalid release; it is said, not thrown at a person as a stack.
+function runtime(): string {
+  const { bun, deno, node } = process.versions as NodeJS.ProcessVersions & {
+    readonly bun?: string;
+    readonly deno?: string;
+  };
+  if (bun !== undefined) return `Bun ${bun}`;
+  return deno === undefined ? `Node.js ${node}` : `Deno ${deno}`;
+}
+
+// Whatever else went wrong is neither a valid nor an invalid release, nor the file's fault; it is said, not thrown at a person as a stack.
 function asVerifyError(error: unknown): VerifyError {
   if (error instanceof VerifyError) return error;
-  return new VerifyError('unreadable', error instanceof Error ? error.message : String(error), { cause: error });
+  return new VerifyError('internal', error instanceof Error ? error.message : String(error), { cause: error });
 }

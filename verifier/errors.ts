@@ -23,6 +23,7 @@ export type VerifyErrorCode =
   | 'missing-file'
   | 'unreadable'
   | 'changed-file'
+  | 'internal'
   | 'usage';
 
 /** 1: it could not be judged; 2: it was asked wrongly; 3: it is not valid. */
@@ -46,6 +47,7 @@ function exitCodeOf(code: VerifyErrorCode): VerifyExitCode {
     case 'missing-file':
     case 'unreadable':
     case 'changed-file':
+    case 'internal':
       return 1;
     case 'usage':
     case 'bad-key':

@@ -5,6 +5,7 @@
  */
 import { VerifyError, type VerifyErrorCode } from './errors.ts';
 import { maxJsonValues } from './limits.ts';
+import { isWellFormed } from './well-formed.ts';
 
 /** What the text may cost before anything parses it. */
 export interface JsonBounds {
@@ -143,7 +144,7 @@ function assertPlain(value: unknown, levels: number): void {
 
 // A lone surrogate written as an escape survives parsing and printing, so the comparison of texts does not see it.
 function assertWellFormed(text: string): void {
-  if (!text.isWellFormed()) throw new VerifyError('bad-json', 'a string with a lone surrogate');
+  if (!isWellFormed(text)) throw new VerifyError('bad-json', 'a string with a lone surrogate');
 }
 
 function isPlainObject(value: object): boolean {

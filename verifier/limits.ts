@@ -33,6 +33,9 @@ export const maxKeyFileBytes = 4096;
 /** Levels of objects and arrays in a bundle, a statement or a delegation; the deepest has four. */
 export const maxDepth = 8;
 
+/** Major and minor version of the oldest Node.js: the first with `util.parseArgs`, and Debian 12 has a newer one. */
+export const oldestNode = [18, 3] as const;
+
 /** Bytes read at a time while hashing: large enough that system calls cost nothing, small enough to stay flat. */
 export const hashChunkBytes = 256 * 1024;
 

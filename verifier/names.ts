@@ -2,6 +2,7 @@
 import { Buffer } from 'node:buffer';
 
 import { maxSubjectNameBytes } from './limits.ts';
+import { isWellFormed } from './well-formed.ts';
 
 /** The channel that signs under the group public key itself. */
 export const productionChannel = 'production';
@@ -18,7 +19,7 @@ export function isSubjectName(text: string): boolean {
 
 /** One line of text: well-formed, 1 to `maxBytes` bytes of UTF-8, no control character. */
 export function isText(text: string, maxBytes: number): boolean {
-  if (text === '' || !text.isWellFormed() || /\p{Cc}/u.test(text)) return false;
+  if (text === '' || !isWellFormed(text) || /\p{Cc}/u.test(text)) return false;
   return Buffer.byteLength(text, 'utf8') <= maxBytes;
 }
 

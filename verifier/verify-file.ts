@@ -1,13 +1,13 @@
 /** Verifies a file on disk: what is judged is what one open descriptor gave, and the result says what that was. */
 import { createHash } from 'node:crypto';
-import type { BigIntStats } from 'node:fs';
-import { stat, type FileHandle } from 'node:fs/promises';
+import { promises, type BigIntStats } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 
 import { bundleSuffix } from './bundle.ts';
 import { VerifyError } from './errors.ts';
 import { hashChunkBytes, maxBundleBytes } from './limits.ts';
-import { openFile, readingFrom, readSmallFile } from './open-file.ts';
+import { readingFrom, readSmallFile, withFile } from './open-file.ts';
 import { verifyBundle, verifyRelease, type ReleaseQuestion, type VerifiedRelease } from './verify.ts';
 
 /** What is asked of a file. */
@@ -41,14 +41,14 @@ export interface VerifiedFile extends VerifiedRelease {
  * longer leads to the bytes that were hashed.
  */
 export async function verifyFile(question: FileQuestion): Promise<VerifiedFile> {
-  const { path } = question;
-  await using handle = await openFile(path);
-  const bundlePath = question.bundlePath ?? path + bundleSuffix;
-  const bundle = await readSmallFile(bundlePath, maxBundleBytes, 'too-large');
-  // What is wrong with the bundle itself is said before gigabytes are hashed.
-  verifyBundle({ ...question, bundle });
-  const file = { path, name: basename(path), ...(await hashWhole(handle, question)) };
-  return { ...verifyRelease({ ...question, bundle, sha256: file.sha256, name: file.name }), file, bundlePath };
+  const { path, bundlePath = path + bundleSuffix } = question;
+  return await withFile(path, async (handle) => {
+    const bundle = await readSmallFile(bundlePath, maxBundleBytes, 'too-large');
+    // What is wrong with the bundle itself is said before gigabytes are hashed.
+    verifyBundle({ ...question, bundle });
+    const file = { path, name: basename(path), ...(await hashWhole(handle, question)) };
+    return { ...verifyRelease({ ...question, bundle, sha256: file.sha256, name: file.name }), file, bundlePath };
+  });
 }
 
 /** Hashes the descriptor to its end, and refuses if the path leads elsewhere afterwards or the file was written to. */
@@ -68,7 +68,7 @@ async function hashWhole(
     onProgress?.(size, Number(before.size));
   }
   // Who installs by path afterwards should get what was hashed.
-  const after = await stat(path, { bigint: true }).catch(() => undefined);
+  const after = await promises.stat(path, { bigint: true }).catch(() => undefined);
   if (after === undefined || !isSameVersion(before, after)) {
     throw new VerifyError('changed-file', `${path} changed while it was read`);
   }

@@ -1,10 +1,12 @@
 /** `frostmark gpg` */
+import { writeSync } from 'node:fs';
 import type { Connection } from '../../requester/connection.ts';
 import type { Request } from '../../protocol/request/request.ts';
 import { connectAsAsker } from '../ask-coordinator.ts';
 import { defineCommand, type World } from '../command.ts';
 import { CommandError } from '../errors.ts';
-import { readGpgCall, type GpgCall } from '../stand-in/gpg-call.ts';
+import { judgeGpgCall, type GpgCall } from '../stand-in/gpg-call.ts';
+import { isNamed } from '../stand-in/gpg-key.ts';
 import { frontOptions, requireChannel, signWhole, type FrontCall } from '../stand-in/whole-document.ts';
 
 type SigningCall = Extract<GpgCall, { readonly for: 'git' | 'rpm' }>;
@@ -40,12 +42,12 @@ rpmsign --define '__gpg /usr/bin/frostmark-gpg' --define '_gpg_name acme' \\
   --addsign acme-1.4.2.x86_64.rpm`,
   next: 'Who checks it needs the certificate: frostmark group export --format openpgp',
   run: async (call) => {
-    const asked = readGpgCall(call.args);
+    const asked = judgeGpgCall(call.args, call.world.environment);
     if (asked === undefined || asked.for === 'other')
       throw new CommandError(
         'usage',
-        'this is not how git or rpmsign call gpg to sign',
-        'frostmark sign makes every other kind of signature; the real gpg makes those of your own keys.',
+        `this cannot be signed in place of gpg: ${asked?.why ?? 'it asks for no signature'}`,
+        'git asks with --status-fd=2 -bsau KEY, rpmsign with -sbo OUT. frostmark sign FILE makes every other kind of signature; the real gpg makes those of your own keys.',
       );
     requireChannel(call);
     await sign(call, asked);
@@ -56,13 +58,27 @@ async function sign(call: FrontCall, asked: SigningCall): Promise<void> {
   const bytes = await readDocument(asked, call.world);
   const kind = asked.for === 'git' ? await gitKindOf(bytes) : 'rpm-header';
   using connection = await connectAsAsker(call);
-  await assertKey(call, connection, asked.key);
+  if (asked.key !== undefined && asked.key !== ownerOf(bytes)) await assertKey(call, connection, asked.key);
   const { file, request } = await signWhole(call, connection, 'openpgp', { kind, bytes });
   const status = await statusLine(connection, request);
   if (asked.for === 'git') call.output.result(new TextDecoder().decode(file).trimEnd(), null);
   else await writePacket(asked.out, file);
   // Git looks for it at the beginning of a line, and nowhere else for whether we have signed.
-  call.world.stderr.write(`\n${status}\n`);
+  writeStatus(call.world, asked.statusFd, `\n${status}\n`);
+}
+
+/** Where the call wants it; rpm reads none. */
+function writeStatus({ stdout, stderr }: World, descriptor: number | undefined, text: string): void {
+  if (descriptor === undefined) return;
+  if (descriptor === 1) stdout.write(text);
+  else if (descriptor === 2) stderr.write(text);
+  else writeSync(descriptor, text);
+}
+
+/** Whom a tag or commit says it is by: git names this person's key when it was told of no other, and so nobody chose it. */
+function ownerOf(bytes: Uint8Array): string | undefined {
+  const [head = ''] = new TextDecoder().decode(bytes).split('\n\n');
+  return /^(?:tagger|committer) (.*>) \d+ [+-]\d{4}$/m.exec(head)?.[1];
 }
 
 /** Throws `CommandError('usage')` past the bound of a document. */
@@ -98,22 +114,18 @@ export async function gitKindOf(bytes: Uint8Array): Promise<'git-tag' | 'git-com
   return kind;
 }
 
-/**
- * Whoever names a key by its fingerprint means that key: a channel that was set by mistake is noticed. The primary key's names the whole
- * certificate, as it does for gpg, unless a `!` stands behind it. Throws `CommandError('usage')`.
- */
-async function assertKey(call: FrontCall, { group }: Connection, wanted: string | undefined): Promise<void> {
-  const [, id, exactly] = /^(?:0x)?([0-9A-F]{16}|[0-9A-F]{40})(!?)$/i.exec(wanted ?? '') ?? [];
-  if (id === undefined) return;
+/** Whoever names a key means that key: somebody else's, or a channel that was set by mistake, is noticed. Throws `CommandError('usage')`. */
+async function assertKey(call: FrontCall, { group }: Connection, wanted: string): Promise<void> {
   const { formatFingerprint, openpgpGroup, openpgpKeyOf } = await import('../../protocol/openpgp/group-key.ts');
   const channel = requireChannel(call);
-  const own = formatFingerprint(openpgpKeyOf(group.epoch, channel));
-  const known = exactly === '!' ? [own] : [own, formatFingerprint(openpgpGroup(group.epoch).primary)];
-  if (known.some((fingerprint) => fingerprint.endsWith(id.toUpperCase()))) return;
+  const fingerprint = formatFingerprint(openpgpKeyOf(group.epoch, channel));
+  const { primary, userId: utf8 } = openpgpGroup(group.epoch);
+  const userId = new TextDecoder().decode(utf8);
+  if (isNamed({ fingerprint, primary: formatFingerprint(primary), userId }, wanted)) return;
   throw new CommandError(
     'usage',
-    `the key ${id} was asked for, and ${channel} signs as ${own}`,
-    "Name that key (git config user.signingKey, or rpm's %_gpg_name), or set FROSTMARK_CHANNEL to the channel whose key you mean.",
+    `the key ${wanted} was asked for, and ${channel} signs as ${fingerprint}, ${userId}`,
+    "Name that key (git config user.signingKey, git tag -u, or rpm's %_gpg_name), or set FROSTMARK_CHANNEL to the channel whose key you mean.",
   );
 }
 

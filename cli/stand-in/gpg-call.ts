@@ -1,48 +1,93 @@
-/** How git and rpm call gpg to sign (git, gpg-interface.c; rpm, the macro `__gpg_sign_cmd`): told from every other call by the arguments alone. */
+/** How git and rpm call gpg to sign (git, gpg-interface.c; rpm, the macro `__gpg_sign_cmd`), told from every other call by what the arguments mean. */
+import { signingConfiguration } from './gpg-configuration.ts';
+import { isSigningCommand, readGpgArguments, signingArgument, type GpgArgument } from './gpg-arguments.ts';
+
+interface Wanted {
+  readonly key: string | undefined;
+  /** Where gpg would write its status lines. */
+  readonly statusFd: number | undefined;
+}
 
 export type GpgCall =
-  /** A tag or commit on standard input; armored to standard output, status lines to standard error. */
-  | { readonly for: 'git'; readonly key: string }
+  /** A tag or commit on standard input; armored to standard output. */
+  | (Wanted & { readonly for: 'git' })
   /** A package's header; the binary packet goes into the file `out`. */
-  | { readonly for: 'rpm'; readonly key: string | undefined; readonly out: string; readonly file: string }
-  /** Wants a signature in a way that we do not know. */
-  | { readonly for: 'other' }
+  | (Wanted & { readonly for: 'rpm'; readonly out: string; readonly file: string })
+  /** Wants a signature that is not made here; `why` names the argument that says so. */
+  | { readonly for: 'other'; readonly why: string }
   /** Signs nothing. */
   | undefined;
 
-/** What rpm's macro says besides: how gpg talks, and a hash that is SHA-512 here whatever is asked for. */
-const rpmFlags: readonly RegExp[] = [
-  /^--no-verbose$/,
-  /^--no-armor$/,
-  /^--no-secmem-warning$/,
-  /^--batch$/,
-  /^--digest-algo=\w+$/,
-];
+/** Larger descriptors are nobody's. */
+const maxDescriptor = 63;
 
+/** Reads what gpg would do. Nothing that may ask for a signature is ever `undefined`. */
 export function readGpgCall(args: readonly string[]): GpgCall {
-  return asGit(args) ?? asRpm(args) ?? (args.some(signs) ? { for: 'other' } : undefined);
+  const wish = signingArgument(args);
+  if (wish === undefined) return undefined;
+  const found = readGpgArguments(args);
+  const why = whyNot(found, wish);
+  return why === undefined ? asSigned(found) : { for: 'other', why };
 }
 
-/** `--status-fd=2 -bsau KEY` */
-function asGit([status, letters, key, ...more]: readonly string[]): GpgCall {
-  if (status !== '--status-fd=2' || letters !== '-bsau' || key === undefined || more.length > 0) return undefined;
-  return { for: 'git', key };
+/** As `readGpgCall`, with what gpg's configuration files say. */
+export function judgeGpgCall(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): GpgCall {
+  const call = readGpgCall(args);
+  if (call !== undefined) return call;
+  const told = signingConfiguration(args, environment);
+  return told === undefined ? undefined : { for: 'other', why: `${told} may tell gpg to sign` };
 }
 
-/** `--no-verbose --no-armor --no-secmem-warning -u NAME -sbo OUT -- -` */
-function asRpm(args: readonly string[]): GpgCall {
-  const rest = args.filter((arg) => !rpmFlags.some((flag) => flag.test(arg)));
-  const key = rest[0] === '-u' ? rest[1] : undefined;
-  const [letters, out, ...file] = key === undefined ? rest : rest.slice(2);
-  const [path = '-', ...more] = file[0] === '--' ? file.slice(1) : file;
-  const isBinary = args.includes('--no-armor');
-  if (!isBinary || letters !== '-sbo' || out === undefined || more.length > 0) return undefined;
-  return { for: 'rpm', key, out, file: path };
+/** What is in the way of a detached signature by one key; `undefined` if nothing is. */
+function whyNot(found: readonly GpgArgument[], wish: string): string | undefined {
+  const unknown = found.find((one) => one.kind === 'unknown');
+  if (unknown !== undefined) return `${unknown.text} is not understood here in a call that signs`;
+  const commands = optionsNamed(found, isSigningCommand);
+  const other = commands.find(({ name }) => name !== 'sign' && name !== 'detach-sign');
+  if (other !== undefined) return `${other.text} makes another kind of signature`;
+  if (!commands.some(({ name }) => name === 'detach-sign'))
+    return `${wish} without -b puts a signature around the file`;
+  if (optionsNamed(found, isKey).length > 1) return 'two keys are named, and a call is signed by one';
+  const status = optionsNamed(found, (name) => name === 'status-fd').find(({ value }) => !isDescriptor(value));
+  return status === undefined ? undefined : `${status.text} names no descriptor`;
 }
 
-/** `-s`, `-b` or both among short options; behind one that takes a value there are no more. */
-const shortSigning = /^-[^-uorRNz]*[sb]/;
+/** Armored from standard input to standard output, as git wants it; or a packet in a file, as rpm does. */
+function asSigned(found: readonly GpgArgument[]): GpgCall {
+  const isArmored = lastOf(found, /^(?:no-)?armou?r$/)?.name.startsWith('a') === true;
+  const [file = '-', ...more] = found.flatMap((one) => (one.kind === 'file' ? [one.path] : []));
+  const out = lastOf(found, /^output$/)?.value ?? '-';
+  const status = lastOf(found, /^status-fd$/)?.value;
+  const key = optionsNamed(found, isKey)[0] ?? lastOf(found, /^default-key$/);
+  const wanted: Wanted = { key: key?.value, statusFd: status === undefined ? undefined : Number(status) };
+  if (more.length > 0)
+    return { for: 'other', why: `exactly one file is signed at a time, and ${[file, ...more].join(' ')} are more` };
+  if (isArmored && file === '-' && out === '-') return { ...wanted, for: 'git' };
+  if (!isArmored && out !== '-') return { ...wanted, for: 'rpm', out, file };
+  const named = file === '-' ? `--output ${out}` : file;
+  return {
+    for: 'other',
+    why: isArmored ? `${named} is not standard input and output` : 'a binary signature wants --output',
+  };
+}
 
-function signs(arg: string): boolean {
-  return /^--(?:sign|detach-?sign|clear-?sign)$/.test(arg) || (/^-[A-Za-z]+$/.test(arg) && shortSigning.test(arg));
+function isKey(name: string): boolean {
+  return name === 'local-user' || name === 'sign-with';
+}
+
+type Option = Extract<GpgArgument, { readonly kind: 'option' }>;
+
+function optionsNamed(found: readonly GpgArgument[], isWanted: (name: string) => boolean): Option[] {
+  return found.filter((one) => one.kind === 'option').filter(({ name }) => isWanted(name));
+}
+
+function lastOf(found: readonly GpgArgument[], name: RegExp): Option | undefined {
+  return optionsNamed(found, (one) => name.test(one)).at(-1);
+}
+
+function isDescriptor(value: string | undefined): boolean {
+  return value !== undefined && /^\d{1,2}$/.test(value) && Number(value) <= maxDescriptor;
 }

@@ -2,7 +2,7 @@
 import { constants, openSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import type { AnyCommand, World } from '../command.ts';
-import { readGpgCall } from './gpg-call.ts';
+import { judgeGpgCall } from './gpg-call.ts';
 import type { TextStream } from '../output.ts';
 import { readSshKeygenCall } from './ssh-keygen-call.ts';
 
@@ -10,7 +10,7 @@ type Front = 'gpg' | 'ssh-keygen';
 
 /** Runs in the place of the tool, with its arguments, and returns its exit code. Throws nothing. */
 export async function runFront(name: Front, args: readonly string[], world: World): Promise<number> {
-  if (isSigning(name, args)) {
+  if (isSigning(name, args, world)) {
     const { runInPlace } = await import('../program.ts');
     return await runInPlace(await commandOf(name), args, world, terminalOf(world));
   }
@@ -23,8 +23,8 @@ export async function runFront(name: Front, args: readonly string[], world: Worl
   }
 }
 
-function isSigning(name: Front, args: readonly string[]): boolean {
-  return (name === 'gpg' ? readGpgCall(args) : readSshKeygenCall(args)) !== undefined;
+function isSigning(name: Front, args: readonly string[], { environment }: World): boolean {
+  return (name === 'gpg' ? judgeGpgCall(args, environment) : readSshKeygenCall(args)) !== undefined;
 }
 
 async function commandOf(name: Front): Promise<AnyCommand> {
