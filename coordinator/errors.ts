@@ -117,6 +117,7 @@ function statusOf(code: Problem['code']): number {
     case 'bad-card':
     case 'bad-certificate':
     case 'bad-charter':
+    case 'bad-checkpoint':
     case 'bad-ceremony-message':
     case 'bad-commitment':
     case 'bad-decision':
@@ -125,12 +126,16 @@ function statusOf(code: Problem['code']): number {
     case 'bad-evidence':
     case 'bad-frame':
     case 'bad-import':
+    case 'bad-leaf':
     case 'bad-package':
     case 'bad-policy':
+    case 'bad-proof':
+    case 'bad-record':
     case 'bad-request':
     case 'bad-requesters':
     case 'bad-share':
     case 'bad-signature':
+    case 'bad-tile':
     case 'unknown-channel':
     case 'unknown-format':
       return 400;
