@@ -5,7 +5,7 @@
 import { concatBytes } from '@noble/hashes/utils.js';
 import { ProtocolError } from '../errors.ts';
 import { maxTilePathCharacters, maxTreeSize } from './limits.ts';
-import { nodesOf, type HashSource, type Node } from './proof.ts';
+import { nodesOf, type HashSource, type Node, type Run } from './proof.ts';
 import { appendLeaves, emptyTree, hashBytes, rootOf } from './tree.ts';
 
 /** Levels of the tree that one tile spans, and so hashes in a full one. */
@@ -57,7 +57,7 @@ export function* tilesOf(size: number): Generator<Tile, void> {
 }
 
 /** The tiles from which the hashes of some runs can be worked out, each once: what has to be read for a proof along a path. */
-export function tilesAlong(path: Parameters<typeof nodesOf>[0][], size: number): Tile[] {
+export function tilesAlong(path: readonly Run[], size: number): Tile[] {
   const tiles = new Map<string, Tile>();
   for (const node of path.flatMap(nodesOf)) {
     const { level, index } = placeOf(node);

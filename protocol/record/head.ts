@@ -1,0 +1,132 @@
+/**
+ * The head of a log: all that must be right about it before anything more is read. It is written in the same batch as the records, full tiles and
+ * index changes that made it, so that a crash leaves all of a batch or nothing.
+ */
+import { encodeCanonicalJson, decodeCanonicalJson } from '../../verifier/json.ts';
+import { bytesToHex, equalBytes, hexToBytes } from '../wire/bytes.ts';
+import { refuseAs } from '../wire/envelope.ts';
+import type { JournalHead } from '../wire/frames.ts';
+import { ProtocolError } from '../errors.ts';
+import { assertSchema, Hash, Hex, Strict, Type, type Static } from '../wire/schema.ts';
+import { emptyEdge, growEdge, type Edge, type GrownEdge } from './edge.ts';
+import { maxHeadBytes, maxTreeSize } from './limits.ts';
+import { changeSet, emptySet, type SetDigest } from './set-digest.ts';
+import {
+  appendLeaves,
+  emptyTree,
+  frontierLength,
+  hashLeaf,
+  rootOf,
+  treeHead,
+  type Tree,
+  type TreeHead,
+} from './tree.ts';
+
+export interface Head extends Tree, TreeHead {
+  /** Over the rounds that are pending. */
+  readonly pending: SetDigest;
+  /** Over the newest journal head of each member and incarnation. */
+  readonly heads: SetDigest;
+}
+
+export const emptyHead: Head = { ...emptyTree, ...treeHead(emptyTree), pending: emptySet, heads: emptySet };
+
+/** A log that can be appended to. */
+export interface Tip {
+  readonly head: Head;
+  readonly edge: Edge;
+}
+
+export const emptyTip: Tip = { head: emptyHead, edge: emptyEdge };
+
+/** A member's journal head, by its identity key (base64url) because identifiers belong to an epoch. */
+export interface MemberJournal {
+  readonly member: string;
+  readonly journal: JournalHead;
+}
+
+/** What a batch does to the two indexes. */
+export interface Changes {
+  /** Request digests, hex: rounds that begin, and rounds that are over. */
+  readonly opened: readonly string[];
+  readonly closed: readonly string[];
+  readonly journals: readonly {
+    /** The head that goes, of the same member and incarnation; `undefined` if this is the first. */
+    readonly before: MemberJournal | undefined;
+    readonly after: MemberJournal;
+  }[];
+}
+
+export const noChanges: Changes = { opened: [], closed: [], journals: [] };
+
+/** One batch: everything that has to be written together. */
+export interface Appended extends Tip, GrownEdge {
+  /** Of the leaves, in order: leaf `i` of the batch has the index `size before + i`. */
+  readonly leafHashes: readonly Uint8Array[];
+}
+
+/** The log with these leaves (of up to `maxLeafBytes` each). Throws `ProtocolError` (`bad-record`, `too-large`). */
+export function append(tip: Tip, leaves: readonly Uint8Array[], changes: Changes): Appended {
+  const { head, edge } = tip;
+  // The digests move only with the log, so that two heads of one size are one head.
+  if (leaves.length === 0) throw new ProtocolError('bad-record', 'a batch without a record');
+  const leafHashes = leaves.map(hashLeaf);
+  const tree = appendLeaves(head, leafHashes);
+  const grown = growEdge(edge, head.size, leafHashes);
+  return {
+    ...grown,
+    leafHashes,
+    head: { ...tree, root: rootOf(tree), pending: nextPending(head, changes), heads: nextHeads(head, changes) },
+  };
+}
+
+function nextPending({ pending }: Head, { opened, closed }: Changes): SetDigest {
+  return changeSet(pending, { added: opened.map(pendingElement), removed: closed.map(pendingElement) });
+}
+
+function nextHeads({ heads }: Head, { journals }: Changes): SetDigest {
+  const before = journals.flatMap((change) => (change.before === undefined ? [] : [change.before]));
+  return changeSet(heads, {
+    added: journals.map(({ after }) => journalElement(after)),
+    removed: before.map(journalElement),
+  });
+}
+
+/** A pending round as an element of its set. */
+export function pendingElement(digest: string): Uint8Array {
+  return encodeCanonicalJson(['pending', digest]);
+}
+
+/** A journal head as an element of its set. */
+export function journalElement({ member, journal }: MemberJournal): Uint8Array {
+  return encodeCanonicalJson(['journal', member, journal.incarnation, journal.length, journal.head]);
+}
+
+const Count = Type.Integer({ minimum: 0, maximum: maxTreeSize });
+const SetDigestSchema = Strict({ count: Count, digest: Hex(64) });
+const headSchema = Strict({
+  size: Count,
+  root: Hash,
+  frontier: Type.Array(Hash, { maxItems: 48 }),
+  pending: SetDigestSchema,
+  heads: SetDigestSchema,
+});
+
+/** Canonical JSON; hashes are hex. */
+export function encodeHead({ size, root, frontier, pending, heads }: Head): Uint8Array {
+  const fields = { size, root: bytesToHex(root), frontier: frontier.map(bytesToHex) };
+  return encodeCanonicalJson({ ...fields, pending, heads } satisfies Static<typeof headSchema>);
+}
+
+/** Inverse of `encodeHead`. Throws `ProtocolError('bad-record')` for anything else, and for a head that does not agree with itself. */
+export function decodeHead(bytes: Uint8Array): Head {
+  const value = refuseAs('bad-record', 'head', () =>
+    decodeCanonicalJson(bytes, { maxBytes: maxHeadBytes, maxDepth: 2 }),
+  );
+  assertSchema(headSchema, value, 'bad-record', 'head');
+  const { size, root, frontier, pending, heads } = value as Static<typeof headSchema>;
+  const tree: Tree = { size, frontier: frontier.map(hexToBytes) };
+  if (frontier.length !== frontierLength(size) || !equalBytes(rootOf(tree), hexToBytes(root)))
+    throw new ProtocolError('bad-record', `the head of ${size} records does not have the root of its own frontier`);
+  return { ...tree, root: hexToBytes(root), pending, heads };
+}
