@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config';
 /** Rooms without processes, umask and sockets: their tests share a thread and its modules, file after file. */
 const pure = ['verifier', 'protocol', 'importer', 'house'].map((room) => `test/${room}/**/*.test.ts`);
 
+/** What `npm run interop` runs. */
+const judges = 'test/interop-go/**';
+
 /** One worker a core: the end-to-end tests start real processes beside these. Files of a worker share its modules: half of the time went into loading them again. */
 export default defineConfig({
   test: {
@@ -15,7 +18,7 @@ export default defineConfig({
     deps: { optimizer: { ssr: { enabled: true, include: ['typebox', 'typebox/compile'] } } },
     projects: [
       { extends: true, test: { name: 'pure', include: pure, pool: 'threads' } },
-      { extends: true, test: { name: 'roles', include: ['test/**/*.test.ts'], exclude: pure, pool: 'forks' } },
+      { extends: true, test: { name: 'roles', include: ['test/**/*.test.ts'], exclude: [...pure, judges], pool: 'forks' } },
     ],
   },
 });
