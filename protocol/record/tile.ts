@@ -62,7 +62,8 @@ export function tilesAlong(path: readonly Run[], size: number): Tile[] {
   for (const node of path.flatMap(nodesOf)) {
     const { level, index } = placeOf(node);
     const tile = tileAt(level, index, size);
-    if (tile === undefined) throw new ProtocolError('bad-tile', `a log of ${size} records has no such subtree`);
+    if (tile === undefined || (node.index + 1) * 2 ** node.level > size)
+      throw new ProtocolError('bad-tile', `a log of ${size} records has no such subtree`);
     tiles.set(tileKey(tile), tile);
   }
   return [...tiles.values()];
