@@ -18,7 +18,10 @@ export default defineConfig({
     deps: { optimizer: { ssr: { enabled: true, include: ['typebox', 'typebox/compile'] } } },
     projects: [
       { extends: true, test: { name: 'pure', include: pure, pool: 'threads' } },
-      { extends: true, test: { name: 'roles', include: ['test/**/*.test.ts'], exclude: [...pure, judges], pool: 'forks' } },
+      {
+        extends: true,
+        test: { name: 'roles', include: ['test/**/*.test.ts'], exclude: [...pure, judges], pool: 'forks' },
+      },
     ],
   },
 });

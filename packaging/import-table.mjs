@@ -49,6 +49,7 @@ const chapters = [
   ['formats'],
   ['signing'],
   ['evidence', 'group-documents'],
+  ['record'],
 ];
 
 /** Who may import a package, or a file that works on secrets, as starts of paths. Tests, tools and measurements may import any. @type {Table} */
@@ -78,7 +79,7 @@ const nodeModules = {
     'node:path': ['basename'],
     'node:util': ['parseArgs'],
   },
-  protocol: { 'node:crypto': ['createHash'] },
+  protocol: { 'node:crypto': ['createHash', 'hash'] },
 };
 
 /** Rooms of people who build and measure. */

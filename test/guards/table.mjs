@@ -4,6 +4,7 @@ import { importGuards } from './import.mjs';
 import { openpgpGuards } from './openpgp.mjs';
 import { participantGuards } from './participant.mjs';
 import { protocolGuards } from './protocol.mjs';
+import { recordGuards } from './record.mjs';
 
 /** Every guard with the smallest change that takes it out, and the test that must notice. `from` occurs exactly once in `file`. */
 
@@ -184,6 +185,7 @@ export const guards = [
     name: 'ends with one certificate',
   },
   ...protocolGuards,
+  ...recordGuards,
   ...formatGuards,
   ...participantGuards,
   ...coordinatorGuards,

@@ -161,7 +161,7 @@ describe('the order of a log', () => {
     ['no charter twice', [...start, charter]],
     [
       'no charter under the name of another',
-      [...start, { ...next, file: { sha256: 'c6'.repeat(32), size: 9 } } as LogRecord],
+      [...start, { ...next, file: { sha256: 'c6'.repeat(32), size: 9 } }],
     ],
     ['no round under a charter that it does not have', [...start, { ...round, charter: 'c5'.repeat(32) } as LogRecord]],
     ['no ceremony before its charter', [born, golden[2]!]],
