@@ -18,6 +18,7 @@ import { CommandError, type CommandErrorCode } from './errors.ts';
  */
 type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 130;
 
+/** What a person and a program are told of a failure. */
 export interface Explanation {
   readonly exitCode: ExitCode;
   readonly code: string;

@@ -5,6 +5,7 @@ import { openGroup, type OpenedGroup } from '../client/group.ts';
 import { parseCoordinatorUrl } from '../client/url.ts';
 import type { Identity } from '../protocol/wire/envelope.ts';
 
+/** What it takes to log in. */
 export interface ConnectOptions {
   /** URL with the coordinator's fingerprint. */
   readonly coordinator: string;

@@ -26,6 +26,7 @@ function signedFilePath(format: string, kind: string, documentPath: string): str
   return suffix === undefined ? undefined : documentPath + suffix;
 }
 
+/** The document that signatures are about, where it lies, and the channel that signed it. */
 export interface SignedDocument {
   readonly path: string;
   readonly kind: string;

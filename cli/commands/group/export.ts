@@ -79,10 +79,11 @@ async function exportAs(call: ExportCall, format: Format): Promise<Exported> {
       return textual(allowedSigners(connection.group.epoch));
     }
     case 'minisign': {
+      const { production } = await import('../../../protocol/files/charter.ts');
       const { minisignPublicKey } = await import('../../../protocol/formats/minisign.ts');
       using connection = await connectAsAsker(call);
       const { epoch } = connection.group;
-      const { channel = 'production' } = call.settings;
+      const { channel = production } = call.settings;
       return textual(minisignPublicKey(epoch.channel(channel).point.bytes, `${epoch.charter.group} ${channel}`));
     }
   }
