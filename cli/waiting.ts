@@ -4,9 +4,11 @@ import type { Connection } from '../requester/connection.ts';
 import type { Submission } from '../requester/request.ts';
 import type { RoundView } from '../requester/round-view.ts';
 import type { Submitted } from '../requester/submit.ts';
+import { connectAsAsker, type askingOptions } from './ask-coordinator.ts';
 import { duration, flag, text, type Call, type OptionSpecs } from './command.ts';
 import { CommandError } from './errors.ts';
 import { untilInterrupted } from './interrupt.ts';
+import { askingPatienceMs } from './limits.ts';
 import { LiveRound } from './text/live-round.ts';
 import { shortId } from './text/round.ts';
 
@@ -17,7 +19,16 @@ export const waitingOptions = {
   'no-wait': flag('only ask; the same command again gets the result'),
 } as const;
 
+type AskingCall = Call<typeof askingOptions & typeof waitingOptions & OptionSpecs>;
 type WaitingCall = Pick<Call<typeof waitingOptions & OptionSpecs>, 'settings' | 'output' | 'world'>;
+
+/** Logs in for a request: what stands in the way is waited out for as long as `--wait` says. Throws what `connectAsAsker` does. */
+export async function connectToAsk(call: AskingCall): Promise<Connection> {
+  const { wait, 'no-wait': isOnlyAsked } = call.settings;
+  if (isOnlyAsked === true) return await connectAsAsker(call);
+  const untilMs = wait === undefined ? undefined : (call.world.nowUnixSeconds() + wait) * 1000;
+  return await connectAsAsker(call, { forMs: askingPatienceMs, untilMs });
+}
 
 /** What came of it. */
 export interface Asked {

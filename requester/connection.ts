@@ -2,6 +2,7 @@
 import { encodeBase64Url } from '../verifier/base64.ts';
 import { CoordinatorClient } from '../client/client.ts';
 import { openGroup, type OpenedGroup } from '../client/group.ts';
+import type { Patience } from '../client/patience.ts';
 import { parseCoordinatorUrl } from '../client/url.ts';
 import type { Identity } from '../protocol/wire/envelope.ts';
 
@@ -15,6 +16,8 @@ export interface ConnectOptions {
   readonly insecure?: boolean | undefined;
   /** PEM of a certificate authority to trust besides those of the system. */
   readonly ca?: string | undefined;
+  /** How long to wait out a coordinator that is busy or cannot be reached; not at all by default. */
+  readonly patience?: Patience | undefined;
 }
 
 /** One login of whoever asks; close it when done. */
@@ -37,6 +40,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     role: 'requester',
     groupKey: name,
     ca: options.ca,
+    patience: options.patience,
   });
   const refresh = async (): Promise<OpenedGroup> => openGroup(await client.group(name), groupKey);
   try {

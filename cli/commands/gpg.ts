@@ -2,7 +2,7 @@
 import { writeSync } from 'node:fs';
 import type { Connection } from '../../requester/connection.ts';
 import type { Request } from '../../protocol/request/request.ts';
-import { connectAsAsker } from '../ask-coordinator.ts';
+import { connectToAsk } from '../waiting.ts';
 import { defineCommand, type World } from '../command.ts';
 import { CommandError } from '../errors.ts';
 import { judgeGpgCall, type GpgCall } from '../stand-in/gpg-call.ts';
@@ -57,7 +57,7 @@ rpmsign --define '__gpg /usr/bin/frostmark-gpg' --define '_gpg_name acme' \\
 async function sign(call: StandInCall, asked: SigningCall): Promise<void> {
   const bytes = await readDocument(asked, call.world);
   const kind = asked.for === 'git' ? await gitKindOf(bytes) : 'rpm-header';
-  using connection = await connectAsAsker(call);
+  using connection = await connectToAsk(call);
   if (asked.key !== undefined && asked.key !== ownerOf(bytes)) await assertKey(call, connection, asked.key);
   const { file, request } = await signWhole(call, connection, { format: 'openpgp', document: { kind, bytes } });
   const status = await statusLine(connection, request);

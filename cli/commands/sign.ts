@@ -1,12 +1,12 @@
 /** `frostmark sign` */
 import type { HashProgress } from '../../requester/artifacts.ts';
 import type { Signed, SignSubject, SignWish } from '../../requester/sign.ts';
-import { askingOptions, connectAsAsker } from '../ask-coordinator.ts';
+import { askingOptions } from '../ask-coordinator.ts';
 import { defineCommand, flag, list, text, type Call } from '../command.ts';
 import { CommandError } from '../errors.ts';
 import type { Output } from '../output.ts';
 import { HashLine } from '../text/progress.ts';
-import { submitAndWait, waitingOptions } from '../waiting.ts';
+import { connectToAsk, submitAndWait, waitingOptions } from '../waiting.ts';
 
 const options = {
   channel: text('CHANNEL', 'production, development, …'),
@@ -47,7 +47,7 @@ frostmark verify FILE --key GROUP.pub`,
     const wish = await wishOf(call);
     const { assertAcceptable, assertSubject, finishSigning, prepareSigning } = await import('../../requester/sign.ts');
     await assertSubject(wish.subject);
-    using connection = await connectAsAsker(call);
+    using connection = await connectToAsk(call);
     if (settings['dry-run'] !== true) await assertAcceptable(connection, wish, world.nowUnixSeconds());
     const signing = await hashing(output, (onHash) => prepareSigning(connection, wish, world.nowUnixSeconds(), onHash));
     if (settings['dry-run'] === true) {

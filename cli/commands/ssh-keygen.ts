@@ -1,7 +1,7 @@
 /** `frostmark ssh-keygen` */
 import type { Connection } from '../../requester/connection.ts';
 import type { SshNamespace } from '../../protocol/ssh/signature.ts';
-import { connectAsAsker } from '../ask-coordinator.ts';
+import { connectToAsk } from '../waiting.ts';
 import { defineCommand } from '../command.ts';
 import { CommandError } from '../errors.ts';
 import { maxLineBytes } from '../limits.ts';
@@ -49,7 +49,7 @@ and git config gpg.ssh.allowedSignersFile allowed_signers`,
     const { readWholeDocument } = await import('../../requester/artifacts.ts');
     const bytes = await readWholeDocument(path);
     const kind = await kindOf(namespace, bytes);
-    using connection = await connectAsAsker(call);
+    using connection = await connectToAsk(call);
     await assertKey(channel, connection, keyFile);
     const signed = await signWhole(call, connection, { format: 'ssh', document: { kind, bytes } });
     const { writeSignedFiles } = await import('../../requester/signed-files.ts');

@@ -1,9 +1,9 @@
 /** `frostmark group certify` */
 import type { Connection } from '../../../requester/connection.ts';
-import { askingOptions, connectAsAsker } from '../../ask-coordinator.ts';
+import { askingOptions } from '../../ask-coordinator.ts';
 import { defineCommand, duration, text, type Call } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
-import { submitOnly, untilSigned, waitingOptions } from '../../waiting.ts';
+import { connectToAsk, submitOnly, untilSigned, waitingOptions } from '../../waiting.ts';
 
 const options = {
   channel: text('CHANNEL', "certify this channel's key under production's (default: production's own)"),
@@ -38,7 +38,7 @@ SSH certificate (ssh --channel C). Re-issue those of a channel before they end.`
       );
     if (settings['no-wait'] === true && format === 'openpgp' && settings.channel !== undefined)
       throw new CommandError('usage', 'the second round needs the result of the first', 'Leave --no-wait out.');
-    using connection = await connectAsAsker(call);
+    using connection = await connectToAsk(call);
     const { channel = null } = settings;
     const digest = await certifyAs(call, connection, format);
     const isSigned = settings['no-wait'] !== true;
