@@ -1,4 +1,5 @@
 /** A release from its files to the signatures beside them. */
+import { HomeError } from '../home/errors.ts';
 import type { OpenedGroup } from '../client/group.ts';
 import { manifestOf } from '../protocol/documents/manifest.ts';
 import { channelOf, memberByIdentifier, production } from '../protocol/files/charter.ts';
@@ -16,14 +17,11 @@ import { assembleBundle, delegationFor, openResult, writeBundles } from './bundl
 import type { Connection } from './connection.ts';
 import { assertCertified, readIssued } from './issued.ts';
 import { askForRelease, type Submission, type WholeDocument } from './request.ts';
+import { RequesterError } from './errors.ts';
+import { assertOutputs } from './outputs.ts';
 import type { RoundView } from './round-view.ts';
+import { outputsOf, settleSubject, type SignSubject } from './subject.ts';
 import { writeManifest, writeSignedFiles } from './signed-files.ts';
-
-/** What is signed: files by their digests, with a manifest of them for stock tools or without, or one document that travels whole. */
-export type SignSubject =
-  | { readonly kind: 'files'; readonly paths: readonly string[] }
-  | { readonly kind: 'manifest'; readonly paths: readonly string[]; readonly manifestPath: string }
-  | { readonly kind: 'document'; readonly documentKind: string; readonly path: string };
 
 /** What somebody wants signed, and how. */
 export interface SignWish {
@@ -59,9 +57,21 @@ export interface Signed {
   readonly written: readonly string[];
 }
 
-/** Judges names and opens every file once: a typing error shows before anybody is asked anything. Throws what `assertArtifacts` does. */
-export async function assertSubject(subject: SignSubject): Promise<void> {
-  await assertArtifacts(subject.kind === 'document' ? [subject.path] : subject.paths);
+/**
+ * Judges names and opens every file once: a typing error shows before anybody is asked anything. Returns all bytes together.
+ * `subject` is settled. Throws what `assertArtifacts` does.
+ */
+export async function assertSubject(subject: SignSubject): Promise<number> {
+  return await assertArtifacts(subject.kind === 'document' ? [subject.path] : subject.paths);
+}
+
+/** Refuses what would destroy something or could not be written, before anybody is asked (T51). Throws what `assertOutputs` does. */
+export async function assertWritable(
+  { group }: Connection,
+  wish: Pick<SignWish, 'subject' | 'formats'>,
+  { force, documentBytes }: { readonly force: boolean; readonly documentBytes: number },
+): Promise<void> {
+  await assertOutputs({ ...outputsOf(group, wish, documentBytes), force });
 }
 
 /**
@@ -124,10 +134,25 @@ export async function finishSigning(
   const documents = document === undefined ? [] : [document.bytes];
   const finished = openResult(group, view.request, documents, view.body.signatures);
   const bundle = assembleBundle(group, channel, finished, nowUnixSeconds);
-  const bundles = bundle === undefined ? [] : await writeBundles(group, channel, files, bundle, nowUnixSeconds);
-  const beside =
-    document === undefined ? [] : await writeDocument(connection, { ...document, channel }, finished, nowUnixSeconds);
+  const written = await writing(view, async () => {
+    const bundles = bundle === undefined ? [] : await writeBundles(group, channel, files, bundle, nowUnixSeconds);
+    if (document === undefined) return { bundles, beside: [] };
+    return { bundles, beside: await writeDocument(connection, { ...document, channel }, finished, nowUnixSeconds) };
+  });
+  const { bundles, beside } = written;
   return { request: view.request, signers: signersOf(group, view), files, bundles, written: [...bundles, ...beside] };
+}
+
+/** The signature is there, whatever happens to what is written. */
+async function writing<T>({ request }: RoundView, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    if (!(error instanceof HomeError)) throw error;
+    throw new RequesterError('not-written', `round ${request.digest} is signed, and ${error.message}`, {
+      cause: error,
+    });
+  }
 }
 
 /** A manifest that we made is written with its signatures; a file that was there already stays as it is. */
@@ -150,11 +175,13 @@ export function signersOf({ epoch }: OpenedGroup, { body: { signers } }: Pick<Ro
 export async function sign(
   connection: Connection,
   wish: SignWish,
-  options: { readonly ask: Ask; readonly nowUnixSeconds: () => number },
+  options: { readonly ask: Ask; readonly nowUnixSeconds: () => number; readonly force?: boolean | undefined },
 ): Promise<Signed> {
-  await assertSubject(wish.subject);
-  await assertAcceptable(connection, wish, options.nowUnixSeconds());
-  const signing = await prepareSigning(connection, wish, options.nowUnixSeconds());
+  const settled = { ...wish, subject: (await settleSubject(wish.subject)).subject };
+  const documentBytes = await assertSubject(settled.subject);
+  await assertAcceptable(connection, settled, options.nowUnixSeconds());
+  await assertWritable(connection, settled, { force: options.force === true, documentBytes });
+  const signing = await prepareSigning(connection, settled, options.nowUnixSeconds());
   const view = await options.ask(connection, signing.submission);
   return finishSigning(connection, signing, view, options.nowUnixSeconds());
 }

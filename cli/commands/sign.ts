@@ -1,6 +1,8 @@
 /** `frostmark sign` */
 import type { HashProgress } from '../../requester/artifacts.ts';
-import type { Signed, SignSubject, SignWish } from '../../requester/sign.ts';
+import type { Signed, SignWish } from '../../requester/sign.ts';
+import type { SignSubject } from '../../requester/subject.ts';
+import { printable } from '../../verifier/printable.ts';
 import { askingOptions } from '../ask-coordinator.ts';
 import { defineCommand, flag, list, text, type Call } from '../command.ts';
 import { CommandError } from '../errors.ts';
@@ -18,6 +20,7 @@ const options = {
   kind: text('KIND', 'sign one file whole: text, apt-release, git-tag, git-commit, rpm-header'),
   'no-source': flag('leave repository, ref and commit out'),
   ...waitingOptions,
+  force: flag('replace files that are in the way and are no earlier results'),
   'dry-run': flag('show what would be asked and who could approve; ask nothing'),
 } as const;
 
@@ -45,12 +48,15 @@ frostmark verify FILE --key GROUP.pub`,
   run: async (call) => {
     const { settings, output, world } = call;
     const wish = await wishOf(call);
-    const { assertAcceptable, assertSubject, finishSigning, prepareSigning } = await import('../../requester/sign.ts');
-    await assertSubject(wish.subject);
+    const isDry = settings['dry-run'] === true;
+    const { assertAcceptable, assertSubject, assertWritable, finishSigning, prepareSigning } =
+      await import('../../requester/sign.ts');
+    const documentBytes = await assertSubject(wish.subject);
     using connection = await connectToAsk(call);
-    if (settings['dry-run'] !== true) await assertAcceptable(connection, wish, world.nowUnixSeconds());
+    await assertWritable(connection, wish, { force: settings.force === true, documentBytes });
+    if (!isDry) await assertAcceptable(connection, wish, world.nowUnixSeconds());
     const signing = await hashing(output, (onHash) => prepareSigning(connection, wish, world.nowUnixSeconds(), onHash));
-    if (settings['dry-run'] === true) {
+    if (isDry) {
       const { dryRunPage, dryRunJson } = await import('../text/dry-run.ts');
       const { submission } = signing;
       output.result(dryRunPage(connection.group, submission), dryRunJson(connection.group, submission));
@@ -68,13 +74,23 @@ async function wishOf(call: SignCall): Promise<SignWish> {
   const { channel, product, release, note } = settings;
   if (channel === undefined)
     throw new CommandError('usage', 'no --channel was given', 'For example: --channel development');
-  const { formats, subject } = planOf(call);
+  const { formats, subject: given } = planOf(call);
+  const subject = await settled(given, output);
   if (subject.kind === 'document') await assertKind(subject.documentKind);
   const { readSource } = await import('../../requester/source.ts');
   const { source, warnings } =
     settings['no-source'] === true ? { source: null, warnings: [] } : await readSource(world.folder);
   for (const warning of warnings) output.warn(warning);
   return { channel, subject, formats, product, release, source, note };
+}
+
+/** Our own outputs are no inputs, and a person is told. */
+async function settled(given: SignSubject, output: Output): Promise<SignSubject> {
+  const { settleSubject } = await import('../../requester/subject.ts');
+  const { subject, leftOut } = await settleSubject(given);
+  if (leftOut.length > 0)
+    output.talk(`left out, because this command writes them: ${leftOut.map(printable).join(', ')}`);
+  return subject;
 }
 
 /** Throws `CommandError('usage')`. */

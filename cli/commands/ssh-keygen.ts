@@ -51,6 +51,9 @@ and git config gpg.ssh.allowedSignersFile allowed_signers`,
     const kind = await kindOf(namespace, bytes);
     using connection = await connectToAsk(call);
     await assertKey(channel, connection, keyFile);
+    const { assertWritable } = await import('../../requester/sign.ts');
+    const subject = { kind: 'document', documentKind: kind, path } as const;
+    await assertWritable(connection, { subject, formats: ['ssh'] }, { force: false, documentBytes: bytes.length });
     const signed = await signWhole(call, connection, { format: 'ssh', document: { kind, bytes } });
     const { writeSignedFiles } = await import('../../requester/signed-files.ts');
     const files = [{ format: 'ssh', bytes: signed.file }];

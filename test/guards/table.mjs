@@ -4,6 +4,7 @@ import { importGuards } from './import.mjs';
 import { openpgpGuards } from './openpgp.mjs';
 import { participantGuards } from './participant.mjs';
 import { protocolGuards } from './protocol.mjs';
+import { requesterGuards } from './requester.mjs';
 
 /** Every guard with the smallest change that takes it out, and the test that must notice. `from` occurs exactly once in `file`. */
 
@@ -189,4 +190,5 @@ export const guards = [
   ...coordinatorGuards,
   ...openpgpGuards,
   ...importGuards,
+  ...requesterGuards,
 ];
