@@ -1,5 +1,8 @@
 /** What the commands of whoever asks have in common: which home, which group, which coordinator. */
 import { readKeyArgument, type PinnedKey } from '../verifier/key-file.ts';
+import { printable } from '../verifier/printable.ts';
+import type { ClientError } from '../client/errors.ts';
+import type { Patience } from '../client/patience.ts';
 import { HomeError } from '../home/errors.ts';
 import { readFileBounded } from '../home/files.ts';
 import type { Home } from '../home/home.ts';
@@ -7,7 +10,8 @@ import { loadIdentity } from '../home/identity.ts';
 import type { Connection } from '../requester/connection.ts';
 import { flag, text, type Call, type OptionSpecs } from './command.ts';
 import { CommandError } from './errors.ts';
-import { maxAuthorityBytes, maxLineBytes } from './limits.ts';
+import { briefPatienceMs, maxAuthorityBytes, maxLineBytes } from './limits.ts';
+import type { Output } from './output.ts';
 import { openAskerHome } from './settings.ts';
 
 /** Flags of every command that talks to a coordinator. */
@@ -23,7 +27,7 @@ export const askingOptions = {
   ...coordinatorOptions,
 } as const;
 
-type AskingCall = Pick<Call<typeof askingOptions & OptionSpecs>, 'settings' | 'homePath'>;
+type AskingCall = Pick<Call<typeof askingOptions & OptionSpecs>, 'settings' | 'homePath' | 'output'>;
 
 /** The pinned group key. Throws `CommandError('usage')` or `VerifyError('bad-key')`. */
 export async function readGroup(value: string | undefined): Promise<PinnedKey> {
@@ -51,8 +55,14 @@ export async function readAuthority(path: string | undefined): Promise<string | 
   return new TextDecoder().decode(await readFileBounded(path, maxAuthorityBytes));
 }
 
-/** Logs in as the identity in the asker's home; dispose it when done. A member's home knows its own group and coordinator. */
-export async function connectAsAsker(call: AskingCall): Promise<Connection> {
+/**
+ * Logs in as the identity in the asker's home; dispose it when done. A member's home knows its own group and coordinator. A coordinator that is
+ * busy or cannot be reached is waited for as `patience` says, which a person is told once.
+ */
+export async function connectAsAsker(
+  call: AskingCall,
+  patience: Omit<Patience, 'onWaiting'> = { forMs: briefPatienceMs },
+): Promise<Connection> {
   const { insecure, ca } = call.settings;
   const home = await openAskerHome(call.homePath);
   const member = home.role === 'participant' ? home : undefined;
@@ -65,7 +75,18 @@ export async function connectAsAsker(call: AskingCall): Promise<Connection> {
     identity: await loadIdentity(home),
     insecure,
     ca: await readAuthority(ca),
+    patience: { ...patience, onWaiting: sayingOnce(call.output) },
   });
+}
+
+/** One line for each kind of trouble, however often it is met. */
+function sayingOnce(output: Output): (error: ClientError) => void {
+  const said = new Set<string>();
+  return ({ code, message }) => {
+    if (said.has(code)) return;
+    said.add(code);
+    output.talk(`${printable(message)} (trying again)`);
+  };
 }
 
 /** What `join` left in a member's home; `undefined` where there is none yet. */

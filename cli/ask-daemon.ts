@@ -2,8 +2,8 @@
 import { openHome } from '../home/home.ts';
 import type { AnswerTo, Command, CommandName } from '../participant/control.ts';
 import { text, type Call, type OptionSpecs } from './command.ts';
-import { CommandError } from './errors.ts';
 
+/** Flags of every command that talks to a daemon on this host. */
 export const socketOptions = {
   socket: text('PATH', 'the control socket (default: control.sock in the home)'),
 } as const;
@@ -21,14 +21,4 @@ export async function askDaemon<Name extends CommandName>(
 async function socketOf(homePath: string | undefined): Promise<string> {
   const { defaultSocketPath } = await import('../participant/member-home.ts');
   return defaultSocketPath(await openHome('participant', homePath));
-}
-
-/** A request's id or enough of its beginning. Throws `CommandError('usage')`. */
-export function parseId(id: string): string {
-  if (/^[0-9a-f]{8,64}$/.test(id)) return id;
-  throw new CommandError(
-    'usage',
-    `${JSON.stringify(id.slice(0, 80))} is no id: it has 64 hexadecimal digits, of which the first 8 will do`,
-    'frostmark participant requests shows the ids.',
-  );
 }

@@ -1,4 +1,5 @@
 /** What one command of `frostmark` is: its arguments, flags, help, and what it does. */
+import { minIdDigits } from '../protocol/limits.ts';
 import type { Role } from '../home/home.ts';
 import type { SettingKind, Settings } from '../home/config.ts';
 import type { Output, TextStream } from './output.ts';
@@ -6,14 +7,20 @@ import type { Output, TextStream } from './output.ts';
 /** Whose home a command works in: a role's; `asker`: a requester's or a member's, whoever asks. */
 export type HomeOf = Role | 'asker';
 
+/** What a flag's text means: a setting's kinds, and texts that are parsed once, where the settings are resolved. */
+export type OptionKind = SettingKind | ParsedKind;
+/** Kinds whose texts become numbers: seconds, and Unix seconds. */
+export type ParsedKind = 'duration' | 'time';
+
 /** One long flag. */
-export interface OptionSpec<K extends SettingKind = SettingKind> {
+export interface OptionSpec<K extends OptionKind = OptionKind> {
   readonly kind: K;
   /** How its value is called in the help, such as `FILE`; switches have none. */
   readonly value: string | undefined;
   readonly help: string;
 }
 
+/** One text. */
 export function text(value: string, help: string): OptionSpec<'text'> {
   return { kind: 'text', value, help };
 }
@@ -23,14 +30,33 @@ export function list(value: string, help: string): OptionSpec<'list'> {
   return { kind: 'list', value, help };
 }
 
+/** Seconds, written as 90s, 30m, 72h or 3d. */
+export function duration(help: string): OptionSpec<'duration'> {
+  return { kind: 'duration', value: 'DURATION', help };
+}
+
+/** Unix seconds, written as 2026-11-22 or 2026-11-22T08:00:00Z. */
+export function time(help: string): OptionSpec<'time'> {
+  return { kind: 'time', value: 'TIME', help };
+}
+
+/** On or off. */
 export function flag(help: string): OptionSpec<'switch'> {
   return { kind: 'switch', value: undefined, help };
 }
 
+/** The flags of one command by their long names. */
 export type OptionSpecs = Readonly<Record<string, OptionSpec>>;
 
-/** What was set, by flag, variable or `config.yaml`. */
-export type Values<O extends OptionSpecs> = Settings<{ readonly [N in keyof O]: O[N]['kind'] }>;
+type SettingOf<K extends OptionKind> = K extends SettingKind ? K : 'text';
+
+/** What was set, by flag, variable or `config.yaml`, as it was written. */
+export type Texts<O extends OptionSpecs> = Settings<{ readonly [N in keyof O]: SettingOf<O[N]['kind']> }>;
+
+/** The same, durations as seconds and times as Unix seconds. */
+export type Values<O extends OptionSpecs> = {
+  readonly [N in keyof O]?: O[N]['kind'] extends ParsedKind ? number : Texts<O>[N];
+};
 
 /** The world as a command sees it. */
 export interface World {
@@ -54,10 +80,25 @@ export interface Call<O extends OptionSpecs> {
   readonly world: World;
 }
 
+/** One argument, as commander writes it: `<file...>`, `[name]`; with what it is. */
+export interface ArgumentSpec {
+  readonly name: string;
+  readonly help: string;
+  /** Names a round or request, and is refused at once if it cannot. */
+  readonly isId?: boolean;
+}
+
+/** The id of a round or request, or enough of its first digits. */
+export const roundArgument: ArgumentSpec = {
+  name: '<id>',
+  help: `the round: at least the first ${minIdDigits} digits of its id`,
+  isId: true,
+};
+
+/** One command: how it is called, and what it does. */
 export interface CommandSpec<O extends OptionSpecs> {
   readonly home: HomeOf;
-  /** As commander writes them: `<file...>`, `[id]`; with what each is. */
-  readonly arguments: readonly { readonly name: string; readonly help: string }[];
+  readonly arguments: readonly ArgumentSpec[];
   readonly options: O;
   /** Called the way this tool is: its arguments are not flags of ours, and the options are settings by variable and `config.yaml` only. */
   readonly standsFor?: 'gpg' | 'ssh-keygen';
@@ -76,6 +117,7 @@ export interface AnyCommand extends Omit<CommandSpec<OptionSpecs>, 'run'> {
   run(call: Call<OptionSpecs>): Promise<void>;
 }
 
+/** Keeps the types of a command's options until it is called. */
 export function defineCommand<const O extends OptionSpecs>(spec: CommandSpec<O>): AnyCommand {
   return { ...spec, run: (call) => spec.run(call as Call<O>) };
 }

@@ -18,6 +18,7 @@ import { CommandError, type CommandErrorCode } from './errors.ts';
  */
 type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 130;
 
+/** What a person and a program are told of a failure. */
 export interface Explanation {
   readonly exitCode: ExitCode;
   readonly code: string;
@@ -135,6 +136,9 @@ const coordinatorEntries: Readonly<Record<CoordinatorErrorCode, Entry>> = {
 
 const requesterEntries: Readonly<Record<RequesterErrorCode, Entry>> = {
   'bad-artifact': [2],
+  'output-is-input': [2, 'Nothing was asked and nothing was written.'],
+  'output-exists': [2, 'Nothing was asked and nothing was written. Move it away, or say --force to replace it.'],
+  'not-written': [1, 'The signature exists: once that is mended, the same command again fetches it.'],
   'changed-file': [1, 'Let whatever writes it finish, then run the same command again.'],
   'bad-field': [2],
   'no-certificate': [1, 'A certificate is made once, by a round like any other: frostmark group certify --help'],

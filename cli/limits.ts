@@ -9,5 +9,11 @@ export const redrawIntervalMs = 100;
 /** Hexadecimal digits of a round's id in lists and talk: 48 bits. */
 export const shownIdDigits = 12;
 
+/** Milliseconds for which a command that only looks waits for a coordinator that is busy or starts again. */
+export const briefPatienceMs = 3_000;
+
+/** Milliseconds for which one that asks does so when no `--wait` says how long: a coordinator that is installed anew. */
+export const askingPatienceMs = 2 * 60_000;
+
 /** Bytes of a file that holds one line: GROUP.pub, a coordinator's URL. */
 export const maxLineBytes = 4096;

@@ -8,6 +8,7 @@ export interface TextStream {
   write(text: string): unknown;
 }
 
+/** Where to write, and for whom. */
 export interface OutputOptions {
   readonly stdout: TextStream;
   readonly stderr: TextStream;
@@ -17,8 +18,10 @@ export interface OutputOptions {
 }
 
 const styles = { bold: '1', dim: '2', red: '31', green: '32', yellow: '33' } as const;
+/** How a word can be set off on a terminal. */
 export type Style = keyof typeof styles;
 
+/** The one way to write for a command. */
 export class Output {
   readonly json: boolean;
   readonly stderr: TextStream;

@@ -2,7 +2,9 @@
 import { inspect } from 'node:util';
 import { Command, CommanderError, Option } from 'commander';
 import { version } from '../verifier/version.ts';
-import type { AnyCommand, OptionSpec, OptionSpecs, Values, World } from './command.ts';
+import { minIdDigits } from '../protocol/limits.ts';
+import { isRoundId } from '../protocol/request/id.ts';
+import type { AnyCommand, OptionSpec, OptionSpecs, Texts, World } from './command.ts';
 import { commandTable, groupTable, type CommandEntry } from './commands/index.ts';
 import { CommandError } from './errors.ts';
 import type { Explanation } from './explain.ts';
@@ -129,6 +131,7 @@ function toOption(name: string, { value, help }: OptionSpec): Option {
 }
 
 async function run(spec: AnyCommand, command: Command, world: World): Promise<void> {
+  assertIds(spec, command.args);
   const given = command.opts<Readonly<Record<string, string | boolean | undefined>>>();
   const homePath = (given['home'] as string | undefined) ?? nonEmpty(world.environment['FROSTMARK_HOME']);
   const flags = toFlags(spec.options, given);
@@ -144,6 +147,20 @@ async function run(spec: AnyCommand, command: Command, world: World): Promise<vo
   await spec.run({ args: command.args, settings, homePath, output, world });
 }
 
+/** Throws `CommandError('usage')`. */
+function assertIds({ arguments: specs }: AnyCommand, args: readonly string[]): void {
+  const isEach = specs.length === 1 && specs[0]?.name.includes('...');
+  args.forEach((id, index) => {
+    const spec = specs[isEach === true ? 0 : index];
+    if (spec?.isId !== true || isRoundId(id)) return;
+    throw new CommandError(
+      'usage',
+      `${JSON.stringify(id.slice(0, 80))} is no id: it has 64 hexadecimal digits, of which the first ${minIdDigits} will do`,
+      'frostmark rounds and frostmark participant requests show the ids.',
+    );
+  });
+}
+
 const jsonOption = { kind: 'switch', value: undefined, help: '' } as const;
 
 function nonEmpty(text: string | undefined): string | undefined {
@@ -154,7 +171,7 @@ function nonEmpty(text: string | undefined): string | undefined {
 function toFlags(
   options: OptionSpecs,
   given: Readonly<Record<string, string | boolean | undefined>>,
-): Values<OptionSpecs> {
+): Texts<OptionSpecs> {
   const entries = Object.entries(options).flatMap(
     ([name, option]): (readonly [string, string | boolean | string[]])[] => {
       const value = given[toOption(name, option).attributeName()];

@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import { loadSettings, type SettingTable } from '../home/config.ts';
 import { HomeError } from '../home/errors.ts';
 import { defaultHomePath, openHome, type Home, type Role } from '../home/home.ts';
-import type { HomeOf, OptionSpecs, Values } from './command.ts';
+import { parseDuration } from '../protocol/wire/time.ts';
+import { parseTime } from '../verifier/time.ts';
+import type { HomeOf, OptionSpec, OptionSpecs, Texts, Values } from './command.ts';
+import { CommandError } from './errors.ts';
 
 const asker = {
   group: 'text',
@@ -40,17 +43,47 @@ const settingTables: Readonly<Record<Role, SettingTable>> = {
   requester: asker,
 };
 
-/** Resolves the values of one command. Throws `HomeError('bad-config')`. */
+/** Resolves the values of one command. Throws `HomeError('bad-config')`, and `CommandError('usage')` naming the option. */
 export async function resolveSettings<O extends OptionSpecs>(
   options: O,
-  flags: Values<O>,
+  flags: Texts<O>,
   home: Home,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<Values<O>> {
   const table = settingTables[home.role];
   const settings: Readonly<Record<string, unknown>> = await loadSettings({ table, flags: {}, environment, home });
   const known = Object.entries(settings).filter(([name]) => name in options);
-  return { ...Object.fromEntries(known), ...flags };
+  const texts = { ...Object.fromEntries(known), ...flags };
+  return Object.fromEntries(
+    Object.entries(texts).map(([name, value]) => [name, parsed(name, options[name], value)]),
+  ) as Values<O>;
+}
+
+/** Durations and times are parsed here and nowhere else. */
+function parsed(name: string, option: OptionSpec | undefined, value: unknown): unknown {
+  switch (option?.kind) {
+    case 'duration':
+      return refusing(name, 'duration', String(value), parseDuration(String(value)));
+    case 'time':
+      return refusing(name, 'time', String(value), timeOf(String(value)));
+    case 'text':
+    case 'list':
+    case 'switch':
+    case undefined:
+      return value;
+  }
+}
+
+const forms = { duration: '90s, 30m, 72h or 3d', time: '2026-11-22 or 2026-11-22T08:00:00Z' } as const;
+
+function refusing(name: string, kind: keyof typeof forms, text: string, value: number | undefined): number {
+  if (value !== undefined) return value;
+  throw new CommandError('usage', `--${name} ${text} is no ${kind}`, `Write it as ${forms[kind]}.`);
+}
+
+/** A day begins at midnight UTC. */
+function timeOf(text: string): number | undefined {
+  return parseTime(/^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T00:00:00Z` : text);
 }
 
 /** A home that may not be there yet: only to look for its `config.yaml`. */

@@ -19,6 +19,7 @@ import { Http, trustedAuthorities, type Call, type HttpOptions } from './http.ts
 import { maxEvidenceBytes, maxGroupBytes, maxIssuedBytes, maxRoundBytes, maxRoundsBytes } from './limits.ts';
 import { watch, type WatchOptions } from './live.ts';
 import { login, type LoginAs, type Session } from './login.ts';
+import { patiently, type Patience } from './patience.ts';
 import type { CoordinatorUrl } from './url.ts';
 
 /** How a submission or an upload was taken: the request digest, and what is still to be uploaded. */
@@ -51,6 +52,8 @@ export type ClientOptions = HttpOptions &
     readonly identity: Identity;
     /** Unix milliseconds; the system's clock by default. */
     readonly nowMs?: (() => number) | undefined;
+    /** How long to wait out what passes; not at all by default. */
+    readonly patience?: Patience | undefined;
   };
 
 /** What a WebSocket client needs for `GET /v1/members/socket`. */
@@ -66,6 +69,7 @@ export interface SocketAddress {
 export class CoordinatorClient {
   readonly #options: ClientOptions;
   readonly #http: Http;
+  readonly #closing = new AbortController();
   #session: Promise<Session> | undefined;
 
   constructor(options: ClientOptions) {
@@ -161,17 +165,18 @@ export class CoordinatorClient {
     };
   }
 
-  /** Closes idle connections; a stream ends by its own signal. */
+  /** Closes idle connections and waits for nothing any more; a stream ends by its own signal. */
   close(): void {
+    this.#closing.abort();
     this.#http.close();
   }
 
   #json<T extends Parameters<Http['json']>[0]>(schema: T, call: Call): Promise<Static<T>> {
-    return this.#withSession((token) => this.#http.json(schema, { ...call, token }));
+    return this.#patiently(() => this.#withSession((token) => this.#http.json(schema, { ...call, token })));
   }
 
   #bytes(call: Call): Promise<Uint8Array> {
-    return this.#withSession((token) => this.#http.bytes({ ...call, token }));
+    return this.#patiently(() => this.#withSession((token) => this.#http.bytes({ ...call, token })));
   }
 
   #stream(digest: string, lastEventId: string | undefined, signal: AbortSignal | undefined): Promise<IncomingMessage> {
@@ -181,6 +186,12 @@ export class CoordinatorClient {
     };
     const path = `/v1/rounds/${digest}/events`;
     return this.#withSession((token) => this.#http.stream({ method: 'GET', path, token, signal }, headers));
+  }
+
+  /** Live streams and sockets are tried again by whoever keeps them up. */
+  #patiently<T>(call: () => Promise<T>): Promise<T> {
+    const { patience } = this.#options;
+    return patiently(call, { patience, nowMs: () => this.#nowMs(), signal: this.#closing.signal });
   }
 
   /** A coordinator that restarted knows no token: the second refusal is meant, the first may only be old. */
@@ -207,6 +218,10 @@ export class CoordinatorClient {
   }
 
   #nowUnixSeconds(): number {
-    return Math.floor((this.#options.nowMs?.() ?? Date.now()) / 1000);
+    return Math.floor(this.#nowMs() / 1000);
+  }
+
+  #nowMs(): number {
+    return this.#options.nowMs?.() ?? Date.now();
   }
 }

@@ -29,6 +29,8 @@ export interface Refusal {
   /** A code of the coordinator or of the protocol, such as `not-a-requester`. */
   readonly code: string;
   readonly message: string;
+  /** Milliseconds after which the coordinator wants to be asked again (`Retry-After`). */
+  readonly retryAfterMs?: number;
 }
 
 /** A refusal by or about the coordinator: what was found and, where a person can act, what to do. */

@@ -50,7 +50,7 @@ export function openGroup(
 
 let portable: Group | undefined;
 
-/** Nothing here is secret, so the group without WebAssembly will do; public arithmetic draws no randomness. */
+/** Nothing here is secret, so arithmetic without WebAssembly will do; public arithmetic draws no randomness. */
 function portableArithmetic(): Group {
   portable ??= createNobleGroup({ randomBytes: (count) => new Uint8Array(randomBytes(count)) });
   return portable;

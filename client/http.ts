@@ -9,7 +9,7 @@ import { encodeCanonicalJson, decodeCanonicalJson } from '../verifier/json.ts';
 import { problemBody } from '../protocol/wire/frames.ts';
 import { assertSchema, type Static, type TSchema } from '../protocol/wire/schema.ts';
 import { ClientError } from './errors.ts';
-import { callTimeoutMs, maxAnswerBytes, maxAnswerValues, streamSilenceMs } from './limits.ts';
+import { callTimeoutMs, longestRetryAfterMs, maxAnswerBytes, maxAnswerValues, streamSilenceMs } from './limits.ts';
 
 /** What holds for every call of a client. */
 export interface HttpOptions {
@@ -66,7 +66,7 @@ export class Http {
       const response = await this.#send(call, signal);
       const body = await readBody(response, call.maxBytes ?? maxAnswerBytes);
       if (isSuccess(response)) return body;
-      throw refusalOf(response.statusCode ?? 0, body);
+      throw refusalOf(response, body);
     } catch (error) {
       throw this.#failure(error, limit, call);
     }
@@ -79,7 +79,7 @@ export class Http {
     try {
       const signals = [limit.signal, ...(call.signal === undefined ? [] : [call.signal])];
       const response = await this.#send(call, AbortSignal.any(signals), headers);
-      if (!isSuccess(response)) throw refusalOf(response.statusCode ?? 0, await readBody(response, maxAnswerBytes));
+      if (!isSuccess(response)) throw refusalOf(response, await readBody(response, maxAnswerBytes));
       response.socket.setTimeout(streamSilenceMs, () =>
         response.destroy(new ClientError('timeout', 'the live stream fell silent')),
       );
@@ -172,10 +172,22 @@ async function readBody(response: IncomingMessage, maxBytes: number): Promise<Ui
   return Buffer.concat(chunks);
 }
 
-function refusalOf(status: number, body: Uint8Array): ClientError {
+function refusalOf(response: IncomingMessage, body: Uint8Array): ClientError {
+  const status = response.statusCode ?? 0;
+  const retryAfterMs = retryAfterOf(response.headers['retry-after']);
   const problem = decodeProblem(body) ?? { code: 'unknown', message: `HTTP status ${status}` };
   const code = status === 401 ? 'not-authenticated' : 'refused';
-  return new ClientError(code, problem.message, { refusal: { status, ...problem } });
+  return new ClientError(code, problem.message, {
+    refusal: { status, ...problem, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
+  });
+}
+
+/** Seconds, or a date (RFC 9110, Section 10.2.3), as milliseconds from now. */
+function retryAfterOf(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  const isDate = header.endsWith(' GMT');
+  const ms = isDate ? Date.parse(header) - Date.now() : /^\d{1,9}$/.test(header) ? Number(header) * 1000 : NaN;
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(0, ms), longestRetryAfterMs);
 }
 
 function decodeProblem(body: Uint8Array): { code: string; message: string } | undefined {

@@ -12,6 +12,9 @@ export const firstRetryMs = 200;
 /** Milliseconds before any retry at most. */
 export const longestRetryMs = 10_000;
 
+/** Milliseconds that `Retry-After` may ask for at most: whoever waits decides itself how long, and a wrong clock must not say for ever. */
+export const longestRetryAfterMs = 15 * 60_000;
+
 /** Bytes of an ordinary answer: a token, a challenge, a problem. */
 export const maxAnswerBytes = 256 * 1024;
 

@@ -4,7 +4,8 @@ import type { IncomingMessage } from 'node:http';
 import { roundBody, type RoundBody } from '../protocol/wire/frames.ts';
 import { ClientError, isPassing } from './errors.ts';
 import { decodeAnswer } from './http.ts';
-import { firstRetryMs, longestRetryMs, maxRoundBytes } from './limits.ts';
+import { maxRoundBytes } from './limits.ts';
+import { delayAfter } from './patience.ts';
 
 /** One server-sent event: its id, if it has one, and its data, JSON. */
 export interface StreamEvent {
@@ -43,7 +44,7 @@ export async function* watch(open: OpenStream, options: WatchOptions = {}): Asyn
       if (isAborted(options.signal)) return;
       const interruption = interruptionOf(error);
       options.onRetry?.(interruption);
-      await sleep(retryDelay(retries++), undefined, { signal: options.signal }).catch(() => undefined);
+      await sleep(delayAfter(interruption, retries++), undefined, { signal: options.signal }).catch(() => undefined);
     }
   }
 }
@@ -57,11 +58,6 @@ function interruptionOf(error: unknown): ClientError {
   if (isPassing(error)) return error as ClientError;
   if (error instanceof ClientError || !(error instanceof Error) || !('code' in error)) throw error;
   return new ClientError('unreachable', `the live stream broke (${String(error.code)})`, { cause: error });
-}
-
-/** Doubles from retry to retry, and is shortened by up to half at random so that clients do not return together. */
-export function retryDelay(retries: number, random: () => number = Math.random): number {
-  return Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(retries, 10)) * (1 - random() / 2);
 }
 
 /** Events of one stream, comments left out. Throws `ClientError('bad-response')` past the bound. */

@@ -4,11 +4,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { demand, Started, type Finished } from './process.ts';
 
+/** One share holder of the charter. */
 export interface MemberPlan {
   readonly name: string;
   readonly tier: string;
 }
 
+/** One developer who may ask. */
 export interface RequesterPlan {
   readonly name: string;
   readonly channels: readonly string[];
@@ -16,6 +18,7 @@ export interface RequesterPlan {
   readonly member?: string;
 }
 
+/** Who is in the company, and what it may sign. */
 export interface CompanyPlan {
   /** Everything is below this folder, which only its owner may read. */
   readonly folder: string;
@@ -31,6 +34,7 @@ export interface CompanyPlan {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
+/** The company and its processes; `end` ends them. */
 export class Company {
   readonly plan: CompanyPlan;
   coordinatorUrl = '';

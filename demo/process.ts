@@ -5,12 +5,14 @@ import { createInterface } from 'node:readline';
 /** How long anything in the demo may take before it counts as broken. */
 const patienceMs = 90_000;
 
+/** How a process ended, with all that it wrote. */
 export interface Finished {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
+/** One process under way. */
 export class Started {
   readonly command: string;
   readonly #child: ChildProcess;

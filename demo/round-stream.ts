@@ -1,6 +1,7 @@
 /** A round as `frostmark sign --json` streams it, and waiting for what should happen in it. */
 import type { Started } from './process.ts';
 
+/** A member, as the stream of events shows it. */
 export interface StreamedMember {
   readonly name: string;
   readonly standing: string;
@@ -9,6 +10,7 @@ export interface StreamedMember {
   readonly reason: string | null;
 }
 
+/** A round, as the stream of events shows it. */
 export interface StreamedRound {
   readonly id: string;
   readonly outcome: string;
@@ -38,6 +40,7 @@ function memberOf(round: StreamedRound, name: string): StreamedMember | undefine
   return round.quorum.flatMap(({ members }) => members).find((member) => member.name === name);
 }
 
+/** Whether all of these members have decided so. */
 export function hasStanding(standing: string, ...names: readonly string[]): (round: StreamedRound) => boolean {
   return (round) => names.every((name) => memberOf(round, name)?.standing === standing);
 }

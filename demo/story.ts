@@ -11,6 +11,7 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
+/** Begins a chapter of the story. */
 export function chapter(title: string): void {
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(0);
   print(`\n${bold(title)} ${dim(`(${seconds} s)`)}`);

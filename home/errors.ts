@@ -90,6 +90,18 @@ export function writeFailure(error: unknown, path: string): HomeError {
   if (code === 'ENOENT') {
     return new HomeError('missing', `the folder of ${path} is not there; make it first`, { path, cause: error });
   }
+  if (code === 'ENAMETOOLONG')
+    return new HomeError(
+      'write-failed',
+      `${path} cannot be written: its name is too long for this disk; nothing was changed`,
+      { path, cause: error },
+    );
+  if (code === 'EROFS' || code === 'EACCES' || code === 'EPERM')
+    return new HomeError(
+      'write-failed',
+      `${path} cannot be written: you may not write into its folder (${code}); nothing was changed`,
+      { path, cause: error },
+    );
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new HomeError(
       'disk-full',

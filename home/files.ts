@@ -5,6 +5,7 @@ import { mkdir, open, readdir, stat, unlink, type FileHandle } from 'node:fs/pro
 import { basename, dirname, join, resolve } from 'node:path';
 import { disk as realDisk, type Disk } from './disk.ts';
 import { HomeError, readFailure, systemCode, writeFailure } from './errors.ts';
+import { maxTemporaryNameCharacters } from './limits.ts';
 
 /** How a file is written; `mode` is cut by the umask. */
 export interface WriteOptions {
@@ -51,7 +52,7 @@ async function writeThrough(
   { mode = ownerOnlyFile, disk = realDisk }: WriteOptions,
   publish: (temporary: string) => Promise<void>,
 ): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString('hex')}.tmp`);
+  const temporary = temporaryPathOf(path);
   try {
     await writeSynced(disk, temporary, bytes, mode);
     // The bytes are synced first: a name that reaches the medium before its bytes would be a half file after a power loss.
@@ -68,6 +69,40 @@ async function writeThrough(
       `${path} was written, but the disk does not confirm it; check the disk and try again`,
       { path, cause },
     );
+  }
+}
+
+/** Beside the file, and never longer than a name may be that the file itself can have. */
+function temporaryPathOf(path: string): string {
+  const name = basename(path).slice(0, maxTemporaryNameCharacters);
+  return join(dirname(path), `.${name}.${randomBytes(8).toString('hex')}.tmp`);
+}
+
+/** A file that would be written, and how many bytes it takes, about. */
+export interface WritingTrial {
+  readonly path: string;
+  readonly size: number;
+}
+
+/**
+ * Writes as many bytes beside each of these files as they would take, all at once, and removes them again: whether `writeFileAtomic` could do it now.
+ * Throws `HomeError` (`disk-full`, `write-failed`, `missing`) and leaves nothing.
+ */
+export async function tryToWrite(trials: readonly WritingTrial[], disk: Disk = realDisk): Promise<void> {
+  const made: string[] = [];
+  try {
+    for (const { path, size } of trials) {
+      const temporary = temporaryPathOf(path);
+      try {
+        const file = await disk.create(temporary, ownerOnlyFile);
+        made.push(temporary);
+        await file.write(new Uint8Array(size), 0).finally(() => file.close());
+      } catch (error) {
+        throw writeFailure(error, path);
+      }
+    }
+  } finally {
+    for (const temporary of made) await disk.unlink(temporary).catch(() => undefined); // the first error is the one to tell
   }
 }
 

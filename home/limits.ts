@@ -20,3 +20,6 @@ export const maxShareFileBytes = maxSharePayloadBytes + 4096;
 
 /** Log2 of scrypt's N in share files that we make: age's own default, 256 MiB and about a second for each guess. */
 export const scryptWorkFactor = 18;
+
+/** Characters of a file's name that its temporary file repeats, for a person who finds one: up to 128 bytes of the 255 that a name may have. */
+export const maxTemporaryNameCharacters = 32;

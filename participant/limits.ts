@@ -44,6 +44,9 @@ export const httpTimeoutMs = 20_000;
 /** Milliseconds that a stopping daemon waits for what is on its way, each of connection and rounds. */
 export const closeTimeoutMs = 1500;
 
+/** Milliseconds for which a call waits for a coordinator that is busy or starts again; after that the next connection asks anew. */
+export const patienceMs = 60_000;
+
 /** Milliseconds of the first and of the longest wait before a reconnect; each is drawn at random up to twice the last. */
 export const firstBackOffMs = 200;
 export const longestBackOffMs = 20_000;

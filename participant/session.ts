@@ -23,6 +23,7 @@ import { codeOf, messageOf, ParticipantError } from './errors.ts';
 import {
   closeTimeoutMs,
   httpTimeoutMs,
+  patienceMs,
   maxAlarms,
   maxEarlyFrames,
   retryIntervalMs,
@@ -123,6 +124,7 @@ export class Session {
       identity: home.identity,
       ca: options.ca,
       timeoutMs: httpTimeoutMs,
+      patience: { forMs: patienceMs },
     });
     this.#connection = new Connection({
       client: this.#client,

@@ -2,9 +2,11 @@
 import { encodeBase64Url } from '../verifier/base64.ts';
 import { CoordinatorClient } from '../client/client.ts';
 import { openGroup, type OpenedGroup } from '../client/group.ts';
+import type { Patience } from '../client/patience.ts';
 import { parseCoordinatorUrl } from '../client/url.ts';
 import type { Identity } from '../protocol/wire/envelope.ts';
 
+/** What it takes to log in. */
 export interface ConnectOptions {
   /** URL with the coordinator's fingerprint. */
   readonly coordinator: string;
@@ -14,6 +16,8 @@ export interface ConnectOptions {
   readonly insecure?: boolean | undefined;
   /** PEM of a certificate authority to trust besides those of the system. */
   readonly ca?: string | undefined;
+  /** How long to wait out a coordinator that is busy or cannot be reached; not at all by default. */
+  readonly patience?: Patience | undefined;
 }
 
 /** One login of whoever asks; close it when done. */
@@ -36,6 +40,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     role: 'requester',
     groupKey: name,
     ca: options.ca,
+    patience: options.patience,
   });
   const refresh = async (): Promise<OpenedGroup> => openGroup(await client.group(name), groupKey);
   try {

@@ -2,6 +2,9 @@
 
 /**
  * - `bad-artifact`: a file's name, or the set of files, cannot be signed.
+ * - `output-is-input`: what is written would replace what is signed.
+ * - `output-exists`: what is written would replace something that is not our own earlier output for the same thing.
+ * - `not-written`: it is signed, and the result could not be written.
  * - `changed-file`: a file changed while it was hashed, or since.
  * - `bad-field`: product, release, note, format or document cannot be asked for like this.
  * - `no-delegation`: the group has no delegation that is valid now for the channel.
@@ -18,6 +21,9 @@
  */
 export type RequesterErrorCode =
   | 'bad-artifact'
+  | 'output-is-input'
+  | 'output-exists'
+  | 'not-written'
   | 'changed-file'
   | 'bad-field'
   | 'no-delegation'

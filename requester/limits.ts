@@ -3,6 +3,9 @@
 /** Bytes read at a time while hashing: one read fills both hashes, and memory stays flat for a file of any size. */
 export const hashChunkBytes = 1024 * 1024;
 
+/** Bytes of a file that may be our own earlier output: a bundle, the longest of them. */
+export const maxEarlierOutputBytes = 2 * 1024 * 1024;
+
 /** Milliseconds that one call of git may take: a status of a huge tree on a slow disk. */
 export const gitTimeoutMs = 30_000;
 

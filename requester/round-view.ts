@@ -15,6 +15,7 @@ import { maxClockSkewSeconds } from '../protocol/limits.ts';
 /** What a member said last. */
 type Standing = 'approved' | 'refused' | 'undecided';
 
+/** One member of the quorum, as it takes part in a round. */
 export interface RoundMember {
   readonly member: Member;
   readonly standing: Standing;
@@ -41,6 +42,7 @@ export interface RoundSharing {
   readonly missing: number;
 }
 
+/** A round as whoever asked sees it: what is signed is verified, the rest is marked as the coordinator's word. */
 export interface RoundView {
   readonly request: Request;
   /** `undefined` when the newest requesters document no longer names whoever asked. */

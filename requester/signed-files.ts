@@ -18,14 +18,18 @@ const suffixes: Readonly<Record<string, string>> = {
 /** Names that apt asks for beside `Release`. */
 const aptNames: Readonly<Record<string, string>> = { openpgp: 'Release.gpg', 'openpgp-cleartext': 'InRelease' };
 
+/** How the names of files beside a document may end. */
+export const signatureSuffixes: readonly string[] = Object.values(suffixes);
+
 /** Where the file of a format goes; `undefined` for a format that has no file of its own beside the document. */
-function signedFilePath(format: string, kind: string, documentPath: string): string | undefined {
+export function signedFilePath(format: string, kind: string, documentPath: string): string | undefined {
   const aptName = kind === 'apt-release' ? aptNames[format] : undefined;
   if (aptName !== undefined) return join(dirname(documentPath), aptName);
   const suffix = suffixes[format];
   return suffix === undefined ? undefined : documentPath + suffix;
 }
 
+/** The document that signatures are about, where it lies, and the channel that signed it. */
 export interface SignedDocument {
   readonly path: string;
   readonly kind: string;

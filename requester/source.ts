@@ -8,6 +8,7 @@ import { maxSourceCharacters } from '../protocol/limits.ts';
 import type { Source } from '../protocol/request/request.ts';
 import { gitTimeoutMs, maxGitOutputBytes } from './limits.ts';
 
+/** What git told of a working tree. */
 export interface FoundSource {
   readonly source: Source | null;
   /** What whoever asks should know before it is signed. */

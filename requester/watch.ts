@@ -10,6 +10,7 @@ import { clockGraceSeconds } from './limits.ts';
 import { assertGoesOn, judgeFaults, openRound, type RoundView } from './round-view.ts';
 import { roundBodyOf } from './rounds.ts';
 
+/** How long to wait, and who is told meanwhile. */
 export interface WaitOptions {
   /** Unix seconds at which to stop waiting; when the request expires by default. */
   readonly untilUnixSeconds?: number | undefined;
@@ -73,11 +74,11 @@ function deadlineOf(view: RoundView, { untilUnixSeconds }: WaitOptions): number 
 }
 
 /** Fires at that time, however far away. */
-function signalAt(unixSeconds: number, now: () => number): Disposable & { readonly signal: AbortSignal } {
+function signalAt(unixSeconds: number, nowUnixSeconds: () => number): Disposable & { readonly signal: AbortSignal } {
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const wait = (): void => {
-    const leftMs = (unixSeconds - now()) * 1000;
+    const leftMs = (unixSeconds - nowUnixSeconds()) * 1000;
     if (leftMs <= 0) controller.abort();
     else timer = setTimeout(wait, Math.min(leftMs, longestTimerMs));
   };

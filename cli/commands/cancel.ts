@@ -1,11 +1,11 @@
 /** `frostmark cancel` */
 import { askingOptions, connectAsAsker } from '../ask-coordinator.ts';
-import { defineCommand } from '../command.ts';
+import { defineCommand, roundArgument } from '../command.ts';
 import { CommandError } from '../errors.ts';
 
 export const command = defineCommand({
   home: 'asker',
-  arguments: [{ name: '<id>', help: 'the round: at least the first 8 digits of its id' }],
+  arguments: [roundArgument],
   options: { ...askingOptions },
   about: 'Takes a request back that you made. What is signed already stays signed.',
   example: 'frostmark cancel 4f2a9c1b --group GROUP.pub',

@@ -2,19 +2,19 @@
 import { writeSync } from 'node:fs';
 import type { Connection } from '../../requester/connection.ts';
 import type { Request } from '../../protocol/request/request.ts';
-import { connectAsAsker } from '../ask-coordinator.ts';
+import { connectToAsk } from '../waiting.ts';
 import { defineCommand, type World } from '../command.ts';
 import { CommandError } from '../errors.ts';
 import { judgeGpgCall, type GpgCall } from '../stand-in/gpg-call.ts';
 import { isNamed } from '../stand-in/gpg-key.ts';
-import { frontOptions, requireChannel, signWhole, type FrontCall } from '../stand-in/whole-document.ts';
+import { standInOptions, requireChannel, signWhole, type StandInCall } from '../stand-in/whole-document.ts';
 
 type SigningCall = Extract<GpgCall, { readonly for: 'git' | 'rpm' }>;
 
 export const command = defineCommand({
   home: 'asker',
   arguments: [{ name: '[arguments...]', help: 'as git and rpmsign give them to gpg' }],
-  options: frontOptions,
+  options: standInOptions,
   standsFor: 'gpg',
   about: `Stands in for gpg where git or rpmsign call it to sign: the tag, the commit or
 the package's header goes to the members as a request, and what comes back is an
@@ -54,12 +54,12 @@ rpmsign --define '__gpg /usr/bin/frostmark-gpg' --define '_gpg_name acme' \\
   },
 });
 
-async function sign(call: FrontCall, asked: SigningCall): Promise<void> {
+async function sign(call: StandInCall, asked: SigningCall): Promise<void> {
   const bytes = await readDocument(asked, call.world);
   const kind = asked.for === 'git' ? await gitKindOf(bytes) : 'rpm-header';
-  using connection = await connectAsAsker(call);
+  using connection = await connectToAsk(call);
   if (asked.key !== undefined && asked.key !== ownerOf(bytes)) await assertKey(call, connection, asked.key);
-  const { file, request } = await signWhole(call, connection, 'openpgp', { kind, bytes });
+  const { file, request } = await signWhole(call, connection, { format: 'openpgp', document: { kind, bytes } });
   const status = await statusLine(connection, request);
   if (asked.for === 'git') call.output.result(new TextDecoder().decode(file).trimEnd(), null);
   else await writePacket(asked.out, file);
@@ -115,7 +115,7 @@ export async function gitKindOf(bytes: Uint8Array): Promise<'git-tag' | 'git-com
 }
 
 /** Whoever names a key means that key: somebody else's, or a channel that was set by mistake, is noticed. Throws `CommandError('usage')`. */
-async function assertKey(call: FrontCall, { group }: Connection, wanted: string): Promise<void> {
+async function assertKey(call: StandInCall, { group }: Connection, wanted: string): Promise<void> {
   const { formatFingerprint, openpgpGroup, openpgpKeyOf } = await import('../../protocol/openpgp/group-key.ts');
   const channel = requireChannel(call);
   const fingerprint = formatFingerprint(openpgpKeyOf(group.epoch, channel));

@@ -1,10 +1,10 @@
 /** `frostmark round` */
 import { askingOptions, connectAsAsker } from '../ask-coordinator.ts';
-import { defineCommand } from '../command.ts';
+import { defineCommand, roundArgument } from '../command.ts';
 
 export const command = defineCommand({
   home: 'asker',
-  arguments: [{ name: '<id>', help: 'the round: at least the first 8 digits of its id' }],
+  arguments: [roundArgument],
   options: { ...askingOptions },
   about: `Shows one round: what was asked, who approved and who refused (believed only
 from their signed decisions), what is missing, and when it expires.`,

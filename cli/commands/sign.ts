@@ -1,14 +1,14 @@
 /** `frostmark sign` */
-import type { ArtifactFile } from '../../requester/artifacts.ts';
-import type { Connection } from '../../requester/connection.ts';
-import type { FinishedFile } from '../../protocol/formats/index.ts';
-import type { Submission, WholeDocument } from '../../requester/request.ts';
-import type { RoundView } from '../../requester/round-view.ts';
-import { askingOptions, connectAsAsker } from '../ask-coordinator.ts';
+import type { HashProgress } from '../../requester/artifacts.ts';
+import type { Signed, SignWish } from '../../requester/sign.ts';
+import type { SignSubject } from '../../requester/subject.ts';
+import { printable } from '../../verifier/printable.ts';
+import { askingOptions } from '../ask-coordinator.ts';
 import { defineCommand, flag, list, text, type Call } from '../command.ts';
 import { CommandError } from '../errors.ts';
+import type { Output } from '../output.ts';
 import { HashLine } from '../text/progress.ts';
-import { parseWait, submitAndWait, waitingOptions } from '../waiting.ts';
+import { connectToAsk, submitAndWait, waitingOptions } from '../waiting.ts';
 
 const options = {
   channel: text('CHANNEL', 'production, development, …'),
@@ -20,6 +20,7 @@ const options = {
   kind: text('KIND', 'sign one file whole: text, apt-release, git-tag, git-commit, rpm-header'),
   'no-source': flag('leave repository, ref and commit out'),
   ...waitingOptions,
+  force: flag('replace files that are in the way and are no earlier results'),
   'dry-run': flag('show what would be asked and who could approve; ask nothing'),
 } as const;
 
@@ -45,80 +46,81 @@ misbehaved.`,
   next: `Publish FILE.frostmark beside FILE. Whoever installs checks it with
 frostmark verify FILE --key GROUP.pub`,
   run: async (call) => {
-    const { args, settings, output, world } = call;
-    const { channel } = settings;
-    if (channel === undefined)
-      throw new CommandError('usage', 'no --channel was given', 'For example: --channel development');
-    parseWait(call);
-    const plan = planOf(call);
-    if (plan.kind !== undefined) await assertKind(plan.kind);
-    const { assertArtifacts } = await import('../../requester/artifacts.ts');
-    await assertArtifacts(args);
-    using connection = await connectAsAsker(call);
-    if (settings['dry-run'] !== true) {
-      await assertDelegated(connection, channel, world.nowUnixSeconds());
-      await assertInstallable(connection, plan, channel, world.nowUnixSeconds());
-    }
-    const subject = await readSubject(call, plan);
-    const submission = await buildRequest(call, connection, channel, { formats: plan.formats, subject });
-    if (settings['dry-run'] === true) {
+    const { settings, output, world } = call;
+    const wish = await wishOf(call);
+    const isDry = settings['dry-run'] === true;
+    const { assertAcceptable, assertSubject, assertWritable, finishSigning, prepareSigning } =
+      await import('../../requester/sign.ts');
+    const documentBytes = await assertSubject(wish.subject);
+    using connection = await connectToAsk(call);
+    await assertWritable(connection, wish, { force: settings.force === true, documentBytes });
+    if (!isDry) await assertAcceptable(connection, wish, world.nowUnixSeconds());
+    const signing = await hashing(output, (onHash) => prepareSigning(connection, wish, world.nowUnixSeconds(), onHash));
+    if (isDry) {
       const { dryRunPage, dryRunJson } = await import('../text/dry-run.ts');
+      const { submission } = signing;
       output.result(dryRunPage(connection.group, submission), dryRunJson(connection.group, submission));
       return;
     }
-    const { digest, view } = await submitAndWait(call, connection, submission);
+    const { digest, view } = await submitAndWait(call, connection, signing.submission);
     if (view === undefined) output.result(digest, { id: digest });
-    else await finish(call, connection, subject, view);
+    else tellSigned(output, await finishSigning(connection, signing, view, world.nowUnixSeconds()));
   },
 });
 
-/** A signature that no verifier would accept is not asked for. */
-async function assertDelegated({ group }: Connection, channel: string, nowUnixSeconds: number): Promise<void> {
-  const { channelOf } = await import('../../protocol/files/charter.ts');
-  const { delegationFor } = await import('../../requester/bundle.ts');
-  channelOf(group.epoch.charter, channel);
-  delegationFor(group, channel, nowUnixSeconds);
-}
-
-async function assertInstallable(
-  connection: Connection,
-  { formats }: Plan,
-  channel: string,
-  nowUnixSeconds: number,
-): Promise<void> {
-  if (!formats.some((format) => format !== 'native' && format !== 'minisign')) return;
-  const { assertCertified, readIssued } = await import('../../requester/issued.ts');
-  assertCertified(await readIssued(connection), formats, channel, nowUnixSeconds);
-}
-
-/** What the flags ask for. */
-interface Plan {
-  readonly formats: readonly string[];
-  /** Path of the manifest that is made of the files, if one is. */
-  readonly manifest: string | undefined;
-  /** What the one file is, if it is signed as a whole document. */
-  readonly kind: string | undefined;
-}
-
 /** Throws `CommandError('usage')` for flags that do not go together. */
-function planOf({ args, settings }: Pick<SignCall, 'args' | 'settings'>): Plan {
-  const { manifest, kind, format } = settings;
-  const whole = (format ?? []).filter((name) => name !== 'native');
+async function wishOf(call: SignCall): Promise<SignWish> {
+  const { settings, world, output } = call;
+  const { channel, product, release, note } = settings;
+  if (channel === undefined)
+    throw new CommandError('usage', 'no --channel was given', 'For example: --channel development');
+  const { formats, subject: given } = planOf(call);
+  const subject = await settled(given, output);
+  if (subject.kind === 'document') await assertKind(subject.documentKind);
+  const { readSource } = await import('../../requester/source.ts');
+  const { source, warnings } =
+    settings['no-source'] === true ? { source: null, warnings: [] } : await readSource(world.folder);
+  for (const warning of warnings) output.warn(warning);
+  return { channel, subject, formats, product, release, source, note };
+}
+
+/** Our own outputs are no inputs, and a person is told. */
+async function settled(given: SignSubject, output: Output): Promise<SignSubject> {
+  const { settleSubject } = await import('../../requester/subject.ts');
+  const { subject, leftOut } = await settleSubject(given);
+  if (leftOut.length > 0)
+    output.talk(`left out, because this command writes them: ${leftOut.map(printable).join(', ')}`);
+  return subject;
+}
+
+/** Throws `CommandError('usage')`. */
+function planOf({ args, settings }: Pick<SignCall, 'args' | 'settings'>): Pick<SignWish, 'formats' | 'subject'> {
+  const { manifest, kind, format = [] } = settings;
+  const formats = format.filter((name) => name !== 'native');
   if (manifest !== undefined && kind !== undefined)
     throw new CommandError('usage', '--manifest and --kind do not go together', 'A manifest is of its own kind.');
-  if (kind !== undefined && (args.length !== 1 || whole.length === 0 || whole.length !== format?.length))
+  if (manifest !== undefined) return { formats, subject: { kind: 'manifest', paths: args, manifestPath: manifest } };
+  if (kind !== undefined)
+    return { formats, subject: documentOf(args, kind, formats.length === format.length ? formats : []) };
+  if (formats.length > 0)
+    throw new CommandError(
+      'usage',
+      `${formats.join(', ')} sign${formats.length === 1 ? 's' : ''} a document that every member reads whole, not files of any size`,
+      'Add --manifest SHA256SUMS, or --kind KIND for one small file.',
+    );
+  return { formats, subject: { kind: 'files', paths: args } };
+}
+
+/** Throws `CommandError('usage')` for more than one file, or no format to sign it in. */
+function documentOf(args: readonly string[], documentKind: string, formats: readonly string[]): SignSubject {
+  const [path, ...more] = args;
+  if (path === undefined || more.length > 0 || formats.length === 0)
     throw new CommandError(
       'usage',
       '--kind signs one file as a whole document, in formats of stock tools',
       'For example: frostmark sign Release --kind apt-release --format openpgp,openpgp-cleartext',
     );
-  if (kind === undefined && manifest === undefined && whole.length > 0)
-    throw new CommandError(
-      'usage',
-      `${whole.join(', ')} sign${whole.length === 1 ? 's' : ''} a document that every member reads whole, not files of any size`,
-      'Add --manifest SHA256SUMS, or --kind KIND for one small file.',
-    );
-  return { formats: kind === undefined ? ['native', ...whole] : whole, manifest, kind };
+  return { kind: 'document', documentKind, path };
 }
 
 /** Throws `CommandError('usage')`. */
@@ -128,93 +130,20 @@ async function assertKind(kind: string): Promise<void> {
     throw new CommandError('usage', `there is no document kind ${kind}`, `There are ${documentKinds.join(', ')}.`);
 }
 
-async function hash({ args, output }: SignCall): Promise<ArtifactFile[]> {
-  const { hashArtifacts } = await import('../../requester/artifacts.ts');
+/** A line shows how far it is while `work` hashes. */
+async function hashing<T>(output: Output, work: (onHash: (progress: HashProgress) => void) => Promise<T>): Promise<T> {
   using line = new HashLine(output);
-  return await hashArtifacts(args, ({ path, hashedBytes, totalBytes }) => line.show(path, hashedBytes, totalBytes));
+  return await work(({ path, hashedBytes, totalBytes }) => line.show(path, hashedBytes, totalBytes));
 }
 
-/** What is asked for, with the files it is about. */
-interface Subject {
-  /** Signed by their digests. */
-  readonly files: readonly ArtifactFile[];
-  /** Signed whole. */
-  readonly document: (WholeDocument & { readonly path: string }) | undefined;
-}
-
-async function readSubject(call: SignCall, { manifest, kind }: Plan): Promise<Subject> {
-  if (kind !== undefined) {
-    const { readWholeDocument } = await import('../../requester/artifacts.ts');
-    const [path = ''] = call.args;
-    return { files: [], document: { kind, path, bytes: await readWholeDocument(path) } };
-  }
-  const files = await hash(call);
-  if (manifest === undefined) return { files, document: undefined };
-  const { manifestOf } = await import('../../protocol/documents/manifest.ts');
-  return { files, document: { kind: 'manifest', path: manifest, bytes: manifestOf(files) } };
-}
-
-async function buildRequest(
-  { settings, output, world }: SignCall,
-  { group, identity }: Connection,
-  channel: string,
-  { formats, subject: { files, document } }: Pick<Plan, 'formats'> & { readonly subject: Subject },
-): Promise<Submission> {
-  const { readSource } = await import('../../requester/source.ts');
-  const { askForRelease } = await import('../../requester/request.ts');
-  const { source, warnings } =
-    settings['no-source'] === true ? { source: null, warnings: [] } : await readSource(world.folder);
-  for (const warning of warnings) output.warn(warning);
-  const wish = {
-    channel,
-    formats,
-    artifacts: files,
-    document,
-    product: settings.product,
-    release: settings.release,
-    source,
-    note: settings.note,
-  };
-  return askForRelease(group, wish, identity, world.nowUnixSeconds());
-}
-
-/** The group is asked for once more: its delegation may have been renewed while we waited. */
-async function finish(
-  { output, world }: SignCall,
-  connection: Connection,
-  { files, document }: Subject,
-  view: RoundView,
-): Promise<void> {
-  const { assembleBundle, openResult, writeBundles } = await import('../../requester/bundle.ts');
-  const { channel } = view.request.payload;
-  const now = world.nowUnixSeconds();
-  const group = channel === 'production' ? connection.group : await connection.refresh();
-  const documents = document === undefined ? [] : [document.bytes];
-  const signed = openResult(group, view.request, documents, view.body.signatures);
-  const bundle = assembleBundle(group, channel, signed, now);
-  const bundles = bundle === undefined ? [] : await writeBundles(group, channel, files, bundle, now);
-  const beside = document === undefined ? [] : await writeDocument(connection, { ...document, channel }, signed, now);
-  const signers = view.body.signers.map((identifier) => group.epoch.charter.members[identifier - 1]?.name ?? '?');
+function tellSigned(output: Output, { request, signers, files, bundles, written }: Signed): void {
   output.talk(`signed by ${signers.join(', ')}, as the coordinator says; the signature is verified`);
-  output.result([...bundles, ...beside].join('\n'), {
+  output.result(written.join('\n'), {
     event: 'signed',
-    id: view.request.digest,
-    channel,
+    id: request.digest,
+    channel: request.payload.channel,
     signers,
     files: files.map(({ path, name, size, sha256 }, index) => ({ path, name, size, sha256, bundle: bundles[index] })),
-    written: [...bundles, ...beside],
+    written,
   });
-}
-
-/** A manifest that we made is written with its signatures; a file that was there already stays as it is. */
-async function writeDocument(
-  connection: Connection,
-  document: WholeDocument & { readonly path: string; readonly channel: string },
-  signed: readonly FinishedFile[],
-  nowUnixSeconds: number,
-): Promise<string[]> {
-  const { readIssued } = await import('../../requester/issued.ts');
-  const { writeManifest, writeSignedFiles } = await import('../../requester/signed-files.ts');
-  const made = document.kind === 'manifest' ? [await writeManifest(document.path, document.bytes)] : [];
-  return [...made, ...(await writeSignedFiles(document, signed, await readIssued(connection), nowUnixSeconds))];
 }

@@ -1,18 +1,18 @@
 /** `frostmark ssh-keygen` */
 import type { Connection } from '../../requester/connection.ts';
 import type { SshNamespace } from '../../protocol/ssh/signature.ts';
-import { connectAsAsker } from '../ask-coordinator.ts';
+import { connectToAsk } from '../waiting.ts';
 import { defineCommand } from '../command.ts';
 import { CommandError } from '../errors.ts';
 import { maxLineBytes } from '../limits.ts';
 import { readSshKeygenCall } from '../stand-in/ssh-keygen-call.ts';
-import { frontOptions, requireChannel, signWhole } from '../stand-in/whole-document.ts';
+import { standInOptions, requireChannel, signWhole } from '../stand-in/whole-document.ts';
 import { gitKindOf } from './gpg.ts';
 
 export const command = defineCommand({
   home: 'asker',
   arguments: [{ name: '[arguments...]', help: 'as git gives them to ssh-keygen' }],
-  options: frontOptions,
+  options: standInOptions,
   standsFor: 'ssh-keygen',
   about: `Stands in for ssh-keygen where it is called to sign: -Y sign -n git -f KEY FILE,
 as git does for a tag or a commit, or -n file for a manifest, a text, or another
@@ -49,9 +49,12 @@ and git config gpg.ssh.allowedSignersFile allowed_signers`,
     const { readWholeDocument } = await import('../../requester/artifacts.ts');
     const bytes = await readWholeDocument(path);
     const kind = await kindOf(namespace, bytes);
-    using connection = await connectAsAsker(call);
+    using connection = await connectToAsk(call);
     await assertKey(channel, connection, keyFile);
-    const signed = await signWhole(call, connection, 'ssh', { kind, bytes });
+    const { assertWritable } = await import('../../requester/sign.ts');
+    const subject = { kind: 'document', documentKind: kind, path } as const;
+    await assertWritable(connection, { subject, formats: ['ssh'] }, { force: false, documentBytes: bytes.length });
+    const signed = await signWhole(call, connection, { format: 'ssh', document: { kind, bytes } });
     const { writeSignedFiles } = await import('../../requester/signed-files.ts');
     const files = [{ format: 'ssh', bytes: signed.file }];
     await writeSignedFiles({ path, kind, channel }, files, signed.issued, call.world.nowUnixSeconds());
@@ -70,12 +73,13 @@ async function kindOf(namespace: SshNamespace, bytes: Uint8Array): Promise<strin
 /** A key that was named by mistake is noticed: a person's own, or another channel's. Throws `CommandError('usage')` or `HomeError`. */
 async function assertKey(channel: string, { group }: Connection, path: string): Promise<void> {
   const { readFileBounded } = await import('../../home/files.ts');
+  const { production } = await import('../../protocol/files/charter.ts');
   const { sshPublicKey } = await import('../../protocol/ssh/allowed-signers.ts');
   const [type, key] = new TextDecoder()
     .decode(await readFileBounded(path, maxLineBytes))
     .trim()
     .split(/\s+/);
-  const known = ['production', channel].map((name) => sshPublicKey(group.epoch.channel(name).point.bytes, ''));
+  const known = [production, channel].map((name) => sshPublicKey(group.epoch.channel(name).point.bytes, ''));
   if (known.includes(`${type ?? ''} ${key ?? ''} \n`)) return;
   throw new CommandError(
     'usage',

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { CommandError } from '../errors.ts';
 
+/** A tool in whose place we are called. */
 export interface StockTool {
   /** As it is found in `PATH`. */
   readonly name: string;
@@ -10,6 +11,7 @@ export interface StockTool {
   readonly variable: string;
 }
 
+/** The tools by the names of our commands. */
 export const stockTools = {
   gpg: { name: 'gpg', variable: 'FROSTMARK_GPG' },
   'ssh-keygen': { name: 'ssh-keygen', variable: 'FROSTMARK_SSH_KEYGEN' },

@@ -1,6 +1,7 @@
 /** How git calls ssh-keygen to sign (git, gpg-interface.c; ssh-keygen, `-Y sign`), told from every other call by what the arguments mean. */
 import type { SshNamespace } from '../../protocol/ssh/signature.ts';
 
+/** A call of ssh-keygen; `undefined` for one that signs nothing. */
 export type SshKeygenCall =
   | { readonly signs: true; readonly namespace: SshNamespace; readonly keyFile: string; readonly file: string }
   /** Wants a signature in a way that we do not know; `why` names the argument that is in the way. */

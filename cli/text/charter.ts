@@ -75,6 +75,7 @@ function namesOf(charter: Charter, identifiers: readonly number[]): string {
   return identifiers.map((identifier) => charter.members[identifier - 1]?.name ?? '?').join(', ');
 }
 
+/** Who may ask for what, one line each. */
 export function requestersText({ version, entries }: Requesters): string {
   if (entries.length === 0) return 'nobody yet: members can sign a list later (frostmark group requesters FILE)';
   const rows = entries.map(({ name, channels, member }) => [name, channels.join(', '), member ?? '-']);

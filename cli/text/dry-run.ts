@@ -25,6 +25,7 @@ function approversOf({ epoch: { charter } }: OpenedGroup, { request, keptOut }: 
   });
 }
 
+/** What would be asked, and who could approve it, for a person. */
 export function dryRunPage(group: OpenedGroup, submission: Submission): string {
   const { payload } = submission.request;
   const page = new Page().row(
@@ -40,6 +41,7 @@ export function dryRunPage(group: OpenedGroup, submission: Submission): string {
   return page.row('', 'Nothing was asked.').toString();
 }
 
+/** The same for a program. */
 export function dryRunJson(group: OpenedGroup, submission: Submission): object {
   return {
     dryRun: true,

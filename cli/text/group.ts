@@ -8,6 +8,7 @@ import { charterJson, quorumWords, requestersText } from './charter.ts';
 import { originText } from './import.ts';
 import { Page, table, whenText } from './page.ts';
 
+/** All that is known of a group, for a person. */
 export function groupPage({ epoch, requesters, delegations }: OpenedGroup, nowUnixSeconds: number): string {
   const { charter } = epoch;
   const head = new Page()
@@ -45,6 +46,7 @@ function delegationText({ delegation }: HeldDelegation, nowUnixSeconds: number):
   }
 }
 
+/** The same for a program. */
 export function groupJson({ epoch, requesters, delegations }: OpenedGroup): object {
   return {
     ...charterJson(epoch.charter),

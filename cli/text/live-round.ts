@@ -7,23 +7,24 @@ import { LiveBlock } from './progress.ts';
 import { refusalTexts, roundJson, sharingText, shortId } from './round.ts';
 import { whenText } from './page.ts';
 
+/** Shows one round until it is disposed. */
 export class LiveRound implements Disposable {
   readonly #output: Output;
-  readonly #now: () => number;
+  readonly #nowUnixSeconds: () => number;
   readonly #block: LiveBlock | undefined;
   #last: RoundView | undefined;
   #isInterrupted = false;
 
   constructor(output: Output, nowUnixSeconds: () => number) {
     this.#output = output;
-    this.#now = nowUnixSeconds;
+    this.#nowUnixSeconds = nowUnixSeconds;
     this.#block = output.isLive ? new LiveBlock(output.stderr) : undefined;
   }
 
   show(view: RoundView): void {
     this.#output.event({ event: 'round', round: roundJson(view) });
     if (this.#block !== undefined) this.#block.draw(this.#lines(view));
-    else for (const line of changes(this.#last, view, this.#now())) this.#output.talk(line);
+    else for (const line of changes(this.#last, view, this.#nowUnixSeconds())) this.#output.talk(line);
     this.#last = view;
     if (this.#isInterrupted) this.#talk('connected again');
     this.#isInterrupted = false;
@@ -51,7 +52,7 @@ export class LiveRound implements Disposable {
     const attempt = view.body.attempts.findLast(({ open }) => open);
     const names = namesIn(view);
     return [
-      `round ${shortId(view.request.digest)} on ${view.request.payload.channel}: ${view.outcome}, expires ${whenText(view.expiresAtUnixSeconds, this.#now())}`,
+      `round ${shortId(view.request.digest)} on ${view.request.payload.channel}: ${view.outcome}, expires ${whenText(view.expiresAtUnixSeconds, this.#nowUnixSeconds())}`,
       ...view.sharings.map((sharing) => `  ${sharing.of} ${sharing.threshold}: ${sharingText(sharing, view.outcome)}`),
       ...refusalTexts(view).map((text) => `  refused by ${printable(text)}`),
       ...(attempt === undefined ? [] : [`  signing: ${attempt.signers.map(names).join(', ')}`]),

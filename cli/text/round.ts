@@ -6,6 +6,7 @@ import type { RoundMember, RoundSharing, RoundView } from '../../requester/round
 import { shownIdDigits } from '../limits.ts';
 import { countText, exactSizeText, Page, table, whenText } from './page.ts';
 
+/** Enough digits of an id to tell rounds apart by eye. */
 export function shortId(digest: string): string {
   return digest.slice(0, shownIdDigits);
 }
@@ -49,6 +50,7 @@ function textOfMember({ member, connected, out }: RoundMember, isOpen: boolean):
   return connected || !isOpen ? member.name : `${member.name} (offline)`;
 }
 
+/** Who refused and why, `carol: wrong tag`; the reason is a stranger's text. */
 export function refusalTexts({ sharings }: RoundView): string[] {
   return sharings.flatMap(({ members }) =>
     members

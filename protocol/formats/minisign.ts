@@ -16,14 +16,14 @@ const prehashed = utf8ToBytes('ED');
 const keyAlgorithm = utf8ToBytes('Ed');
 
 /** 8 bytes by which minisign tells keys apart. Ours are the first of SHA-256 of the key. */
-function keyId(key: Uint8Array): Uint8Array {
+export function minisignKeyId(key: Uint8Array): Uint8Array {
   return sha256(key).slice(0, 8);
 }
 
 /** The contents of a `minisign.pub`. `comment` is not signed; one line. Throws `ProtocolError('bad-document')` for another. */
 export function minisignPublicKey(key: Uint8Array, comment: string): string {
   if (!/^[ -~]+$/.test(comment)) throw new ProtocolError('bad-document', 'a minisign comment is one line of ASCII');
-  return `untrusted comment: ${comment}\n${encodeBase64(concatBytes(keyAlgorithm, keyId(key), key))}\n`;
+  return `untrusted comment: ${comment}\n${encodeBase64(concatBytes(keyAlgorithm, minisignKeyId(key), key))}\n`;
 }
 
 /** On a terminal and between tabs one value stays one value: what is not printable ASCII is written `\u{9}`, a backslash too. */
@@ -73,7 +73,7 @@ export const minisign = defineFormat<MinisignState>({
   finish: ({ key, comment, signature }, globalSignature) => {
     const lines = [
       `untrusted comment: ${untrustedComment}`,
-      encodeBase64(concatBytes(prehashed, keyId(key), signature)),
+      encodeBase64(concatBytes(prehashed, minisignKeyId(key), signature)),
       `trusted comment: ${comment}`,
       encodeBase64(globalSignature),
       '',

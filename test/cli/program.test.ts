@@ -169,7 +169,7 @@ describe('what start-up loads', () => {
     const loaded = await loadedBy(['verify', '/nonexistent', '--key', '/nonexistent']);
     const foreign = loaded
       .split('\n')
-      .filter((url) => /\/(node_modules|protocol|home|client|requester|participant|coordinator)\//.test(url));
+      .filter((url) => /\/(node_modules|dist\/(protocol|home|client|requester|participant|coordinator))\//.test(url));
     expect(loaded).toContain('verifier/verify-file.js');
     expect(foreign).toEqual([]);
   });

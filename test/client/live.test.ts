@@ -4,7 +4,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { ClientError } from '../../client/errors.ts';
 import { Http } from '../../client/http.ts';
 import { firstRetryMs, longestRetryMs, maxRoundBytes } from '../../client/limits.ts';
-import { readEvents, retryDelay, watch, type StreamEvent } from '../../client/live.ts';
+import { readEvents, watch, type StreamEvent } from '../../client/live.ts';
+import { retryDelay } from '../../client/patience.ts';
 import type { RoundBody } from '../../protocol/wire/frames.ts';
 import { clientCodeOf } from '../harness/coordinator-refusals.ts';
 

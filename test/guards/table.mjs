@@ -5,6 +5,7 @@ import { openpgpGuards } from './openpgp.mjs';
 import { participantGuards } from './participant.mjs';
 import { protocolGuards } from './protocol.mjs';
 import { recordGuards } from './record.mjs';
+import { requesterGuards } from './requester.mjs';
 
 /** Every guard with the smallest change that takes it out, and the test that must notice. `from` occurs exactly once in `file`. */
 
@@ -191,4 +192,5 @@ export const guards = [
   ...coordinatorGuards,
   ...openpgpGuards,
   ...importGuards,
+  ...requesterGuards,
 ];

@@ -42,6 +42,8 @@ interface Signing {
 export interface MemberOptions {
   /** What to do with a request: nothing for `ask`. */
   readonly decide?: (request: Request) => DecisionPayload['decision'] | 'ask';
+  /** Why it refuses. */
+  readonly reason?: () => string;
   /** Changes or drops (`undefined`) a frame before it is sent. */
   readonly send?: (frame: MemberFrame) => MemberFrame | undefined;
   readonly holding?: { readonly certificate: string | null; readonly requesters: number };
@@ -246,7 +248,8 @@ export class TestMember {
     this.#signings.set(request.digest, signing);
     this.#feed(signing, { kind: 'connected' });
     const decision = this.#options.decide?.(request) ?? 'ask';
-    if (decision !== 'ask') this.decide(request.digest, decision);
+    const reason = decision === 'refuse' ? (this.#options.reason?.() ?? null) : null;
+    if (decision !== 'ask') this.decide(request.digest, decision, reason);
   }
 
   #feed(signing: Signing, event: SignerEvent): void {

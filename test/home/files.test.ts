@@ -8,6 +8,7 @@ import {
   assertPrivateFolder,
   ensurePrivateFolder,
   readFileBounded,
+  tryToWrite,
   useOwnerOnlyUmask,
   writeFileAtomic,
   writeFileOnce,
@@ -80,6 +81,16 @@ describe('writing a file', () => {
 });
 
 describe('a write that fails', () => {
+  it.each(['create', 'write'] as const)('at %s is found by a trial, which leaves nothing', async (step) => {
+    const folder = await temporaryFolder();
+    const failing = failingAt(step);
+    await expect(tryToWrite([{ path: join(folder, 'file'), size: 9 }], failing.disk)).rejects.toMatchObject({
+      code: 'disk-full',
+    });
+    expect(failing.failed()).toBe(1);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   const steps = ['create', 'write', 'sync', 'publish', 'syncFolder'] as const;
 
   it.each(steps.slice(0, 4).flatMap((step) => writers.map(([name, write]) => [step, name, write] as const)))(
@@ -127,6 +138,10 @@ describe('a write that fails', () => {
     await expect(writeFileOnce(join(folder, 'other'), new Uint8Array(100_000))).rejects.toMatchObject({
       code: 'disk-full',
     });
+    // Each of the two would have room alone.
+    const trials = ['a', 'b'].map((name) => ({ path: join(folder, name), size: 40_000 }));
+    await expect(tryToWrite(trials)).rejects.toMatchObject({ code: 'disk-full', path: trials[1]!.path });
+    await tryToWrite(trials.slice(1));
     expect(await readFile(path, 'utf8')).toBe(oldText);
     expect(await readdir(folder)).toEqual(['file']);
   });

@@ -4,7 +4,7 @@ import { encodeBase64Url } from '../../../verifier/base64.ts';
 import { formatGroupKey } from '../../../verifier/group-key.ts';
 import type { PinnedKey } from '../../../verifier/key-file.ts';
 import { askingOptions, connectAsAsker, readGroup } from '../../ask-coordinator.ts';
-import { defineCommand, list, text, type Call } from '../../command.ts';
+import { defineCommand, flag, list, text, type Call } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 
 const formats = ['native', 'pem', 'ssh-key', 'openpgp', 'ssh', 'minisign'] as const;
@@ -14,6 +14,7 @@ const options = {
   format: list('F', 'native, pem, ssh-key, openpgp, ssh or minisign (default: native)'),
   channel: text('CHANNEL', "openpgp: with this channel's subkey; minisign: this channel's key"),
   out: text('FILE', 'write it there; openpgp is binary unless FILE ends in .asc'),
+  force: flag('replace FILE, whatever it is'),
   ...askingOptions,
 } as const;
 
@@ -42,13 +43,22 @@ accepts a development signature under it.`,
       output.result(key.trimEnd(), { format, key });
       return;
     }
-    const { writeFileAtomic } = await import('../../../home/files.ts');
-    await writeFileAtomic(settings.out, settings.out.endsWith('.asc') ? new TextEncoder().encode(key) : bytes, {
-      mode: 0o644,
-    });
+    const content = settings.out.endsWith('.asc') ? new TextEncoder().encode(key) : bytes;
+    await writeExport(settings.out, format, content, settings.force === true);
     output.result(settings.out, { format, file: settings.out });
   },
 });
+
+/** Replaces only an earlier export of the same key. Throws what `assertOutputs` and `writeFileAtomic` do. */
+async function writeExport(path: string, format: Format, content: Uint8Array, force: boolean): Promise<void> {
+  const { assertOutputs } = await import('../../../requester/outputs.ts');
+  const { isEarlierExport } = await import('../../../requester/earlier.ts');
+  const { writeFileAtomic } = await import('../../../home/files.ts');
+  const isOurs = (bytes: Uint8Array): boolean => isEarlierExport(bytes, content);
+  const outputs = [{ path, what: `the ${format} export`, size: content.length, isOurs }];
+  await assertOutputs({ inputs: [], outputs, force });
+  await writeFileAtomic(path, content, { mode: 0o644 });
+}
 
 function isFormat(text: string): text is Format {
   return formats.some((format) => format === text);
@@ -79,10 +89,11 @@ async function exportAs(call: ExportCall, format: Format): Promise<Exported> {
       return textual(allowedSigners(connection.group.epoch));
     }
     case 'minisign': {
+      const { production } = await import('../../../protocol/files/charter.ts');
       const { minisignPublicKey } = await import('../../../protocol/formats/minisign.ts');
       using connection = await connectAsAsker(call);
       const { epoch } = connection.group;
-      const { channel = 'production' } = call.settings;
+      const { channel = production } = call.settings;
       return textual(minisignPublicKey(epoch.channel(channel).point.bytes, `${epoch.charter.group} ${channel}`));
     }
   }

@@ -1,8 +1,8 @@
 /** `frostmark group renew` */
-import { askingOptions, connectAsAsker } from '../../ask-coordinator.ts';
+import { askingOptions } from '../../ask-coordinator.ts';
 import { defineCommand, text } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
-import { submitAndWait, waitingOptions } from '../../waiting.ts';
+import { connectToAsk, submitAndWait, waitingOptions } from '../../waiting.ts';
 
 export const command = defineCommand({
   home: 'asker',
@@ -23,7 +23,7 @@ the old one ends, so that builds of the channel go on.`,
     if (channel === undefined)
       throw new CommandError('usage', 'no --channel was given', 'For example: --channel development');
     const { askForDelegation } = await import('../../../requester/request.ts');
-    using connection = await connectAsAsker(call);
+    using connection = await connectToAsk(call);
     const submission = askForDelegation(
       connection.group,
       channel,

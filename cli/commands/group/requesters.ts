@@ -1,8 +1,8 @@
 /** `frostmark group requesters` */
 import { basename } from 'node:path';
-import { askingOptions, connectAsAsker } from '../../ask-coordinator.ts';
+import { askingOptions } from '../../ask-coordinator.ts';
 import { defineCommand } from '../../command.ts';
-import { submitAndWait, waitingOptions } from '../../waiting.ts';
+import { connectToAsk, submitAndWait, waitingOptions } from '../../waiting.ts';
 
 export const command = defineCommand({
   home: 'asker',
@@ -20,7 +20,7 @@ what on which channel. It replaces the one before; a member or requester asks.`,
     const { readRequestersFile } = await import('../../../protocol/files/requesters.ts');
     const { askForRequesters } = await import('../../../requester/request.ts');
     const file = await readFileBounded(path, maxRequestersBytes);
-    using connection = await connectAsAsker(call);
+    using connection = await connectToAsk(call);
     const requesters = readRequestersFile(file, basename(path), connection.group.epoch.charter);
     const submission = askForRequesters(
       connection.group,

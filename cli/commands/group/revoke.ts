@@ -1,8 +1,8 @@
 /** `frostmark group revoke` */
-import { askingOptions, connectAsAsker } from '../../ask-coordinator.ts';
+import { askingOptions } from '../../ask-coordinator.ts';
 import { defineCommand, text } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
-import { submitAndWait, waitingOptions } from '../../waiting.ts';
+import { connectToAsk, submitAndWait, waitingOptions } from '../../waiting.ts';
 
 export const command = defineCommand({
   home: 'asker',
@@ -26,7 +26,7 @@ or distribute a revocation list (ssh-keygen -k).`,
       throw new CommandError('usage', 'no --channel was given', 'For example: --channel development');
     const { askForCertificate } = await import('../../../requester/request.ts');
     const { openResult } = await import('../../../requester/bundle.ts');
-    using connection = await connectAsAsker(call);
+    using connection = await connectToAsk(call);
     const wish = { kind: 'openpgp-revocation', channel, until: null, note: settings.note } as const;
     const submission = askForCertificate(connection.group, wish, connection.identity, world.nowUnixSeconds());
     const { digest, view } = await submitAndWait(call, connection, submission);

@@ -1,10 +1,10 @@
 /** `frostmark participant approve` */
-import { defineCommand } from '../../command.ts';
-import { askDaemon, parseId, socketOptions } from '../../ask-daemon.ts';
+import { defineCommand, roundArgument } from '../../command.ts';
+import { askDaemon, socketOptions } from '../../ask-daemon.ts';
 
 export const command = defineCommand({
   home: 'participant',
-  arguments: [{ name: '<id>', help: 'the request: at least the first 8 digits of its id' }],
+  arguments: [roundArgument],
   options: { ...socketOptions },
   about: `Approves a request in your name. The decision is signed, stored and sent; your
 share signs as soon as enough others have approved, also after a restart.
@@ -12,7 +12,7 @@ Until your share has signed, "refuse" takes it back.`,
   example: 'frostmark participant approve 4f2a9c1b',
   next: 'See how it goes on: frostmark participant show ID',
   run: async (call) => {
-    const { request } = await askDaemon(call, { command: 'approve', id: parseId(call.args[0] ?? '') });
+    const { request } = await askDaemon(call, { command: 'approve', id: call.args[0] ?? '' });
     const { decidedText } = await import('../../text/request.ts');
     call.output.result(decidedText('approved', request), { request });
   },

@@ -1,11 +1,11 @@
 /** `frostmark participant refuse` */
-import { defineCommand, text } from '../../command.ts';
-import { askDaemon, parseId, socketOptions } from '../../ask-daemon.ts';
+import { defineCommand, roundArgument, text } from '../../command.ts';
+import { askDaemon, socketOptions } from '../../ask-daemon.ts';
 import { CommandError } from '../../errors.ts';
 
 export const command = defineCommand({
   home: 'participant',
-  arguments: [{ name: '<id>', help: 'the request: at least the first 8 digits of its id' }],
+  arguments: [roundArgument],
   options: { reason: text('TEXT', 'why; whoever asked and all members read it'), ...socketOptions },
   about: `Refuses a request in your name. When refusals leave no quorum, the request is
 over, and whoever asked is told who refused and why.`,
@@ -13,7 +13,7 @@ over, and whoever asked is told who refused and why.`,
   next: 'Whoever asked may ask anew, which is another request with another id.',
   run: async (call) => {
     const { reason } = call.settings;
-    const id = parseId(call.args[0] ?? '');
+    const id = call.args[0] ?? '';
     if (reason === undefined || reason === '')
       throw new CommandError('usage', 'no --reason was given', 'Say why: --reason "built from the wrong tag"');
     const { request } = await askDaemon(call, { command: 'refuse', id, reason });

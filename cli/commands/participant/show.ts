@@ -1,10 +1,10 @@
 /** `frostmark participant show` */
-import { defineCommand } from '../../command.ts';
-import { askDaemon, parseId, socketOptions } from '../../ask-daemon.ts';
+import { defineCommand, roundArgument } from '../../command.ts';
+import { askDaemon, socketOptions } from '../../ask-daemon.ts';
 
 export const command = defineCommand({
   home: 'participant',
-  arguments: [{ name: '<id>', help: 'the request: at least the first 8 digits of its id' }],
+  arguments: [roundArgument],
   options: { ...socketOptions },
   about: `Shows exactly what would be signed, as your own daemon rebuilt it, who has
 decided so far, and what is missing. Characters that cannot be seen, or that turn
@@ -14,7 +14,7 @@ a line around, are shown as escapes such as \\u{202e}.`,
 frostmark participant approve ID
 frostmark participant refuse ID --reason "the tag is wrong"`,
   run: async (call) => {
-    const { request } = await askDaemon(call, { command: 'show', id: parseId(call.args[0] ?? '') });
+    const { request } = await askDaemon(call, { command: 'show', id: call.args[0] ?? '' });
     const { requestPage } = await import('../../text/request.ts');
     call.output.result(requestPage(request, call.world.nowUnixSeconds()), { request });
   },

@@ -1,0 +1,108 @@
+/** Certificates for stock tools, made by rounds like any other: one round each, and two for an OpenPGP subkey. */
+import { channelOf } from '../protocol/files/charter.ts';
+import { formatTimestamp } from '../protocol/wire/time.ts';
+import type { OpenedGroup } from '../client/group.ts';
+import type { Submitted } from './submit.ts';
+import type { Ask } from './ask.ts';
+import { openResult } from './bundle.ts';
+import type { Connection } from './connection.ts';
+import { RequesterError } from './errors.ts';
+import { askForCertificate, type CertificateWish, type Submission } from './request.ts';
+
+/** Which certificate is wanted. */
+export interface CertifyWish {
+  readonly format: 'openpgp' | 'ssh';
+  /** Whose key it is about; `undefined` for the group's own, which has no SSH certificate. */
+  readonly channel: string | undefined;
+  /** How long a channel's key is vouched for; `undefined` for as long as a delegation, by the charter. */
+  readonly validSeconds: number | undefined;
+  readonly note: string | undefined;
+}
+
+/** How the rounds of one certificate are asked for. */
+export interface CertifyOptions {
+  readonly ask: Ask;
+  readonly nowUnixSeconds: () => number;
+  /** Told before the first of two rounds: the channel itself says that it belongs to the group, then production vouches for it. */
+  readonly onFirstOfTwo?: ((channel: string) => void) | undefined;
+}
+
+/** A certificate that was signed and verified. */
+export interface Certified {
+  /** Names the last round. */
+  readonly digest: string;
+  /** As its format finishes it. */
+  readonly file: Uint8Array;
+}
+
+/**
+ * Asks for a certificate and waits as `options.ask` does; everything in it is verified.
+ * Throws `RequesterError('bad-field')` for a channel or time that it cannot have, and what `askForCertificate`, `ask` and `openResult` do.
+ */
+export async function certify(connection: Connection, wish: CertifyWish, options: CertifyOptions): Promise<Certified> {
+  const { channel, note } = wish;
+  if (wish.format === 'ssh' || channel === undefined)
+    return await askOne(connection, lastWish(connection.group, wish, options.nowUnixSeconds()), options);
+  const last = lastWish(connection.group, wish, options.nowUnixSeconds());
+  options.onFirstOfTwo?.(channel);
+  const first: CertificateWish = { kind: 'openpgp-back-signature', channel, until: null, note };
+  const { file } = await askOne(connection, first, options);
+  return await askOne(connection, { ...last, document: { kind: 'openpgp-back-signature', bytes: file } }, options);
+}
+
+/**
+ * Only asks; for a certificate that takes one round. Throws `RequesterError('bad-field')` for one that takes two, of which the second needs the
+ * result of the first.
+ */
+export async function askToCertify(
+  connection: Connection,
+  wish: CertifyWish,
+  options: { readonly submit: (submission: Submission) => Promise<Submitted>; readonly nowUnixSeconds: number },
+): Promise<string> {
+  if (wish.format === 'openpgp' && wish.channel !== undefined)
+    throw new RequesterError('bad-field', 'the second round needs the result of the first, so that this has to wait');
+  const last = lastWish(connection.group, wish, options.nowUnixSeconds);
+  const submission = askForCertificate(connection.group, last, connection.identity, options.nowUnixSeconds);
+  return (await options.submit(submission)).digest;
+}
+
+async function askOne(
+  connection: Connection,
+  wish: CertificateWish,
+  { ask, nowUnixSeconds }: CertifyOptions,
+): Promise<Certified> {
+  const submission = askForCertificate(connection.group, wish, connection.identity, nowUnixSeconds());
+  const view = await ask(connection, submission);
+  const [file] = openResult(connection.group, view.request, submission.documents, view.body.signatures);
+  if (file === undefined) throw new Error('a certificate is one file');
+  return { digest: view.request.digest, file: file.bytes };
+}
+
+/** What production signs in the end, without the document that a subkey's round has besides. */
+function lastWish(group: OpenedGroup, wish: CertifyWish, nowUnixSeconds: number): CertificateWish {
+  const { format, channel, note } = wish;
+  if (channel === undefined && format === 'ssh')
+    throw new RequesterError('bad-field', "production's SSH key needs no certificate; say which channel's is wanted");
+  if (channel === undefined) return { kind: 'openpgp-certificate', channel, until: null, note };
+  const until = endOf(group, channel, wish.validSeconds, nowUnixSeconds);
+  return { kind: format === 'ssh' ? 'ssh-certificate' : 'openpgp-subkey', channel, until, note };
+}
+
+/** RFC 3339. */
+function endOf(
+  { epoch }: OpenedGroup,
+  channel: string,
+  validSeconds: number | undefined,
+  nowUnixSeconds: number,
+): string {
+  const longest = channelOf(epoch.charter, channel).validitySeconds;
+  if (longest === undefined)
+    throw new RequesterError('bad-field', `${channel} signs under the group key itself: leave the channel out`);
+  const seconds = validSeconds ?? longest;
+  if (seconds > longest)
+    throw new RequesterError(
+      'bad-field',
+      `--valid is no duration up to ${Math.floor(longest / 86_400)} days: the charter says so of keys of ${channel}`,
+    );
+  return formatTimestamp(nowUnixSeconds + seconds);
+}

@@ -1,0 +1,51 @@
+/** One document signed whole in one format of a stock tool; nothing is written. */
+import type { Request } from '../protocol/request/request.ts';
+import type { Ask } from './ask.ts';
+import { openResult } from './bundle.ts';
+import type { Connection } from './connection.ts';
+import { assertCertified, readIssued, type Issued } from './issued.ts';
+import { askForRelease, type WholeDocument } from './request.ts';
+
+/** One document, the channel to sign it on, and the format to sign it in. */
+export interface DocumentWish {
+  readonly channel: string;
+  readonly format: 'openpgp' | 'ssh';
+  readonly document: WholeDocument;
+}
+
+/** A document that was signed. */
+export interface DocumentSignature {
+  /** The format's file. */
+  readonly file: Uint8Array;
+  /** The request that was signed: ours, or the same one from before. */
+  readonly request: Request;
+  /** The group's certificates, as they were when it was asked for. */
+  readonly issued: readonly Issued[];
+}
+
+/** Asks, waits as `ask` does, verifies. Throws what `askForRelease`, `assertCertified`, `ask` and `openResult` do. */
+export async function signDocument(
+  connection: Connection,
+  { channel, format, document }: DocumentWish,
+  ask: Ask,
+  nowUnixSeconds: number,
+): Promise<DocumentSignature> {
+  const formats = [format];
+  const wish = {
+    channel,
+    formats,
+    artifacts: [],
+    document,
+    product: undefined,
+    release: undefined,
+    source: null,
+    note: undefined,
+  };
+  const submission = askForRelease(connection.group, wish, connection.identity, nowUnixSeconds);
+  const issued = await readIssued(connection);
+  assertCertified(issued, formats, channel, nowUnixSeconds);
+  const { request, body } = await ask(connection, submission);
+  const [file] = openResult(connection.group, request, submission.documents, body.signatures);
+  if (file === undefined) throw new Error('a request of one format has one file');
+  return { file: file.bytes, request, issued };
+}

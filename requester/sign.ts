@@ -1,0 +1,187 @@
+/** A release from its files to the signatures beside them. */
+import { HomeError } from '../home/errors.ts';
+import type { OpenedGroup } from '../client/group.ts';
+import { manifestOf } from '../protocol/documents/manifest.ts';
+import { channelOf, memberByIdentifier, production } from '../protocol/files/charter.ts';
+import type { FinishedFile } from '../protocol/formats/index.ts';
+import type { Request, Source } from '../protocol/request/request.ts';
+import {
+  assertArtifacts,
+  hashArtifacts,
+  readWholeDocument,
+  type ArtifactFile,
+  type HashProgress,
+} from './artifacts.ts';
+import type { Ask } from './ask.ts';
+import { assembleBundle, delegationFor, openResult, writeBundles } from './bundle.ts';
+import type { Connection } from './connection.ts';
+import { assertCertified, readIssued } from './issued.ts';
+import { askForRelease, type Submission, type WholeDocument } from './request.ts';
+import { RequesterError } from './errors.ts';
+import { assertOutputs } from './outputs.ts';
+import type { RoundView } from './round-view.ts';
+import { outputsOf, settleSubject, type SignSubject } from './subject.ts';
+import { writeManifest, writeSignedFiles } from './signed-files.ts';
+
+/** What somebody wants signed, and how. */
+export interface SignWish {
+  readonly channel: string;
+  readonly subject: SignSubject;
+  /** Formats of stock tools; files are signed natively besides. */
+  readonly formats: readonly string[];
+  readonly product: string | undefined;
+  readonly release: string | undefined;
+  readonly source: Source | null;
+  readonly note: string | undefined;
+}
+
+/** A wish made into a request that can be submitted. */
+export interface Signing {
+  readonly wish: SignWish;
+  /** Signed by their digests. */
+  readonly files: readonly ArtifactFile[];
+  /** Signed whole. */
+  readonly document: (WholeDocument & { readonly path: string }) | undefined;
+  readonly submission: Submission;
+}
+
+/** What was signed and written. */
+export interface Signed {
+  readonly request: Request;
+  /** Names, as the coordinator says. */
+  readonly signers: readonly string[];
+  readonly files: readonly ArtifactFile[];
+  /** Paths of the bundles, in the order of the files. */
+  readonly bundles: readonly string[];
+  /** Every path that was written, the bundles first. */
+  readonly written: readonly string[];
+}
+
+/**
+ * Judges names and opens every file once: a typing error shows before anybody is asked anything. Returns all bytes together.
+ * `subject` is settled. Throws what `assertArtifacts` does.
+ */
+export async function assertSubject(subject: SignSubject): Promise<number> {
+  return await assertArtifacts(subject.kind === 'document' ? [subject.path] : subject.paths);
+}
+
+/** Refuses what would destroy something or could not be written, before anybody is asked (T51). Throws what `assertOutputs` does. */
+export async function assertWritable(
+  { group }: Connection,
+  wish: Pick<SignWish, 'subject' | 'formats'>,
+  { force, documentBytes }: { readonly force: boolean; readonly documentBytes: number },
+): Promise<void> {
+  await assertOutputs({ ...outputsOf(group, wish, documentBytes), force });
+}
+
+/**
+ * A signature that no installer would accept is not asked for.
+ * Throws `RequesterError` (`no-delegation`, `no-certificate`), `ProtocolError('unknown-channel')` and `ClientError`.
+ */
+export async function assertAcceptable(
+  connection: Connection,
+  { channel, formats }: Pick<SignWish, 'channel' | 'formats'>,
+  nowUnixSeconds: number,
+): Promise<void> {
+  channelOf(connection.group.epoch.charter, channel);
+  delegationFor(connection.group, channel, nowUnixSeconds);
+  if (!formats.some((format) => format !== 'minisign')) return;
+  assertCertified(await readIssued(connection), formats, channel, nowUnixSeconds);
+}
+
+/** Hashes and builds the request. Throws what `hashArtifacts`, `readWholeDocument` and `askForRelease` do. */
+export async function prepareSigning(
+  { group, identity }: Connection,
+  wish: SignWish,
+  nowUnixSeconds: number,
+  onHash?: (progress: HashProgress) => void,
+): Promise<Signing> {
+  const { files, document } = await readSubject(wish.subject, onHash);
+  const formats = wish.subject.kind === 'document' ? wish.formats : ['native', ...wish.formats];
+  const submission = askForRelease(group, { ...wish, formats, artifacts: files, document }, identity, nowUnixSeconds);
+  return { wish, files, document, submission };
+}
+
+async function readSubject(
+  subject: SignSubject,
+  onHash: ((progress: HashProgress) => void) | undefined,
+): Promise<Pick<Signing, 'files' | 'document'>> {
+  switch (subject.kind) {
+    case 'document': {
+      const { documentKind: kind, path } = subject;
+      return { files: [], document: { kind, path, bytes: await readWholeDocument(path) } };
+    }
+    case 'files':
+      return { files: await hashArtifacts(subject.paths, onHash), document: undefined };
+    case 'manifest': {
+      const files = await hashArtifacts(subject.paths, onHash);
+      return { files, document: { kind: 'manifest', path: subject.manifestPath, bytes: manifestOf(files) } };
+    }
+  }
+}
+
+/**
+ * Verifies the result of a signed round as an installer would, and writes everything beside the files. The group is asked for once more: its
+ * delegation may have been renewed while we waited. Throws what `openResult`, `writeBundles` and `writeSignedFiles` do.
+ */
+export async function finishSigning(
+  connection: Connection,
+  { wish: { channel }, files, document }: Signing,
+  view: RoundView,
+  nowUnixSeconds: number,
+): Promise<Signed> {
+  const group = channel === production ? connection.group : await connection.refresh();
+  const documents = document === undefined ? [] : [document.bytes];
+  const finished = openResult(group, view.request, documents, view.body.signatures);
+  const bundle = assembleBundle(group, channel, finished, nowUnixSeconds);
+  const written = await writing(view, async () => {
+    const bundles = bundle === undefined ? [] : await writeBundles(group, channel, files, bundle, nowUnixSeconds);
+    if (document === undefined) return { bundles, beside: [] };
+    return { bundles, beside: await writeDocument(connection, { ...document, channel }, finished, nowUnixSeconds) };
+  });
+  const { bundles, beside } = written;
+  return { request: view.request, signers: signersOf(group, view), files, bundles, written: [...bundles, ...beside] };
+}
+
+/** The signature is there, whatever happens to what is written. */
+async function writing<T>({ request }: RoundView, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    if (!(error instanceof HomeError)) throw error;
+    throw new RequesterError('not-written', `round ${request.digest} is signed, and ${error.message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** A manifest that we made is written with its signatures; a file that was there already stays as it is. */
+async function writeDocument(
+  connection: Connection,
+  document: WholeDocument & { readonly path: string; readonly channel: string },
+  finished: readonly FinishedFile[],
+  nowUnixSeconds: number,
+): Promise<string[]> {
+  const made = document.kind === 'manifest' ? [await writeManifest(document.path, document.bytes)] : [];
+  return [...made, ...(await writeSignedFiles(document, finished, await readIssued(connection), nowUnixSeconds))];
+}
+
+/** Names of those who signed, as the coordinator says. */
+export function signersOf({ epoch }: OpenedGroup, { body: { signers } }: Pick<RoundView, 'body'>): string[] {
+  return signers.map((identifier) => memberByIdentifier(epoch.charter, identifier)?.name ?? `member ${identifier}`);
+}
+
+/** Everything from the files to the signatures beside them. Throws what its steps do, and what `ask` does. */
+export async function sign(
+  connection: Connection,
+  wish: SignWish,
+  options: { readonly ask: Ask; readonly nowUnixSeconds: () => number; readonly force?: boolean | undefined },
+): Promise<Signed> {
+  const settled = { ...wish, subject: (await settleSubject(wish.subject)).subject };
+  const documentBytes = await assertSubject(settled.subject);
+  await assertAcceptable(connection, settled, options.nowUnixSeconds());
+  await assertWritable(connection, settled, { force: options.force === true, documentBytes });
+  const signing = await prepareSigning(connection, settled, options.nowUnixSeconds());
+  const view = await options.ask(connection, signing.submission);
+  return finishSigning(connection, signing, view, options.nowUnixSeconds());
+}
