@@ -11,7 +11,7 @@ export const coordinatorGuards = [
   {
     row: 'T3',
     what: 'a shorter journal of one incarnation is refused',
-    file: 'coordinator/journals.ts',
+    in: 'accept',
     from: 'if (journal.length < same.length)',
     to: 'if (journal.length < 0)',
     test: logins,
@@ -20,7 +20,7 @@ export const coordinatorGuards = [
   {
     row: 'T3',
     what: 'another last record at the same length is refused',
-    file: 'coordinator/journals.ts',
+    in: 'accept',
     from: "if (journal.length === same.length) throw rolledBack(member, 'its journal has another last record than before');",
     to: '',
     test: logins,
@@ -29,7 +29,7 @@ export const coordinatorGuards = [
   {
     row: 'T3',
     what: 'an older incarnation is refused',
-    file: 'coordinator/journals.ts',
+    in: 'accept',
     from: 'if (same !== newest)',
     to: 'if (newest === undefined)',
     test: logins,
@@ -38,7 +38,7 @@ export const coordinatorGuards = [
   {
     row: 'T3',
     what: 'the alarm goes to the other members',
-    file: 'coordinator/members.ts',
+    in: '#alarm',
     from: 'this.#options.presence.tellAll(charter.hash, frame, member.identifier);',
     to: 'void frame;',
     test: logins,
@@ -47,7 +47,7 @@ export const coordinatorGuards = [
   {
     row: 'T7',
     what: 'a member brings only what it signed itself',
-    file: 'coordinator/members.ts',
+    in: '#toRound',
     from: 'if (from.key !== connection.member.key)',
     to: "if (from.key === '')",
     test: membership,
@@ -56,7 +56,7 @@ export const coordinatorGuards = [
   {
     row: 'T7',
     what: 'a ceremony message is brought by its sender',
-    file: 'coordinator/ceremonies.ts',
+    in: 'receive',
     from: 'if (message.from.key !== sender.key)',
     to: "if (message.from.key === '')",
     test: membership,
@@ -65,7 +65,7 @@ export const coordinatorGuards = [
   {
     row: 'T12',
     what: 'an aggregate is verified before it is stored and published',
-    file: 'protocol/signing/round.ts',
+    in: 'complete',
     from: "if (!valid) return { state: setPhase(state, attempt.id, 'closed'), effects: [] };",
     to: '',
     test: round,
@@ -74,7 +74,7 @@ export const coordinatorGuards = [
   {
     row: 'T24',
     what: 'connections without a login are bounded',
-    file: 'coordinator/sockets.ts',
+    in: '#add',
     from: 'if (this.#strangers.size > this.#maxStrangers && oldest !== undefined) oldest.destroy();',
     to: '',
     test: attack,
@@ -83,7 +83,7 @@ export const coordinatorGuards = [
   {
     row: 'T24',
     what: 'headers come in time',
-    file: 'coordinator/app.ts',
+    in: '#makeServer',
     from: 'headersTimeout: limits.headersTimeoutMs,',
     to: 'headersTimeout: 0,',
     test: attack,
@@ -92,7 +92,7 @@ export const coordinatorGuards = [
   {
     row: 'T24',
     what: 'bodies come in time',
-    file: 'coordinator/app.ts',
+    in: '#makeServer',
     from: 'requestTimeout: limits.requestTimeoutMs,',
     to: 'requestTimeout: 0,',
     test: attack,
@@ -101,7 +101,7 @@ export const coordinatorGuards = [
   {
     row: 'T24',
     what: 'bodies are bounded',
-    file: 'coordinator/routes.ts',
+    in: '#addRounds',
     from: "scope.post('/v1/rounds', { bodyLimit: maxSubmitBodyBytes }",
     to: "scope.post('/v1/rounds', { bodyLimit: 1e9 }",
     test: attack,
@@ -110,7 +110,7 @@ export const coordinatorGuards = [
   {
     row: 'T24',
     what: 'logins of one address are bounded',
-    file: 'coordinator/app.ts',
+    in: '#boundLogins',
     from: 'if (this.#logins.take(request.ip)) return;',
     to: 'return;',
     test: attack,
@@ -119,7 +119,7 @@ export const coordinatorGuards = [
   {
     row: 'T24',
     what: 'calls of one identity are bounded',
-    file: 'coordinator/app.ts',
+    in: '#vouch',
     from: 'if (!this.#calls.take(session.key))',
     to: "if (session.key === '')",
     test: attack,
@@ -128,7 +128,7 @@ export const coordinatorGuards = [
   {
     row: 'T24',
     what: 'calls under way of one identity are bounded',
-    file: 'coordinator/app.ts',
+    in: '#countCall',
     from: 'if (count >= this.#options.limits.maxCallsAtOnce)',
     to: 'if (count < 0)',
     test: attack,
@@ -137,7 +137,7 @@ export const coordinatorGuards = [
   {
     row: 'T24',
     what: 'frames of one member are bounded',
-    file: 'coordinator/connection.ts',
+    in: '#receive',
     from: "this.#cut('floods');",
     to: '',
     test: attack,
@@ -146,7 +146,7 @@ export const coordinatorGuards = [
   {
     row: 'T24',
     what: 'fragments of one message are bounded',
-    file: 'coordinator/connection.ts',
+    in: '#serverFor',
     from: 'maxPayload,\n        maxFragments,',
     to: 'maxPayload,\n        maxFragments: 1e9,',
     test: attack,
@@ -155,7 +155,7 @@ export const coordinatorGuards = [
   {
     row: 'T24',
     what: 'frames are bounded by the size of the group',
-    file: 'coordinator/connection.ts',
+    in: '#serverFor',
     from: 'maxPayload,\n        maxFragments,',
     to: 'maxPayload: 1e9,\n        maxFragments,',
     test: attack,
@@ -164,7 +164,7 @@ export const coordinatorGuards = [
   {
     row: 'T24',
     what: 'who answers no ping is cut',
-    file: 'coordinator/connection.ts',
+    in: '#ping',
     from: "this.#cut('silent');",
     to: '',
     test: attack,
@@ -173,7 +173,7 @@ export const coordinatorGuards = [
   {
     row: 'T24',
     what: 'what waits for a member is bounded',
-    file: 'coordinator/connection.ts',
+    in: '#write',
     from: 'if (this.#socket.bufferedAmount + bytes.length > this.#maxBufferedBytes) {',
     to: 'if (this.#socket.bufferedAmount + bytes.length > Infinity) {',
     test: attack,
@@ -182,7 +182,7 @@ export const coordinatorGuards = [
   {
     row: 'T24',
     what: 'a stream that nobody reads is cut',
-    file: 'coordinator/streams.ts',
+    in: '#send',
     from: 'this.#stalled ??= setTimeout(() => this.cut(), this.#limits.streamStalledMs);',
     to: '',
     test: attack,
@@ -191,7 +191,7 @@ export const coordinatorGuards = [
   {
     row: 'T24',
     what: 'streams of one identity are bounded',
-    file: 'coordinator/streams.ts',
+    in: 'assertRoom',
     from: 'if (count >= this.#limits.maxStreamsPerIdentity)',
     to: 'if (count < 0)',
     test: attack,
@@ -200,7 +200,7 @@ export const coordinatorGuards = [
   {
     row: 'T24',
     what: 'only members are upgraded',
-    file: 'coordinator/app.ts',
+    in: '#upgrade',
     from: "if (session.role !== 'member') throw new ProtocolError('not-allowed', 'only members have a socket');",
     to: '',
     test: logins,
@@ -209,7 +209,7 @@ export const coordinatorGuards = [
   {
     row: 'T25',
     what: 'a round is known to its own charter only',
-    file: 'coordinator/rounds.ts',
+    in: '#entryOf',
     from: 'if (entry?.group.epoch.charter.hash !== charterHash) throw noRound(digest);',
     to: 'if (entry === undefined) throw noRound(digest);',
     test: membership,
@@ -218,7 +218,7 @@ export const coordinatorGuards = [
   {
     row: 'T25',
     what: 'a group is shown to its own people only',
-    file: 'coordinator/routes.ts',
+    in: '#ownGroup',
     from: 'if (group?.epoch.charter.hash === this.#charterOf(request)) return group;',
     to: 'if (group !== undefined) return group;',
     test: membership,
@@ -227,7 +227,7 @@ export const coordinatorGuards = [
   {
     row: 'T25',
     what: 'a group is brought by its own members only',
-    file: 'coordinator/routes.ts',
+    in: '#addGroups',
     from: "if (session.role !== 'member' || session.charter.hash !== paramOf(request, 'charterHash'))",
     to: "if (session.key === '')",
     test: membership,
@@ -236,7 +236,7 @@ export const coordinatorGuards = [
   {
     row: 'T25',
     what: 'a requester is judged by the newest document at every call',
-    file: 'coordinator/login.ts',
+    in: 'session',
     from: 'if (group !== undefined) assertMayRead(session.key, group);',
     to: '',
     test: rounds,
@@ -245,7 +245,7 @@ export const coordinatorGuards = [
   {
     row: 'T25',
     what: 'a request is submitted by who signed it',
-    file: 'coordinator/rounds.ts',
+    in: 'submit',
     from: 'if (request.asker !== asker)',
     to: "if (request.asker === '')",
     test: rounds,
@@ -254,7 +254,7 @@ export const coordinatorGuards = [
   {
     row: 'T25',
     what: 'documents are uploaded by who asked',
-    file: 'coordinator/rounds.ts',
+    in: 'putDocument',
     from: "throw new ProtocolError('not-allowed', 'only who asked may upload its documents');",
     to: 'void 0;',
     test: rounds,
@@ -263,7 +263,7 @@ export const coordinatorGuards = [
   {
     row: 'T26',
     what: 'a challenge is used once',
-    file: 'coordinator/login.ts',
+    in: '#spend',
     from: 'this.#challenges.delete(payload.challenge);',
     to: '',
     test: logins,
@@ -272,7 +272,7 @@ export const coordinatorGuards = [
   {
     row: 'T26',
     what: 'a login is for this URL',
-    file: 'coordinator/login.ts',
+    in: '#spend',
     from: 'if (payload.url !== this.#url)',
     to: "if (payload.url === '')",
     test: logins,
@@ -281,7 +281,7 @@ export const coordinatorGuards = [
   {
     row: 'T26',
     what: 'a login is in time',
-    file: 'coordinator/login.ts',
+    in: '#spend',
     from: 'if (payload.expiresAt !== expiresAt || Date.parse(expiresAt) <= this.#options.nowMs())',
     to: 'if (payload.expiresAt !== expiresAt)',
     test: logins,
@@ -290,7 +290,7 @@ export const coordinatorGuards = [
   {
     row: 'T26',
     what: 'a login names the expiry of its challenge',
-    file: 'coordinator/login.ts',
+    in: '#spend',
     from: 'if (payload.expiresAt !== expiresAt || Date.parse(expiresAt) <= this.#options.nowMs())',
     to: 'if (Date.parse(expiresAt) <= this.#options.nowMs())',
     test: logins,
@@ -299,7 +299,7 @@ export const coordinatorGuards = [
   {
     row: 'T26',
     what: 'a member is one by the charter',
-    file: 'coordinator/login.ts',
+    in: '#memberSession',
     from: 'if (member === undefined) throw',
     to: 'if (hash === undefined) throw',
     test: logins,
@@ -308,7 +308,7 @@ export const coordinatorGuards = [
   {
     row: 'T26',
     what: 'a challenge of another server is not answered: the client compares the URL',
-    file: 'client/login.ts',
+    in: 'openChallenge',
     from: 'if (payload.url !== url.base) {',
     to: "if (payload.url === '') {",
     test: 'test/client/login.test.ts',
@@ -317,7 +317,7 @@ export const coordinatorGuards = [
   {
     row: 'T27',
     what: 'an end before the known one is refused',
-    file: 'coordinator/chain.ts',
+    in: 'readChain',
     from: 'if (head.sequence < known.sequence)',
     to: 'if (head.sequence < 0)',
     test: store,
@@ -326,7 +326,7 @@ export const coordinatorGuards = [
   {
     row: 'T27',
     what: 'the chain is that of the head',
-    file: 'coordinator/chain.ts',
+    in: 'readChain',
     from: 'if (!Buffer.from(encodeHead(head)).equals(written))',
     to: 'if (written.length === 0)',
     test: store,
@@ -335,7 +335,7 @@ export const coordinatorGuards = [
   {
     row: 'T27',
     what: 'the known record is the one that is there',
-    file: 'coordinator/chain.ts',
+    in: 'readChain',
     from: 'if (head.sequence === known.sequence && head.hash !== known.hash)',
     to: 'if (head.sequence < 0)',
     test: store,
@@ -344,7 +344,7 @@ export const coordinatorGuards = [
   {
     row: 'T27',
     what: 'bytes are those of their hash',
-    file: 'coordinator/chain.ts',
+    in: 'readChain',
     from: 'if (key !== `b${sha256Hex(value)}`) throw damaged(paths, `the bytes ${key.slice(1)} are changed`);',
     to: '',
     test: store,
@@ -353,7 +353,7 @@ export const coordinatorGuards = [
   {
     row: 'T27',
     what: 'a folder without its CURRENT file does not begin anew',
-    file: 'coordinator/database.ts',
+    in: 'openLevel',
     from: 'createIfMissing: create,',
     to: 'createIfMissing: true,',
     test: store,
@@ -362,7 +362,7 @@ export const coordinatorGuards = [
   {
     row: 'T28',
     what: 'a batch is synced before it is acknowledged',
-    file: 'coordinator/store.ts',
+    in: '#writeAll',
     from: 'sync: true,',
     to: 'sync: false,',
     test: store,
@@ -371,7 +371,7 @@ export const coordinatorGuards = [
   {
     row: 'T28',
     what: 'decisions and results are stored before anybody is told',
-    file: 'coordinator/round.ts',
+    in: '#perform',
     from: 'await this.#options.append(',
     to: 'void this.#options.append(',
     test: round,
@@ -380,7 +380,7 @@ export const coordinatorGuards = [
   {
     row: 'T30',
     what: 'commitments are counted before a point is decoded',
-    file: 'coordinator/round.ts',
+    in: 'commit',
     from: 'if (context === undefined || !isCommitmentOf(context, commitment.payload))',
     to: 'if (context === undefined)',
     test: attack,
@@ -389,7 +389,7 @@ export const coordinatorGuards = [
   {
     row: 'T30',
     what: 'a certificate is vouched for before its points are decoded',
-    file: 'protocol/group-documents.ts',
+    in: 'openGroupEpoch',
     from: 'assertAllStored({ charter, certificateHash: certificate.hash }, body.stored);',
     to: '',
     test: 'test/protocol/group-documents.test.ts',
@@ -398,7 +398,7 @@ export const coordinatorGuards = [
   {
     row: 'T31',
     what: 'a quorum that needs the asker is refused at once',
-    file: 'protocol/request/rights.ts',
+    in: 'assertSignable',
     from: 'if (short === undefined) return;',
     to: 'return;',
     test: rounds,
@@ -407,7 +407,7 @@ export const coordinatorGuards = [
   {
     row: 'T31',
     what: "the asker's member is in no attempt",
-    file: 'coordinator/round.ts',
+    in: '#contextOf',
     from: 'keptOut: keptOut(this.request, standingOf(this.group))?.identifier,',
     to: 'keptOut: undefined,',
     test: rounds,
@@ -416,7 +416,7 @@ export const coordinatorGuards = [
   {
     row: 'T33',
     what: 'pending rounds of one asker are bounded',
-    file: 'coordinator/rounds.ts',
+    in: '#assertRoom',
     from: 'if (ofAsker.length >= maxPendingPerAsker)',
     to: 'if (ofAsker.length < 0)',
     test: rounds,
@@ -425,7 +425,7 @@ export const coordinatorGuards = [
   {
     row: 'T33',
     what: 'rounds end with the rights of their asker',
-    file: 'coordinator/rounds.ts',
+    in: 'judgeAskers',
     from: 'if (round !== undefined && askerOrUndefined(round.request, standingOf(group)) === undefined) void round.cancel();',
     to: '',
     test: rounds,
@@ -434,7 +434,7 @@ export const coordinatorGuards = [
   {
     row: 'T34',
     what: 'the coordinator is who its URL names',
-    file: 'client/login.ts',
+    in: 'openAsCoordinator',
     from: '(key) => key === url.fingerprint',
     to: '() => true',
     test: 'test/client/login.test.ts',
@@ -443,7 +443,7 @@ export const coordinatorGuards = [
   {
     row: 'T34',
     what: 'the group is the pinned one',
-    file: 'client/group.ts',
+    in: 'openGroup',
     from: 'if (epoch.groupKey !== encodeBase64Url(groupKey))',
     to: "if (epoch.groupKey === '')",
     test: 'test/protocol/group-documents.test.ts',
@@ -452,7 +452,7 @@ export const coordinatorGuards = [
   {
     row: 'T34',
     what: 'documents are under the group key',
-    file: 'protocol/group-documents.ts',
+    in: 'openGroupEnvelope',
     from: 'if (!verifySignature(key, preAuthEncoding(payloadType, decoded.payload), decoded.signature))',
     to: 'if (key.length === 0)',
     test: 'test/protocol/group-documents.test.ts',
@@ -461,7 +461,7 @@ export const coordinatorGuards = [
   {
     row: 'T34',
     what: 'genesis is of this epoch',
-    file: 'protocol/group-documents.ts',
+    in: 'assertGenesis',
     from: 'if (!equalBytes(payload, genesisOf(epoch)))',
     to: 'if (payload.length === 0)',
     test: 'test/protocol/group-documents.test.ts',
@@ -470,7 +470,7 @@ export const coordinatorGuards = [
   {
     row: 'T35',
     what: 'a group is believed when all members stored its certificate',
-    file: 'protocol/group-documents.ts',
+    in: 'openGroupEpoch',
     from: 'assertAllStored({ charter, certificateHash: certificate.hash }, body.stored);',
     to: '',
     test: membership,
@@ -479,7 +479,7 @@ export const coordinatorGuards = [
   {
     row: 'T28',
     what: 'a request is stored before it is acknowledged',
-    file: 'coordinator/rounds.ts',
+    in: 'submit',
     from: `await entry.stored;
     if (joined`,
     to: 'if (joined',
@@ -488,7 +488,7 @@ export const coordinatorGuards = [
   {
     row: 'T28',
     what: 'a document is stored before it is acknowledged',
-    file: 'coordinator/rounds.ts',
+    in: 'putDocument',
     from: `await this.#append(entry.sequences, [{ type: 'round-document', digest, sha256 }], [bytes]);`,
     to: `void this.#append(entry.sequences, [{ type: 'round-document', digest, sha256 }], [bytes]).catch(() => undefined);`,
     test: powerLoss,
@@ -496,7 +496,7 @@ export const coordinatorGuards = [
   {
     row: 'T28',
     what: "a ceremony's message is stored before it is echoed",
-    file: 'coordinator/ceremonies.ts',
+    in: 'receive',
     from: `await this.#store({ type: 'ceremony', charter: charter.hash, message: envelope });`,
     to: `void this.#store({ type: 'ceremony', charter: charter.hash, message: envelope }).catch(() => undefined);`,
     test: powerLoss,
@@ -504,7 +504,7 @@ export const coordinatorGuards = [
   {
     row: 'T28',
     what: 'a group is stored before it is acknowledged',
-    file: 'coordinator/groups.ts',
+    in: 'put',
     from: `      await this.#append(
         known === undefined ? [groupRecord(next), ...records] : records,
         known === undefined ? [next.epoch.certificate.bytes] : [],

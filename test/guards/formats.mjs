@@ -7,7 +7,7 @@ export const formatGuards = [
   {
     row: 'T10',
     what: 'a document is read by the grammar of its kind',
-    file: 'protocol/formats/release-document.ts',
+    in: 'releaseDocument',
     from: 'decodeDocument(entry.kind, bytes);',
     to: '{ fields: [], text: null };',
     test: documents,
@@ -16,7 +16,7 @@ export const formatGuards = [
   {
     row: 'T10',
     what: 'every release with a document is judged by it, whatever its formats',
-    file: 'protocol/formats/index.ts',
+    in: 'prepareRequest',
     from: "payload.kind === 'release' && payload.documents.length > 0 ? [releaseDocument(input).view] : []",
     to: '[]',
     test: documents,
@@ -25,7 +25,7 @@ export const formatGuards = [
   {
     row: 'T10',
     what: 'a manifest lists exactly the artifacts beside it',
-    file: 'protocol/formats/release-document.ts',
+    in: 'releaseDocument',
     from: 'if (artifacts.length > 0) assertManifestOf(bytes, artifacts);',
     to: '',
     test: documents,
@@ -34,7 +34,7 @@ export const formatGuards = [
   {
     row: 'T10',
     what: 'a text is longer than any digest',
-    file: 'protocol/documents/text.ts',
+    in: 'decodeText',
     from: 'if (bytes.length < minTextBytes)',
     to: 'if (bytes.length < 1)',
     test: documents,
@@ -43,7 +43,7 @@ export const formatGuards = [
   {
     row: 'T10',
     what: 'a text does not begin like another container',
-    file: 'protocol/documents/text.ts',
+    in: 'decodeText',
     from: 'if (beginning !== undefined)',
     to: 'if (beginning?.[1] === undefined && bytes.length === 0)',
     test: documents,
@@ -52,7 +52,7 @@ export const formatGuards = [
   {
     row: 'T10',
     what: 'a text has no line that reads as a checksum',
-    file: 'protocol/documents/index.ts',
+    in: 'decodeDocument',
     from: "if (other !== undefined && (known.namespace !== 'git' || gitReadings.includes(other.reading)))",
     to: "if (other !== undefined && known.namespace === 'git')",
     test: 'test/interop/manifest.test.ts',
@@ -61,7 +61,7 @@ export const formatGuards = [
   {
     row: 'T36',
     what: 'a document has no control and no bidirectional character',
-    file: 'protocol/documents/readable.ts',
+    in: 'readableText',
     from: 'if (at >= 0) {',
     to: 'if (at < -1) {',
     test: documents,
@@ -79,7 +79,7 @@ export const formatGuards = [
   {
     row: 'T10',
     what: 'a manifest does not name standard input',
-    file: 'protocol/documents/manifest.ts',
+    in: 'decodeManifest',
     from: "if (!isSubjectName(name) || name === '-')",
     to: 'if (!isSubjectName(name))',
     test: documents,
@@ -88,7 +88,7 @@ export const formatGuards = [
   {
     row: 'T10',
     what: 'a manifest names a file once',
-    file: 'protocol/documents/manifest.ts',
+    in: 'decodeManifest',
     from: 'if (names.has(name))',
     to: "if (names.has(''))",
     test: documents,
@@ -97,7 +97,7 @@ export const formatGuards = [
   {
     row: 'T10',
     what: 'a git object has no header but those that are shown',
-    file: 'protocol/documents/git-object.ts',
+    in: 'end',
     from: 'if (this.#at === this.#lines.length) return;',
     to: 'if (this.#at <= this.#lines.length) return;',
     test: documents,
@@ -106,7 +106,7 @@ export const formatGuards = [
   {
     row: 'T10',
     what: 'a tag has no line that git takes for its signature',
-    file: 'protocol/documents/git-tag.ts',
+    in: 'decodeGitTag',
     from: 'if (armor >= 0)',
     to: 'if (armor > 1e9)',
     test: documents,
@@ -115,7 +115,7 @@ export const formatGuards = [
   {
     row: 'T10',
     what: 'a git object is signed for git and a file for files',
-    file: 'protocol/documents/index.ts',
+    in: 'namespaceOf',
     from: 'return kindOf(kind).namespace;',
     to: "return kindOf(kind).namespace === 'git' ? 'file' : 'file';",
     test: ssh,
@@ -124,7 +124,7 @@ export const formatGuards = [
   {
     row: 'T10',
     what: 'the namespace is signed',
-    file: 'protocol/ssh/signature.ts',
+    in: 'sshSignedData',
     from: 'concatBytes(magic, sshString(namespace), sshString(reserved), sshString(hash), sshString(sha512(document)));',
     to: "concatBytes(magic, sshString(namespace === 'git' ? 'file' : 'file'), sshString(reserved), sshString(hash), sshString(sha512(document)));",
     test: ssh,
@@ -133,7 +133,7 @@ export const formatGuards = [
   {
     row: 'T21',
     what: 'a certificate ends when a delegation would',
-    file: 'protocol/formats/ssh-certificate.ts',
+    in: 'certificateOf',
     from: 'if (until > latest)',
     to: 'if (until < 0)',
     test: ssh,
@@ -142,7 +142,7 @@ export const formatGuards = [
   {
     row: 'T21',
     what: 'a certificate is for its channel as the only principal',
-    file: 'protocol/formats/ssh-certificate.ts',
+    in: 'certificateOf',
     from: 'principals: [name],',
     to: 'principals: [name, production],',
     test: 'test/interop/ssh.test.ts',
@@ -151,7 +151,7 @@ export const formatGuards = [
   {
     row: 'T21',
     what: 'a certificate is put only to a signature by its own key',
-    file: 'protocol/ssh/signature.ts',
+    in: 'withSshCertificate',
     from: 'if (!equalBytes(signature.keyBlob, publicKeyBlob(key)))',
     to: 'if (signature.keyBlob.length !== publicKeyBlob(key).length)',
     test: ssh,
@@ -160,7 +160,7 @@ export const formatGuards = [
   {
     row: 'T21',
     what: 'allowed_signers takes a channel by certificate only',
-    file: 'protocol/ssh/allowed-signers.ts',
+    in: 'allowedSigners',
     from: 'cert-authority,namespaces=',
     to: 'namespaces=',
     test: 'test/interop/ssh.test.ts',
@@ -169,7 +169,7 @@ export const formatGuards = [
   {
     row: 'T10',
     what: 'the trusted comment keeps one value one value',
-    file: 'protocol/formats/minisign.ts',
+    in: 'trustedComment',
     from: '`${name}:${escaped(value)}`',
     to: '`${name}:${value}`',
     test: minisign,
@@ -187,7 +187,7 @@ export const formatGuards = [
   {
     row: 'T37',
     what: 'stage 1 is verified before anything follows from it',
-    file: 'protocol/formats/index.ts',
+    in: 'isSignedRequest',
     from: 'if (second.length !== prepared.followers || !areFirstSignatures(prepared, key, first)) return false;',
     to: 'if (second.length !== prepared.followers) return false;',
     test: minisign,
@@ -196,7 +196,7 @@ export const formatGuards = [
   {
     row: 'T37',
     what: 'stage 2 is verified over what follows from these first signatures',
-    file: 'protocol/formats/index.ts',
+    in: 'isSignedRequest',
     from: 'return areOver(messages, key, second);',
     to: 'return messages.length === second.length;',
     test: minisign,
@@ -205,7 +205,7 @@ export const formatGuards = [
   {
     row: 'T37',
     what: 'the second message is bound to the first signature',
-    file: 'protocol/formats/minisign.ts',
+    in: 'follow',
     from: 'message: concatBytes(signature, utf8ToBytes(state.comment)),',
     to: 'message: concatBytes(new Uint8Array(64), utf8ToBytes(state.comment)),',
     test: minisign,

@@ -1,5 +1,4 @@
 /** Guards of the import of a key: of the file, of the ceremony around it, and of what reads key files. */
-const file = 'protocol/ceremony/import.ts';
 const files = 'test/protocol/ceremony/import.test.ts';
 const ceremonies = 'test/scenario/import.test.ts';
 const keyFiles = 'test/importer/key-file.test.ts';
@@ -9,7 +8,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'the proofs hold over the whole import file',
-    file,
+    in: 'openImport',
     from: 'if (!verifyDealing(group, vector, proof, outsideDealer, proofContext(body, index)))',
     to: 'if (vector.length === 0 || proof.length === 0)',
     test: files,
@@ -17,7 +16,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'a proof covers everything but the proofs',
-    file,
+    in: 'proofContext',
     from: 'encodeCanonicalJson({ version, charter, groupKey, sharings, boxes })',
     to: 'encodeCanonicalJson({ version, charter, groupKey, sharings, boxes: boxes.length })',
     test: files,
@@ -25,7 +24,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'an import file is of one charter',
-    file,
+    in: 'openImport',
     from: 'if (body.charter !== charter.hash)',
     to: "if (body.charter === '')",
     test: files,
@@ -34,7 +33,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'its sharings sum to its group key',
-    file,
+    in: 'decodeVectors',
     from: "if (!samePoint({ bytes: named }, key)) throw refusal('its sharings do not sum to its group key');",
     to: "if (named.length === 0) throw refusal('its sharings do not sum to its group key');",
     test: files,
@@ -43,7 +42,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'its key is no identity key of a member',
-    file,
+    in: 'openImport',
     from: 'if (memberByKey(charter, body.groupKey) !== undefined)',
     to: "if (body.groupKey === '')",
     test: files,
@@ -52,7 +51,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'there is a box for every holder of production',
-    file,
+    in: 'openImport',
     from: 'if (body.boxes.map(({ to }) => to).join() !== holders.map(({ identifier }) => identifier).join())',
     to: 'if (body.boxes.length === 0)',
     test: files,
@@ -61,7 +60,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'exactly t commitments for each sharing',
-    file,
+    in: 'decodeVectors',
     from: 'const vector = decodeCommitments(group, encoded, threshold);',
     to: 'const vector = decodeCommitments(group, encoded, encoded.length);',
     test: files,
@@ -70,7 +69,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'the own share lies on the committed polynomial',
-    file,
+    in: 'openImportedShare',
     from: 'if (verifyDealtShare(group, share, self.identifier, vector)) return share;',
     to: 'if (vector.length > 0) return share;',
     test: files,
@@ -79,7 +78,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'a box is for one charter, key and member',
-    file,
+    in: 'boxHeader',
     from: "return taggedHash('import-box', hexToBytes(charter.hash), key.bytes, u32(receiver.identifier));",
     to: "return taggedHash('import-box');",
     test: files,
@@ -88,7 +87,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'members with different import files stop',
-    file: 'protocol/ceremony/machine.ts',
+    in: 'mismatchOf',
     from: 'if (payload.import !== (context.imported?.hash ?? null)) {',
     to: "if (payload.import === '') {",
     test: ceremonies,
@@ -97,7 +96,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'the ceremony id names the import file',
-    file: 'protocol/ceremony/messages.ts',
+    in: 'ceremonyId',
     from: "[charter, requesters, agreed.import ?? '', ...nonces]",
     to: '[charter, requesters, ...nonces]',
     test: ceremonies,
@@ -106,7 +105,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'nobody deals for an imported key',
-    file: 'protocol/ceremony/dealing.ts',
+    in: 'sharingsDealtBy',
     from: "origin === 'generated' || channel !== production",
     to: "origin !== undefined || channel !== ''",
     test: ceremonies,
@@ -114,7 +113,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'evidence is judged by the origin that the hellos name',
-    file: 'protocol/evidence.ts',
+    in: 'wrongDealing',
     from: "hello?.kind === 'hello' && hello.payload.import !== null ? 'imported' : 'generated'",
     to: "hello?.kind === 'hello' ? 'generated' : 'imported'",
     test: ceremonies,
@@ -123,7 +122,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'a certificate of an import sums to the key that it names',
-    file: 'protocol/ceremony/certificate.ts',
+    in: 'channelKeysOf',
     from: "if (name === production && transcript.origin === 'imported' && transcript.import.groupKey !== key)",
     to: "if (name === '')",
     test: ceremonies,
@@ -132,7 +131,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'an interrupted home goes on with its import file only',
-    file: 'participant/join.ts',
+    in: 'agree',
     from: 'certified === undefined && imported === undefined && pinned?.import !== undefined',
     to: "certified === undefined && imported === undefined && pinned?.import === ''",
     test: homes,
@@ -141,7 +140,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'a seed is wiped once it is lent',
-    file: 'home/identity.ts',
+    in: 'useIdentitySeed',
     from: 'der.fill(0);',
     to: '',
     test: homes,
@@ -150,7 +149,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'a seed is wiped when it is taken into the arena',
-    file: 'protocol/frost/group-sodium.ts',
+    in: '#putSeed',
     from: 'seed.fill(0);',
     to: '',
     test: files,
@@ -159,7 +158,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'an encryption key comes from exactly 32 bytes',
-    file: 'protocol/frost/group-sodium.ts',
+    in: 'boxKeyOf',
     from: 'if (key.length !== 32) return undefined;\n    const { a, b } = this.#arena.scratch;',
     to: 'const { a, b } = this.#arena.scratch;',
     test: files,
@@ -168,7 +167,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'a seed keeps its leading zeros',
-    file: 'importer/openpgp-secret.ts',
+    in: 'readSeed',
     from: 'seed.set(value, 32 - value.length);',
     to: 'seed.set(value);',
     test: keyFiles,
@@ -177,7 +176,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'a wrong passphrase of an OpenPGP key shows in its digest',
-    file: 'importer/openpgp-secret.ts',
+    in: 'agrees',
     from: 'return checksum.length === digest.length && timingSafeEqual(digest, checksum);',
     to: 'return checksum.length === digest.length;',
     test: keyFiles,
@@ -186,7 +185,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'the halves of an OpenSSH key agree',
-    file: 'importer/openssh-key.ts',
+    in: 'readSeed',
     from: "if (type !== 'ssh-ed25519' || secret.length !== 64 || !agrees)",
     to: "if (type !== 'ssh-ed25519' || secret.length !== 64)",
     test: keyFiles,
@@ -195,7 +194,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'only version 4 of OpenPGP is split',
-    file: 'importer/openpgp-key.ts',
+    in: 'readKeyPacket',
     from: 'if (version !== 4)',
     to: 'if (version === 0)',
     test: keyFiles,
@@ -204,7 +203,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'an encrypted key that is cut off is no wrong passphrase',
-    file: 'importer/pkcs8-key.ts',
+    in: 'assertWhole',
     from: 'if (tag !== 0x30 || whole !== der.length)',
     to: 'if (tag === 0)',
     test: keyFiles,

@@ -3,11 +3,14 @@
  * A guard that no test misses is reported, and the exit code is 1. Give rows as arguments to run only those: `npm run guards -- T1 T9`.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { placesOf, readSources, trackedSources } from './places.mjs';
 import { guards } from './table.mjs';
+
+/** @typedef {import('./places.mjs').Guard} Guard */
 
 /** A test file takes seconds. One that a mutant keeps from ever ending has failed. */
 const patienceMs = 240_000;
@@ -15,6 +18,8 @@ const patienceMs = 240_000;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const copy = mkdtempSync(join(tmpdir(), 'frostmark-guards-'));
 const wanted = process.argv.slice(2);
+const sources = readSources(root, trackedSources(root));
+/** @type {import('node:child_process').ChildProcess | undefined} */
 let running;
 
 /** The tracked sources, with the installed packages and the built commands beside them. */
@@ -38,7 +43,7 @@ function useBuilt() {
   symlinkSync(join(root, 'dist'), join(copy, 'dist'), 'dir');
 }
 
-/** Runs a command in a process group of its own, so that whatever it started ends with it. */
+/** Runs a command in a process group of its own, so that whatever it started ends with it. @param {string} program @param {readonly string[]} args */
 async function run(program, args) {
   const child = spawn(program, args, { cwd: copy, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
   running = child;
@@ -49,6 +54,7 @@ async function run(program, args) {
     late = true;
     endGroup(child);
   }, patienceMs);
+  /** @type {number | null} */
   const status = await new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', resolve);
@@ -59,14 +65,16 @@ async function run(program, args) {
   return { status, late, output: output.replaceAll(/\u001b\[[0-9;]*m/g, '') };
 }
 
+/** @param {import('node:child_process').ChildProcess} child */
 function endGroup(child) {
   try {
-    process.kill(-child.pid, 'SIGKILL');
+    process.kill(-Number(child.pid), 'SIGKILL');
   } catch (error) {
-    if (error.code !== 'ESRCH') throw error;
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'ESRCH') throw error;
   }
 }
 
+/** @param {Guard} guard */
 async function runTest({ test, name }) {
   const filter = name === undefined ? [] : ['-t', name];
   const { status, late, output } = await run('npx', ['vitest', 'run', test, ...filter]);
@@ -75,15 +83,12 @@ async function runTest({ test, name }) {
   return { failed: status !== 0, late, ran };
 }
 
-/** `missed` when the test still passes without the guard; `stale` when there is no such line or no such test any more. */
+/** `missed` when the test still passes without the guard; `stale` when there is no such statement or no such test any more. @param {Guard} guard */
 async function judge(guard) {
-  const path = join(copy, guard.file);
-  const source = readFileSync(path, 'utf8');
-  if (source.split(guard.from).length !== 2) return 'stale: the guard is not there, or there twice';
-  writeFileSync(
-    path,
-    source.replace(guard.from, () => guard.to),
-  );
+  const [place, another] = placesOf(guard, sources);
+  if (place === undefined || another !== undefined) return 'stale: the guard is not there, or there twice';
+  const path = join(copy, place.file);
+  writeFileSync(path, place.text.slice(0, place.start) + guard.to + place.text.slice(place.end));
   try {
     // Tests of real processes run what is built: it has to be without the guard, too.
     if (guard.built === true && (await run('node', ['packaging/transpile.mjs'])).status !== 0)
@@ -93,12 +98,12 @@ async function judge(guard) {
     if (!ran) return 'stale: no such test';
     return failed ? 'held' : 'missed';
   } finally {
-    writeFileSync(path, source);
+    writeFileSync(path, place.text);
     if (guard.built === true) useBuilt();
   }
 }
 
-for (const signal of ['SIGINT', 'SIGTERM']) {
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
   process.once(signal, () => {
     if (running !== undefined) endGroup(running);
     rmSync(copy, { recursive: true, force: true });

@@ -7,7 +7,7 @@ export const openpgpGuards = [
   {
     row: 'T10',
     what: 'a back-signature is of these two keys, type and time',
-    file: 'protocol/openpgp/certificate.ts',
+    in: 'openBackSignature',
     from: 'if (!equalBytes(hashedPart, prepareBackSignature(group, subkey).hashedPart))',
     to: 'if (hashedPart.length === 0)',
     test: openpgp,
@@ -16,7 +16,7 @@ export const openpgpGuards = [
   {
     row: 'T10',
     what: 'a signature is verified',
-    file: 'protocol/openpgp/signature.ts',
+    in: 'openSignature',
     from: 'if (!verifySignature(issuer.publicKey, digest, signature))',
     to: 'if (signature.length !== 64)',
     test: openpgp,
@@ -25,7 +25,7 @@ export const openpgpGuards = [
   {
     row: 'T10',
     what: 'a signature is the bytes that we write, no others',
-    file: 'protocol/openpgp/signature.ts',
+    in: 'openSignature',
     from: 'if (!equalBytes(finishSignature({ hashedPart, keyId: issuer.keyId, digest }, signature), body)) throw notOurs();',
     to: '',
     test: openpgp,
@@ -34,7 +34,7 @@ export const openpgpGuards = [
   {
     row: 'T10',
     what: 'the type is hashed',
-    file: 'protocol/openpgp/signature.ts',
+    in: 'digestOf',
     from: 'sha512(concatBytes(...signed, hashedPart, ',
     to: 'sha512(concatBytes(...signed, hashedPart.subarray(2), ',
     test: openpgp,
@@ -43,7 +43,7 @@ export const openpgpGuards = [
   {
     row: 'T10',
     what: 'numbers have no leading zeros',
-    file: 'protocol/openpgp/signature.ts',
+    in: 'encodeMpi',
     from: 'const stripped = start < 0 ? new Uint8Array() : bytes.subarray(start);',
     to: 'const stripped = start < 0 ? new Uint8Array() : bytes;',
     test: openpgp,
@@ -52,7 +52,7 @@ export const openpgpGuards = [
   {
     row: 'T10',
     what: 'a document is read by its grammar before it is signed',
-    file: 'protocol/formats/release-document.ts',
+    in: 'releaseDocument',
     from: 'const view = decodeDocument(entry.kind, bytes);',
     to: 'const view = { fields: [], text: null };\n  void decodeDocument;',
     test: openpgp,
@@ -61,7 +61,7 @@ export const openpgpGuards = [
   {
     row: 'T10',
     what: 'clear text has no control characters',
-    file: 'protocol/openpgp/cleartext.ts',
+    in: 'cleartextLines',
     from: 'if (/(?!\\t)\\p{Cc}/u.test(line))',
     to: 'if (index < 0)',
     test: openpgp,
@@ -70,7 +70,7 @@ export const openpgpGuards = [
   {
     row: 'T10',
     what: 'clear text has no line that gpg would cut',
-    file: 'protocol/openpgp/cleartext.ts',
+    in: 'cleartextLines',
     from: 'if (utf8ToBytes(line).length > maxCleartextLineBytes)',
     to: 'if (line.length > 2 * maxCleartextLineBytes)',
     test: openpgp,
@@ -79,7 +79,7 @@ export const openpgpGuards = [
   {
     row: 'T10',
     what: 'clear text is of a kind that people read',
-    file: 'protocol/formats/openpgp.ts',
+    in: 'prepare',
     from: 'if (!cleartextKinds.includes(kind))',
     to: "if (kind === '')",
     test: openpgp,
@@ -88,7 +88,7 @@ export const openpgpGuards = [
   {
     row: 'T10',
     what: 'nothing is dated before the keys',
-    file: 'protocol/formats/openpgp.ts',
+    in: 'signedAt',
     from: 'if (createdAtUnixSeconds < keyCreatedUnixSeconds)',
     to: 'if (keyCreatedUnixSeconds < 0)',
     test: openpgp,
@@ -97,7 +97,7 @@ export const openpgpGuards = [
   {
     row: 'T21',
     what: 'a subkey lives no longer than a delegation would',
-    file: 'protocol/formats/openpgp-certificate.ts',
+    in: 'bindingOf',
     from: 'if (untilUnixSeconds <= request.createdAtUnixSeconds || untilUnixSeconds > latest)',
     to: 'if (untilUnixSeconds <= request.createdAtUnixSeconds)',
     test: openpgp,
@@ -106,7 +106,7 @@ export const openpgpGuards = [
   {
     row: 'T21',
     what: 'a piece of a certificate is of the type it is given as',
-    file: 'protocol/openpgp/certificate.ts',
+    in: 'addPart',
     from: "if (signature.type !== type) throw badPart('a subkey with a signature of another type');",
     to: '',
     test: openpgp,
@@ -115,7 +115,7 @@ export const openpgpGuards = [
   {
     row: 'T21',
     what: 'a revocation does not come without its subkey',
-    file: 'protocol/openpgp/certificate.ts',
+    in: 'assembleOpenpgpCertificate',
     from: "if (bindings.length === 0) throw badPart('a revocation of a subkey that is not among these');",
     to: '',
     test: openpgp,
@@ -124,7 +124,7 @@ export const openpgpGuards = [
   {
     row: 'T36',
     what: 'a user id has no invisible characters',
-    file: 'protocol/files/charter.ts',
+    in: 'readOpenpgp',
     from: 'if (/(?! )[\\p{C}\\p{Z}]/u.test(userId))',
     to: "if (userId === '')",
     test: 'test/protocol/files/charter.test.ts',
@@ -133,7 +133,7 @@ export const openpgpGuards = [
   {
     row: 'T10',
     what: 'a Release file has no field in capitals that only apt forgives',
-    file: 'protocol/documents/apt-release.ts',
+    in: 'assertSpelled',
     from: 'if (right !== name)',
     to: "if (right === '')",
     test: aptRelease,
@@ -142,7 +142,7 @@ export const openpgpGuards = [
   {
     row: 'T10',
     what: 'a Release file names files below itself',
-    file: 'protocol/documents/apt-release.ts',
+    in: 'filesOf',
     from: "if (path.length > maxAptPathCharacters || names.some((name) => name === '' || name === '.' || name === '..'))",
     to: 'if (path.length > maxAptPathCharacters)',
     test: aptRelease,
@@ -151,7 +151,7 @@ export const openpgpGuards = [
   {
     row: 'T10',
     what: 'no file is vouched for by a weak hash alone',
-    file: 'protocol/documents/apt-release.ts',
+    in: 'viewOf',
     from: 'if (!areOfSameFiles(list, files))',
     to: "if (name === '')",
     test: aptRelease,
@@ -160,7 +160,7 @@ export const openpgpGuards = [
   {
     row: 'T10',
     what: 'a Release file does not end before it begins',
-    file: 'protocol/documents/apt-release.ts',
+    in: 'assertDates',
     from: "if (until !== undefined && until <= date) refuseDocument(kind, 'Valid-Until is not after Date');",
     to: '',
     test: aptRelease,
@@ -169,7 +169,7 @@ export const openpgpGuards = [
   {
     row: 'T10',
     what: 'an RPM header is one immutable region',
-    file: 'protocol/documents/rpm-header.ts',
+    in: 'assertRegion',
     from: "if (!isRegion) refuse('not one immutable region over the whole header');",
     to: '',
     test: rpmHeader,
@@ -178,7 +178,7 @@ export const openpgpGuards = [
   {
     row: 'T10',
     what: 'tags of an RPM header ascend',
-    file: 'protocol/documents/rpm-header.ts',
+    in: 'readStore',
     from: 'if (tag <= lastTag) refuse(`tag ${tag} is not in order`);',
     to: '',
     test: rpmHeader,
@@ -187,7 +187,7 @@ export const openpgpGuards = [
   {
     row: 'T10',
     what: 'data of an RPM header lie one behind the other',
-    file: 'protocol/documents/rpm-header.ts',
+    in: 'readStore',
     from: 'if (offset !== start || store.subarray(end, start).some((byte) => byte !== 0))',
     to: 'if (offset < 0)',
     test: rpmHeader,
@@ -195,7 +195,7 @@ export const openpgpGuards = [
   {
     row: 'T10',
     what: 'no byte of an RPM header belongs to nothing',
-    file: 'protocol/documents/rpm-header.ts',
+    in: 'readStore',
     from: "if (end !== store.length) refuse('bytes that belong to no tag');",
     to: '',
     test: rpmHeader,
@@ -204,7 +204,7 @@ export const openpgpGuards = [
   {
     row: 'T10',
     what: 'an RPM header holds a digest of its payload',
-    file: 'protocol/documents/rpm-header.ts',
+    in: 'payloadDigestOf',
     from: "if (!isDigest) refuse('there is no SHA-2 digest of the payload');",
     to: '',
     test: rpmHeader,

@@ -1,14 +1,5 @@
 /** The guards of `participant/`, each with the smallest change that takes it out, and the test that must notice. */
 
-const round = 'participant/round.ts';
-const signing = 'participant/signing.ts';
-const judgement = 'participant/judgement.ts';
-const rounds = 'participant/rounds.ts';
-const vault = 'participant/vault.ts';
-const exec = 'participant/exec.ts';
-const policy = 'participant/policy.ts';
-const control = 'participant/control.ts';
-const home = 'participant/member-home.ts';
 const roundTest = 'test/participant/round.test.ts';
 const vaultTest = 'test/participant/vault.test.ts';
 const execTest = 'test/participant/exec.test.ts';
@@ -22,7 +13,7 @@ export const participantGuards = [
   {
     row: 'T1',
     what: 'the vault gives the nonces of a slot once',
-    file: vault,
+    in: 'take',
     from: 'this.#held.delete(slot);\n    const taken = {}',
     to: 'const taken = {}',
     test: vaultTest,
@@ -31,7 +22,7 @@ export const participantGuards = [
   {
     row: 'T1',
     what: 'taken nonces sign once',
-    file: vault,
+    in: 'sign',
     from: "this.#taken.delete(taken);\n    if (held === undefined) throw new ParticipantError('nonces-gone', 'these",
     to: "if (held === undefined) throw new ParticipantError('nonces-gone', 'these",
     test: vaultTest,
@@ -39,7 +30,7 @@ export const participantGuards = [
   {
     row: 'T1',
     what: 'the attempt is burned on disk before the share is computed',
-    file: signing,
+    in: '#perform',
     from: "await records.append({ type: 'burn',",
     to: "void records.append({ type: 'burn',",
     test: roundTest,
@@ -48,7 +39,7 @@ export const participantGuards = [
   {
     row: 'T1',
     what: 'the share is stored before it is sent',
-    file: signing,
+    in: '#perform',
     from: "await records.append({ type: 'share',",
     to: "void records.append({ type: 'share',",
     test: roundTest,
@@ -57,7 +48,7 @@ export const participantGuards = [
   {
     row: 'T1',
     what: 'a refused package costs its nonces',
-    file: vault,
+    in: 'discard',
     from: 'this.#taken.delete(taken);\n    if (held !== undefined) this.#wipeNonces(held);',
     to: '',
     test: vaultTest,
@@ -66,7 +57,7 @@ export const participantGuards = [
   {
     row: 'T2',
     what: 'a journal that is missing beside a share is refused',
-    file: home,
+    in: 'open',
     from: 'mustExist: await holdsShare(home)',
     to: 'mustExist: false',
     test: groupTest,
@@ -75,7 +66,7 @@ export const participantGuards = [
   {
     row: 'T3',
     what: 'a login refused as rolled back ends the daemon',
-    file: 'participant/session.ts',
+    in: 'isFatal',
     from: 'isFatal: (error) => isRolledBack(error) || options',
     to: 'isFatal: (error) => options',
     test: groupTest,
@@ -84,7 +75,7 @@ export const participantGuards = [
   {
     row: 'T5',
     what: 'rights and freshness are judged again at signing',
-    file: round,
+    in: 'receivePackage',
     from: 'obstacle: this.#judgement.obstacle(this.#ready?.documents[0])?.code,',
     to: 'obstacle: undefined,',
     test: roundTest,
@@ -93,7 +84,7 @@ export const participantGuards = [
   {
     row: 'T12',
     what: 'a member believes a signature over its own bytes only',
-    file: round,
+    in: 'receiveClosed',
     from: "if (outcome === 'signed' && !this.#isSigned(signatures)) {",
     to: 'if (signatures === undefined) {',
     test: roundTest,
@@ -102,7 +93,7 @@ export const participantGuards = [
   {
     row: 'T17',
     what: 'boxes are encrypted',
-    file: 'protocol/frost/libsodium.ts',
+    in: 'loadLibsodium',
     from: 'assertWebAssembly(raw);\n',
     to: `assertWebAssembly(raw);
   Object.assign(raw, {
@@ -118,7 +109,7 @@ export const participantGuards = [
   {
     row: 'T17',
     what: 'one-time keys and polynomials are erased when the share is stored',
-    file: 'participant/ceremony.ts',
+    in: '#openAndStore',
     from: 'vault.wipeCeremony();\n    // With',
     to: '// With',
     test: capturedTest,
@@ -127,7 +118,7 @@ export const participantGuards = [
   {
     row: 'T17',
     what: 'the one-time key goes with its ceremony',
-    file: vault,
+    in: 'wipeCeremony',
     from: 'if (this.#ceremony !== undefined) this.#arithmetic.wipe(this.#ceremony.boxKey);',
     to: '',
     test: capturedTest,
@@ -136,7 +127,7 @@ export const participantGuards = [
   {
     row: 'T17',
     what: 'the end zeroes the arena',
-    file: 'protocol/frost/arena.ts',
+    in: 'end',
     from: 'this.#zero(this.#start, this.#end);\n    this.#sodium',
     to: 'this.#sodium',
     test: capturedTest,
@@ -145,7 +136,7 @@ export const participantGuards = [
   {
     row: 'T17',
     what: 'a share that does not fit its dealer is refused',
-    file: vault,
+    in: 'openBoxes',
     from: '!this.#isDealt(share, dealt.commitments)',
     to: 'false',
     test: vaultTest,
@@ -154,7 +145,7 @@ export const participantGuards = [
   {
     row: 'T18',
     what: 'charter and requesters are those that were agreed to',
-    file: home,
+    in: '#pinned',
     from: 'if (sha256Hex(bytes) !== sha256)',
     to: "if (sha256 === '')",
     test: groupTest,
@@ -163,7 +154,7 @@ export const participantGuards = [
   {
     row: 'T19',
     what: 'the share is that of the own public share',
-    file: vault,
+    in: 'assertShares',
     from: 'if (!samePoint(this.#arithmetic.publicPoint(share), own))',
     to: 'if (own === undefined)',
     test: vaultTest,
@@ -172,7 +163,7 @@ export const participantGuards = [
   {
     row: 'T19',
     what: 'the public shares are those of the key',
-    file: vault,
+    in: 'assertPublicShares',
     from: 'if (!pinned || !publicSharesMatch(arithmetic, sharings, publicShares, point))',
     to: 'if (!pinned)',
     test: vaultTest,
@@ -181,7 +172,7 @@ export const participantGuards = [
   {
     row: 'T19',
     what: 'the share file is of this ceremony',
-    file: vault,
+    in: 'load',
     from: 'if (!equalBytes(opened.hash, hexToBytes(hash)))',
     to: "if (hash === '')",
     test: vaultTest,
@@ -190,7 +181,7 @@ export const participantGuards = [
   {
     row: 'T19',
     what: 'the certificate is the one that the journal names',
-    file: home,
+    in: 'certificate',
     from: 'if (certificate.hash !== certified.certificate)',
     to: "if (certificate.hash === '')",
     test: groupTest,
@@ -199,7 +190,7 @@ export const participantGuards = [
   {
     row: 'T24',
     what: 'reading stops while too many frames wait',
-    file: 'participant/connection.ts',
+    in: 'push',
     from: 'if (this.#waiting >= maxUnhandledFrames) this.#socket.pause();',
     to: '',
     test: 'test/participant/connection.test.ts',
@@ -208,7 +199,7 @@ export const participantGuards = [
   {
     row: 'T24',
     what: 'a frame is bounded before it is read',
-    file: 'participant/connection.ts',
+    in: '#serve',
     from: 'maxPayload: maxBytes,',
     to: 'maxPayload: 0,',
     test: 'test/participant/connection.test.ts',
@@ -217,7 +208,7 @@ export const participantGuards = [
   {
     row: 'T25',
     what: 'a request of another group is not looked at',
-    file: rounds,
+    in: '#roundFor',
     from: 'if (groupKey !== epoch.groupKey)',
     to: "if (groupKey === '')",
     test: roundTest,
@@ -226,7 +217,7 @@ export const participantGuards = [
   {
     row: 'T25',
     what: 'a request under another certificate is not looked at',
-    file: rounds,
+    in: '#roundFor',
     from: 'if (certificate !== epoch.certificateHash)',
     to: "if (certificate === '')",
     test: roundTest,
@@ -235,7 +226,7 @@ export const participantGuards = [
   {
     row: 'T25',
     what: 'a request for a foreign quorum is not looked at',
-    file: rounds,
+    in: '#roundFor',
     from: 'if (epoch.sharingOf(channel, self.identifier) === undefined)',
     to: "if (channel === '')",
     test: roundTest,
@@ -244,7 +235,7 @@ export const participantGuards = [
   {
     row: 'T29',
     what: 'the end zeroes the secrets',
-    file: vault,
+    in: 'end',
     from: 'this.#ceremony = undefined;\n    this.#arithmetic.end();',
     to: 'this.#ceremony = undefined;',
     test: vaultTest,
@@ -253,7 +244,7 @@ export const participantGuards = [
   {
     row: 'T29',
     what: 'SIGUSR1 opens no inspector',
-    file: 'participant/inspector.ts',
+    in: 'ignoreInspectorSignal',
     from: "process.on('SIGUSR1', () => undefined);",
     to: 'return;',
     test: groupTest,
@@ -262,7 +253,7 @@ export const participantGuards = [
   {
     row: 'T31',
     what: 'who asked does not approve on production',
-    file: judgement,
+    in: 'assertMayApprove',
     from: 'if (this.#isOwnRequest)\n      throw',
     to: 'if (this.#running)\n      throw',
     test: roundTest,
@@ -270,8 +261,17 @@ export const participantGuards = [
   },
   {
     row: 'T32',
+    what: 'no program starts for a round that ended just before',
+    in: '#runNow',
+    from: 'if (stop.aborted) return stopped;',
+    to: '',
+    test: execTest,
+    name: 'just before',
+  },
+  {
+    row: 'T32',
     what: 'a program has a clean environment',
-    file: exec,
+    in: 'runProgram',
     from: 'env: cleanEnvironment(folder),',
     to: '',
     test: execTest,
@@ -280,7 +280,7 @@ export const participantGuards = [
   {
     row: 'T32',
     what: 'a program ends with all that it started',
-    file: exec,
+    in: 'runProgram',
     from: 'detached: true,',
     to: '',
     test: execTest,
@@ -289,7 +289,7 @@ export const participantGuards = [
   {
     row: 'T32',
     what: 'a program ends when its time is over',
-    file: exec,
+    in: 'runProgram',
     from: 'kill(`it took longer than ${rule.timeoutSeconds} seconds`);',
     to: '',
     test: execTest,
@@ -298,7 +298,7 @@ export const participantGuards = [
   {
     row: 'T32',
     what: 'a program ends when it uses too much memory',
-    file: exec,
+    in: 'runProgram',
     from: 'if (rule.memoryBytes !== undefined && residentBytes(child.pid) > rule.memoryBytes)',
     to: 'if (rule.memoryBytes === 0)',
     test: execTest,
@@ -307,7 +307,7 @@ export const participantGuards = [
   {
     row: 'T32',
     what: 'a program runs in the sandbox of its rule',
-    file: exec,
+    in: 'runProgram',
     from: 'const prefix = (rule.sandbox ?? [])',
     to: 'const prefix = [""].slice(1)',
     test: execTest,
@@ -316,7 +316,7 @@ export const participantGuards = [
   {
     row: 'T32',
     what: 'a program runs as the user of its rule',
-    file: exec,
+    in: 'runProgram',
     from: '...(user ?? {}),\n    });\n    let killedFor',
     to: '});\n    let killedFor',
     test: execTest,
@@ -325,7 +325,7 @@ export const participantGuards = [
   {
     row: 'T32',
     what: 'user: is refused where nobody can become another user',
-    file: exec,
+    in: 'otherUser',
     from: 'if (!canBecomeOthers())',
     to: "if (name === '')",
     test: execTest,
@@ -334,7 +334,7 @@ export const participantGuards = [
   {
     row: 'T32',
     what: 'a rule names a user or a sandbox, or accepts the same user',
-    file: policy,
+    in: 'readExec',
     from: 'if (chosen.length !== 1)',
     to: 'if (chosen.length > 3)',
     test: policyTest,
@@ -342,7 +342,7 @@ export const participantGuards = [
   {
     row: 'T10',
     what: 'a rule approves only documents that it names',
-    file: policy,
+    in: 'named',
     from: "documents !== undefined || payload.kind !== 'release' || isOfFilesAlone(payload)",
     to: 'true',
     test: policyTest,
@@ -351,7 +351,7 @@ export const participantGuards = [
   {
     row: 'T33',
     what: 'production is approved only by a rule that names it',
-    file: policy,
+    in: 'named',
     from: '(payload.channel !== production || channel?.includes(production) === true)',
     to: 'true',
     test: policyTest,
@@ -360,7 +360,7 @@ export const participantGuards = [
   {
     row: 'T33',
     what: 'documents are approved only by a rule that names them',
-    file: policy,
+    in: 'named',
     from: "(kinds?.includes(payload.kind) ?? payload.kind === 'release')",
     to: 'true',
     test: policyTest,
@@ -369,7 +369,7 @@ export const participantGuards = [
   {
     row: 'T33',
     what: 'runs have a bound for each requester',
-    file: exec,
+    in: 'run',
     from: 'if (this.#waiting.length >= maxExecWaiting || ofAsker >= maxExecWaitingOfAsker)',
     to: 'if (this.#waiting.length >= maxExecWaiting + ofAsker)',
     test: execTest,
@@ -378,7 +378,7 @@ export const participantGuards = [
   {
     row: 'T33',
     what: 'few programs run at once',
-    file: exec,
+    in: '#turn',
     from: 'if (this.#running >= maxExecRuns)',
     to: 'if (this.#running >= 10 * maxExecRuns)',
     test: execTest,
@@ -387,7 +387,7 @@ export const participantGuards = [
   {
     row: 'T33',
     what: 'pending rounds have a bound for each asker',
-    file: rounds,
+    in: '#assertRoom',
     from: 'if (pending.length >= maxPendingRounds || ofAsker.length >= maxPendingRoundsOfAsker)',
     to: 'if (pending.length >= maxPendingRounds + ofAsker.length)',
     test: roundTest,
@@ -396,7 +396,7 @@ export const participantGuards = [
   {
     row: 'T34',
     what: 'a decision under another certificate is not shown',
-    file: round,
+    in: 'receiveDecision',
     from: 'assertDecisionOn(decision, this.request.digest, epoch);',
     to: 'assertDecisionOn.name;',
     test: roundTest,
@@ -405,7 +405,7 @@ export const participantGuards = [
   {
     row: 'T34',
     what: 'an older decision again changes nothing',
-    file: 'protocol/signing/decision.ts',
+    in: 'isNewerDecision',
     from: 'return known === undefined || known.payload.serial < next.payload.serial;',
     to: 'return known !== next;',
     test: roundTest,
@@ -414,7 +414,7 @@ export const participantGuards = [
   {
     row: 'T34',
     what: 'a signed document is taken from the round itself',
-    file: round,
+    in: 'receiveClosed',
     from: "if (outcome === 'signed') await this.#takeDocuments(signatures);",
     to: '',
     test: roundTest,
@@ -423,7 +423,7 @@ export const participantGuards = [
   {
     row: 'T34',
     what: 'older requesters are refused',
-    file: 'participant/group-documents.ts',
+    in: 'newerRequesters',
     from: 'offered.version > heldVersion',
     to: 'offered.version !== heldVersion',
     test: roundTest,
@@ -432,7 +432,7 @@ export const participantGuards = [
   {
     row: 'T35',
     what: 'signing a transcript and aborting it exclude each other on disk',
-    file: 'participant/records.ts',
+    in: '#assertNoContradiction',
     from: 'if (excluded)',
     to: "if (type === 'ceremony-joined' && excluded && ceremony === '')",
     test: 'test/participant/records.test.ts',
@@ -440,7 +440,7 @@ export const participantGuards = [
   {
     row: 'T35',
     what: 'the share is stored before the transcript is signed',
-    file: 'participant/ceremony.ts',
+    in: '#openAndStore',
     from: 'await this.#host.storeShare(transcript);',
     to: '',
     test: 'test/participant/ceremony.test.ts',
@@ -448,7 +448,7 @@ export const participantGuards = [
   {
     row: 'T35',
     what: 'what was signed is said again word for word',
-    file: 'participant/ceremony.ts',
+    in: 'start',
     from: 'if (signed !== undefined) this.#sayTranscript(signed);',
     to: '',
     test: 'test/participant/ceremony.test.ts',
@@ -456,7 +456,7 @@ export const participantGuards = [
   {
     row: 'T35',
     what: 'who left a ceremony tells those that still wait in it',
-    file: 'participant/ceremony.ts',
+    in: 'start',
     from: "for (const ceremony of left) await this.#feed({ kind: 'abort-earlier', ceremony });",
     to: '',
     test: 'test/participant/ceremony.test.ts',
@@ -464,7 +464,7 @@ export const participantGuards = [
   {
     row: 'T35',
     what: 'nothing is signed before all members hold the certificate',
-    file: 'participant/session.ts',
+    in: '#goLive',
     from: 'assertAllStored(epoch, stored);',
     to: '',
     test: groupTest,
@@ -473,7 +473,7 @@ export const participantGuards = [
   {
     row: 'T29',
     what: 'the control socket is its owner’s alone',
-    file: control,
+    in: 'listenForCommands',
     from: 'await chmod(path, 0o600);',
     to: '',
     test: controlTest,
@@ -482,7 +482,7 @@ export const participantGuards = [
   {
     row: 'T32',
     what: 'a socket path that the kernel would cut is refused',
-    file: control,
+    in: 'assertSocketPath',
     from: 'if (bytes <= maxSocketPathBytes) return;',
     to: 'if (bytes > 0) return;',
     test: controlTest,
@@ -491,7 +491,7 @@ export const participantGuards = [
   {
     row: 'T3',
     what: 'a living daemon keeps its socket',
-    file: control,
+    in: 'removeDeadSocket',
     from: 'if (await isAlive(path))',
     to: "if (path === '')",
     test: controlTest,
@@ -500,7 +500,7 @@ export const participantGuards = [
   {
     row: 'T29',
     what: 'a share passes the pipe from its child under a mask',
-    file: 'home/keystore.ts',
+    in: 'open',
     from: 'const mask = randomFillSync(new Uint8Array(new ArrayBuffer(file.length)));',
     to: 'const mask = new Uint8Array(new ArrayBuffer(file.length));',
     built: true,
@@ -510,7 +510,7 @@ export const participantGuards = [
   {
     row: 'T29',
     what: 'a slot is zeroed when its secret was used',
-    file: 'protocol/frost/arena.ts',
+    in: 'release',
     from: 'this.#zero(address, address + slotBytes);',
     to: '',
     built: true,
@@ -520,7 +520,7 @@ export const participantGuards = [
   {
     row: 'T29',
     what: 'the stack is wiped after every computation',
-    file: 'protocol/frost/arena.ts',
+    in: 'compute',
     from: 'this.#zero(this.#scratchStart, this.#end);\n      this.#sodium.wipeStack();',
     to: '',
     built: true,

@@ -1,4 +1,5 @@
 /** Where a guard is in the sources: a function by its name and in it a statement, whatever file it is in and however it is laid out. */
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
@@ -19,12 +20,20 @@ import ts from 'typescript';
  * @typedef {{ readonly file: string, readonly text: string, readonly functions: ReadonlyMap<string, readonly Place[]> }} Source
  */
 
-/** Reads sources by their paths in the project. @param {string} root @param {readonly string[]} files @returns {Source[]} */
+/** Every source file that git knows, but no test. @param {string} root */
+export function trackedSources(root) {
+  const files = execFileSync('git', ['ls-files', '-z', '--', '*/*.ts'], { cwd: root, encoding: 'utf8' });
+  return files.split('\0').filter((file) => file !== '' && !/^test\/|\.d\.ts$/.test(file));
+}
+
+/** @param {string} root @param {readonly string[]} files */
 export function readSources(root, files) {
-  return files.map((file) => {
-    const text = readFileSync(join(root, file), 'utf8');
-    return { file, text, functions: functionsOf(file, text) };
-  });
+  return files.map((file) => toSource(file, readFileSync(join(root, file), 'utf8')));
+}
+
+/** @param {string} file @param {string} text @returns {Source} */
+export function toSource(file, text) {
+  return { file, text, functions: functionsOf(file, text) };
 }
 
 /** Every place where the guard's statement is: one, if the row is not stale. @param {Guard} guard @param {readonly Source[]} sources @returns {Place[]} */
@@ -79,7 +88,9 @@ function functionsOf(file, text) {
 function functionName(node) {
   if (ts.isConstructorDeclaration(node)) return 'constructor';
   const isNamed = ts.isFunctionDeclaration(node) || ts.isMethodDeclaration(node) || ts.isAccessor(node);
-  const holds = (ts.isVariableDeclaration(node) || ts.isPropertyDeclaration(node) || ts.isPropertyAssignment(node)) && node.initializer;
+  const holds =
+    (ts.isVariableDeclaration(node) || ts.isPropertyDeclaration(node) || ts.isPropertyAssignment(node)) &&
+    node.initializer;
   const isFunction = holds && (ts.isArrowFunction(holds) || ts.isFunctionExpression(holds));
   return (isNamed || isFunction) && node.name !== undefined ? node.name.getText() : undefined;
 }

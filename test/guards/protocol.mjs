@@ -3,7 +3,7 @@ export const protocolGuards = [
   {
     row: 'T7',
     what: 'the signature is verified',
-    file: 'protocol/wire/envelope.ts',
+    in: 'openMessage',
     from: 'if (!verifySignature(key, preAuthEncoding(decoded.payloadType, decoded.payload), decoded.signature)) {',
     to: 'if (decoded.signature.length !== 64) {',
     test: 'test/protocol/wire/envelope.test.ts',
@@ -12,7 +12,7 @@ export const protocolGuards = [
   {
     row: 'T7',
     what: 'the signer is expected here',
-    file: 'protocol/wire/envelope.ts',
+    in: 'openMessage',
     from: 'if (!isKnown(decoded.keyid))',
     to: "if (decoded.keyid === '')",
     test: 'test/protocol/wire/envelope.test.ts',
@@ -21,7 +21,7 @@ export const protocolGuards = [
   {
     row: 'T7',
     what: 'senderOf of an attempt: member of the signing key',
-    file: 'protocol/signing/attempt.ts',
+    in: 'openCommitment',
     from: 'return { member: senderOf(opened.from, charter), payload, envelope: opened.envelope };',
     to: 'return { member: charter.members[0]!, payload, envelope: opened.envelope };',
     test: 'test/protocol/signing/attempt.test.ts',
@@ -30,7 +30,7 @@ export const protocolGuards = [
   {
     row: 'T7',
     what: 'a decision is by its signer',
-    file: 'protocol/signing/decision.ts',
+    in: 'openDecision',
     from: 'const member = memberByKey(charter, opened.from);',
     to: 'const member = charter.members[0];',
     test: 'test/protocol/signing/decision.test.ts',
@@ -39,7 +39,7 @@ export const protocolGuards = [
   {
     row: 'T10',
     what: 'a payload type has one purpose',
-    file: 'protocol/wire/envelope.ts',
+    in: 'openMessage',
     from: 'if (decoded.payloadType !== type.payloadType) {',
     to: "if (decoded.payloadType === '') {",
     test: 'test/protocol/wire/envelope.test.ts',
@@ -48,7 +48,7 @@ export const protocolGuards = [
   {
     row: 'T10',
     what: 'the payload type is signed',
-    file: 'verifier/dsse.ts',
+    in: 'preAuthEncoding',
     from: '`DSSEv1 ${type.length} ${payloadType} ${payload.length} `',
     to: '`DSSEv1 ${payload.length} `',
     test: 'test/protocol/wire/envelope.test.ts',
@@ -66,7 +66,7 @@ export const protocolGuards = [
   {
     row: 'T10',
     what: 'a format signs one kind of request',
-    file: 'protocol/formats/index.ts',
+    in: 'formatOf',
     from: 'candidate.name === name && candidate.kind === kind',
     to: 'candidate.name === name',
     test: 'test/protocol/formats/formats.test.ts',
@@ -102,7 +102,7 @@ export const protocolGuards = [
   {
     row: 'T10',
     what: 'documents are those of the request',
-    file: 'protocol/formats/index.ts',
+    in: 'prepareRequest',
     from: 'payload.documents.forEach((entry, index) => assertDocument(entry, input.documents[index] ?? new Uint8Array()));',
     to: '',
     test: 'test/protocol/formats/formats.test.ts',
@@ -111,7 +111,7 @@ export const protocolGuards = [
   {
     row: 'T10',
     what: 'a document is all its bytes',
-    file: 'protocol/request/request.ts',
+    in: 'assertDocument',
     from: 'if (bytes.length !== entry.size || sha256Hex(bytes) !== entry.sha256) {',
     to: 'if (bytes.length !== entry.size) {',
     test: 'test/protocol/request/request.test.ts',
@@ -120,7 +120,7 @@ export const protocolGuards = [
   {
     row: 'T5',
     what: 'a request is of this group',
-    file: 'protocol/formats/index.ts',
+    in: 'prepareRequest',
     from: 'if (payload.groupKey !== input.epoch.groupKey)',
     to: "if (payload.groupKey === '')",
     test: 'test/protocol/formats/formats.test.ts',
@@ -129,7 +129,7 @@ export const protocolGuards = [
   {
     row: 'T5',
     what: 'a request is of this epoch',
-    file: 'protocol/formats/index.ts',
+    in: 'prepareRequest',
     from: 'if (payload.certificate !== input.epoch.certificateHash)',
     to: "if (payload.certificate === '')",
     test: 'test/protocol/formats/formats.test.ts',
@@ -138,7 +138,7 @@ export const protocolGuards = [
   {
     row: 'T5',
     what: 'the digest binds the asker',
-    file: 'protocol/request/request.ts',
+    in: 'requestDigest',
     from: "taggedHash('request', utf8ToBytes(asker), payload)",
     to: "taggedHash('request', payload)",
     test: 'test/protocol/request/request.test.ts',
@@ -147,7 +147,7 @@ export const protocolGuards = [
   {
     row: 'T5',
     what: 'the attempt id holds the certificate',
-    file: 'protocol/signing/attempt.ts',
+    in: 'attemptId',
     from: '      hexToBytes(subject.certificate),\n',
     to: '',
     test: 'test/protocol/signing/attempt.test.ts',
@@ -156,7 +156,7 @@ export const protocolGuards = [
   {
     row: 'T6',
     what: 'the attempt id holds the identifiers',
-    file: 'protocol/signing/attempt.ts',
+    in: 'attemptId',
     from: '        u32(member.identifier),\n',
     to: '',
     test: 'test/protocol/signing/attempt.test.ts',
@@ -165,7 +165,7 @@ export const protocolGuards = [
   {
     row: 'T6',
     what: 'a commitment is for its subject',
-    file: 'protocol/signing/attempt.ts',
+    in: 'isCommitmentFor',
     from: '    payload.requestDigest === subject.requestDigest &&\n',
     to: '',
     test: 'test/protocol/signing/attempt.test.ts',
@@ -174,7 +174,7 @@ export const protocolGuards = [
   {
     row: 'T18',
     what: 'one name once',
-    file: 'protocol/files/charter.ts',
+    in: 'readMembers',
     from: 'if (earlier.some((other) => other.name === member.name))',
     to: 'if (earlier.length > 999)',
     test: 'test/protocol/files/charter.test.ts',
@@ -183,7 +183,7 @@ export const protocolGuards = [
   {
     row: 'T18',
     what: 'one key once',
-    file: 'protocol/files/charter.ts',
+    in: 'readMembers',
     from: 'if (same !== undefined) reader.fail',
     to: "if (same?.name === '') reader.fail",
     test: 'test/protocol/files/charter.test.ts',
@@ -192,7 +192,7 @@ export const protocolGuards = [
   {
     row: 'T18',
     what: 'the card is of the member',
-    file: 'protocol/files/charter.ts',
+    in: 'readCard',
     from: 'if (card.name !== name)',
     to: "if (card.name === '')",
     test: 'test/protocol/files/charter.test.ts',
@@ -201,7 +201,7 @@ export const protocolGuards = [
   {
     row: 'T18',
     what: 'any is no tier',
-    file: 'protocol/files/charter.ts',
+    in: 'readMember',
     from: "if (tier === 'any') reader.fail",
     to: "if (tier === '') reader.fail",
     test: 'test/protocol/files/charter.test.ts',
@@ -210,7 +210,7 @@ export const protocolGuards = [
   {
     row: 'T18',
     what: 'a quorum can be met',
-    file: 'protocol/files/charter.ts',
+    in: 'readQuorum',
     from: 'if ((threshold as number) > holders.length) {',
     to: 'if ((threshold as number) > 999) {',
     test: 'test/protocol/files/charter.test.ts',
@@ -219,7 +219,7 @@ export const protocolGuards = [
   {
     row: 'T18',
     what: 'a tier has members',
-    file: 'protocol/files/charter.ts',
+    in: 'readQuorum',
     from: 'if (holders.length === 0) reader.fail',
     to: 'if (holders.length === -1) reader.fail',
     test: 'test/protocol/files/charter.test.ts',
@@ -228,7 +228,7 @@ export const protocolGuards = [
   {
     row: 'T18',
     what: 'production needs two',
-    file: 'protocol/files/charter.ts',
+    in: 'readChannel',
     from: 'if (isProduction && total < 2)',
     to: 'if (isProduction && total < 0)',
     test: 'test/protocol/files/charter.test.ts',
@@ -237,7 +237,7 @@ export const protocolGuards = [
   {
     row: 'T18',
     what: 'there is production',
-    file: 'protocol/files/charter.ts',
+    in: 'readChannels',
     from: 'if (!(production in fields))',
     to: 'if (fields === null)',
     test: 'test/protocol/files/charter.test.ts',
@@ -246,7 +246,7 @@ export const protocolGuards = [
   {
     row: 'T18',
     what: 'the hash is over the bytes',
-    file: 'protocol/files/charter.ts',
+    in: 'decodeCharter',
     from: 'hash: sha256Hex(bytes),',
     to: 'hash: sha256Hex(new TextEncoder().encode(JSON.stringify(yaml.value))),',
     test: 'test/protocol/files/charter.test.ts',
@@ -255,6 +255,7 @@ export const protocolGuards = [
   {
     row: 'T18',
     what: 'unknown fields',
+    in: 'record',
     file: 'protocol/files/charter.ts',
     from: 'if (unknown !== undefined)',
     to: "if (unknown === '')",
@@ -264,7 +265,7 @@ export const protocolGuards = [
   {
     row: 'T18',
     what: 'unique YAML keys',
-    file: 'protocol/files/yaml.ts',
+    in: 'parseYaml',
     from: 'uniqueKeys: true',
     to: 'uniqueKeys: false',
     test: 'test/protocol/files/charter.test.ts',
@@ -273,7 +274,7 @@ export const protocolGuards = [
   {
     row: 'T18',
     what: 'no aliases',
-    file: 'protocol/files/yaml.ts',
+    in: 'Alias',
     from: "throw new ProtocolError(code, 'aliases (*name) are not allowed', { file, line: lineAt(node.range?.[0]) });",
     to: 'lineAt(node.range?.[0]);',
     test: 'test/protocol/files/charter.test.ts',
@@ -282,7 +283,7 @@ export const protocolGuards = [
   {
     row: 'T18',
     what: 'the certificate is of this charter',
-    file: 'protocol/ceremony/certificate.ts',
+    in: 'openEpoch',
     from: 'if (transcript.charter !== charter.hash)',
     to: "if (transcript.charter === '')",
     test: 'test/protocol/ceremony/certificate.test.ts',
@@ -291,7 +292,7 @@ export const protocolGuards = [
   {
     row: 'T18',
     what: 'a card is signed by the key it shows',
-    file: 'protocol/files/card.ts',
+    in: 'decodeCard',
     from: 'opened.from !== opened.payload.key ||',
     to: '',
     test: 'test/protocol/files/card.test.ts',
@@ -300,7 +301,7 @@ export const protocolGuards = [
   {
     row: 'T18',
     what: 'a card is of its role',
-    file: 'protocol/files/card.ts',
+    in: 'decodeCard',
     from: ' || opened.payload.role !== role',
     to: '',
     test: 'test/protocol/files/card.test.ts',
@@ -309,7 +310,7 @@ export const protocolGuards = [
   {
     row: 'T31',
     what: 'the asker is kept out',
-    file: 'protocol/request/rights.ts',
+    in: 'keptOut',
     from: 'return askerOrUndefined(request, standing)?.member;',
     to: 'return undefined;',
     test: 'test/protocol/request/rights.test.ts',
@@ -317,7 +318,7 @@ export const protocolGuards = [
   {
     row: 'T31',
     what: 'the ceremony exception is the only one',
-    file: 'protocol/request/rights.ts',
+    in: 'isFoundingDocument',
     from: 'return asked === epoch.certificate.transcript.requesters;',
     to: 'return true;',
     test: 'test/protocol/request/rights.test.ts',
@@ -325,25 +326,25 @@ export const protocolGuards = [
   {
     row: 'T31',
     what: 'a member stays who its key says',
-    file: 'protocol/request/request.ts',
+    in: 'askerOf',
     from: 'const also = member ?? charter.members.find((candidate) => candidate.name === requester.member);',
     to: 'const also = charter.members.find((candidate) => candidate.name === requester.member) ?? member;',
-    test: 'test/protocol/request/request.test.ts',
+    test: 'test/protocol/request/rights.test.ts',
     name: 'T31',
   },
   {
     row: 'T33',
     what: 'a requester asks on its channels',
-    file: 'protocol/request/request.ts',
+    in: 'askerOf',
     from: 'if (!requester.channels.includes(channel)) {',
     to: "if (channel === '') {",
-    test: 'test/protocol/request/request.test.ts',
+    test: 'test/protocol/request/rights.test.ts',
     name: 'asking for',
   },
   {
     row: 'T33',
     what: 'one requester key once',
-    file: 'protocol/files/requesters.ts',
+    in: 'toRequesters',
     from: 'if (keys.has(card.key))',
     to: "if (card.key === '')",
     test: 'test/protocol/files/requesters.test.ts',
@@ -352,7 +353,7 @@ export const protocolGuards = [
   {
     row: 'T38',
     what: 'strict base64',
-    file: 'verifier/base64.ts',
+    in: 'decode',
     from: 'if (bytes.toString(encoding) !== text)',
     to: 'if (bytes.length > text.length)',
     test: 'test/protocol/wire/envelope.test.ts',
@@ -361,7 +362,7 @@ export const protocolGuards = [
   {
     row: 'T38',
     what: 'one signature',
-    file: 'verifier/dsse.ts',
+    in: 'decodeEnvelope',
     from: 'fields.signatures.length !== 1',
     to: 'fields.signatures.length < 1',
     test: 'test/protocol/wire/envelope.test.ts',
@@ -370,7 +371,7 @@ export const protocolGuards = [
   {
     row: 'T38',
     what: 'identity keys are no weak points',
-    file: 'protocol/wire/envelope.ts',
+    in: 'decodeKey',
     from: 'if (!isPublicKey(key)) throw new ProtocolError(code, `${what} is not an Ed25519 public key`);',
     to: '',
     test: 'test/protocol/wire/envelope.test.ts',
@@ -379,7 +380,7 @@ export const protocolGuards = [
   {
     row: 'T38',
     what: 'one spelling of JSON',
-    file: 'verifier/json.ts',
+    in: 'decodeCanonicalJson',
     from: 'if (JSON.stringify(value) !== text)',
     to: "if (text === '')",
     test: 'test/protocol/wire/envelope.test.ts',
@@ -388,7 +389,7 @@ export const protocolGuards = [
   {
     row: 'T38',
     what: 'no lone surrogates',
-    file: 'verifier/json.ts',
+    in: 'assertWellFormed',
     from: 'if (!text.isWellFormed()) throw',
     to: "if (text === '\\u0000') throw",
     test: 'test/protocol/wire/envelope.test.ts',
@@ -397,7 +398,7 @@ export const protocolGuards = [
   {
     row: 'T38',
     what: 'no unknown fields',
-    file: 'protocol/wire/schema.ts',
+    in: 'Strict',
     from: '{ additionalProperties: false }',
     to: '{}',
     test: 'test/protocol/wire/envelope.test.ts',
@@ -406,7 +407,7 @@ export const protocolGuards = [
   {
     row: 'T38',
     what: 'one key, one meaning',
-    file: 'protocol/ceremony/certificate.ts',
+    in: 'channelKeysOf',
     from: 'if (taken.has(key))',
     to: "if (key === '')",
     test: 'test/protocol/ceremony/certificate.test.ts',
@@ -415,7 +416,7 @@ export const protocolGuards = [
   {
     row: 'T38',
     what: 'bounds',
-    file: 'verifier/dsse.ts',
+    in: 'decodeEnvelope',
     from: 'if (payload.length > maxBytes) throw',
     to: 'if (payload.length > 1e9) throw',
     test: 'test/protocol/wire/envelope.test.ts',
@@ -424,7 +425,7 @@ export const protocolGuards = [
   {
     row: 'T13',
     what: 'all signed this transcript',
-    file: 'protocol/ceremony/certificate.ts',
+    in: 'openEpoch',
     from: '|| opened.payload.transcript !== certificate.transcriptHash',
     to: '',
     test: 'test/protocol/ceremony/certificate.test.ts',
@@ -433,7 +434,7 @@ export const protocolGuards = [
   {
     row: 'T13',
     what: 'every member signed',
-    file: 'protocol/ceremony/certificate.ts',
+    in: 'openEpoch',
     from: '(key) => key === member.key',
     to: '() => true',
     test: 'test/protocol/ceremony/certificate.test.ts',
@@ -442,7 +443,7 @@ export const protocolGuards = [
   {
     row: 'T14',
     what: 'exactly t commitments',
-    file: 'protocol/frost/keygen.ts',
+    in: 'decodeCommitments',
     from: 'if (encoded.length !== threshold || threshold < 1) return undefined;',
     to: '',
     test: 'test/protocol/ceremony/certificate.test.ts',
@@ -451,7 +452,7 @@ export const protocolGuards = [
   {
     row: 'T19',
     what: 'proofs of share',
-    file: 'protocol/ceremony/certificate.ts',
+    in: 'openEpoch',
     from: "if (problem !== undefined) throw new ProtocolError('bad-certificate', `${member.name}: ${problem}`);",
     to: '',
     test: 'test/protocol/ceremony/certificate.test.ts',
@@ -460,7 +461,7 @@ export const protocolGuards = [
   {
     row: 'T35',
     what: 'stored names this certificate',
-    file: 'protocol/ceremony/certificate.ts',
+    in: 'assertAllStored',
     from: 'if (opened.payload.certificate !== epoch.certificateHash)',
     to: "if (opened.payload.certificate === '')",
     test: 'test/protocol/ceremony/certificate.test.ts',
@@ -469,7 +470,7 @@ export const protocolGuards = [
   {
     row: 'T35',
     what: 'all stored',
-    file: 'protocol/ceremony/certificate.ts',
+    in: 'assertAllStored',
     from: 'if (missing.size > 0) {',
     to: 'if (missing.size > 999) {',
     test: 'test/protocol/ceremony/certificate.test.ts',
@@ -478,7 +479,7 @@ export const protocolGuards = [
   {
     row: 'T6',
     what: 'a share is judged in its own attempt only',
-    file: 'protocol/evidence.ts',
+    in: 'judgeShare',
     from: 'if (share.payload.attempt !== attemptId(subject, commitments))',
     to: "if (share.payload.attempt === '')",
     test: 'test/protocol/evidence.test.ts',
@@ -487,7 +488,7 @@ export const protocolGuards = [
   {
     row: 'T6',
     what: 'a dealing is judged under its own charter only',
-    file: 'protocol/evidence.ts',
+    in: 'wrongDealing',
     from: 'reveal.payload.ceremony !== ceremonyOf(charter, hellos)',
     to: "reveal.payload.ceremony === ''",
     test: 'test/protocol/evidence.test.ts',
@@ -496,7 +497,7 @@ export const protocolGuards = [
   {
     row: 'T6',
     what: 'messages of one ceremony',
-    file: 'protocol/evidence.ts',
+    in: 'contradiction',
     from: ' || first.payload.ceremony !== second.payload.ceremony',
     to: '',
     test: 'test/protocol/evidence.test.ts',
@@ -505,7 +506,7 @@ export const protocolGuards = [
   {
     row: 'T6',
     what: 'a right share is no evidence',
-    file: 'protocol/evidence.ts',
+    in: 'judgeShare',
     from: 'if (isRightShare(sessions, share))',
     to: 'if (sessions.length === 0)',
     test: 'test/protocol/evidence.test.ts',
@@ -514,7 +515,7 @@ export const protocolGuards = [
   {
     row: 'T6',
     what: 'valid points are no evidence',
-    file: 'protocol/evidence.ts',
+    in: 'judgeCommitment',
     from: 'if (points.every((point) => group.decodePoint(hexToBytes(point)) !== undefined)) {',
     to: 'if (points.length === 0) {',
     test: 'test/protocol/evidence.test.ts',
@@ -523,7 +524,7 @@ export const protocolGuards = [
   {
     row: 'T6',
     what: 'one member',
-    file: 'protocol/evidence.ts',
+    in: 'judgeCeremony',
     from: ' || first.from.key !== second.from.key',
     to: '',
     test: 'test/protocol/evidence.test.ts',
@@ -532,7 +533,7 @@ export const protocolGuards = [
   {
     row: 'T38',
     what: 'an identity key lies in the prime-order subgroup',
-    file: 'protocol/files/card.ts',
+    in: 'decodeCard',
     from: 'if (!isPrimeOrderPoint(decodeBase64Url(opened.from)))',
     to: 'if (opened.from === "")',
     test: 'test/protocol/files/card.test.ts',

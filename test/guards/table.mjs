@@ -1,3 +1,4 @@
+/** Every guard with the smallest change that takes it out, and the test that must notice. */
 import { coordinatorGuards } from './coordinator.mjs';
 import { formatGuards } from './formats.mjs';
 import { importGuards } from './import.mjs';
@@ -7,20 +8,16 @@ import { protocolGuards } from './protocol.mjs';
 import { recordGuards } from './record.mjs';
 import { requesterGuards } from './requester.mjs';
 
-/** Every guard with the smallest change that takes it out, and the test that must notice. `from` occurs exactly once in `file`. */
-
-const signer = 'protocol/signing/signer.ts';
-const round = 'protocol/signing/round.ts';
-const ceremony = 'protocol/ceremony/machine.ts';
 const hostile = 'test/scenario/hostile-coordinator.test.ts';
 const rounds = 'test/scenario/round.test.ts';
 const ceremonies = 'test/scenario/ceremony.test.ts';
 
+/** @type {readonly import('./places.mjs').Guard[]} */
 export const guards = [
   {
     row: 'T1',
     what: 'a package takes its nonces out of memory',
-    file: signer,
+    in: 'openPackage',
     from: "const taken: SignerStep = { state: { ...state, held: left }, effects: [{ kind: 'take', slot: held.slot }] };",
     to: "const taken: SignerStep = { state, effects: [{ kind: 'take', slot: held.slot }] };",
     test: hostile,
@@ -28,7 +25,7 @@ export const guards = [
   {
     row: 'T1',
     what: 'a burned attempt is never signed again',
-    file: signer,
+    in: 'openPackage',
     from: 'if (burned !== undefined) {',
     to: 'if (burned !== undefined && attempt === undefined) {',
     test: hostile,
@@ -36,7 +33,7 @@ export const guards = [
   {
     row: 'T37',
     what: 'a second message is signed only behind first signatures that verify',
-    file: signer,
+    in: 'judge',
     from: "if (!about.isFounded) return 'bad-package';",
     to: '',
     test: 'test/scenario/stages.test.ts',
@@ -45,7 +42,7 @@ export const guards = [
   {
     row: 'T4',
     what: 'the own entry equals what is held',
-    file: signer,
+    in: 'judge',
     from: "if (JSON.stringify(own?.payload) !== JSON.stringify(held)) return 'own-commitment-changed';",
     to: '',
     test: hostile,
@@ -54,7 +51,7 @@ export const guards = [
   {
     row: 'T5',
     what: 'every co-signer committed for this very subject',
-    file: signer,
+    in: 'judge',
     from: "if (!commitments.every(({ payload }) => isCommitmentFor(payload, about.subject))) return 'bad-package';",
     to: '',
     test: hostile,
@@ -63,7 +60,7 @@ export const guards = [
   {
     row: 'T6',
     what: 'the set is exactly a minimal qualified one',
-    file: signer,
+    in: 'judge',
     from: "return 'not-qualified';",
     to: 'return undefined;',
     test: hostile,
@@ -72,7 +69,7 @@ export const guards = [
   {
     row: 'T7',
     what: 'the sender of a message is the key that signed it',
-    file: 'protocol/wire/envelope.ts',
+    in: 'openMessage',
     from: 'if (!verifySignature(key, preAuthEncoding(decoded.payloadType, decoded.payload), decoded.signature)) {',
     to: 'if (decoded.signature.length !== 64) {',
     test: hostile,
@@ -81,7 +78,7 @@ export const guards = [
   {
     row: 'T9',
     what: 'a share is verified as it comes',
-    file: round,
+    in: 'verifiedShares',
     from: 'return right ? (scalars as Scalar[]) : undefined;',
     to: 'return scalars as Scalar[];',
     test: rounds,
@@ -90,7 +87,7 @@ export const guards = [
   {
     row: 'T9',
     what: 'a silent signer does not stop the others',
-    file: round,
+    in: 'apply',
     from: "return { state: setPhase(state, event.attempt, 'stalled'), effects: [] };",
     to: 'return { state, effects: [] };',
     test: rounds,
@@ -99,7 +96,7 @@ export const guards = [
   {
     row: 'T9',
     what: 'lost and declined answers are counted',
-    file: round,
+    in: 'takeAnswer',
     from: "out: losses > maxLosses ? 'losses' : member.out",
     to: 'out: member.out',
     test: rounds,
@@ -108,7 +105,7 @@ export const guards = [
   {
     row: 'T13',
     what: 'all sign one transcript, ciphertexts included',
-    file: ceremony,
+    in: 'checkBoxes',
     from: "boxes: boxes[index]?.hash ?? '',",
     to: "boxes: '00'.repeat(32),",
     test: ceremonies,
@@ -117,7 +114,7 @@ export const guards = [
   {
     row: 'T14',
     what: 'exactly t coefficients',
-    file: 'protocol/frost/keygen.ts',
+    in: 'decodeCommitments',
     from: 'if (encoded.length !== threshold || threshold < 1) return undefined;',
     to: '',
     test: ceremonies,
@@ -126,7 +123,7 @@ export const guards = [
   {
     row: 'T15',
     what: 'a reveal is what was committed to',
-    file: ceremony,
+    in: 'checkReveals',
     from: 'if (commit?.payload.reveal !== reveal.hash) {',
     to: 'if (commit === undefined) {',
     test: ceremonies,
@@ -135,7 +132,7 @@ export const guards = [
   {
     row: 'T15',
     what: 'the proof of knowledge is checked',
-    file: 'protocol/ceremony/dealing.ts',
+    in: 'verifyReveal',
     from: 'if (!verifyDealing(group, commitments, hexToBytes(dealt.proof), dealer.identifier, context)) {',
     to: 'if (dealt.proof.length !== 128) {',
     test: ceremonies,
@@ -144,7 +141,7 @@ export const guards = [
   {
     row: 'T16',
     what: 'a ceremony that was left is never entered again',
-    file: ceremony,
+    in: 'beginCeremony',
     from: 'if (state.left.has(ceremony) || context.finished.has(ceremony)) return undefined;',
     to: '',
     test: ceremonies,
@@ -152,7 +149,7 @@ export const guards = [
   {
     row: 'T18',
     what: 'another requesters file is refused by name',
-    file: ceremony,
+    in: 'mismatchOf',
     from: 'if (payload.requesters !== context.requesters) {',
     to: 'if (payload.requesters.length !== 64) {',
     test: ceremonies,
@@ -161,7 +158,7 @@ export const guards = [
   {
     row: 'T31',
     what: "the asker's member is kept out of the set",
-    file: signer,
+    in: 'judge',
     from: "if (event.keptOut !== undefined && signers.includes(event.keptOut)) return 'asker-in-set';",
     to: '',
     test: hostile,
@@ -170,7 +167,7 @@ export const guards = [
   {
     row: 'T31',
     what: 'rights and freshness are judged again at signing',
-    file: signer,
+    in: 'judge',
     from: 'if (event.obstacle !== undefined) return event.obstacle;',
     to: '',
     test: hostile,
@@ -179,7 +176,7 @@ export const guards = [
   {
     row: 'T35',
     what: 'the key is not live before all hold the certificate',
-    file: 'protocol/ceremony/certificate.ts',
+    in: 'assertAllStored',
     from: 'if (missing.size > 0) {',
     to: 'if (missing.size > 999) {',
     test: ceremonies,
