@@ -151,15 +151,24 @@ export class Routes {
 
   /** Judges by the head of a request who may, how much, and at whose cost; only then is a body read. */
   #rule({ cost, maxBytes, judge }: Rule): RouteShorthandOptions {
-    const admit = (request: FastifyRequest, reply: FastifyReply): void => {
-      const session = this.#sessionOf(request);
-      this.#options.gate.charge(session.key, costs.call);
-      const bytes = bodyBytesOf(request);
+    const { gate } = this.#options;
+    const assertMay = (session: Session, request: FastifyRequest, bytes: number): void => {
       if (bytes > (maxBytes?.(session) ?? 0))
         throw new CoordinatorError('too-large', 'the body is longer than this route takes from you');
       judge?.(session, request);
-      this.#options.gate.count(session.key, bytes, reply.raw);
-      this.#options.gate.charge(session.key, cost + (bytes / 1024) * costs.bodyKiB);
+    };
+    const admit = (request: FastifyRequest, reply: FastifyReply): void => {
+      const session = this.#sessionOf(request);
+      const bytes = bodyBytesOf(request);
+      try {
+        assertMay(session, request, bytes);
+      } catch (error) {
+        gate.charge(session.key, costs.call);
+        throw error;
+      }
+      gate.count(session.key, bytes, reply.raw);
+      // At once: whoever waited for the whole of it gets the whole of it.
+      gate.charge(session.key, costs.call + cost + (bytes / 1024) * costs.bodyKiB);
     };
     return {
       bodyLimit: maxGroupBytes,
