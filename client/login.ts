@@ -1,5 +1,5 @@
 /** One login serves HTTP and WebSocket: the coordinator proves who it is, then we sign its challenge (single use, bound to URL, role, version and expiry). */
-import { openMessage, sealMessage, type Identity } from '../protocol/wire/envelope.ts';
+import { keyId, openMessage, sealMessage, type Identity } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import {
   type protocolVersion,
@@ -43,7 +43,9 @@ export interface Session {
  * this very URL; `refused` or `not-authenticated` with the coordinator's reason.
  */
 export async function login(http: Http, url: CoordinatorUrl, as: LoginAs, nowUnixSeconds: number): Promise<Session> {
-  const envelope = await http.json(EnvelopeSchema, { method: 'POST', path: '/v1/challenge', body: {} });
+  // Who is known has a share of its own where strangers crowd in (T44).
+  const key = keyId(as.identity.publicKey);
+  const envelope = await http.json(EnvelopeSchema, { method: 'POST', path: `/v1/challenge?key=${key}`, body: {} });
   const challenge = openChallenge(envelope, url, nowUnixSeconds);
   const answer = sealMessage(
     loginMessage,
@@ -58,7 +60,7 @@ export async function login(http: Http, url: CoordinatorUrl, as: LoginAs, nowUni
   );
   const { token, expiresAt } = await http.json(tokenBody, {
     method: 'POST',
-    path: '/v1/login',
+    path: `/v1/login?key=${key}`,
     body: { login: answer },
   });
   return { token, expiresAtUnixSeconds: parseTimestamp(expiresAt, 'bad-login', 'expiresAt') };

@@ -1,17 +1,25 @@
 /** The coordinator's server: HTTP and WebSocket, who may call, and every limit on what comes in before anything reads it. */
-import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import {
+  fastify,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type RouteShorthandOptions,
+} from 'fastify';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { decodeCanonicalJson } from '../verifier/json.ts';
+import { setTimeout as delay } from 'node:timers/promises';
 import { ProtocolError } from '../protocol/errors.ts';
 import { loginBody } from '../protocol/wire/frames.ts';
-import { Buckets } from './bucket.ts';
+import type { Addresses } from './address.ts';
+import { decodeBody } from './body.ts';
 import { Connection, Upgrader } from './connection.ts';
 import { CoordinatorError, problemOf } from './errors.ts';
+import { Gate } from './gate.ts';
 import type { Groups } from './groups.ts';
-import { maxBodyDepth, maxLoginBodyBytes, type Limits } from './limits.ts';
+import { costs, maxLoginBodyBytes, maxRefusalWaitMs, type Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Logins, Session } from './login.ts';
 import type { Members } from './members.ts';
@@ -28,6 +36,7 @@ export interface AppOptions {
   readonly logins: Logins;
   readonly members: Members;
   readonly presence: Presence;
+  readonly addresses: Addresses;
   readonly limits: Limits;
   readonly nowMs: () => number;
   readonly log: Log;
@@ -44,8 +53,6 @@ export interface Tls {
 }
 
 const socketPath = '/v1/members/socket';
-/** Keys of buckets: identities that have a token, and addresses that log in. */
-const maxBucketKeys = 4096;
 
 /** The server: listens, authenticates, hands calls to the routes and sockets to the members, and closes what never ends by itself. */
 export class App {
@@ -54,10 +61,7 @@ export class App {
   readonly #sockets: Sockets;
   readonly #streams: Streams;
   readonly #upgrader = new Upgrader();
-  readonly #calls: Buckets;
-  readonly #logins: Buckets;
-  /** Calls under way, by identity. */
-  readonly #underWay = new Map<string, number>();
+  readonly #gate: Gate;
   /** Of requests that brought a token. */
   readonly #sessions = new WeakMap<FastifyRequest, Session>();
   #isClosing = false;
@@ -67,8 +71,7 @@ export class App {
     this.#options = options;
     this.#sockets = new Sockets({ maxStrangers: limits.maxUnauthenticatedSockets, maxSockets: limits.maxSockets });
     this.#streams = new Streams(options.run, limits);
-    this.#calls = new Buckets({ perSecond: limits.callsPerSecond, burst: limits.callBurst }, maxBucketKeys);
-    this.#logins = new Buckets({ perSecond: limits.loginsPerSecond, burst: limits.loginBurst }, maxBucketKeys);
+    this.#gate = new Gate({ ...options, isKnown: (key) => options.groups.isKnown(key) });
     this.#fastify = fastify({
       logger: false,
       exposeHeadRoutes: false,
@@ -132,17 +135,11 @@ export class App {
   /** Bodies are canonical JSON or raw bytes, nothing else. */
   #readBodies(): void {
     this.#fastify.removeAllContentTypeParsers();
-    this.#fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
-      try {
-        done(null, decodeCanonicalJson(body as Buffer, { maxBytes: body.length, maxDepth: maxBodyDepth }));
-      } catch (cause) {
-        done(
-          new CoordinatorError('bad-body', `the body is not JSON as we write it: ${(cause as Error).message}`, {
-            cause,
-          }),
-        );
-      }
-    });
+    this.#fastify.addContentTypeParser(
+      'application/json',
+      { parseAs: 'buffer' },
+      (_request: FastifyRequest, body: Buffer) => decodeBody(body),
+    );
     this.#fastify.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (_request, body, done) =>
       done(null, body),
     );
@@ -150,71 +147,77 @@ export class App {
 
   #answerErrors(): void {
     this.#fastify.setErrorHandler((error, _request, reply) => this.#refuse(reply, error));
-    this.#fastify.setNotFoundHandler((_request, reply) =>
-      this.#refuse(reply, new CoordinatorError('not-found', 'there is no such route')),
-    );
+    this.#fastify.setNotFoundHandler((request, reply) => this.#refuse(reply, this.#strayed(request)));
   }
 
   async #refuse(reply: FastifyReply, error: unknown): Promise<void> {
-    const { status, code, message } = problemOf(error);
+    const { status, code, message, retryAfterSeconds } = problemOf(error);
     if (status >= 500) this.#options.log('error', 'call-failed', { code, failure: String(error) });
-    if (status === 429) void reply.header('retry-after', '1');
+    if (retryAfterSeconds !== undefined) void reply.header('retry-after', String(retryAfterSeconds));
+    // Who is refused for calling too often learns it when waiting would have helped: each connection holds one such call.
+    if (error instanceof CoordinatorError && error.waitMs !== undefined)
+      await delay(Math.min(error.waitMs, maxRefusalWaitMs), undefined, { ref: false });
     await reply.status(status).send({ code, message });
   }
 
   #addOpenRoutes(): void {
     const { logins } = this.#options;
-    const bounded = {
-      onRequest: (request: FastifyRequest) => this.#boundLogins(request),
+    const admitted = (cost: number): RouteShorthandOptions => ({
+      onRequest: (request, _reply, done) => done(this.#admitOpen(request, cost)),
       bodyLimit: maxLoginBodyBytes,
-    };
-    this.#fastify.get('/healthz', () => ({ status: 'ok' }));
-    this.#fastify.post('/v1/challenge', bounded, () => logins.challenge());
-    this.#fastify.post('/v1/login', bounded, (request) => logins.login(bodyAs(loginBody, request).login));
+    });
+    this.#fastify.get('/healthz', admitted(costs.call), () => ({ status: 'ok' }));
+    this.#fastify.post('/v1/challenge', admitted(costs.challenge), () => logins.challenge());
+    this.#fastify.post('/v1/login', admitted(costs.login), (request) => this.#login(request));
   }
 
-  async #boundLogins(request: FastifyRequest): Promise<void> {
-    if (this.#logins.take(request.ip)) return;
-    await Promise.reject(new CoordinatorError('too-many', 'too many logins from this address; try again in a second'));
+  /** Who looks for what is not here is charged for it. */
+  #strayed(request: FastifyRequest): Error {
+    return this.#admitOpen(request, costs.call) ?? new CoordinatorError('not-found', 'there is no such route');
   }
 
-  /** Every one of them needs a token, which is looked at before the body is read. */
-  #addRoutes(scope: FastifyInstance): void {
-    scope.addHook('onRequest', (request, reply, done) => done(this.#authenticate(request, reply)));
-    const sessionOf = (request: FastifyRequest): Session => this.#sessionOf(request);
-    new Routes({ ...this.#options, streams: this.#streams, sessionOf }).add(scope);
-  }
-
-  #authenticate(request: FastifyRequest, reply: FastifyReply): Error | undefined {
+  #admitOpen(request: FastifyRequest, cost: number): Error | undefined {
     try {
-      const session = this.#vouch(request.raw, request.raw.socket);
-      this.#countCall(session.key, reply);
-      this.#sessions.set(request, session);
+      this.#gate.admitOpen(request.raw, keyOf(request), cost);
       return undefined;
     } catch (error) {
       return error as Error;
     }
   }
 
-  /** From its head to the last byte of its answer. */
-  #countCall(key: string, reply: FastifyReply): void {
-    const count = this.#underWay.get(key) ?? 0;
-    if (count >= this.#options.limits.maxCallsAtOnce)
-      throw new CoordinatorError('too-many', `${count} calls of this identity are under way; let some end`);
-    this.#underWay.set(key, count + 1);
-    reply.raw.once('close', () => {
-      const left = (this.#underWay.get(key) ?? 1) - 1;
-      if (left > 0) this.#underWay.set(key, left);
-      else this.#underWay.delete(key);
-    });
+  async #login(request: FastifyRequest): Promise<{ readonly token: string; readonly expiresAt: string }> {
+    const key = keyOf(request);
+    try {
+      if (key === undefined) throw new CoordinatorError('bad-body', 'a login says in its query whose it is: ?key=KEY');
+      const answer = await this.#options.logins.login(key, bodyAs(loginBody, request).login);
+      this.#gate.loginSucceeded(request.raw, key);
+      return answer;
+    } catch (error) {
+      this.#gate.loginFailed(request.raw);
+      throw error;
+    }
   }
 
-  /** Who calls; counted against what one identity may do. Throws `CoordinatorError` or `ProtocolError`. */
+  /** Every one of them needs a token, which is looked at before the body is read. */
+  #addRoutes(scope: FastifyInstance): void {
+    scope.addHook('onRequest', (request, _reply, done) => done(this.#authenticate(request)));
+    const sessionOf = (request: FastifyRequest): Session => this.#sessionOf(request);
+    new Routes({ ...this.#options, streams: this.#streams, gate: this.#gate, sessionOf }).add(scope);
+  }
+
+  #authenticate(request: FastifyRequest): Error | undefined {
+    try {
+      this.#sessions.set(request, this.#vouch(request.raw, request.raw.socket));
+      return undefined;
+    } catch (error) {
+      return error as Error;
+    }
+  }
+
+  /** Who calls. Throws `CoordinatorError` or `ProtocolError`. */
   #vouch(request: IncomingMessage, socket: Socket): Session {
-    const session = this.#options.logins.session(request.headers.authorization);
+    const session = this.#gate.vouch(request);
     this.#sockets.vouch(socket);
-    if (!this.#calls.take(session.key))
-      throw new CoordinatorError('too-many', 'too many calls by this identity; try again in a second');
     return session;
   }
 
@@ -232,6 +235,7 @@ export class App {
       if (request.url !== socketPath) throw new CoordinatorError('not-found', 'there is no such route');
       const session = this.#vouch(request, request.socket);
       if (session.role !== 'member') throw new ProtocolError('not-allowed', 'only members have a socket');
+      this.#gate.charge(session.key, costs.connect);
       this.#accept(session, request, socket, head);
     } catch (error) {
       refuseUpgrade(socket, error);
@@ -253,9 +257,21 @@ export class App {
 }
 
 function refuseUpgrade(socket: Duplex, error: unknown): void {
-  const { status, code, message } = problemOf(error);
+  const { status, code, message, retryAfterSeconds } = problemOf(error);
   const body = JSON.stringify({ code, message });
+  const retry = retryAfterSeconds === undefined ? '' : `retry-after: ${retryAfterSeconds}\r\n`;
   socket.end(
-    `HTTP/1.1 ${status} Refused\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    `HTTP/1.1 ${status} Refused\r\nconnection: close\r\n${retry}content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
+}
+
+/** Which key a challenge or login says that it is for. */
+function keyOf(request: FastifyRequest): string | undefined {
+  const { key } = request.query as { readonly key?: unknown };
+  return typeof key === 'string' && isKeyText(key) ? key : undefined;
+}
+
+/** As long as a key in base64url. */
+function isKeyText(text: string): boolean {
+  return /^[A-Za-z0-9_-]{43}$/.test(text);
 }

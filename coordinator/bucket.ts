@@ -1,4 +1,4 @@
-/** Token buckets: how often one identity or address may do something, and how often at once. */
+/** Token buckets: how much one identity or address may have done for it, and how much at once. */
 
 /** How fast a bucket fills, in tokens a second, and how many it holds. */
 export interface BucketOptions {
@@ -8,7 +8,7 @@ export interface BucketOptions {
   readonly nowMs?: () => number;
 }
 
-/** One bucket, full at first. */
+/** One bucket, full at first. It can owe twice what it holds: who floods waits, but not for ever. */
 export class Bucket {
   readonly #options: BucketOptions;
   #tokens: number;
@@ -20,23 +20,41 @@ export class Bucket {
     this.#filledAtMs = this.#nowMs();
   }
 
-  /** Takes a token if there is one. */
-  take(): boolean {
-    if (this.#fill() < 1) return false;
-    this.#tokens -= 1;
+  /** Takes so many tokens if they are there; more than it ever holds are there when it is full. */
+  take(count = 1): boolean {
+    if (this.#fill() < this.#enough(count)) return false;
+    this.#spend(count);
     return true;
   }
 
-  /** Takes a token even if there is none; answers for how many milliseconds the taker should rest. */
-  owe(): number {
+  /** Takes tokens even if there are none; answers for how many milliseconds the taker should rest. */
+  owe(count = 1): number {
     this.#fill();
-    this.#tokens -= 1;
+    this.#spend(count);
     return this.#tokens >= 0 ? 0 : (-this.#tokens * 1000) / this.#options.perSecond;
+  }
+
+  /** Gives tokens back. */
+  refund(count: number): void {
+    this.#tokens = Math.min(this.#options.burst, this.#tokens + count);
+  }
+
+  /** Milliseconds until so many can be taken. */
+  waitMs(count = 1): number {
+    return (Math.max(0, this.#enough(count) - this.#fill()) * 1000) / this.#options.perSecond;
   }
 
   /** Whether nothing was taken lately: it is as good as new. */
   get isFull(): boolean {
     return this.#fill() >= this.#options.burst;
+  }
+
+  #enough(count: number): number {
+    return Math.min(count, this.#options.burst);
+  }
+
+  #spend(count: number): void {
+    this.#tokens = Math.max(-2 * this.#options.burst, this.#tokens - count);
   }
 
   #fill(): number {
@@ -63,12 +81,19 @@ export class Buckets {
     this.#maxKeys = maxKeys;
   }
 
-  /** Takes a token of this key's bucket if there is one. */
-  take(key: string): boolean {
-    const bucket = this.#buckets.get(key) ?? new Bucket(this.#options);
+  /** The bucket of this key. */
+  of(key: string): Bucket {
+    const known = this.#buckets.get(key);
+    if (known !== undefined) return known;
+    const bucket = new Bucket(this.#options);
     this.#buckets.set(key, bucket);
     if (this.#buckets.size > this.#maxKeys) this.#forget();
-    return bucket.take();
+    return bucket;
+  }
+
+  /** Takes a token of this key's bucket if there is one. */
+  take(key: string, count = 1): boolean {
+    return this.of(key).take(count);
   }
 
   #forget(): void {

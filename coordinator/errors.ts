@@ -1,6 +1,7 @@
 /** What the coordinator refuses: one error class over a closed union of codes, and the HTTP status of each. */
 import { ProtocolError, type ProtocolErrorCode } from '../protocol/errors.ts';
 import { HomeError } from '../home/errors.ts';
+import { retryAfterMs } from './limits.ts';
 
 /**
  * - `not-authenticated`: no token, or one that is unknown or expired; log in again.
@@ -31,11 +32,14 @@ export type CoordinatorErrorCode =
 /** A refusal of the coordinator: what was found and, where a person can act, what to do. */
 export class CoordinatorError extends Error {
   readonly code: CoordinatorErrorCode;
+  /** Milliseconds after which the same may be taken; only of `too-many`. */
+  readonly waitMs: number | undefined;
 
-  constructor(code: CoordinatorErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: CoordinatorErrorCode, message: string, options: ErrorOptions & { readonly waitMs?: number } = {}) {
     super(message, options);
     this.name = 'CoordinatorError';
     this.code = code;
+    this.waitMs = options.waitMs;
   }
 }
 
@@ -44,20 +48,26 @@ export interface Problem {
   readonly status: number;
   readonly code: CoordinatorErrorCode | ProtocolErrorCode;
   readonly message: string;
+  /** For `Retry-After`: always of 429 and 503, and of nothing else (RFC 9110, Section 10.2.3). */
+  readonly retryAfterSeconds: number | undefined;
 }
 
 const maxMessageCharacters = 1000;
 
 /** An error as the outside may see it: of what is not meant for it only that there was something. */
 export function problemOf(error: unknown): Problem {
-  if (error instanceof CoordinatorError && statusOf(error.code) < 500) return problem(error.code, error.message);
+  if (error instanceof CoordinatorError && statusOf(error.code) < 500)
+    return problem(error.code, error.message, error.waitMs);
   if (error instanceof ProtocolError) return problem(error.code, error.message);
   if (error instanceof CoordinatorError && error.code === 'closing') return problem('closing', error.message);
   return fastifyProblem(error) ?? problem('failed', 'the coordinator failed; its log says why');
 }
 
-function problem(code: Problem['code'], message: string): Problem {
-  return { status: statusOf(code), code, message: message.slice(0, maxMessageCharacters) };
+function problem(code: Problem['code'], message: string, waitMs?: number): Problem {
+  const status = statusOf(code);
+  const retryAfterSeconds =
+    status === 429 || status === 503 ? Math.max(1, Math.ceil((waitMs ?? retryAfterMs) / 1000)) : undefined;
+  return { status, code, message: message.slice(0, maxMessageCharacters), retryAfterSeconds };
 }
 
 /** Errors that fastify raises before a route is reached. */

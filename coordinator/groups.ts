@@ -10,8 +10,8 @@ import {
 } from '../protocol/group-documents.ts';
 import { HomeError } from '../home/errors.ts';
 import { readFileBounded } from '../home/files.ts';
-import { decodeCertificate } from '../protocol/ceremony/certificate.ts';
-import { decodeCharter, type Charter } from '../protocol/files/charter.ts';
+import { decodeCharter, memberByKey, type Charter } from '../protocol/files/charter.ts';
+import { sha256Hex } from '../protocol/wire/bytes.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import type { Epoch } from '../protocol/ceremony/epoch.ts';
 import { ProtocolError } from '../protocol/errors.ts';
@@ -115,6 +115,14 @@ export class Groups {
     return this.#byKey.get(groupKey);
   }
 
+  /** Whether a key (base64url) is a member's of a charter that was used here, or a requester's of a live group. */
+  isKnown(key: string): boolean {
+    for (const charter of this.#charters.values()) if (memberByKey(charter, key) !== undefined) return true;
+    for (const { documents } of this.#byCharter.values())
+      if (documents.requesters?.entries.some((entry) => entry.key === key) === true) return true;
+    return false;
+  }
+
   /** Takes back one stored record. Throws for a charter that is no longer admitted. */
   async restore(
     record: Extract<StoreRecord, { type: 'group' | 'group-document' }>,
@@ -182,7 +190,7 @@ export class Groups {
   /** Two live keys for one charter cannot be: every member says "stored" once (T35). */
   #assertSameCertificate({ epoch }: KnownGroup, body: GroupBody): void {
     if (body.certificate === encodeBase64(epoch.certificate.bytes)) return;
-    const { hash } = decodeCertificate(Buffer.from(body.certificate, 'base64'));
+    const hash = sha256Hex(Buffer.from(body.certificate, 'base64'));
     this.#options.log('error', 'second-certificate', { group: epoch.charter.group, code: 'conflict' });
     throw new ProtocolError(
       'conflict',

@@ -1,5 +1,11 @@
 /** Every bound of the coordinator, with its unit and reason. */
-import { maxDocumentBytes, maxFrameBytes, maxRequestBytes } from '../protocol/limits.ts';
+import {
+  maxCertificateBytes,
+  maxDocumentBytes,
+  maxFrameBytes,
+  maxRequestBytes,
+  maxRequestersBytes,
+} from '../protocol/limits.ts';
 
 /** What depends on the machine and the network; `startCoordinator` takes other values. */
 export const defaultLimits = {
@@ -31,43 +37,102 @@ export const defaultLimits = {
   challengeSeconds: 60,
   /** Seconds a token is good for. */
   tokenSeconds: 12 * 3600,
-  /** Challenges that wait: a thousand logins a minute and more. */
-  maxChallenges: 4096,
   /** Tokens of one identity: a daemon and a few commands; the oldest goes. */
   maxTokensPerIdentity: 16,
-  /** Challenges and logins a second from one address, and how many at once: every one costs a signature. */
-  loginsPerSecond: 50,
-  loginBurst: 200,
-  /** Calls a second of one identity, and how many at once. */
-  callsPerSecond: 100,
-  callBurst: 400,
+  /**
+   * What one identity may have done for it, in milliseconds of the coordinator's time (`costs`): a second of it in every two and a half, so
+   * that a CI with sixteen rounds in flight never waits, and nobody takes the whole machine.
+   */
+  costPerSecond: 400,
+  costBurst: 1_200,
+  /** The same for all calls from one address that failed or that nobody known vouches for: a fifth of the machine. */
+  addressCostPerSecond: 200,
+  addressCostBurst: 400,
+  /** Challenges and logins a second that a known key has for itself at one address, whatever else is done there; and how many at once. */
+  reservedLoginsPerSecond: 8,
+  reservedLoginBurst: 64,
   /** Calls of one identity that are under way at once, live streams among them: who sends or reads slowly holds up only itself. */
   maxCallsAtOnce: 64,
+  /** Bytes of bodies of one identity that are under way at once: the largest group, and then some. */
+  maxBytesUnderWay: 16 * 1024 * 1024,
+  /** Bytes that one identity may have stored in a day: ten thousand rounds with a manifest each. */
+  storedBytesPerDay: 512 * 1024 * 1024,
   /** Milliseconds without a byte in either direction before a connection is cut. */
   idleTimeoutMs: 60_000,
   /** Frames a second of one member, and how many at once: each costs a signature check, about 0.2 ms. */
-  framesPerSecond: 500,
-  frameBurst: 1_000,
+  framesPerSecond: 1_000,
+  frameBurst: 2_000,
   /** Live streams of one identity. */
   maxStreamsPerIdentity: 32,
   /** Pending rounds that one identity asked for (T33), and of one group. */
   maxPendingPerAsker: 64,
   maxPendingPerGroup: 512,
+  /** Bytes of requests and documents of those rounds: what members that reconnect fetch in half a minute at 5 Mbit/s, and in two. */
+  maxPendingBytesPerAsker: 20 * 1024 * 1024,
+  maxPendingBytesPerGroup: 80 * 1024 * 1024,
 } as const;
 
 /** Values for the bounds of `defaultLimits`. */
 export type Limits = { readonly [K in keyof typeof defaultLimits]: number };
 
+/** Milliseconds after which to try again where nothing better is known: what is pending ends in its own time, a restart takes seconds. */
+export const retryAfterMs = 5_000;
+/** Milliseconds that a refused call waits for its answer at most: a flood of refused calls is then no flood. */
+export const maxRefusalWaitMs = 1_000;
+/** Keys of buckets: identities that have a token, and addresses that log in. */
+export const maxBucketKeys = 4_096;
+
+/** What things cost, in milliseconds of the coordinator's time, as measured and rounded up; bodies besides. */
+export const costs = {
+  /** Head, token and answer of any call. */
+  call: 0.5,
+  /** A call that is refused before anything else. */
+  refusal: 0.2,
+  /** A challenge costs a signature, a login two checks. */
+  challenge: 0.5,
+  login: 1,
+  /** On top of what it cost: whoever guesses gets fewer guesses. */
+  failedLogin: 5,
+  /** A request is opened, judged and stored. */
+  submit: 1,
+  /** A body by the KiB: read, hashed, parsed, stored. */
+  bodyKiB: 0.05,
+  /** An answer from the store, by its round. */
+  listedRound: 0.5,
+  /** A certificate and its documents from the store. */
+  issued: 10,
+  /** A group's body, written anew. */
+  group: 2,
+  /** A WebSocket: the backlog of a member. */
+  connect: 20,
+} as const;
+
+/** Challenges that one identity may answer before they expire: its logins in a minute. */
+export const maxSpentPerIdentity = 256;
 /** Bytes of the body of a challenge or login: a login takes about 1.5 KiB. */
 export const maxLoginBodyBytes = 16 * 1024;
 /** Bytes of a submission: a request in base64. */
 export const maxSubmitBodyBytes = Math.ceil((maxRequestBytes * 4) / 3) + 4096;
 /** Bytes of a document's body. */
 export const maxDocumentBodyBytes = maxDocumentBytes;
+/**
+ * Bytes of a group's body from a member of a charter: charter, certificate, a "stored" message of every member, requesters and delegations,
+ * all in base64. A certificate has a signed transcript of each member, with a proof for each sharing it holds, and commitments.
+ */
+export function maxGroupBodyBytes(charterBytes: number, members: number, sharings: number): number {
+  const certificate = Math.min(maxCertificateBytes, 16 * 1024 + members * (4 * 1024 + 1024 * sharings));
+  return Math.ceil(((charterBytes + certificate + maxRequestersBytes) * 4) / 3) + members * 2048 + 256 * 1024;
+}
 /** Bytes of a cancellation. */
 export const maxCancelBodyBytes = 8 * 1024;
 /** Levels of any JSON body; a certificate in a group is base64. */
 export const maxBodyDepth = 12;
+/** Keys, objects, arrays and other values of any JSON body: 128 members' "stored" messages, of 11 each, and the documents. */
+export const maxBodyTokens = 8_192;
+/** Bytes of a key in any JSON body. */
+export const maxBodyKeyBytes = 64;
+/** Bytes of a body that are scanned before others get their turn: about half a millisecond. */
+export const scannedAtOnceBytes = 128 * 1024;
 
 /** Fragments of one WebSocket message: our own clients send one. */
 export const maxFragments = 64;

@@ -1,5 +1,10 @@
-/** Who is calling: challenges that the coordinator signs, answers that it takes once, and the tokens that serve HTTP and WebSocket. */
-import { createHash, randomBytes } from 'node:crypto';
+/**
+ * Who is calling: challenges that the coordinator signs, answers that it takes once, and the tokens that serve HTTP and WebSocket.
+ *
+ * A challenge leaves nothing here: it is 16 random bytes and half an HMAC-SHA256 (RFC 2104) over them, the URL and the expiry, under a key drawn
+ * at the start. Only a login that its identity signed is remembered, until the challenge expires (T44).
+ */
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { memberByKey, type Charter, type Member } from '../protocol/files/charter.ts';
 import { openMessage, sealMessage, type Envelope, type Identity, type PayloadOf } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
@@ -7,7 +12,7 @@ import { challengeMessage, loginMessage, protocolVersion, type JournalHead } fro
 import { formatTimestamp } from '../protocol/wire/time.ts';
 import { CoordinatorError } from './errors.ts';
 import { standingOf, type Groups, type KnownGroup } from './groups.ts';
-import type { Limits } from './limits.ts';
+import { maxSpentPerIdentity, type Limits } from './limits.ts';
 
 /** Who a token stands for. */
 export type Session = {
@@ -29,13 +34,15 @@ export interface LoginsOptions {
 
 type LoginPayload = PayloadOf<typeof loginMessage>;
 
-/** The logins of members and requesters: challenges that wait, and tokens by their hash; a restart forgets both. */
+/** The logins of members and requesters: challenges that were answered, and tokens by their hash; a restart forgets both. */
 export class Logins {
   readonly #options: LoginsOptions;
   /** What members and requesters call this coordinator; known once it listens. */
   #url = '';
-  /** Challenge to its expiry, oldest first. */
-  readonly #challenges = new Map<string, string>();
+  /** Vouches for challenges of this run. */
+  readonly #key = randomBytes(32);
+  /** By identity: challenges that it answered, and when they expire, oldest first. */
+  readonly #spent = new Map<string, Map<string, number>>();
   /** By SHA-256 of the token, so that a lookup tells nothing of it by its time. */
   readonly #sessions = new Map<string, Session>();
   readonly #tokensOf = new Map<string, string[]>();
@@ -50,54 +57,85 @@ export class Logins {
 
   /** A fresh challenge, signed: it proves the coordinator to the client, and can be answered once. */
   challenge(): Envelope {
-    const challenge = randomBytes(32).toString('hex');
+    const random = randomBytes(16).toString('hex');
     const expiresAt = this.#timestampIn(this.#options.limits.challengeSeconds);
-    this.#challenges.set(challenge, expiresAt);
-    const [oldest] = this.#challenges.keys();
-    if (this.#challenges.size > this.#options.limits.maxChallenges && oldest !== undefined)
-      this.#challenges.delete(oldest);
+    const challenge = random + this.#vouchFor(random, expiresAt);
     const payload = { challenge, url: this.#url, version: protocolVersion, expiresAt } as const;
     return sealMessage(challengeMessage, payload, this.#options.identity);
   }
 
-  /** Answers a token for a signed challenge. Throws `ProtocolError` or `CoordinatorError`. */
-  async login(envelope: unknown): Promise<{ readonly token: string; readonly expiresAt: string }> {
-    const { from, payload } = openMessage(loginMessage, envelope, () => true);
-    this.#spend(payload);
+  /** Answers a token for a challenge that `key` signed. Throws `ProtocolError` or `CoordinatorError`. */
+  async login(key: string, envelope: unknown): Promise<{ readonly token: string; readonly expiresAt: string }> {
+    const { from, payload } = openMessage(loginMessage, envelope, (signer) => signer === key);
+    this.#assertOurs(payload);
     const expiresAt = this.#timestampIn(this.#options.limits.tokenSeconds);
-    const session = await this.#sessionOf(from, payload, Date.parse(expiresAt));
+    const session = this.#sessionOf(from, await this.#charterOf(payload), payload, Date.parse(expiresAt));
+    // Spent before anything is awaited or kept, so that no second answer finds it.
+    this.#spend(from, payload);
+    if (session.role === 'member' && payload.journal !== null)
+      await this.#options.checkJournal(session.charter, session.member, payload.journal);
     return { token: this.#issue(session), expiresAt };
   }
 
-  /** Single use: gone before anything else is looked at, so that no second answer finds it. */
-  #spend(payload: LoginPayload): void {
-    const expiresAt = this.#challenges.get(payload.challenge);
-    this.#challenges.delete(payload.challenge);
-    if (expiresAt === undefined)
-      throw new ProtocolError('bad-login', 'the challenge is unknown, or was answered before; log in again');
-    if (payload.expiresAt !== expiresAt || Date.parse(expiresAt) <= this.#options.nowMs())
+  #assertOurs({ challenge, url, expiresAt }: LoginPayload): void {
+    if (url !== this.#url) throw new ProtocolError('bad-login', `the login is for ${url}, and this is ${this.#url}`);
+    const [random, vouched] = [challenge.slice(0, 32), challenge.slice(32)];
+    if (!timingSafeEqual(Buffer.from(this.#vouchFor(random, expiresAt)), Buffer.from(vouched)))
+      throw new ProtocolError(
+        'bad-login',
+        'the challenge is not one of this coordinator since it started; log in again',
+      );
+    if (Date.parse(expiresAt) <= this.#options.nowMs())
       throw new ProtocolError('bad-login', 'the challenge has expired; log in again');
-    if (payload.url !== this.#url)
-      throw new ProtocolError('bad-login', `the login is for ${payload.url}, and this is ${this.#url}`);
   }
 
-  async #sessionOf(key: string, payload: LoginPayload, expiresAtMs: number): Promise<Session> {
+  /** 32 hex digits over everything that a challenge says. */
+  #vouchFor(random: string, expiresAt: string): string {
+    return createHmac('sha256', this.#key).update(`${random} ${expiresAt} ${this.#url}`).digest('hex').slice(0, 32);
+  }
+
+  /** A challenge serves an identity once. What others sign is refused before it comes here, so that only identities of a group are kept. */
+  #spend(key: string, { challenge, expiresAt }: LoginPayload): void {
+    const spent = this.#spentBy(key);
+    if (spent.has(challenge)) throw new ProtocolError('bad-login', 'the challenge was answered before; log in again');
+    if (spent.size >= maxSpentPerIdentity)
+      throw new CoordinatorError(
+        'too-many',
+        `${spent.size} logins of this identity within a minute; use one for longer`,
+      );
+    spent.set(challenge, Date.parse(expiresAt));
+    this.#spent.set(key, spent);
+  }
+
+  #spentBy(key: string): Map<string, number> {
+    const spent = this.#spent.get(key) ?? new Map<string, number>();
+    for (const [challenge, expiresAtMs] of spent) {
+      if (expiresAtMs > this.#options.nowMs()) break;
+      spent.delete(challenge);
+    }
+    return spent;
+  }
+
+  /** Of a member's login; read from disk when the first member comes. */
+  async #charterOf({ role, charter }: LoginPayload): Promise<Charter | undefined> {
+    return role === 'member' && charter !== null ? this.#options.groups.charter(charter) : undefined;
+  }
+
+  #sessionOf(key: string, charter: Charter | undefined, payload: LoginPayload, expiresAtMs: number): Session {
     switch (payload.role) {
       case 'member':
-        return this.#memberSession(key, payload, expiresAtMs);
+        return this.#memberSession(key, charter, payload, expiresAtMs);
       case 'requester':
         return this.#requesterSession(key, payload, expiresAtMs);
     }
   }
 
-  async #memberSession(key: string, payload: LoginPayload, expiresAtMs: number): Promise<Session> {
-    const { charter: hash, groupKey, journal } = payload;
-    if (hash === null || journal === null || groupKey !== null)
+  #memberSession(key: string, charter: Charter | undefined, payload: LoginPayload, expiresAtMs: number): Session {
+    const { groupKey, journal } = payload;
+    if (charter === undefined || journal === null || groupKey !== null)
       throw new ProtocolError('bad-login', 'a member names its charter and its journal, and no group key');
-    const charter = await this.#options.groups.charter(hash);
     const member = memberByKey(charter, key);
     if (member === undefined) throw new ProtocolError('not-a-member', `this identity is no member of ${charter.group}`);
-    await this.#options.checkJournal(charter, member, journal);
     return { role: 'member', key, charter, member, expiresAtMs };
   }
 

@@ -7,6 +7,7 @@ import { loadIdentity } from '../home/identity.ts';
 import { Closers } from '../home/closers.ts';
 import { acquireLock } from '../home/lock.ts';
 import { createSodiumGroup } from '../protocol/frost/group-sodium.ts';
+import { Addresses } from './address.ts';
 import { App, type Tls } from './app.ts';
 import { Ceremonies } from './ceremonies.ts';
 import type { CoordinatorError } from './errors.ts';
@@ -35,6 +36,8 @@ export interface CoordinatorOptions {
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   /** Allows plain http beyond loopback. */
   readonly insecure?: boolean | undefined;
+  /** IP addresses of proxies whose X-Forwarded-For is believed. */
+  readonly trustProxies?: readonly string[] | undefined;
   /** Gets each log line, with its newline; stderr by default. */
   readonly log?: ((line: string) => void) | undefined;
   readonly limits?: Partial<Limits> | undefined;
@@ -93,6 +96,7 @@ class Lifetime {
 async function start(options: CoordinatorOptions, lifetime: Lifetime): Promise<Coordinator> {
   const listen = typeof options.listen === 'string' ? parseListen(options.listen) : options.listen;
   assertListen(listen, { hasTls: options.tls !== undefined, url: options.url, insecure: options.insecure === true });
+  const addresses = new Addresses(options.trustProxies ?? []);
   const tls = await readTls(options.tls);
   const world = worldOf(options);
   const home = await openHome('coordinator', options.home);
@@ -106,7 +110,7 @@ async function start(options: CoordinatorOptions, lifetime: Lifetime): Promise<C
     groups: parts.groups,
     checkJournal: (charter, member, journal) => parts.members.checkJournal(charter, member, journal),
   });
-  const app = new App({ ...world, ...parts, logins, tls, run: randomBytes(8).toString('hex') });
+  const app = new App({ ...world, ...parts, logins, addresses, tls, run: randomBytes(8).toString('hex') });
   lifetime.add(() => app.close());
   // Known before the first call wherever it can be: a challenge names it.
   if (listen.port !== 0) logins.use(baseOf(options, listen));

@@ -53,6 +53,8 @@ interface Entry extends Filed {
   readonly submission: string;
   readonly channel: string;
   readonly sequences: number[];
+  /** Of request and documents. */
+  readonly bytes: number;
   /** Resolves when its request is stored. */
   readonly stored: Promise<unknown>;
   /** While it is pending. */
@@ -120,7 +122,7 @@ export class Rounds {
 
   #openRound(request: Request, group: KnownGroup): Entry {
     assertFresh(request, group.epoch.charter, this.#nowUnixSeconds());
-    this.#assertRoom(request, group);
+    this.assertRoom(request.asker, group, bytesOf(request));
     assertSignable(request, standingOf(group));
     const { digest, envelope } = request;
     const record: RoundRecord = { type: 'round', digest, charter: group.epoch.charter.hash, request: envelope };
@@ -132,20 +134,37 @@ export class Rounds {
     return entry;
   }
 
-  #assertRoom(request: Request, group: KnownGroup): void {
+  /** Whether this asker may have one more pending round, of so many bytes. Throws `ProtocolError('too-many')`. */
+  assertRoom(asker: string, group: KnownGroup, bytes: number): void {
     const ofGroup = [...this.#pending].filter((entry) => entry.group === group);
-    const ofAsker = ofGroup.filter((entry) => entry.asker === request.asker);
-    const { maxPendingPerAsker, maxPendingPerGroup } = this.#options.limits;
-    if (ofAsker.length >= maxPendingPerAsker)
+    const ofAsker = ofGroup.filter((entry) => entry.asker === asker);
+    const { maxPendingPerAsker, maxPendingPerGroup, maxPendingBytesPerAsker, maxPendingBytesPerGroup } =
+      this.#options.limits;
+    const sum = (entries: readonly Entry[]): number => entries.reduce((total, entry) => total + entry.bytes, bytes);
+    if (ofAsker.length >= maxPendingPerAsker || sum(ofAsker) > maxPendingBytesPerAsker)
       throw new ProtocolError(
         'too-many',
-        `${ofAsker.length} of your requests are pending already; wait, or cancel some`,
+        `${ofAsker.length} of your requests are pending already, of ${sum(ofAsker)} bytes with this one; wait, or cancel some`,
       );
-    if (ofGroup.length >= maxPendingPerGroup)
+    if (ofGroup.length >= maxPendingPerGroup || sum(ofGroup) > maxPendingBytesPerGroup)
       throw new ProtocolError(
         'too-many',
-        `${ofGroup.length} requests of ${group.epoch.charter.group} are pending already`,
+        `${ofGroup.length} requests of ${group.epoch.charter.group} are pending already, of ${sum(ofGroup)} bytes with this one; wait`,
       );
+  }
+
+  /** Whether this identity asked for a round. Throws `CoordinatorError('not-found')` or `ProtocolError('not-allowed')`. */
+  assertAsker(asker: string, charterHash: string, digest: string): void {
+    if (this.#entryOf(charterHash, digest).asker !== asker)
+      throw new ProtocolError('not-allowed', 'only who asked may upload its documents or cancel');
+  }
+
+  /** Whether this identity may bring a document of that name and size. Throws `CoordinatorError` or `ProtocolError`. */
+  assertUpload(asker: string, charterHash: string, file: Omit<Upload, 'bytes'> & { readonly size: number }): void {
+    this.assertAsker(asker, charterHash, file.digest);
+    const { round } = this.#entryOf(charterHash, file.digest);
+    if (round === undefined) throw new ProtocolError('conflict', 'the round is over');
+    round.documents.assertNamed(file.sha256, file.size);
   }
 
   #enter({ request, ...of }: Entering): Entry {
@@ -155,7 +174,8 @@ export class Rounds {
     const { digest, asker } = request;
     const { channel, kind } = request.payload;
     const { charter } = group.epoch;
-    const entry: Entry = { ...of, digest, asker, charter, submission, channel, kind, round };
+    const bytes = bytesOf(request);
+    const entry: Entry = { ...of, digest, asker, charter, submission, channel, kind, bytes, round };
     this.#entries.set(digest, entry);
     this.#bySubmission.set(submission, entry);
     this.#byCharter.set(charter.hash, this.#byCharter.get(charter.hash) ?? []);
@@ -341,6 +361,11 @@ export class Rounds {
   #nowUnixSeconds(): number {
     return Math.floor(this.#options.nowMs() / 1000);
   }
+}
+
+/** What a member that reconnects is sent of it, and fetches. */
+function bytesOf({ envelope, payload }: Request): number {
+  return payload.documents.reduce((sum, { size }) => sum + size, envelope.payload.length);
 }
 
 function assertForGroup(request: Request, { epoch }: KnownGroup): void {

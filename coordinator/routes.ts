@@ -1,12 +1,14 @@
 /** The routes for those who have logged in: what each takes, and what it answers. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify';
 import { maxGroupBytes } from '../client/limits.ts';
 import { ProtocolError } from '../protocol/errors.ts';
+import type { Charter } from '../protocol/files/charter.ts';
 import { cancelBody, groupBody, submitBody } from '../protocol/wire/frames.ts';
 import { assertSchema, type Static, type TSchema } from '../protocol/wire/schema.ts';
 import { CoordinatorError } from './errors.ts';
 import { bodyOf, type Groups, type KnownGroup } from './groups.ts';
-import { maxCancelBodyBytes, maxDocumentBodyBytes, maxSubmitBodyBytes } from './limits.ts';
+import type { Gate } from './gate.ts';
+import { costs, maxCancelBodyBytes, maxDocumentBodyBytes, maxGroupBodyBytes, maxSubmitBodyBytes } from './limits.ts';
 import type { Session } from './login.ts';
 import type { Members } from './members.ts';
 import type { Rounds } from './rounds.ts';
@@ -18,8 +20,19 @@ export interface RoutesOptions {
   readonly rounds: Rounds;
   readonly members: Members;
   readonly streams: Streams;
+  readonly gate: Gate;
   /** Whose token a request brought. Throws `CoordinatorError('not-authenticated')`. */
   readonly sessionOf: (request: FastifyRequest) => Session;
+}
+
+/** What is judged of a call before its body is read. */
+interface Rule {
+  /** Of the call besides its bytes, in milliseconds of the coordinator's time. */
+  readonly cost: number;
+  /** Bytes of its body from this caller; none if it is left out. */
+  readonly maxBytes?: (session: Session) => number;
+  /** Whether this caller may do this at all. Throws `CoordinatorError` or `ProtocolError`. */
+  readonly judge?: (session: Session, request: FastifyRequest) => void;
 }
 
 /** Adds every route that needs a token to a scope of the server that has looked at the token before it reads a body. */
@@ -39,21 +52,23 @@ export class Routes {
   #addGroups(scope: FastifyInstance): void {
     const { groups, rounds } = this.#options;
 
-    scope.get('/v1/groups/:groupKey', (request) => {
+    scope.get('/v1/groups/:groupKey', this.#rule({ cost: costs.group }), (request) => {
       const group = groups.ofKey(paramOf(request, 'groupKey'));
       return bodyOf(this.#ownGroup(request, group));
     });
 
-    scope.get('/v1/groups/:groupKey/issued', (request) => {
+    scope.get('/v1/groups/:groupKey/issued', this.#rule({ cost: costs.issued }), (request) => {
       const group = this.#ownGroup(request, groups.ofKey(paramOf(request, 'groupKey')));
       return rounds.issued(group.epoch.charter.hash);
     });
 
-    scope.put('/v1/charters/:charterHash/group', { bodyLimit: maxGroupBytes }, async (request) => {
-      const session = this.#sessionOf(request);
-      if (session.role !== 'member' || session.charter.hash !== paramOf(request, 'charterHash'))
-        throw new ProtocolError('not-allowed', 'only a member of the charter brings its group');
-      await this.#learnGroup(session, bodyAs(groupBody, request));
+    const bringing: Rule = {
+      cost: costs.group,
+      maxBytes: ({ charter }) => maxGroupBodyBytes(charter.bytes.length, charter.members.length, sharingsOf(charter)),
+      judge: (session, request) => assertBrings(session, paramOf(request, 'charterHash')),
+    };
+    scope.put('/v1/charters/:charterHash/group', this.#rule(bringing), async (request) => {
+      await this.#learnGroup(this.#sessionOf(request), bodyAs(groupBody, request));
       return { done: true };
     });
   }
@@ -61,61 +76,120 @@ export class Routes {
   #addRounds(scope: FastifyInstance): void {
     const { groups, rounds } = this.#options;
 
-    scope.get('/v1/rounds', async (request) => {
+    scope.get('/v1/rounds', this.#rule({ cost: costs.listedRound }), async (request) => {
       const { groupKey } = request.query as { readonly groupKey?: unknown };
       const group = this.#ownGroup(request, groups.ofKey(typeof groupKey === 'string' ? groupKey : ''));
-      return { rounds: await rounds.list(group.epoch.charter.hash) };
+      const listed = await rounds.list(group.epoch.charter.hash);
+      this.#options.gate.chargeMore(this.#sessionOf(request).key, listed.length * costs.listedRound);
+      return { rounds: listed };
     });
 
-    scope.post('/v1/rounds', { bodyLimit: maxSubmitBodyBytes }, (request) => {
+    const submitting: Rule = {
+      cost: costs.submit,
+      maxBytes: () => maxSubmitBodyBytes,
+      judge: (session, request) => rounds.assertRoom(session.key, this.#groupOf(session), bodyBytesOf(request)),
+    };
+    scope.post('/v1/rounds', this.#rule(submitting), (request) => {
       const session = this.#sessionOf(request);
       return rounds.submit(session.key, this.#groupOf(session), bodyAs(submitBody, request).request);
     });
 
-    scope.get('/v1/rounds/:digest', (request) => rounds.body(this.#charterOf(request), paramOf(request, 'digest')));
+    scope.get('/v1/rounds/:digest', this.#rule({ cost: costs.listedRound }), (request) =>
+      rounds.body(this.#charterOf(request), paramOf(request, 'digest')),
+    );
 
-    scope.post('/v1/rounds/:digest/cancel', { bodyLimit: maxCancelBodyBytes }, (request) => {
+    const cancelling: Rule = {
+      cost: costs.submit,
+      maxBytes: () => maxCancelBodyBytes,
+      judge: ({ key, charter }, request) => rounds.assertAsker(key, charter.hash, paramOf(request, 'digest')),
+    };
+    scope.post('/v1/rounds/:digest/cancel', this.#rule(cancelling), (request) => {
       const { key, charter } = this.#sessionOf(request);
       return rounds.cancel(key, charter.hash, paramOf(request, 'digest'), bodyAs(cancelBody, request).cancel);
     });
 
-    scope.get('/v1/rounds/:digest/events', (request, reply) => this.#follow(request, reply));
+    scope.get('/v1/rounds/:digest/events', this.#rule({ cost: costs.listedRound }), (request, reply) =>
+      this.#follow(request, reply),
+    );
   }
 
   /** Documents and evidence. */
   #addFiles(scope: FastifyInstance): void {
     const { rounds } = this.#options;
+    const path = '/v1/rounds/:digest/documents/:sha256';
 
-    scope.put('/v1/rounds/:digest/documents/:sha256', { bodyLimit: maxDocumentBodyBytes }, async (request) => {
+    const uploading: Rule = {
+      cost: costs.submit,
+      maxBytes: () => maxDocumentBodyBytes,
+      judge: ({ key, charter }, request) => rounds.assertUpload(key, charter.hash, this.#fileOf(request)),
+    };
+    scope.put(path, this.#rule(uploading), async (request) => {
       const session = this.#sessionOf(request);
-      const [digest, sha256] = [paramOf(request, 'digest'), paramOf(request, 'sha256')];
+      const file = this.#fileOf(request);
       if (!(request.body instanceof Uint8Array))
         throw new CoordinatorError('bad-body', 'a document is sent as raw bytes');
-      const missing = await rounds.putDocument(session.key, this.#groupOf(session), {
-        digest,
-        sha256,
-        bytes: request.body,
-      });
-      return { digest, joined: true, missing };
+      const missing = await rounds.putDocument(session.key, this.#groupOf(session), { ...file, bytes: request.body });
+      return { digest: file.digest, joined: true, missing };
     });
 
-    scope.get('/v1/rounds/:digest/documents/:sha256', async (request, reply) => {
-      const bytes = await rounds.document(
-        this.#charterOf(request),
-        paramOf(request, 'digest'),
-        paramOf(request, 'sha256'),
-      );
-      return reply.type('application/octet-stream').send(Buffer.from(bytes));
+    scope.get(path, this.#rule({ cost: costs.listedRound }), async (request, reply) => {
+      const { digest, sha256 } = this.#fileOf(request);
+      const bytes = await rounds.document(this.#charterOf(request), digest, sha256);
+      return this.#sendFile(request, reply.type('application/octet-stream'), bytes);
     });
 
-    scope.get('/v1/rounds/:digest/evidence/:sha256', async (request, reply) => {
-      const bytes = await rounds.evidence(
-        this.#charterOf(request),
-        paramOf(request, 'digest'),
-        paramOf(request, 'sha256'),
-      );
-      return reply.type('application/json').send(Buffer.from(bytes));
-    });
+    scope.get(
+      '/v1/rounds/:digest/evidence/:sha256',
+      this.#rule({ cost: costs.listedRound }),
+      async (request, reply) => {
+        const { digest, sha256 } = this.#fileOf(request);
+        const bytes = await rounds.evidence(this.#charterOf(request), digest, sha256);
+        return this.#sendFile(request, reply.type('application/json'), bytes);
+      },
+    );
+  }
+
+  /** Judges by the head of a request who may, how much, and at whose cost; only then is a body read. */
+  #rule({ cost, maxBytes, judge }: Rule): RouteShorthandOptions {
+    const { gate } = this.#options;
+    const assertMay = (session: Session, request: FastifyRequest, bytes: number): void => {
+      if (bytes > (maxBytes?.(session) ?? 0))
+        throw new CoordinatorError('too-large', 'the body is longer than this route takes from you');
+      judge?.(session, request);
+    };
+    const admit = (request: FastifyRequest, reply: FastifyReply): void => {
+      const session = this.#sessionOf(request);
+      const bytes = bodyBytesOf(request);
+      try {
+        assertMay(session, request, bytes);
+      } catch (error) {
+        gate.charge(session.key, costs.call);
+        throw error;
+      }
+      gate.count(session.key, bytes, reply.raw);
+      // At once: whoever waited for the whole of it gets the whole of it.
+      gate.charge(session.key, costs.call + cost + (bytes / 1024) * costs.bodyKiB);
+    };
+    return {
+      bodyLimit: maxGroupBytes,
+      onRequest: (request, reply, done) => {
+        try {
+          admit(request, reply);
+          done();
+        } catch (error) {
+          done(error as Error);
+        }
+      },
+    };
+  }
+
+  #fileOf(request: FastifyRequest): { readonly digest: string; readonly sha256: string; readonly size: number } {
+    return { digest: paramOf(request, 'digest'), sha256: paramOf(request, 'sha256'), size: bodyBytesOf(request) };
+  }
+
+  #sendFile(request: FastifyRequest, reply: FastifyReply, bytes: Uint8Array): FastifyReply {
+    this.#options.gate.chargeMore(this.#sessionOf(request).key, (bytes.length / 1024) * costs.bodyKiB);
+    return reply.send(Buffer.from(bytes));
   }
 
   #sessionOf(request: FastifyRequest): Session {
@@ -178,4 +252,20 @@ export function bodyAs<T extends TSchema>(schema: T, request: FastifyRequest): S
     throw new CoordinatorError('bad-body', (cause as Error).message, { cause });
   }
   return request.body as Static<T>;
+}
+
+/** Bytes of the body that is announced, 0 for none. Throws `CoordinatorError('bad-body')` for a body of unknown length. */
+function bodyBytesOf({ headers }: FastifyRequest): number {
+  if (headers['transfer-encoding'] !== undefined)
+    throw new CoordinatorError('bad-body', 'a body needs a Content-Length');
+  return Number(headers['content-length'] ?? 0);
+}
+
+function assertBrings(session: Session, charterHash: string): void {
+  if (session.role !== 'member' || session.charter.hash !== charterHash)
+    throw new ProtocolError('not-allowed', 'only a member of the charter brings its group');
+}
+
+function sharingsOf({ channels }: Charter): number {
+  return channels.reduce((sum, { sharings }) => sum + sharings.length, 0);
 }

@@ -1,5 +1,6 @@
 /** The documents of one request: uploaded by SHA-256, hashed, and kept whole for every member that has to see them. */
 import { assertDocument, type DocumentEntry, type Request } from '../protocol/request/request.ts';
+import { ProtocolError } from '../protocol/errors.ts';
 import { CoordinatorError } from './errors.ts';
 
 /** The documents of one request, by SHA-256 (hex), as they arrive. */
@@ -22,11 +23,21 @@ export class Documents {
     return documents.every((bytes) => bytes !== undefined) ? documents : undefined;
   }
 
-  /** Checks an upload against the request; false for a repeat. Throws `CoordinatorError('not-found')` or `ProtocolError('bad-document')`. */
-  check(sha256: string, bytes: Uint8Array): boolean {
+  /** Throws `CoordinatorError('not-found')` or `ProtocolError('bad-document')` unless the request names a document of that hash and size. */
+  assertNamed(sha256: string, size: number): void {
+    if (this.#entryOf(sha256).size !== size)
+      throw new ProtocolError('bad-document', `the document ${sha256} has another size than the request says`);
+  }
+
+  #entryOf(sha256: string): DocumentEntry {
     const entry = this.#entries.find((candidate) => candidate.sha256 === sha256);
     if (entry === undefined) throw new CoordinatorError('not-found', `the request names no document ${sha256}`);
-    assertDocument(entry, bytes);
+    return entry;
+  }
+
+  /** Checks an upload against the request; false for a repeat. Throws `CoordinatorError('not-found')` or `ProtocolError('bad-document')`. */
+  check(sha256: string, bytes: Uint8Array): boolean {
+    assertDocument(this.#entryOf(sha256), bytes);
     return !this.#held.has(sha256);
   }
 

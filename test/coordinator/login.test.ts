@@ -48,7 +48,7 @@ function send(http: Http, login: Login, who: Person = member): Promise<unknown> 
 }
 
 function sendEnvelope(http: Http, login: Envelope): Promise<unknown> {
-  return http.json(tokenBody, { method: 'POST', path: '/v1/login', body: { login } });
+  return http.json(tokenBody, { method: 'POST', path: `/v1/login?key=${login.signatures[0].keyid}`, body: { login } });
 }
 
 describe('a login (T26)', () => {
@@ -80,10 +80,49 @@ describe('a login (T26)', () => {
     expect(await refusalOf(sendEnvelope(http, login))).toBe('bad-login');
   });
 
-  test('that failed has spent its challenge, too', async () => {
+  test('that answers a challenge of another is as good: each identity answers it once', async () => {
     const challenge = await challengeOf(http);
     expect(await refusalOf(send(http, asMember(challenge), person('mallory')))).toBe('not-a-member');
+    await send(http, asMember(challenge));
     expect(await refusalOf(send(http, asMember(challenge)))).toBe('bad-login');
+  });
+
+  test('that failed for its journal has spent its challenge, too', async () => {
+    const incarnation = randomBytes(16).toString('hex');
+    const two = group.people[1]!;
+    await send(http, asMember(await challengeOf(http), { journal: head(5, incarnation) }), two);
+    const challenge = await challengeOf(http);
+    expect(await refusalOf(send(http, asMember(challenge, { journal: head(4, incarnation) }), two))).toBe(
+      'rolled-back',
+    );
+    expect(await refusalOf(send(http, asMember(challenge, { journal: head(5, incarnation) }), two))).toBe('bad-login');
+  });
+
+  test('of somebody else than the query says is refused', async () => {
+    const login = sealMessage(loginMessage, asMember(await challengeOf(http)), member);
+    const path = `/v1/login?key=${group.people[1]!.key}`;
+    expect(await refusalOf(http.json(tokenBody, { method: 'POST', path, body: { login } }))).toBe('not-a-member');
+    expect(await refusalOf(http.json(tokenBody, { method: 'POST', path: '/v1/login', body: { login } }))).toBe(
+      'bad-body',
+    );
+  });
+
+  test('with a challenge that was changed, or of an earlier run, is refused', async () => {
+    const challenge = await challengeOf(http);
+    const changed = challenge.challenge.replace(/^./, (digit) => (digit === '0' ? '1' : '0'));
+    expect(await refusalOf(send(http, asMember({ ...challenge, challenge: changed })))).toBe('bad-login');
+    const later = challenge.expiresAt.replace(/^..../, (year) => String(Number(year) + 1));
+    expect(await refusalOf(send(http, asMember({ ...challenge, expiresAt: later })))).toBe('bad-login');
+    await using other = await CoordinatorWorld.create(group);
+    await other.start();
+    const old = new Http(other.base);
+    const before = await challengeOf(old);
+    old.close();
+    await other.stop();
+    await other.start();
+    const fresh = new Http(other.base);
+    expect(await refusalOf(send(fresh, asMember(before)))).toBe('bad-login');
+    fresh.close();
   });
 
   test('with a challenge of another coordinator is refused', async () => {
