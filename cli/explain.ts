@@ -110,6 +110,7 @@ const participantEntries: Readonly<Record<ParticipantErrorCode, Entry>> = {
   'damaged-share': [1],
   contradiction: [1],
   'nonces-gone': [1],
+  'no-room': [1],
   'bad-policy': [1],
   'bad-socket': [2],
   'socket-in-use': [1],

@@ -2,7 +2,7 @@
  * The calls to the operating system that durability rests on, in one narrow place: what is written here is tested on a
  * disk that fails, fills up, or forgets what was not synced.
  */
-import { link, open, rename, unlink, type FileHandle } from 'node:fs/promises';
+import { link, open, rename, statfs, unlink, type FileHandle } from 'node:fs/promises';
 
 /** An open regular file; positions and lengths are bytes. */
 export interface DiskFile {
@@ -28,6 +28,8 @@ export interface Disk {
   unlink(path: string): Promise<void>;
   /** Resolves when the folder's entries are on the medium. */
   syncFolder(path: string): Promise<void>;
+  /** Bytes that this user may still write on the file system that holds `path`. */
+  freeBytes(path: string): Promise<number>;
 }
 
 /** The disk below this process. */
@@ -44,6 +46,10 @@ export const disk: Disk = {
     } finally {
       await folder.close();
     }
+  },
+  freeBytes: async (path) => {
+    const { bavail, bsize } = await statfs(path);
+    return bavail * bsize;
   },
 };
 

@@ -43,7 +43,7 @@ export interface OpenedShare extends ShareLabel {
   take<T>(load: (bytes: Uint8Array) => T): T;
 }
 
-/** An opened share file. Every share is taken out once, and its bytes are wiped by whoever takes it. */
+/** An opened share file: what it is about, and its shares, each to be taken out once. */
 export interface OpenedShares extends ShareHeader {
   readonly shares: readonly OpenedShare[];
 }
@@ -56,7 +56,7 @@ export interface Keystore extends AsyncDisposable {
   open(path: string): Promise<OpenedShares>;
 }
 
-/** Which share file, and where its passphrase comes from. */
+/** How the passphrase is asked for, and where the child process that keeps it is. */
 export interface KeystoreOptions {
   readonly passphrase: PassphraseSource;
   /** `new` asks twice at the terminal. */

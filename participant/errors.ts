@@ -11,6 +11,7 @@
  * - `damaged-share`: the share does not belong to the public key of this home.
  * - `contradiction`: a record that excludes an earlier one was about to be written.
  * - `nonces-gone`: nonces were asked for twice.
+ * - `no-room`: nonces that wait, the memory for secrets or the disk leave no room for another approval; nothing was changed.
  * - `bad-policy`: a policy that this process cannot carry out (what is wrong in its text is a `ProtocolError`).
  * - `bad-socket`: the control socket's path cannot be used.
  * - `socket-in-use`: a living daemon answers on the control socket.
@@ -30,6 +31,7 @@ export const participantErrorCodes = [
   'damaged-share',
   'contradiction',
   'nonces-gone',
+  'no-room',
   'bad-policy',
   'bad-socket',
   'socket-in-use',

@@ -65,6 +65,8 @@ export interface Journal extends AsyncDisposable {
    * A rejected record may still be found at the next opening. Throws `JournalError` (`too-large`, `disk-full`, `write-failed`, `closed`).
    */
   append(record: object): Promise<void>;
+  /** Bytes that are free on the file system of the journal. Throws what the system refuses with. */
+  freeBytes(): Promise<number>;
   /** Waits for the appends before it. */
   close(): Promise<void>;
 }
@@ -95,7 +97,7 @@ export async function openJournal(path: string, { mustExist, disk = realDisk }: 
     // What a killed predecessor wrote may be in memory only: its bytes, and the file's name. We act upon it from here on.
     await file.sync();
     await disk.syncFolder(dirname(path));
-    return new FileJournal(file, path, found);
+    return new FileJournal({ file, path, disk }, found);
   } catch (error) {
     await file.close().catch(() => undefined);
     throw failure(error, path, 'opened');
@@ -234,11 +236,18 @@ interface Waiting {
   readonly reject: (error: JournalError) => void;
 }
 
+interface JournalFile {
+  readonly file: DiskFile;
+  readonly path: string;
+  readonly disk: Disk;
+}
+
 class FileJournal implements Journal {
   readonly records: readonly unknown[];
   readonly cutBack?: number;
   readonly #file: DiskFile;
   readonly #path: string;
+  readonly #disk: Disk;
   /** The newest head on the medium, and the newest that was handed out. */
   #synced: Head;
   #written: Head;
@@ -249,9 +258,10 @@ class FileJournal implements Journal {
   #refusal: JournalError | undefined;
   #closed = false;
 
-  constructor(file: DiskFile, path: string, { records, head, end, tornBytes }: Chain) {
+  constructor({ file, path, disk }: JournalFile, { records, head, end, tornBytes }: Chain) {
     this.#file = file;
     this.#path = path;
+    this.#disk = disk;
     this.#synced = head;
     this.#written = head;
     this.#end = end;
@@ -279,6 +289,10 @@ class FileJournal implements Journal {
       this.#waiting.push({ line, head, resolve, reject });
       this.#writing ??= this.#writeAll();
     });
+  }
+
+  freeBytes(): Promise<number> {
+    return this.#disk.freeBytes(dirname(this.#path));
   }
 
   async close(): Promise<void> {

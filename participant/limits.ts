@@ -9,8 +9,14 @@ export const maxJournalBatchBytes = 1024 * 1024;
 /** Secrets in the arena: those of a ceremony of 128 members, and a nonce pair for every pending round several times over. */
 export const arenaSlots = 16_384;
 
-/** Nonce pair lists held at once, one for each approved pending round; what is over it waits for a reconnect. */
+/** Nonce pair lists held at once, one for each stage of an approved pending round; what is over it waits until others are finished. */
 export const maxHeldSlots = 1024;
+
+/** Bytes that one attempt adds to the journal at most: a burn of about 400, and a share of about 500 and 67 for each of 16 messages. */
+const maxAttemptBytes = 2560;
+
+/** Bytes that must be free on the disk before nonces are made: everything that is held could be signed at once. */
+export const minFreeJournalBytes = maxHeldSlots * maxAttemptBytes;
 
 /** Rounds known at once that are not over, and how many of them one asker may have: what is over it is not looked at. */
 export const maxPendingRounds = 1024;

@@ -8,8 +8,10 @@ import type { DecisionPayload } from '../protocol/signing/decision.ts';
 import type { CeremonyRecord } from '../protocol/ceremony/machine.ts';
 import type { BurnedAttempt, SignerMemory } from '../protocol/signing/signer.ts';
 import type { JournalHead } from '../protocol/wire/frames.ts';
+import type { Stage } from '../protocol/wire/schema.ts';
 import { ParticipantError } from './errors.ts';
 import type { Journal } from './journal.ts';
+import { minFreeJournalBytes } from './limits.ts';
 
 /** One record of the journal, told apart by `type`. Hashes and digests are SHA-256, hex. */
 export type MemberRecord =
@@ -32,6 +34,7 @@ export type MemberRecord =
   | {
       readonly type: 'burn';
       readonly requestDigest: string;
+      readonly stage: Stage;
       readonly attempt: string;
       readonly slot: string;
       readonly expiresAt: number;
@@ -147,6 +150,16 @@ export class Records {
     this.#rounds.delete(requestDigest);
   }
 
+  /** Throws `ParticipantError('no-room')` while the disk has too little space for what nonces may add to the journal. */
+  async assertRoom(): Promise<void> {
+    const free = await this.#journal.freeBytes();
+    if (free >= minFreeJournalBytes) return;
+    throw new ParticipantError(
+      'no-room',
+      `the disk of the journal has ${free} bytes free and ${minFreeJournalBytes} are needed; free some space`,
+    );
+  }
+
   /** Resolves when the record is on the medium. Throws `ParticipantError('contradiction')` before anything is written, and `JournalError`. */
   async append(record: MemberRecord): Promise<void> {
     this.#assertNoContradiction(record);
@@ -216,10 +229,13 @@ export class Records {
         this.#round(record.decision.requestDigest).said = record.decision;
         return;
       case 'burn':
-        this.#round(record.requestDigest).attempts.set(record.attempt, { shares: undefined });
+        this.#round(record.requestDigest).attempts.set(record.attempt, { stage: record.stage, shares: undefined });
         return;
       case 'share':
-        this.#round(record.share.requestDigest).attempts.set(record.share.attempt, { shares: record.share });
+        this.#round(record.share.requestDigest).attempts.set(record.share.attempt, {
+          stage: record.share.stage,
+          shares: record.share,
+        });
         return;
     }
   }

@@ -8,7 +8,6 @@ import { channelOf } from '../protocol/files/charter.ts';
 import { manifestChanges } from '../protocol/documents/manifest.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { finishRequest, prepareRequest, type PreparedRequest } from '../protocol/formats/index.ts';
-import { FrostError } from '../protocol/frost/errors.ts';
 import type { Request } from '../protocol/request/request.ts';
 import { expiresAtUnixSeconds } from '../protocol/request/rights.ts';
 import { assertDecisionOn, isNewerDecision, type Decision } from '../protocol/signing/decision.ts';
@@ -148,11 +147,12 @@ export class Round {
     });
   }
 
-  /** Ends the round when its time is over, and tries again what passing trouble kept from being prepared. */
+  /** Ends the round when its time is over, and tries again what passing trouble kept from being prepared, and what there was no room for. */
   sweep(nowUnixSeconds: number): void {
     if (this.#over) return;
     if (nowUnixSeconds >= this.expiresAt) this.#post(() => this.#close('expired'));
     else if (this.#ready === undefined && !this.#unusable) this.begin();
+    else this.#post(() => this.#feed({ kind: 'replenish' }));
   }
 
   /** A person's decision. Resolves when it is stored. Throws `ParticipantError('not-allowed')` or `ProtocolError('not-allowed')`. */
@@ -216,9 +216,7 @@ export class Round {
 
   /** Refusals concern one event. Anything else means that disk or arithmetic cannot be relied on: nothing more is signed. */
   #failed(error: unknown): void {
-    const passing =
-      error instanceof ProtocolError || (error instanceof ParticipantError && error.code === 'not-allowed');
-    if (passing || (error instanceof FrostError && error.code === 'arena-full'))
+    if (error instanceof ProtocolError || (error instanceof ParticipantError && error.code === 'not-allowed'))
       this.#host.log('warn', 'round-event-refused', {
         round: this.request.digest,
         code: codeOf(error),

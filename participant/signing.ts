@@ -8,12 +8,14 @@ import type { Request } from '../protocol/request/request.ts';
 import { answerMessage, commitmentMessage, shareMessage } from '../protocol/signing/attempt.ts';
 import { decisionMessage } from '../protocol/signing/decision.ts';
 import {
+  abandonStep,
   startSigner,
   stepSigner,
   type SignerContext,
   type SignerEffect,
   type SignerEvent,
   type SignerState,
+  type WantedNonces,
 } from '../protocol/signing/signer.ts';
 import { sealMessage, type Envelope, type Identity, type MessageType } from '../protocol/wire/envelope.ts';
 import type { MemberFrame } from '../protocol/wire/frames.ts';
@@ -66,42 +68,52 @@ export class Signing {
     return this.#subject.context;
   }
 
-  /** One event through the machine, and every answer that its effects bring back. Throws what vault and journal throw. */
+  /**
+   * One event through the machine, and every answer that its effects bring back. Throws what vault and journal throw; machine and vault are
+   * then as they were, but for nonces that were taken and for what the journal holds.
+   */
   async feed(event: SignerEvent): Promise<void> {
     const events = [event];
-    for (let next = events.shift(); next !== undefined; next = events.shift()) {
-      const step = stepSigner(this.#subject.context, this.#state, next);
-      this.#state = step.state;
-      // No await until the first effect: a package's nonces are out of reach before anything else can run.
-      events.push(...(await this.#performAll(step.effects)));
+    try {
+      for (let next = events.shift(); next !== undefined; next = events.shift()) await this.#step(next, events);
+    } finally {
+      // Made, and never heard of by the machine: an error came in between.
+      for (const answer of events)
+        if (answer.kind === 'nonces-made') for (const { slot } of answer.made) this.#host.vault.wipe(slot);
     }
   }
 
-  async #performAll(effects: readonly SignerEffect[]): Promise<SignerEvent[]> {
-    const answers: SignerEvent[] = [];
+  async #step(event: SignerEvent, answers: SignerEvent[]): Promise<void> {
+    const before = this.#state;
+    const step = stepSigner(this.#subject.context, before, event);
+    this.#state = step.state;
     const hands: Hands = { taken: undefined };
+    const performed: SignerEffect[] = [];
     try {
-      for (const effect of effects) {
+      // No await until the first effect: a package's nonces are out of reach before anything else can run.
+      for (const effect of step.effects) {
         const answer = await this.#perform(effect, hands);
+        performed.push(effect);
         if (answer !== undefined) answers.push(answer);
       }
+    } catch (error) {
+      this.#state = abandonStep(before, step, performed);
+      for (const effect of step.effects) if (effect.kind === 'take') this.#host.vault.wipe(effect.slot);
+      throw error;
     } finally {
       // Taken and not used up: a refused package, or an error in between. They are never used again.
       if (hands.taken !== undefined) this.#host.vault.discard(hands.taken);
     }
-    if (effects.some(({ kind }) => kind === 'record-decision' || kind === 'store-share'))
+    if (step.effects.some(({ kind }) => kind === 'record-decision' || kind === 'store-share'))
       this.#host.send({ type: 'journal', journal: this.#host.records.head });
-    return answers;
   }
 
   async #perform(effect: SignerEffect, hands: Hands): Promise<SignerEvent | undefined> {
     const { vault, records } = this.#host;
-    const { request, context, expiresAt } = this.#subject;
+    const { request, expiresAt } = this.#subject;
     switch (effect.kind) {
-      case 'make-nonces': {
-        const { stage, slot, pairs } = effect;
-        return { kind: 'nonces-made', stage, slot, commitments: vault.makeNonces(slot, context.channel, pairs) };
-      }
+      case 'make-nonces':
+        return this.#makeNonces(effect.wanted);
       case 'take':
         hands.taken = vault.take(effect.slot);
         return undefined;
@@ -109,9 +121,9 @@ export class Signing {
         await records.append({ type: 'decision', decision: effect.decision, expiresAt });
         return undefined;
       case 'burn': {
-        const { attempt, slot } = effect;
+        const { stage, attempt, slot } = effect;
         // On the medium before the share exists: after a crash this attempt is answered with `lost`, never signed again.
-        await records.append({ type: 'burn', requestDigest: request.digest, attempt, slot, expiresAt });
+        await records.append({ type: 'burn', requestDigest: request.digest, stage, attempt, slot, expiresAt });
         return undefined;
       }
       case 'sign': {
@@ -140,6 +152,21 @@ export class Signing {
       case 'wipe':
         vault.wipe(effect.slot);
         return undefined;
+    }
+  }
+
+  /** For both stages or for none; without room for them it is tried again later. */
+  async #makeNonces(wanted: readonly WantedNonces[]): Promise<SignerEvent | undefined> {
+    const { vault, records, log } = this.#host;
+    const { request, context } = this.#subject;
+    try {
+      // A share that could not be stored must not be started on.
+      await records.assertRoom();
+      return { kind: 'nonces-made', made: vault.makeNonces(context.channel, wanted, records.head.head) };
+    } catch (error) {
+      if (!(error instanceof ParticipantError) || error.code !== 'no-room') throw error;
+      log('warn', 'no-room', { round: request.digest, message: error.message });
+      return undefined;
     }
   }
 

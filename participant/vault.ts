@@ -4,11 +4,10 @@
  * Secrets are handles into libsodium's arena. What leaves: points, proofs, sealed boxes, signature shares, and the share itself
  * only into the pipe of the age child. `end` zeroes everything.
  */
-import { randomFillSync } from 'node:crypto';
 import { decodeBase64Url, encodeBase64 } from '../verifier/base64.ts';
 import { encodeCanonicalJson } from '../verifier/json.ts';
 import { bytesToHex, equalBytes, hexToBytes, sha256Hex } from '../protocol/wire/bytes.ts';
-import type { CommitmentPayload } from '../protocol/signing/attempt.ts';
+import type { MadeNonces, WantedNonces } from '../protocol/signing/signer.ts';
 import type { CeremonyPayload } from '../protocol/ceremony/messages.ts';
 import { channelKeysOf, transcriptHash, type Transcript, type ChannelKey } from '../protocol/ceremony/transcript.ts';
 import { production, type Charter, type Member } from '../protocol/files/charter.ts';
@@ -22,6 +21,7 @@ import {
   type HeldSharing,
 } from '../protocol/ceremony/dealing.ts';
 import { ProtocolError } from '../protocol/errors.ts';
+import { FrostError } from '../protocol/frost/errors.ts';
 import type { BoxKey, Group, SealingGroup, Secret } from '../protocol/frost/group.ts';
 import { createSodiumGroup } from '../protocol/frost/group-sodium.ts';
 import {
@@ -42,6 +42,7 @@ import type { BoxToOpen, CeremonyEffect } from '../protocol/ceremony/machine.ts'
 import type { OpenedShares, ShareToSeal } from '../home/keystore.ts';
 import { ParticipantError } from './errors.ts';
 import { arenaSlots, maxHeldSlots } from './limits.ts';
+import { systemSources, withNonceRandomness, type NoncePlace, type RandomSources } from './nonce-randomness.ts';
 
 interface CeremonySecrets {
   readonly ceremony: string;
@@ -61,6 +62,13 @@ export interface TakenNonces {
   readonly [takenNonces]: true;
 }
 
+interface VaultParts {
+  readonly arithmetic: SealingGroup;
+  readonly sources: RandomSources;
+  readonly charter: Charter;
+  readonly self: Member;
+}
+
 /** Who sent a box that does not open, or whose share does not fit. */
 export interface RefusedBox {
   readonly from: number;
@@ -72,6 +80,7 @@ let knownAnswers: Promise<void> | undefined;
 /** One member's secrets. Methods that make or use them are synchronous, so that nothing runs in between. */
 export class Vault {
   readonly #arithmetic: SealingGroup;
+  readonly #sources: RandomSources;
   readonly #charter: Charter;
   readonly #self: Member;
   #ceremony: CeremonySecrets | undefined;
@@ -83,14 +92,15 @@ export class Vault {
   readonly #taken = new WeakMap<TakenNonces, HeldNonces>();
 
   /** Runs the known answers on both groups first. Throws `FrostError` (`known-answer`, `no-webassembly`, `unexpected-library`). */
-  static async open(charter: Charter, self: Member): Promise<Vault> {
+  static async open(charter: Charter, self: Member, sources = systemSources): Promise<Vault> {
     await (knownAnswers ??= assertKnownAnswers());
-    const randomBytes = (count: number): Uint8Array => randomFillSync(new Uint8Array(new ArrayBuffer(count)));
-    return new Vault(await createSodiumGroup({ randomBytes, arenaSlots }), charter, self);
+    const arithmetic = await createSodiumGroup({ randomBytes: sources.process, arenaSlots });
+    return new Vault({ arithmetic, sources, charter, self });
   }
 
-  private constructor(arithmetic: SealingGroup, charter: Charter, self: Member) {
+  private constructor({ arithmetic, sources, charter, self }: VaultParts) {
     this.#arithmetic = arithmetic;
+    this.#sources = sources;
     this.#charter = charter;
     this.#self = self;
   }
@@ -291,18 +301,42 @@ export class Vault {
     }
   }
 
-  /** Fresh nonces under this slot name, in memory only. Throws `FrostError('arena-full')` when too many wait. */
-  makeNonces(slot: string, channel: string, pairs: number): CommitmentPayload['commitments'] {
-    if (this.#held.has(slot)) throw new ParticipantError('contradiction', `the slot ${slot} was used before`);
-    if (this.#held.size >= maxHeldSlots)
-      throw new ParticipantError('not-allowed', 'too many rounds wait for a signature');
+  /**
+   * Fresh nonces under each wanted slot name, in memory only: for all of them, or for none. `journalHead` is the hash of the journal's last
+   * record, hex. Throws `ParticipantError` (`no-room` when too many wait, `contradiction` for a slot that was used).
+   */
+  makeNonces(channel: string, wanted: readonly WantedNonces[], journalHead: string): MadeNonces[] {
+    const used = wanted.find(({ slot }) => this.#held.has(slot));
+    if (used !== undefined) throw new ParticipantError('contradiction', `the slot ${used.slot} was used before`);
     const share = this.#shareOf(channel);
-    const nonces = Array.from({ length: pairs }, () => commit(this.#arithmetic, share));
-    this.#held.set(slot, { channel, nonces });
-    return nonces.map(({ commitments }) => ({
-      hiding: bytesToHex(commitments.hiding),
-      binding: bytesToHex(commitments.binding),
-    }));
+    this.#assertRoom(wanted);
+    try {
+      return wanted.map(({ stage, slot, pairs }) => {
+        const nonces = this.#draw({ journalHead, slot }, pairs, share);
+        this.#held.set(slot, { channel, nonces });
+        return { stage, slot, commitments: nonces.map(({ commitments }) => commitmentsOf(commitments)) };
+      });
+    } catch (error) {
+      for (const { slot } of wanted) this.wipe(slot);
+      throw error;
+    }
+  }
+
+  #draw(place: NoncePlace, pairs: number, share: Secret): Nonces[] {
+    return withNonceRandomness(this.#sources, place, (random) =>
+      Array.from({ length: pairs }, () => commit(this.#arithmetic, share, random)),
+    );
+  }
+
+  /** Room for everything that is wanted, before anything of it is made. */
+  #assertRoom(wanted: readonly WantedNonces[]): void {
+    if (this.#held.size + wanted.length > maxHeldSlots) throw noRoom('too many rounds wait for a signature');
+    try {
+      this.#arithmetic.assertRoom(2 * wanted.reduce((sum, { pairs }) => sum + pairs, 0));
+    } catch (cause) {
+      if (!(cause instanceof FrostError) || cause.code !== 'arena-full') throw cause;
+      throw noRoom('the memory for secrets is full', cause);
+    }
   }
 
   /** Removes the nonces of a slot from where anybody could find them again, synchronously; answers once. Throws `ParticipantError('nonces-gone')`. */
@@ -400,4 +434,12 @@ function damaged(found: string): ParticipantError {
     'damaged-share',
     `${found}; nothing is signed with it, put the home's own files back from a copy or restore this member from its backup`,
   );
+}
+
+function commitmentsOf({ hiding, binding }: Nonces['commitments']): MadeNonces['commitments'][number] {
+  return { hiding: bytesToHex(hiding), binding: bytesToHex(binding) };
+}
+
+function noRoom(found: string, cause?: unknown): ParticipantError {
+  return new ParticipantError('no-room', `${found}; it goes on when others are finished`, { cause });
 }

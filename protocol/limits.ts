@@ -87,6 +87,14 @@ export const maxDelegationSeconds = 90 * 24 * 3600;
 
 /** R of promise 7: `lost` and `declined` answers that a member may give in one round before it is left out of it. */
 export const maxLosses = 3;
+/**
+ * Attempts of one stage of one request that a signer burns, with n holders of the channel's shares. An honest coordinator needs at most
+ * 1 + f(R + 1) + r of them in one run (promise 7), which is no more than 4n + 1; the rest is for its restarts.
+ */
+export function maxAttempts(holders: number): number {
+  return (maxLosses + 1) * holders + 64;
+}
+
 /** Bytes of a WebSocket frame before the size of the group is known. */
 export const maxFirstFrameBytes = 64 * 1024;
 

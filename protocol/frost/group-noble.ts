@@ -6,7 +6,14 @@
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { sha512 } from '@noble/hashes/sha2.js';
 import { FrostError } from './errors.ts';
-import type { Point, RandomBytes, Secret, SecretGroup } from './group.ts';
+import {
+  assertRandomLength,
+  nonceRandomBytes,
+  type Point,
+  type RandomBytes,
+  type Secret,
+  type SecretGroup,
+} from './group.ts';
 import { decodeScalar, encodeScalar, littleEndianInteger, reduceScalar, type Scalar } from './scalar.ts';
 
 type CurvePoint = InstanceType<typeof ed25519.Point>;
@@ -65,9 +72,13 @@ class NobleGroup implements SecretGroup {
     return value === undefined || value === 0n ? undefined : this.#keep(value);
   }
 
-  makeNonce(share: Secret): Secret {
+  assertRoom(): void {
+    // Handles of the garbage-collected heap need no slots.
+  }
+
+  makeNonce(share: Secret, random = this.#randomBytes(nonceRandomBytes)): Secret {
     const shareBytes = encodeScalar(this.#value(share));
-    return this.#keepReduced(sha512(Buffer.concat([h3Prefix, this.#randomBytes(32), shareBytes])));
+    return this.#keepReduced(sha512(Buffer.concat([h3Prefix, assertRandomLength(random), shareBytes])));
   }
 
   publicPoint(secret: Secret): Point {

@@ -1,7 +1,16 @@
 /** The group on libsodium: secrets stay in one arena of its WebAssembly memory, used in place by its constant-time functions. */
 import { Arena, sealBytes } from './arena.ts';
 import { FrostError } from './errors.ts';
-import type { BoxKey, Point, RandomBytes, SealingGroup, Secret, SecretGroup } from './group.ts';
+import {
+  assertRandomLength,
+  nonceRandomBytes,
+  type BoxKey,
+  type Point,
+  type RandomBytes,
+  type SealingGroup,
+  type Secret,
+  type SecretGroup,
+} from './group.ts';
 import { loadLibsodium, type Libsodium } from './libsodium.ts';
 import { defaultArenaSlots, maxBoxPlaintextBytes } from './limits.ts';
 import { encodeScalar, littleEndianInteger, reduceScalar, type Scalar } from './scalar.ts';
@@ -105,13 +114,18 @@ class SodiumGroup implements SealingGroup {
     });
   }
 
-  makeNonce(share: Secret): Secret {
+  assertRoom(count: number): void {
+    this.#arena.assertRoom(count);
+  }
+
+  makeNonce(share: Secret, random = this.#randomBytes(nonceRandomBytes)): Secret {
     return this.#arena.compute(() => {
       const { a, wide, text } = this.#arena.scratch;
-      const random = text + h3Prefix.length;
+      const place = text + h3Prefix.length;
       this.#put(text, h3Prefix);
-      this.#putRandom(random, 32);
-      this.#copy(random + 32, this.#arena.addressOf(share));
+      this.#put(place, assertRandomLength(random));
+      random.fill(0);
+      this.#copy(place + nonceRandomBytes, this.#arena.addressOf(share));
       this.#raw._crypto_hash_sha512(wide, text, h3Prefix.length + 64, 0);
       return this.#keepReduced(a, wide);
     });

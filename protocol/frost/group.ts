@@ -4,6 +4,7 @@
  * Public values are points and scalars; secret scalars are opaque handles into memory that only the group touches.
  * Two implementations: `group-sodium.ts` for everything that holds a secret, `group-noble.ts` as the portable second opinion.
  */
+import { FrostError } from './errors.ts';
 import type { Scalar } from './scalar.ts';
 
 /**
@@ -30,6 +31,15 @@ export interface BoxKey {
 /** The source of all randomness: `count` fresh bytes, which the group wipes after use. */
 export type RandomBytes = (count: number) => Uint8Array;
 
+/** Bytes of randomness in one nonce (RFC 9591, Section 4.1). */
+export const nonceRandomBytes = 32;
+
+/** The bytes themselves. Throws `FrostError('no-randomness')` for another number than a nonce takes. */
+export function assertRandomLength(random: Uint8Array): Uint8Array {
+  if (random.length === nonceRandomBytes) return random;
+  throw new FrostError('no-randomness', `a nonce takes ${nonceRandomBytes} random bytes, not ${random.length}`);
+}
+
 /** Public arithmetic. Nothing here throws for a wrong value: a hostile encoding decodes to `undefined`. */
 export interface Group {
   readonly name: 'sodium' | 'noble';
@@ -48,12 +58,17 @@ export interface Group {
 
 /** A group that also holds secrets. Whatever takes a `Secret` after it was wiped, or after `end()`, throws `FrostError('secret-gone')`. */
 export interface SecretGroup extends Group {
+  /** Throws `FrostError('arena-full')` unless so many more secrets fit. */
+  assertRoom(count: number): void;
   /** A uniformly random scalar; throws `FrostError('no-randomness')` if it is zero, which no working source gives. */
   randomSecret(): Secret;
   /** Takes a canonical 32-byte little-endian non-zero scalar in and wipes `bytes`, whatever the result; `undefined` if it is not one. */
   loadSecret(bytes: Uint8Array): Secret | undefined;
-  /** RFC 9591, Section 4.1, `nonce_generate`: H3(random 32 bytes || share). */
-  makeNonce(share: Secret): Secret;
+  /**
+   * RFC 9591, Section 4.1, `nonce_generate`: H3(random || share). `random` are the 32 bytes of its `random_bytes(32)`, fresh and used for
+   * nothing else; they are wiped. Without them the group draws its own.
+   */
+  makeNonce(share: Secret, random?: Uint8Array): Secret;
   /** secret·B. */
   publicPoint(secret: Secret): Point;
   /** Σ coefficients[k]·x^k (RFC 9591, Appendix C.1, `polynomial_evaluate`). */

@@ -1,7 +1,7 @@
 /** Two-round signing over sharings (RFC 9591, Sections 4 and 5): commit, prepare an attempt once, sign and verify shares under it. */
 import { createHash } from 'node:crypto';
 import { FrostError } from './errors.ts';
-import type { Group, Point, Secret, SecretGroup } from './group.ts';
+import { nonceRandomBytes, type Group, type Point, type RandomBytes, type Secret, type SecretGroup } from './group.ts';
 import { decodeScalar, encodeScalar, littleEndianInteger, reduceScalar, type Scalar } from './scalar.ts';
 import {
   assertNotIdentity,
@@ -48,9 +48,13 @@ export interface AttemptInput {
   readonly commitments: readonly Commitment[];
 }
 
-/** Round one (Section 5.1, `commit`): a fresh nonce pair for the holder of `share`. */
-export function commit(group: SecretGroup, share: Secret): Nonces {
-  const [hiding, binding] = [group.makeNonce(share), group.makeNonce(share)];
+/**
+ * Round one (Section 5.1, `commit`): a fresh nonce pair for the holder of `share`. `random` gives the `random_bytes(32)` of Section 4.1, once
+ * for each nonce; without it the group draws them.
+ */
+export function commit(group: SecretGroup, share: Secret, random?: RandomBytes): Nonces {
+  const makeNonce = (): Secret => group.makeNonce(share, random?.(nonceRandomBytes));
+  const [hiding, binding] = [makeNonce(), makeNonce()];
   const commitments = { hiding: group.publicPoint(hiding).bytes, binding: group.publicPoint(binding).bytes };
   return { hiding, binding, commitments };
 }

@@ -46,6 +46,7 @@ export const declineCodes = [
   'own-commitment-changed',
   'asker-in-set',
   'commitment-used',
+  'too-many',
 ] as const;
 export type DeclineCode = (typeof declineCodes)[number];
 

@@ -15,7 +15,8 @@ import {
   type SharePayload,
   type SignedCommitment,
 } from './attempt.ts';
-import { type Stage } from '../wire/schema.ts';
+import { maxAttempts } from '../limits.ts';
+import type { Stage } from '../wire/schema.ts';
 import { bytesToHex, hexToBytes } from '../wire/bytes.ts';
 import type { DecisionPayload } from './decision.ts';
 import type { Envelope } from '../wire/envelope.ts';
@@ -46,6 +47,7 @@ export interface SignerContext {
 
 /** What a burned attempt came to: `shares` once they are stored. */
 export interface BurnedAttempt {
+  readonly stage: Stage;
   readonly shares: SharePayload | undefined;
 }
 
@@ -58,7 +60,9 @@ export interface SignerState {
   readonly held: ReadonlyMap<Stage, CommitmentPayload>;
   /** Attempts that were burned on disk, by id. */
   readonly attempts: ReadonlyMap<string, BurnedAttempt>;
-  /** Pairs made by this run, to number them. */
+  /** Stages whose attempts are used up and of which the coordinator was told so. */
+  readonly spent: ReadonlySet<Stage>;
+  /** Slots named by this run, to number them. */
   readonly counter: number;
   readonly connected: boolean;
   readonly closed: boolean;
@@ -68,6 +72,20 @@ export interface SignerState {
 export interface SignerMemory {
   readonly said: DecisionPayload | undefined;
   readonly attempts: ReadonlyMap<string, BurnedAttempt>;
+}
+
+/** Nonces to be made: one pair for each message of the stage. */
+export interface WantedNonces {
+  readonly stage: Stage;
+  readonly slot: string;
+  readonly pairs: number;
+}
+
+/** Nonces that were made: their commitments, in format order. */
+export interface MadeNonces {
+  readonly stage: Stage;
+  readonly slot: string;
+  readonly commitments: CommitmentPayload['commitments'];
 }
 
 export type SignerEvent =
@@ -80,13 +98,10 @@ export type SignerEvent =
       readonly reason: string | null;
       readonly nowUnixSeconds: number;
     }
-  /** The vault made nonces for this slot, one pair for each message. */
-  | {
-      readonly kind: 'nonces-made';
-      readonly stage: Stage;
-      readonly slot: string;
-      readonly commitments: CommitmentPayload['commitments'];
-    }
+  /** The vault made all that one effect wanted. */
+  | { readonly kind: 'nonces-made'; readonly made: readonly MadeNonces[] }
+  /** There may be room for nonces that there was none for before. */
+  | { readonly kind: 'replenish' }
   | {
       readonly kind: 'package';
       readonly stage: Stage;
@@ -103,13 +118,13 @@ export type SignerEvent =
   | { readonly kind: 'closed' };
 
 export type SignerEffect =
-  /** Made, then answered with `nonces-made`. */
-  | { readonly kind: 'make-nonces'; readonly stage: Stage; readonly slot: string; readonly pairs: number }
+  /** All of them are made and answered with `nonces-made`; or, without room for all, none, and nothing is answered. Last of its step's effects. */
+  | { readonly kind: 'make-nonces'; readonly wanted: readonly WantedNonces[] }
   /** Removes the nonces of a slot from where anybody could find them again, synchronously; first of its step's effects. */
   | { readonly kind: 'take'; readonly slot: string }
   | { readonly kind: 'record-decision'; readonly decision: DecisionPayload }
   /** Synced before the effect behind it. */
-  | { readonly kind: 'burn'; readonly attempt: string; readonly slot: string }
+  | { readonly kind: 'burn'; readonly stage: Stage; readonly attempt: string; readonly slot: string }
   | {
       readonly kind: 'sign';
       readonly stage: Stage;
@@ -137,6 +152,7 @@ export function startSigner(memory: SignerMemory): SignerState {
     said: memory.said,
     held: new Map(),
     attempts: memory.attempts,
+    spent: new Set(),
     counter: 0,
     connected: false,
     closed: false,
@@ -155,6 +171,8 @@ export function stepSigner(context: SignerContext, state: SignerState, event: Si
       return decide(context, state, event);
     case 'nonces-made':
       return commit(context, state, event);
+    case 'replenish':
+      return replenish(context, { state, effects: [] });
     case 'package':
       return openPackage(context, state, event);
     case 'signed':
@@ -164,12 +182,31 @@ export function stepSigner(context: SignerContext, state: SignerState, event: Si
   }
 }
 
+/**
+ * Where a machine is after a step whose effects failed: what the journal holds by then counts, taken nonces are gone, and all else is as
+ * it was before. `performed` are the effects that came about.
+ */
+export function abandonStep(before: SignerState, step: SignerStep, performed: readonly SignerEffect[]): SignerState {
+  const gone = step.effects.flatMap((effect) => (effect.kind === 'take' ? [effect.slot] : []));
+  for (const effect of performed) if (effect.kind === 'wipe') gone.push(effect.slot);
+  const held = new Map([...before.held].filter(([, { slot }]) => !gone.includes(slot)));
+  const { decision, serial, said, attempts } = step.state;
+  const isOnDisk = (kind: SignerEffect['kind']): boolean => performed.some((effect) => effect.kind === kind);
+  return {
+    ...before,
+    held,
+    counter: step.state.counter,
+    ...(isOnDisk('record-decision') ? { decision, serial, said } : {}),
+    ...(isOnDisk('burn') || isOnDisk('store-share') ? { attempts } : {}),
+  };
+}
+
 function connect(context: SignerContext, state: SignerState): SignerStep {
   if (state.said === undefined) return { state, effects: [] };
   const said: SignerEffect = { kind: 'send-decision', decision: state.said };
   if (state.decision !== 'approve') return { state, effects: [said] };
   const held = [...state.held.values()].map((commitment): SignerEffect => ({ kind: 'send-commitment', commitment }));
-  return withFresh(context, { state, effects: [said, ...held] });
+  return replenish(context, { state, effects: [said, ...held] });
 }
 
 /** The stages this request has: a second one only for formats with a message that depends on a signature. */
@@ -177,17 +214,24 @@ function stagesOf({ prepared }: SignerContext): readonly Stage[] {
   return prepared.followers > 0 ? [1, 2] : [1];
 }
 
-/** Asks for a next pair list of every stage that has none, which is announced as soon as it is made. */
-function withFresh(context: SignerContext, step: SignerStep): SignerStep {
-  let { counter } = step.state;
-  const made = stagesOf(context)
-    .filter((stage) => !step.state.held.has(stage))
-    .map((stage): SignerEffect => {
-      counter += 1;
-      const pairs = stage === 1 ? context.prepared.messages.length : context.prepared.followers;
-      return { kind: 'make-nonces', stage, slot: `${context.run}-${counter}`, pairs };
-    });
-  return { state: { ...step.state, counter }, effects: [...step.effects, ...made] };
+/** Asks for a next pair list of every stage that has none, while somebody listens to an approval; it is announced as soon as it is made. */
+function replenish(context: SignerContext, { state, effects }: SignerStep): SignerStep {
+  if (state.decision !== 'approve' || !state.connected) return { state, effects };
+  const stages = stagesOf(context).filter((stage) => !state.held.has(stage) && !state.spent.has(stage));
+  if (stages.length === 0) return { state, effects };
+  const wanted = stages.map((stage, index): WantedNonces => {
+    const pairs = stage === 1 ? context.prepared.messages.length : context.prepared.followers;
+    return { stage, slot: `${context.run}-${state.counter + index + 1}`, pairs };
+  });
+  const counter = state.counter + stages.length;
+  return { state: { ...state, counter }, effects: [...effects, { kind: 'make-nonces', wanted }] };
+}
+
+/** Whether this member has burned as many attempts of the stage as it ever will. */
+function isUsedUp({ epoch, channel }: SignerContext, { attempts }: SignerState, stage: Stage): boolean {
+  const holders = new Set(epoch.channel(channel).sharings.flatMap(({ members }) => members));
+  const burned = [...attempts.values()].filter((attempt) => attempt.stage === stage);
+  return burned.length >= maxAttempts(holders.size);
 }
 
 function decide(
@@ -218,8 +262,7 @@ function decide(
     { kind: 'send-decision', decision },
   ];
   const next: SignerState = { ...state, decision: known, serial: decision.serial, said: decision };
-  if (known === 'approve')
-    return state.connected ? withFresh(context, { state: next, effects }) : { state: next, effects };
+  if (known === 'approve') return replenish(context, { state: next, effects });
   return { state: { ...next, held: new Map() }, effects: [...effects, ...wipeAll(next)] };
 }
 
@@ -230,11 +273,25 @@ function wipeAll(state: SignerState): SignerEffect[] {
 function commit(
   context: SignerContext,
   state: SignerState,
-  { stage, slot, commitments }: Extract<SignerEvent, { kind: 'nonces-made' }>,
+  { made }: Extract<SignerEvent, { kind: 'nonces-made' }>,
 ): SignerStep {
-  if (state.decision !== 'approve') return { state, effects: [{ kind: 'wipe', slot }] };
-  const { certificate, channelKey, requestDigest, messages } = context.subject;
-  const commitment: CommitmentPayload = {
+  if (state.decision !== 'approve')
+    return { state, effects: made.map(({ slot }): SignerEffect => ({ kind: 'wipe', slot })) };
+  const held = new Map(state.held);
+  const effects: SignerEffect[] = [];
+  for (const nonces of made) {
+    const old = held.get(nonces.stage);
+    if (old !== undefined) effects.push({ kind: 'wipe', slot: old.slot });
+    const commitment = commitmentTo(context, nonces);
+    held.set(nonces.stage, commitment);
+    effects.push({ kind: 'send-commitment', commitment });
+  }
+  return { state: { ...state, held }, effects };
+}
+
+function commitmentTo({ subject }: SignerContext, { stage, slot, commitments }: MadeNonces): CommitmentPayload {
+  const { certificate, channelKey, requestDigest, messages } = subject;
+  return {
     certificate,
     channelKey,
     requestDigest,
@@ -243,10 +300,6 @@ function commit(
     messages: stage === 1 ? [...messages] : null,
     commitments,
   };
-  const old = state.held.get(stage);
-  const replaced: SignerEffect[] = old === undefined ? [] : [{ kind: 'wipe', slot: old.slot }];
-  const held = new Map(state.held).set(stage, commitment);
-  return { state: { ...state, held }, effects: [...replaced, { kind: 'send-commitment', commitment }] };
 }
 
 /** What a package says of this member, found before anything in it is believed. */
@@ -287,11 +340,14 @@ function openPackage(
   const sessions = prepareSessions(context, about.messages, entry.commitments);
   if (sessions === undefined) return wiped(taken, held.slot, refuse(taken.state, 'bad-package'));
   return {
-    state: { ...taken.state, attempts: new Map(state.attempts).set(attempt, { shares: undefined }) },
+    state: {
+      ...taken.state,
+      attempts: new Map(state.attempts).set(attempt, { stage: event.stage, shares: undefined }),
+    },
     effects: [
       ...taken.effects,
       // Burned on disk before a share can exist, or a crash in between could let the same package be signed twice (T1).
-      { kind: 'burn', attempt, slot: held.slot },
+      { kind: 'burn', stage: event.stage, attempt, slot: held.slot },
       { kind: 'sign', stage: event.stage, attempt, slot: held.slot, sessions },
     ],
   };
@@ -341,6 +397,8 @@ function judge(
 ): DeclineCode | undefined {
   if (state.decision !== 'approve') return 'no-approval';
   if (event.obstacle !== undefined) return event.obstacle;
+  // Before anything is burned: what one request makes this member write has an end (T43).
+  if (isUsedUp(context, state, event.stage)) return 'too-many';
   if (JSON.stringify(own?.payload) !== JSON.stringify(held)) return 'own-commitment-changed';
   if (!about.isFounded) return 'bad-package';
   if (!commitments.every(({ payload }) => isCommitmentFor(payload, about.subject))) return 'bad-package';
@@ -378,8 +436,8 @@ function answer(context: SignerContext, state: SignerState, { stage, attempt, co
   const { certificate, requestDigest } = context.subject;
   const said = code === null ? 'lost' : 'declined';
   const payload: AnswerPayload = { certificate, requestDigest, stage, attempt, answer: said, code };
-  const step: SignerStep = { state, effects: [{ kind: 'send-answer', answer: payload }] };
-  return state.decision === 'approve' ? withFresh(context, step) : step;
+  const spent = code === 'too-many' ? new Set(state.spent).add(stage) : state.spent;
+  return replenish(context, { state: { ...state, spent }, effects: [{ kind: 'send-answer', answer: payload }] });
 }
 
 function storeShares(
@@ -396,8 +454,8 @@ function storeShares(
     attempt,
     shares: shares.map((scalar) => bytesToHex(encodeShare(scalar))),
   };
-  const next: SignerState = { ...state, attempts: new Map(state.attempts).set(attempt, { shares: share }) };
-  return withFresh(context, {
+  const next: SignerState = { ...state, attempts: new Map(state.attempts).set(attempt, { stage, shares: share }) };
+  return replenish(context, {
     state: next,
     effects: [
       { kind: 'store-share', share },

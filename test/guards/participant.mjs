@@ -1,6 +1,12 @@
 /** The guards of `participant/`, each with the smallest change that takes it out, and the test that must notice. */
 
+const signing = 'participant/signing.ts';
+const randomness = 'participant/nonce-randomness.ts';
+const signer = 'protocol/signing/signer.ts';
+const vault = 'participant/vault.ts';
 const roundTest = 'test/participant/round.test.ts';
+const signingTest = 'test/participant/signing.test.ts';
+const randomnessTest = 'test/participant/nonce-randomness.test.ts';
 const vaultTest = 'test/participant/vault.test.ts';
 const execTest = 'test/participant/exec.test.ts';
 const policyTest = 'test/participant/policy.test.ts';
@@ -53,6 +59,88 @@ export const participantGuards = [
     to: '',
     test: vaultTest,
     name: 'are gone when',
+  },
+  {
+    row: 'T1',
+    what: 'a step that fails gives no taken nonces back',
+    file: signer,
+    from: 'filter(([, { slot }]) => !gone.includes(slot))',
+    to: 'filter(() => true)',
+    test: signingTest,
+  },
+  {
+    row: 'T1',
+    what: 'a step that fails leaves the machine as it was',
+    file: signing,
+    from: 'this.#state = abandonStep(before, step, performed);',
+    to: '',
+    test: signingTest,
+  },
+  {
+    row: 'T1',
+    what: 'nonces take the bytes of the kernel, too',
+    file: randomness,
+    from: 'Buffer.concat([draw(sources.process), draw(sources.kernel)])',
+    to: 'Buffer.concat([draw(sources.process)])',
+    test: randomnessTest,
+  },
+  {
+    row: 'T1',
+    what: 'nonces take the bytes of the process, too',
+    file: randomness,
+    from: 'Buffer.concat([draw(sources.process), draw(sources.kernel)])',
+    to: 'Buffer.concat([draw(sources.kernel)])',
+    test: randomnessTest,
+  },
+  {
+    row: 'T1',
+    what: 'nonces are bound to journal head and slot',
+    file: randomness,
+    from: 'const salt = `${journalHead} ${slot}`;',
+    to: "const salt = '' && journalHead && slot;",
+    test: randomnessTest,
+  },
+  {
+    row: 'T1',
+    what: 'the vault uses the mixed randomness',
+    file: vault,
+    from: 'commit(this.#arithmetic, share, random)',
+    to: 'commit(this.#arithmetic, share)',
+    test: randomnessTest,
+  },
+  {
+    row: 'T43',
+    what: 'a signer burns so many attempts of a stage and no more',
+    file: signer,
+    from: "if (isUsedUp(context, state, event.stage)) return 'too-many';",
+    to: '',
+    test: roundTest,
+    name: 'T43',
+  },
+  {
+    row: 'T43',
+    what: 'burned attempts are counted across restarts',
+    file: 'participant/records.ts',
+    from: 'attempts.set(record.attempt, { stage: record.stage, shares: undefined });',
+    to: 'attempts.clear();',
+    test: roundTest,
+    name: 'T43',
+  },
+  {
+    row: 'T43',
+    what: 'nonces are made only where the disk has room for what follows',
+    file: signing,
+    from: 'await records.assertRoom();',
+    to: '',
+    test: signingTest,
+  },
+  {
+    row: 'T43',
+    what: 'room is there for all wanted slots before any is made',
+    file: vault,
+    from: 'this.#assertRoom(wanted);',
+    to: '',
+    test: signingTest,
   },
   {
     row: 'T2',

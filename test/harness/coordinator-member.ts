@@ -269,13 +269,16 @@ export class TestMember {
     const share = shares.get(signing.context.channel)!.get(this.member.identifier)!;
     switch (effect.kind) {
       case 'make-nonces': {
-        const pairs = Array.from({ length: effect.pairs }, () => commit(sodium, share));
-        signing.nonces.set(effect.slot, pairs);
-        const commitments = pairs.map(({ commitments: { hiding, binding } }) => ({
-          hiding: bytesToHex(hiding),
-          binding: bytesToHex(binding),
-        }));
-        return { kind: 'nonces-made', stage: effect.stage, slot: effect.slot, commitments };
+        const made = effect.wanted.map(({ stage, slot, pairs: count }) => {
+          const pairs = Array.from({ length: count }, () => commit(sodium, share));
+          signing.nonces.set(slot, pairs);
+          const commitments = pairs.map(({ commitments: { hiding, binding } }) => ({
+            hiding: bytesToHex(hiding),
+            binding: bytesToHex(binding),
+          }));
+          return { stage, slot, commitments };
+        });
+        return { kind: 'nonces-made', made };
       }
       case 'take':
         signing.taken.set(effect.slot, signing.nonces.get(effect.slot)!);

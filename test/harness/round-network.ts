@@ -408,13 +408,16 @@ export class RoundNetwork {
     const share = shares.get(this.request.payload.channel)!.get(signer.identifier)!;
     switch (effect.kind) {
       case 'make-nonces': {
-        const pairs = Array.from({ length: effect.pairs }, () => commit(sodium, share));
-        signer.nonces.set(effect.slot, pairs);
-        const commitments = pairs.map(({ commitments: { hiding, binding } }) => ({
-          hiding: bytesToHex(hiding),
-          binding: bytesToHex(binding),
-        }));
-        return { kind: 'nonces-made', stage: effect.stage, slot: effect.slot, commitments };
+        const made = effect.wanted.map(({ stage, slot, pairs: count }) => {
+          const pairs = Array.from({ length: count }, () => commit(sodium, share));
+          signer.nonces.set(slot, pairs);
+          const commitments = pairs.map(({ commitments: { hiding, binding } }) => ({
+            hiding: bytesToHex(hiding),
+            binding: bytesToHex(binding),
+          }));
+          return { stage, slot, commitments };
+        });
+        return { kind: 'nonces-made', made };
       }
       case 'take': {
         const pairs = signer.nonces.get(effect.slot);
@@ -424,7 +427,7 @@ export class RoundNetwork {
         return undefined;
       }
       case 'burn':
-        signer.disk.attempts.set(effect.attempt, { shares: undefined });
+        signer.disk.attempts.set(effect.attempt, { stage: effect.stage, shares: undefined });
         return undefined;
       case 'sign': {
         const pairs = signer.taken.get(effect.slot)!;
@@ -435,7 +438,7 @@ export class RoundNetwork {
         return { kind: 'signed', stage: effect.stage, attempt: effect.attempt, shares: scalars };
       }
       case 'store-share':
-        signer.disk.attempts.set(effect.share.attempt, { shares: effect.share });
+        signer.disk.attempts.set(effect.share.attempt, { stage: effect.share.stage, shares: effect.share });
         return undefined;
       case 'record-decision':
         signer.disk.said = effect.decision;

@@ -330,6 +330,7 @@ function failingAt(step: 'create' | 'write' | 'sync' | 'publish' | 'syncFolder')
     link: (from, to) => at('publish', () => realDisk.link(from, to)),
     unlink: (path) => realDisk.unlink(path),
     syncFolder: (path) => at('syncFolder', () => realDisk.syncFolder(path)),
+    freeBytes: (path) => realDisk.freeBytes(path),
   };
   return { disk, failed: () => failures };
 }

@@ -29,6 +29,8 @@ export class SimulatedDisk implements Disk {
   tear = false;
   /** A broken disk: says that it synced and did not. */
   syncsNothing = false;
+  /** What `freeBytes` says. */
+  free = Infinity;
   #names = new Map<string, Inode>();
   #syncedNames = new Map<string, Inode>();
 
@@ -102,6 +104,10 @@ export class SimulatedDisk implements Disk {
       for (const path of this.#syncedNames.keys()) if (dirname(path) === folder) this.#syncedNames.delete(path);
       for (const [path, inode] of this.#names) if (dirname(path) === folder) this.#syncedNames.set(path, inode);
     });
+  }
+
+  freeBytes(): Promise<number> {
+    return Promise.resolve(this.free);
   }
 
   #existing(path: string): Inode {

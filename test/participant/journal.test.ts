@@ -419,6 +419,7 @@ function changing(
     link: (from, to) => disk.link(from, to),
     unlink: (name) => disk.unlink(name),
     syncFolder: (name) => disk.syncFolder(name),
+    freeBytes: (name) => disk.freeBytes(name),
   };
 }
 

@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { hexToBytes } from '../../protocol/wire/bytes.ts';
+import { bytesToHex, hexToBytes, sha256Hex } from '../../protocol/wire/bytes.ts';
+import { prepareRequest } from '../../protocol/formats/index.ts';
 import type { Member } from '../../protocol/files/charter.ts';
 import { sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
 import type { MemberFrame } from '../../protocol/wire/frames.ts';
@@ -24,6 +25,7 @@ import type { Judge } from '../../participant/judge.ts';
 import { Records } from '../../participant/records.ts';
 import { Rounds, type RoundFrame } from '../../participant/rounds.ts';
 import { Vault } from '../../participant/vault.ts';
+import { publicGroup } from '../harness/ceremony-network.ts';
 import { liveGroup, releaseRequest, type LiveGroup } from '../harness/round-network.ts';
 import type { CharterPlan, Person } from '../harness/people.ts';
 import type { Request, RequestPayload } from '../../protocol/request/request.ts';
@@ -224,6 +226,34 @@ export function packageFrame(request: Request, commitments: readonly Envelope[])
   return { type: 'package', requestDigest: request.digest, stage: 1, earlier: [], commitments: [...commitments] };
 }
 
+/** Another member's commitment for this request, as an honest co-signer would sign it; the scalars are nobody's. */
+let drawn = 0n;
+export function commitmentOf(
+  world: World,
+  request: Request,
+  identifier: number,
+  change: object = {},
+  documents: readonly Uint8Array[] = [],
+): Envelope {
+  const { epoch, people } = world.live;
+  const prepared = prepareRequest({ epoch, request, documents });
+  const point = (): string => bytesToHex(publicGroup.multiplyBase((drawn += 12345678901n)).bytes);
+  return sealMessage(
+    commitmentMessage,
+    {
+      certificate: epoch.certificateHash,
+      channelKey: epoch.channel(request.payload.channel).key,
+      requestDigest: request.digest,
+      stage: 1,
+      slot: `${'ab'.repeat(16)}-${drawn % 1000000n}`,
+      messages: prepared.messages.map((message) => sha256Hex(message)),
+      commitments: prepared.messages.map(() => ({ hiding: point(), binding: point() })),
+      ...change,
+    },
+    people[identifier - 1]!,
+  );
+}
+
 /** A commitment as its sender would sign it with something changed. */
 export function changedCommitment(
   world: World,
@@ -255,6 +285,7 @@ export function hookedJournal(
     get head() {
       return real.head;
     },
+    freeBytes: () => real.freeBytes(),
     append: (record) => append(record as { readonly type: string }, () => real.append(record)),
     close: () => real.close(),
     [Symbol.asyncDispose]: () => real.close(),

@@ -108,6 +108,7 @@ describe('a journal read again', () => {
     await records.append({
       type: 'burn',
       requestDigest: '11'.repeat(32),
+      stage: 1,
       attempt: '22'.repeat(32),
       slot: `${'00'.repeat(16)}-1`,
       expiresAt: now + 100,
@@ -115,6 +116,7 @@ describe('a journal read again', () => {
     await records.append({
       type: 'burn',
       requestDigest: '11'.repeat(32),
+      stage: 1,
       attempt: '44'.repeat(32),
       slot: `${'00'.repeat(16)}-2`,
       expiresAt: now + 100,
@@ -124,8 +126,8 @@ describe('a journal read again', () => {
     const { said, attempts } = (await reopen()).roundOf('11'.repeat(32));
     expect(said).toMatchObject({ serial: 2, decision: 'refuse' });
     expect([...attempts]).toEqual([
-      ['22'.repeat(32), { shares: share }],
-      ['44'.repeat(32), { shares: undefined }],
+      ['22'.repeat(32), { stage: 1, shares: share }],
+      ['44'.repeat(32), { stage: 1, shares: undefined }],
     ]);
   });
 

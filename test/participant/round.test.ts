@@ -22,11 +22,13 @@ import { encodeCanonicalJson } from '../../verifier/json.ts';
 import { delegationPayloadType } from '../../verifier/delegation.ts';
 import { requestersMessage } from '../../protocol/files/requesters.ts';
 import type { Journal } from '../../participant/journal.ts';
+import type { RoundFrame } from '../../participant/rounds.ts';
 import { publicGroup } from '../harness/ceremony-network.ts';
 import { person } from '../harness/people.ts';
 import { quorumSign } from '../requester/support.ts';
 import {
   changedCommitment,
+  commitmentOf,
   hookedJournal,
   makeParticipant,
   makeWorld,
@@ -40,28 +42,6 @@ import {
 } from './members.ts';
 
 const plan = { tiers: ['a', 'a', 'a'], production: '{ any: 2 }', development: '{ any: 2 }' };
-
-/** Another member's commitment for this request, as an honest co-signer would sign it; the scalars are nobody's. */
-let drawn = 0n;
-function commitmentOf(world: World, request: Request, identifier: number, change: object = {}): Envelope {
-  const { epoch, people } = world.live;
-  const prepared = prepareRequest({ epoch, request, documents: [] });
-  const point = (): string => bytesToHex(publicGroup.multiplyBase((drawn += 12345678901n)).bytes);
-  return sealMessage(
-    commitmentMessage,
-    {
-      certificate: epoch.certificateHash,
-      channelKey: epoch.channel(request.payload.channel).key,
-      requestDigest: request.digest,
-      stage: 1,
-      slot: `${'ab'.repeat(16)}-${drawn % 1000000n}`,
-      messages: prepared.messages.map((message) => sha256Hex(message)),
-      commitments: prepared.messages.map(() => ({ hiding: point(), binding: point() })),
-      ...change,
-    },
-    people[identifier - 1]!,
-  );
-}
 
 /** An approving member 1 and the request it approved. */
 async function approving(
@@ -152,6 +132,42 @@ class Recorder {
     });
   }
 }
+
+describe('attempts of one request (T43)', () => {
+  it('have an end at the signer: 4n + 64 of a stage, counted across restarts, and then it declines', async () => {
+    const world = await makeWorld(plan);
+    const request = release(world);
+    const burned: string[] = [];
+    const participant = await approving(world, request, {
+      journal: (journal) =>
+        hookedJournal(journal, async (record, next) => {
+          if (record.type === 'burn') burned.push(record.type);
+          await next();
+        }),
+    });
+    const bound = 4 * 3 + 64;
+    const again = (): RoundFrame =>
+      packageFrame(request, [participant.lastCommitment(), commitmentOf(world, request, 2)]);
+    for (let attempt = 0; attempt < bound; attempt++) {
+      if (attempt === 40) {
+        await participant.restart();
+        await participant.receive(requestFrame(request));
+      }
+      await participant.receive(again());
+    }
+    expect(openedFrames(world, participant).shares).toHaveLength(bound);
+    expect(openedFrames(world, participant).answers).toEqual([]);
+    await participant.receive(again());
+    await participant.receive(again());
+    const { answers, shares, commitments } = openedFrames(world, participant);
+    expect(answers.map(({ code }) => code)).toEqual(['too-many', 'commitment-used']);
+    expect(shares).toHaveLength(bound);
+    expect(burned).toHaveLength(bound);
+    // A first one, one more after every share and one after the restart: what was declined is not made anew.
+    expect(commitments).toHaveLength(1 + bound + 1);
+    expect(participant.fatal).toEqual([]);
+  });
+});
 
 describe('a nonce pair (T1)', () => {
   it('never makes two shares: every package replayed at every step, changed, and across restarts', async () => {

@@ -39,12 +39,18 @@ function session(world: World, vault: Vault, pairs: readonly (readonly [number, 
   });
 }
 
+/** Makes nonces of stage 1, and answers their commitments. */
+function nonces(vault: Vault, slot: string, change: { readonly channel?: string; readonly pairs?: number } = {}) {
+  const { channel = 'production', pairs = 1 } = change;
+  return vault.makeNonces(channel, [{ stage: 1, slot, pairs }], '00'.repeat(32))[0]!.commitments;
+}
+
 describe('nonces (T1)', () => {
   it('sign once: what was taken is found nowhere, and signs one attempt', async () => {
     const world = await makeWorld({ tiers: ['a', 'a'], production: '{ any: 2 }' });
     const [first, second] = [await loadedVault(world, 1), await loadedVault(world, 2)];
-    const [one] = first.makeNonces('slot-1', 'production', 1);
-    const [two] = second.makeNonces('slot-1', 'production', 1);
+    const [one] = nonces(first, 'slot-1');
+    const [two] = nonces(second, 'slot-1');
     const attempt = session(world, first, [
       [1, one!],
       [2, two!],
@@ -70,16 +76,16 @@ describe('nonces (T1)', () => {
   it('are gone when an attempt was refused, wiped or discarded', async () => {
     const world = await makeWorld({ tiers: ['a', 'a'], production: '{ any: 2 }' });
     const vault = await loadedVault(world, 1);
-    const [one] = vault.makeNonces('discarded', 'production', 1);
+    const [one] = nonces(vault, 'discarded');
     const taken = vault.take('discarded');
     vault.discard(taken);
     expect(() => vault.sign(taken, [])).toThrow(expect.objectContaining({ code: 'nonces-gone' }));
-    vault.makeNonces('wiped', 'production', 1);
+    nonces(vault, 'wiped');
     vault.wipe('wiped');
     vault.wipe('wiped');
     expect(() => vault.take('wiped')).toThrow(expect.objectContaining({ code: 'nonces-gone' }));
     expect(() => vault.take('never made')).toThrow(expect.objectContaining({ code: 'nonces-gone' }));
-    vault.makeNonces('foreign', 'production', 1);
+    nonces(vault, 'foreign');
     const foreign = vault.take('foreign');
     const attempt = session(world, vault, [
       [1, one!],
@@ -94,12 +100,10 @@ describe('nonces (T1)', () => {
   it('are made once for a slot, one pair for each message, and never for a channel without a share', async () => {
     const world = await makeWorld({ tiers: ['a', 'a', 'b'], production: '{ any: 2 }', development: '{ b: 1 }' });
     const vault = await loadedVault(world, 1);
-    const pairs = vault.makeNonces('slot-1', 'production', 3);
+    const pairs = nonces(vault, 'slot-1', { pairs: 3 });
     expect(new Set(pairs.flatMap(({ hiding, binding }) => [hiding, binding])).size).toBe(6);
-    expect(() => vault.makeNonces('slot-1', 'production', 1)).toThrow(
-      expect.objectContaining({ code: 'contradiction' }),
-    );
-    expect(() => vault.makeNonces('slot-2', 'development', 1)).toThrow(
+    expect(() => nonces(vault, 'slot-1')).toThrow(expect.objectContaining({ code: 'contradiction' }));
+    expect(() => nonces(vault, 'slot-2', { channel: 'development' })).toThrow(
       expect.objectContaining({ code: 'not-allowed' }),
     );
     expect(() => vault.sign(vault.take('slot-1'), [])).toThrow(expect.objectContaining({ code: 'contradiction' }));
@@ -109,15 +113,11 @@ describe('nonces (T1)', () => {
   it('have a bound, and are gone after the end', async () => {
     const world = await makeWorld({ tiers: ['a', 'a'], production: '{ any: 2 }' });
     const vault = await loadedVault(world, 1);
-    for (let slot = 0; slot < 1024; slot++) vault.makeNonces(`slot-${slot}`, 'production', 1);
-    expect(() => vault.makeNonces('one too many', 'production', 1)).toThrow(
-      expect.objectContaining({ code: 'not-allowed' }),
-    );
+    for (let slot = 0; slot < 1024; slot++) nonces(vault, `slot-${slot}`);
+    expect(() => nonces(vault, 'one too many')).toThrow(expect.objectContaining({ code: 'no-room' }));
     vault.end();
     expect(() => vault.take('slot-0')).toThrow(expect.objectContaining({ code: 'nonces-gone' }));
-    expect(() => vault.makeNonces('after the end', 'production', 1)).toThrow(
-      expect.objectContaining({ code: 'not-allowed' }),
-    );
+    expect(() => nonces(vault, 'after the end')).toThrow(expect.objectContaining({ code: 'not-allowed' }));
   });
 });
 
@@ -136,7 +136,7 @@ describe('shares on their way in (T19)', () => {
       vault.load(await change(await openedShares(world.live, member), world), certificate.transcript, certificate.hash);
     } catch (error) {
       // Nothing is kept of what was refused.
-      expect(() => vault.makeNonces('slot', 'production', 1)).toThrow();
+      expect(() => nonces(vault, 'slot')).toThrow();
       return error;
     } finally {
       vault.end();
@@ -294,8 +294,8 @@ describe('memory (T29)', () => {
     const memory = sodiumMemoryOf(vault);
     expect(windowsIn(memory(), share)).toBeGreaterThan(0);
     for (let round = 0; round < 5; round++) {
-      const [one] = vault.makeNonces(`slot-${round}`, 'production', 1);
-      const [two] = other.makeNonces(`slot-${round}`, 'production', 1);
+      const [one] = nonces(vault, `slot-${round}`);
+      const [two] = nonces(other, `slot-${round}`);
       const attempt = session(world, vault, [
         [1, one!],
         [2, two!],

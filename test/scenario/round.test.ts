@@ -14,6 +14,7 @@ import { seededRandom } from '../harness/random.ts';
 
 let flat: LiveGroup;
 let tiered: LiveGroup;
+let pair: LiveGroup;
 
 beforeAll(async () => {
   flat = await liveGroup({
@@ -26,6 +27,7 @@ beforeAll(async () => {
     production: '{ admin: 2, build: 1 }',
     development: '{ build: 1 }',
   });
+  pair = await liveGroup({ tiers: ['admin', 'admin'], production: '{ any: 2 }' });
 }, 60_000);
 
 function start(
@@ -226,6 +228,52 @@ describe('a round over an in-memory relay', () => {
         expect(network.round.members.get(network.signer(honest).identifier)?.out).toBeUndefined();
     }
     expect(restarts).toBeGreaterThan(5);
+  });
+
+  /** A coordinator that dies as soon as anybody has burned its newest attempt, up to `maxKills` times. */
+  function dying(
+    group: LiveGroup,
+    seed: number,
+    maxKills: number,
+  ): { readonly network: RoundNetwork; readonly kills: number } {
+    let kills = 0;
+    const network = start(group, seed, {
+      tick: (net) => {
+        const burned = new Set(net.signers.flatMap(({ disk }) => [...disk.attempts.keys()]));
+        if (kills === maxKills || burned.size <= kills || net.round.outcome !== 'pending') return;
+        kills += 1;
+        net.restartCoordinator();
+      },
+    });
+    network.settle(50_000);
+    return { network, kills };
+  }
+
+  const mostBurned = ({ signers }: RoundNetwork): number => Math.max(...signers.map(({ disk }) => disk.attempts.size));
+
+  it('costs a signer one attempt more for each restart of the coordinator, at most 64 of them (promise 7)', () => {
+    for (const [group, restarts] of [
+      [flat, 1],
+      [flat, 7],
+      [pair, 64],
+    ] as const) {
+      const { network, kills } = dying(group, 240 + restarts, restarts);
+      expect(kills).toBe(restarts);
+      expectSigned(network);
+      expect(mostBurned(network)).toBeLessThanOrEqual(1 + restarts);
+    }
+  });
+
+  it('makes nobody sign without end for a coordinator that never keeps what it got (T43)', () => {
+    const bound = 4 * 2 + 64;
+    const { network, kills } = dying(pair, 243, Infinity);
+    // Every attempt burned at least one of the two.
+    expect(kills).toBeGreaterThanOrEqual(bound);
+    expect(mostBurned(network)).toBe(bound);
+    expect(network.round.outcome).toBe('pending');
+    const used = network.signers.filter(({ disk }) => disk.attempts.size === bound);
+    expect(used.length).toBeGreaterThan(0);
+    expect(used.flatMap(({ state }) => [...state.spent])).toContain(1);
   });
 
   it('ends as refused when refusals leave no qualified set, and not before', () => {
