@@ -90,6 +90,7 @@ const homeEntries: Readonly<Record<HomeErrorCode, Entry>> = {
 const importerEntries: Readonly<Record<ImporterErrorCode, Entry>> = {
   'bad-key-file': [1],
   'unsupported-key': [1],
+  'cannot-sign': [1],
   'wrong-passphrase': [4, 'Check which key file this is, and the file that --passphrase-file names.'],
   'no-such-subkey': [2],
   'other-openpgp': [1],

@@ -42,6 +42,11 @@ export class ByteReader {
     return this.u16() * 0x10000 + this.u16();
   }
 
+  /** A number without its leading zeros, after its length in bits (RFC 4880, Section 3.2). */
+  mpi(): Uint8Array {
+    return this.take(Math.ceil(this.u16() / 8));
+  }
+
   /** Bytes behind their length in 4 bytes (RFC 4251, Section 5). */
   sshString(): Uint8Array {
     return this.take(this.u32());

@@ -58,6 +58,7 @@ export async function importKey(options: ImportOptions): Promise<ImportResult> {
   try {
     const key = await openKeyFile({ path: options.keyPath, subkey: options.subkey, ask: options.ask });
     const secret = loadKey(group, key);
+    assertSaid(key.openpgp);
     assertSameFingerprint(charter, key.openpgp);
     const groupLine = formatGroupKey({ name: charter.group, key: key.publicKey });
     const review: ImportReview = { charter, source: key.source, groupLine, openpgp: key.openpgp };
@@ -83,6 +84,15 @@ function otherKey(): ImporterError {
   return new ImporterError(
     'bad-key-file',
     'the key file is damaged: its secret half does not belong to its public half',
+  );
+}
+
+/** Without self-signatures no tool takes the key's certificate, and nobody can tell what it may do. */
+function assertSaid(key: OpenpgpOrigin | undefined): void {
+  if (key === undefined || key.hasSelfSignature) return;
+  throw new ImporterError(
+    'cannot-sign',
+    `the export of ${key.fingerprint} has no self-signature, which would say what the key may do; export it whole: gpg --export-secret-keys FINGERPRINT`,
   );
 }
 

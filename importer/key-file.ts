@@ -13,6 +13,8 @@ export interface KeyFileOptions {
   /** Fingerprint of an OpenPGP subkey; without it the primary key is taken. */
   readonly subkey?: string | undefined;
   readonly ask: AskPassphrase;
+  /** Judges what has expired; the machine's clock unless said. */
+  readonly nowUnixSeconds?: number;
 }
 
 /** Reads and opens the file; nothing of it stays in memory but the result. Throws `ImporterError` and `HomeError`. */
@@ -25,12 +27,15 @@ export async function openKeyFile(options: KeyFileOptions): Promise<PrivateKey> 
   }
 }
 
-async function openBytes(file: Uint8Array, { subkey, ask }: KeyFileOptions): Promise<PrivateKey> {
+async function openBytes(
+  file: Uint8Array,
+  { subkey, ask, nowUnixSeconds = Math.floor(Date.now() / 1000) }: KeyFileOptions,
+): Promise<PrivateKey> {
   const isBinary = ((file[0] ?? 0) & 0x80) !== 0;
   const armor = isBinary ? undefined : findArmor(file);
   if (isBinary || armor?.label === 'PGP PRIVATE KEY BLOCK') {
     const packets = armor === undefined ? file : decodeOpenpgpArmor(armor.body);
-    return await wiping(packets, () => openOpenpgpKey(packets, subkey, ask));
+    return await wiping(packets, () => openOpenpgpKey(packets, { subkey, nowUnixSeconds }, ask));
   }
   if (subkey !== undefined)
     throw new ImporterError('no-such-subkey', '--subkey is for OpenPGP keys, and this file is none');

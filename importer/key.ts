@@ -5,10 +5,14 @@ export interface OpenpgpOrigin {
   readonly fingerprint: string;
   /** When the key was made: a part of its fingerprint. */
   readonly createdUnixSeconds: number;
-  /** In the order of the file. */
+  /** Those that are not revoked, in the order of the file. */
   readonly userIds: readonly string[];
   /** Whether it is the key that certifies, or one of its subkeys. */
   readonly isPrimary: boolean;
+  /** Whether the file says what the key may do. */
+  readonly hasSelfSignature: boolean;
+  /** When the certificate that installers pin lets it end; `undefined` for never. */
+  readonly untilUnixSeconds: number | undefined;
 }
 
 export interface PrivateKey {

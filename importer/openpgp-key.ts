@@ -1,16 +1,19 @@
 /** Secret key exports of GnuPG and its relatives (RFC 4880, Section 11.2): the primary key, or one subkey. */
-import { createHash } from 'node:crypto';
-import { ByteReader } from './byte-reader.ts';
 import { ImporterError, unsupportedKey } from './errors.ts';
 import type { AskPassphrase, PrivateKey } from './key.ts';
 import { readPackets, tags, type Packet } from './openpgp-packets.ts';
-import { openSecretPart } from './openpgp-secret.ts';
+import { readPublicPart, type PublicPart } from './openpgp-public.ts';
+import { elsewhere, isElsewhere, openSecretPart } from './openpgp-secret.ts';
+import {
+  livingUserIds,
+  readCertificate,
+  standingOfPrimary,
+  standingOfSubkey,
+  type Certificate,
+  type Standing,
+} from './openpgp-standing.ts';
 
-/** 1.3.6.1.4.1.11591.15.1, Ed25519 under the algorithm number 22 (RFC 9580, Section 9.2). */
-const ed25519Oid = Buffer.from('2b06010401da470f01', 'hex');
 const eddsa = 22;
-/** 0x40, then the point (RFC 9580, Section 11.2.2): an MPI of 263 bits. */
-const pointBits = 263;
 
 /** Public key algorithms that cannot be split, by number (RFC 9580, Section 9.1). */
 const otherAlgorithms: Readonly<Record<number, string>> = {
@@ -27,51 +30,74 @@ const otherAlgorithms: Readonly<Record<number, string>> = {
   28: 'Ed448',
 };
 
-interface KeyPacket {
-  readonly isPrimary: boolean;
-  readonly createdUnixSeconds: number;
-  readonly fingerprint: string;
+interface KeyPacket extends PublicPart {
+  readonly packet: Packet;
   readonly publicKey: Uint8Array;
-  readonly secretPart: Uint8Array;
 }
 
-/** Opens the primary key, or the subkey with this fingerprint. Throws `ImporterError`. */
-export async function openOpenpgpKey(
-  file: Uint8Array,
-  subkey: string | undefined,
-  ask: AskPassphrase,
-): Promise<PrivateKey> {
+export interface OpenpgpChoice {
+  /** Fingerprint of a subkey; without it the primary key is taken. */
+  readonly subkey: string | undefined;
+  readonly nowUnixSeconds: number;
+}
+
+/** Opens the primary key, or the subkey with this fingerprint, if it may sign for who has its certificate. Throws `ImporterError`. */
+export async function openOpenpgpKey(file: Uint8Array, choice: OpenpgpChoice, ask: AskPassphrase): Promise<PrivateKey> {
   const packets = readPackets(file);
+  const primary = onlyPrimary(packets);
+  const certificate = readCertificate(packets, choice.nowUnixSeconds);
+  const key =
+    choice.subkey === undefined ? choosePrimary(primary, certificate) : chooseSubkey(choice.subkey, certificate);
+  // Before anybody is asked for a passphrase.
+  if (isElsewhere(key.secretPart)) throw elsewhere(subkeyHint(certificate, key));
+  const standing = standingOf(certificate, key);
+  if (standing.kind === 'may-not') throw cannotSign(certificate, key, standing);
+  const { publicKey, fingerprint, createdUnixSeconds } = key;
+  const seed = await openSecretPart(key.secretPart, ask);
+  return {
+    source: 'openpgp',
+    publicKey,
+    seed,
+    openpgp: {
+      fingerprint,
+      createdUnixSeconds,
+      userIds: livingUserIds(certificate),
+      isPrimary: key.packet === primary,
+      hasSelfSignature: standing.kind === 'may-sign',
+      untilUnixSeconds: standing.kind === 'may-sign' ? standing.untilUnixSeconds : undefined,
+    },
+  };
+}
+
+/** The one primary key of the export. */
+function onlyPrimary(packets: readonly Packet[]): Packet {
   if (packets.some(({ tag }) => tag === tags.publicKey))
     throw new ImporterError(
       'bad-key-file',
       'the file holds a public key only; export with: gpg --export-secret-keys FINGERPRINT',
     );
   const [primary, ...more] = packets.filter(({ tag }) => tag === tags.secretKey);
-  if (primary === undefined) throw new ImporterError('bad-key-file', 'the file holds no OpenPGP secret key');
-  if (more.length > 0)
+  if (primary === undefined)
     throw new ImporterError(
       'bad-key-file',
-      'the file holds several keys; export one: gpg --export-secret-keys FINGERPRINT',
+      'the file holds no OpenPGP secret key; export one: gpg --export-secret-keys FINGERPRINT',
     );
-  const key = subkey === undefined ? choosePrimary(primary, packets) : chooseSubkey(subkey, packets);
-  const { publicKey, fingerprint, createdUnixSeconds, isPrimary } = key;
-  const userIds = packets.filter(({ tag }) => tag === tags.userId).map(({ body }) => new TextDecoder().decode(body));
-  const seed = await openSecretPart(key.secretPart, ask);
-  return { source: 'openpgp', publicKey, seed, openpgp: { fingerprint, createdUnixSeconds, userIds, isPrimary } };
+  if (more.length === 0) return primary;
+  throw new ImporterError(
+    'bad-key-file',
+    'the file holds several keys; export one: gpg --export-secret-keys FINGERPRINT',
+  );
 }
 
-function choosePrimary(packet: Packet, packets: readonly Packet[]): KeyPacket {
+function choosePrimary(packet: Packet, certificate: Certificate): KeyPacket {
   const key = readKeyPacket(packet);
   if (typeof key !== 'string') return key;
-  const subkeys = ed25519Subkeys(packets).map(({ fingerprint }) => fingerprint);
-  const hint = subkeys.length === 0 ? '' : `; its Ed25519 subkey can be: --subkey ${subkeys.join(' or ')}`;
-  throw unsupportedKey(`the primary key is ${key}${hint}`);
+  throw unsupportedKey(`the primary key is ${key}${subkeyHint(certificate)}`);
 }
 
-function chooseSubkey(wanted: string, packets: readonly Packet[]): KeyPacket {
+function chooseSubkey(wanted: string, certificate: Certificate): KeyPacket {
   const fingerprint = wanted.replaceAll(/^0x|\s/g, '').toLowerCase();
-  const subkeys = ed25519Subkeys(packets);
+  const subkeys = ed25519Subkeys(certificate);
   const key = subkeys.find((candidate) => candidate.fingerprint === fingerprint);
   if (key !== undefined) return key;
   const known = subkeys.length === 0 ? 'it has none' : `it has ${subkeys.map((one) => one.fingerprint).join(', ')}`;
@@ -81,37 +107,59 @@ function chooseSubkey(wanted: string, packets: readonly Packet[]): KeyPacket {
   );
 }
 
-function ed25519Subkeys(packets: readonly Packet[]): KeyPacket[] {
-  return packets
-    .filter(({ tag }) => tag === tags.secretSubkey)
-    .map((packet) => readKeyPacket(packet))
+function ed25519Subkeys({ components }: Certificate): KeyPacket[] {
+  return components
+    .filter(({ packet }) => packet.tag === tags.secretSubkey)
+    .map(({ packet }) => readKeyPacket(packet))
     .filter((key) => typeof key !== 'string');
 }
 
-/** The parts of a version 4 packet of an Ed25519 key (RFC 4880, Section 5.5.2); a text that names what else it is. */
-function readKeyPacket({ tag, body }: Packet): KeyPacket | string {
-  const reader = new ByteReader(body);
-  const version = reader.u8();
-  if (version !== 4) return `an OpenPGP key of version ${version}, and only version 4 keeps its fingerprint here`;
-  const createdUnixSeconds = reader.u32();
-  const algorithm = reader.u8();
-  if (algorithm !== eddsa) return otherAlgorithms[algorithm] ?? `of the unknown algorithm ${algorithm}`;
-  if (!ed25519Oid.equals(reader.take(reader.u8()))) return 'an EdDSA key on another curve than Ed25519';
-  const [bits, prefix, publicKey] = [reader.u16(), reader.u8(), reader.take(32)];
-  if (bits !== pointBits || prefix !== 0x40)
-    throw new ImporterError('bad-key-file', 'the OpenPGP key is damaged: its public half is no Ed25519 point');
-  const publicPart = body.subarray(0, reader.offset);
+/** Subkeys other than this one that can be taken, in words; nothing if there are none. */
+function subkeyHint(certificate: Certificate, besides?: KeyPacket): string {
+  const good = ed25519Subkeys(certificate)
+    .filter(({ packet }) => packet !== besides?.packet && standingOfSubkey(certificate, packet).kind !== 'may-not')
+    .filter(({ secretPart }) => !isElsewhere(secretPart));
+  const fingerprints = good.map(({ fingerprint }) => fingerprint).join(' or ');
+  return good.length === 0 ? '' : `; its Ed25519 subkey that signs can be: --subkey ${fingerprints}`;
+}
+
+function standingOf(certificate: Certificate, { packet }: KeyPacket): Standing {
+  return packet.tag === tags.secretKey ? standingOfPrimary(certificate) : standingOfSubkey(certificate, packet);
+}
+
+type Refusal = Extract<Standing, { readonly kind: 'may-not' }>;
+
+function cannotSign(certificate: Certificate, key: KeyPacket, { why, remedy }: Refusal): ImporterError {
+  const which = key.packet.tag === tags.secretKey ? 'primary key' : 'subkey';
+  const hint = subkeyHint(certificate, key);
+  const forward = remedy === 'extend' || hint === '' ? remedies(certificate, key)[remedy] : '';
+  return new ImporterError(
+    'cannot-sign',
+    `the ${which} ${key.fingerprint} ${why}: whoever pinned its certificate would refuse what the group signs with it${hint}${forward}`,
+  );
+}
+
+/** What helps where no other key of the export can be taken. */
+function remedies({ primary }: Certificate, key: KeyPacket): Readonly<Record<Refusal['remedy'], string>> {
+  const first = primary?.fingerprint ?? key.fingerprint;
+  const again = 'give installers the new certificate, and export the key again';
+  const subkey = key.fingerprint === first ? '' : ` ${key.fingerprint}`;
   return {
-    isPrimary: tag === tags.secretKey,
-    createdUnixSeconds,
-    fingerprint: fingerprintOf(publicPart),
-    publicKey: Uint8Array.from(publicKey),
-    secretPart: reader.rest(),
+    subkey: `; make a subkey that signs (gpg --quick-add-key ${first} ed25519 sign), ${again}`,
+    extend: `; extend it (gpg --quick-set-expire ${first} 2y${subkey}), ${again}`,
+    'cross-certify': `; let it (gpg --edit-key ${first} cross-certify save), ${again}`,
+    'other-key': `; let the group make a key of its own (join without --import), and give installers that one`,
   };
 }
 
-/** RFC 4880, Section 12.2: SHA-1 over 0x99, the length in 2 bytes, and the public part. */
-function fingerprintOf(publicPart: Uint8Array): string {
-  const header = Uint8Array.of(0x99, publicPart.length >> 8, publicPart.length & 255);
-  return createHash('sha1').update(header).update(publicPart).digest('hex');
+/** The parts of a version 4 packet of an Ed25519 key (RFC 4880, Section 5.5.2); a text that names what else it is. */
+function readKeyPacket(packet: Packet): KeyPacket | string {
+  const [version = 0] = packet.body;
+  if (version !== 4) return `an OpenPGP key of version ${version}, and only version 4 keeps its fingerprint here`;
+  // After version and creation time.
+  const algorithm = packet.body[5] ?? 0;
+  if (algorithm !== eddsa) return otherAlgorithms[algorithm] ?? `of the unknown algorithm ${algorithm}`;
+  const part = readPublicPart(packet.body);
+  if (part?.material.kind !== 'ed25519') return 'an EdDSA key on another curve than Ed25519';
+  return { ...part, packet, publicKey: Uint8Array.from(part.material.point) };
 }

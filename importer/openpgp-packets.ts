@@ -14,6 +14,8 @@ export const tags = {
   secretKey: 5,
   publicKey: 6,
   secretSubkey: 7,
+  /** GnuPG's own notes. */
+  trust: 12,
   userId: 13,
   publicSubkey: 14,
 } as const;

@@ -22,17 +22,29 @@ const hashes: Readonly<Record<number, string>> = { 2: 'sha1', 8: 'sha256', 9: 's
 /** How the secret is protected (RFC 4880, Section 5.5.3). */
 const usage = { none: 0, aead: 253, sha1: 254, checksum: 255 } as const;
 /** String-to-key specifiers (RFC 4880, Section 3.7.1); 101 is GnuPG's own for secrets that are elsewhere. */
-const specifier = { simple: 0, salted: 1, iterated: 3, gnu: 101 } as const;
+const specifier = { simple: 0, salted: 1, iterated: 3, argon2: 4, gnu: 101 } as const;
+
+/** Whether the export holds only a note that the secret half is elsewhere. */
+export function isElsewhere([protection, , type]: Uint8Array): boolean {
+  return protection !== usage.none && type === specifier.gnu;
+}
+
+/** Says so; `hint` names what else can be taken. */
+export function elsewhere(hint: string): ImporterError {
+  return new ImporterError(
+    'unsupported-key',
+    `the secret half is not in this file: the export holds a stub of a key that is elsewhere, on a smartcard or left out by --export-secret-subkeys; export it where gpg has it. From a card no key comes out${hint}`,
+  );
+}
 
 /** The 32-byte seed behind the public part of a packet of the old Ed25519 algorithm. Throws `ImporterError`. */
 export async function openSecretPart(part: Uint8Array, ask: AskPassphrase): Promise<Uint8Array> {
   const reader = new ByteReader(part);
   const protection = reader.u8();
   if (protection === usage.none) return readSeed(reader.rest(), 'sum', 'bad-key-file');
+  if (protection === usage.aead) throw tooNew('in the way of RFC 9580 (AEAD)');
   if (protection !== usage.sha1 && protection !== usage.checksum)
-    throw unknownProtection(
-      protection === usage.aead ? 'in the way of RFC 9580 (AEAD)' : 'in a way older than OpenPGP',
-    );
+    throw unknownProtection('in a way older than OpenPGP');
   const cipherNumber = reader.u8();
   const derive = readSpecifier(reader);
   const cipher = ciphers[cipherNumber];
@@ -58,14 +70,10 @@ type DeriveKey = (passphrase: Uint8Array, length: number) => Uint8Array;
 function readSpecifier(reader: ByteReader): DeriveKey {
   const type = reader.u8();
   const hashNumber = reader.u8();
-  if (type === specifier.gnu)
-    throw new ImporterError(
-      'unsupported-key',
-      'the secret half is not in this file: the export holds a stub of a key that is elsewhere, on a smartcard or left out by --export-secret-subkeys; export it where gpg has it. From a card no key comes out',
-    );
   const hash = hashes[hashNumber];
   if (hash === undefined) throw unknownProtection(`with the hash number ${hashNumber}`);
   if (type === specifier.simple) return (passphrase, length) => iterate(hash, passphrase, 0, length);
+  if (type === specifier.argon2) throw tooNew(`with Argon2 (specifier ${type})`);
   if (type !== specifier.salted && type !== specifier.iterated) throw unknownProtection(`with the specifier ${type}`);
   const salt = reader.take(8);
   // RFC 4880, Section 3.7.1.3: bytes to hash, as a mantissa of 4 bits and an exponent.
@@ -123,6 +131,14 @@ function agrees(content: Uint8Array, checksum: Uint8Array, check: 'sum' | 'sha1'
   }
   const sum = content.reduce((total, byte) => (total + byte) & 0xffff, 0);
   return checksum.length === 2 && (checksum[0] ?? 0) * 256 + (checksum[1] ?? 0) === sum;
+}
+
+/** gpg cannot open these either, so it is no help. */
+function tooNew(how: string): ImporterError {
+  return new ImporterError(
+    'unsupported-key',
+    `the OpenPGP key is protected ${how}, which neither gpg nor this command opens; take the passphrase off with the program that made the key (Sequoia: sq key password --clear-password; OpenPGP.js: decryptKey), offline, and import what that writes`,
+  );
 }
 
 function unknownProtection(how: string): ImporterError {

@@ -10,14 +10,17 @@ export function sshPublicKey(key: Uint8Array, comment: string): string {
 }
 
 /**
- * The `allowed_signers` file: `production` signs with the group key itself; every other channel is a principal for whose key the group
+ * The `allowed_signers` file, of every channel or of one alone: `production` signs with the group key itself; every other channel is a principal for whose key the group
  * key issued a certificate. A line with `cert-authority` does not take the group key's own signatures, the first takes no certificate.
+ * Throws `ProtocolError('unknown-channel')`.
  */
-export function allowedSigners(epoch: Epoch): string {
+export function allowedSigners(epoch: Epoch, only?: string): string {
   const key = sshPublicKey(epoch.channel(production).point.bytes, epoch.charter.group);
-  const others = epoch.charter.channels.filter(({ name }) => name !== production);
-  return [
-    `${production} namespaces="file,git" ${key}`,
-    ...others.map(({ name }) => `${name} cert-authority,namespaces="file,git" ${key}`),
-  ].join('');
+  const known = epoch.charter.channels.map(({ name }) => name);
+  // An unknown one is refused there.
+  const channels = known.filter((name) => only === undefined || epoch.channel(only) === epoch.channel(name));
+  return [production, ...channels.filter((name) => name !== production)]
+    .filter((name) => channels.includes(name))
+    .map((name) => `${name} ${name === production ? '' : 'cert-authority,'}namespaces="file,git" ${key}`)
+    .join('');
 }

@@ -187,6 +187,14 @@ describe('certificates', { timeout: 120_000 }, () => {
       ['whole.asc', '--format', 'openpgp', '--channel', 'development'],
       ['allowed_signers', '--format', 'ssh'],
       ['group-ssh.pub', '--format', 'ssh-key'],
+      ['production-ssh.pub', '--format', 'ssh-key', '--channel', 'production'],
+      ['development-ssh.pub', '--format', 'ssh-key', '--channel', 'development'],
+      ['production-signers', '--format', 'ssh', '--channel', 'production'],
+      ['development-signers', '--format', 'ssh', '--channel', 'development'],
+      ['development-lost', '--format', 'ssh-revocation', '--channel', 'development'],
+      ['production-lost', '--format', 'ssh-revocation', '--channel', 'production'],
+      ['again.pem', '--format', 'pem', '--channel', 'production'],
+      ['production-again.pgp', '--format', 'openpgp', '--channel', 'production'],
       ['production.pub', '--format', 'minisign'],
       ['development.pub', '--format', 'minisign', '--channel', 'development'],
       ['group.pem', '--format', 'pem'],
@@ -194,6 +202,37 @@ describe('certificates', { timeout: 120_000 }, () => {
       await dave(['group', 'export', ...flags, '--out', file!]);
     const { stdout } = await dave(['group', 'export', '--format', 'openpgp']);
     expect(stdout).toBe(readFileSync(at('production.asc'), 'utf8'));
+  });
+
+  it('are of the channel that was named, in every form that has channels', () => {
+    const [group, production, development, lost] = ['group', 'production', 'development', 'development-lost'].map(
+      (name) => readFileSync(at(name.includes('lost') ? name : `${name}-ssh.pub`), 'utf8').split(' ')[1],
+    );
+    expect(production).toBe(group);
+    expect(development).not.toBe(group);
+    expect(lost).toBe(development);
+    const whole = readFileSync(at('allowed_signers'), 'utf8');
+    for (const channel of channels) {
+      const part = readFileSync(at(`${channel}-signers`), 'utf8');
+      expect(part).toMatch(new RegExp(`^${channel} .*\n$`));
+      expect(whole).toContain(part);
+    }
+    for (const name of ['production-again.pgp', 'again.pem'])
+      expect(readFileSync(at(name))).toEqual(readFileSync(at(name.replace('-again', '').replace('again', 'group'))));
+  });
+
+  it.each([
+    [['--format', 'native', '--channel', 'development'], 'native is the key of the group'],
+    [['--format', 'pem', '--channel', 'development'], 'pem is the key of the group'],
+    [['--format', 'ssh-revocation'], 'no channel was named'],
+    [['--format', 'ssh', '--channel', 'nightly'], 'has no channel "nightly"'],
+    [['--format', 'ssh-key', '--channel', 'nightly'], 'has no channel "nightly"'],
+    [['--format', 'ssh-revocation', '--channel', 'nightly'], 'has no channel "nightly"'],
+    [['--format', 'minisign', '--channel', 'nightly'], 'has no channel "nightly"'],
+  ])('group export %j is refused', async (args, message) => {
+    const { stderr, stdout } = await dave(['group', 'export', ...args], 2);
+    expect(stderr).toContain(message);
+    expect(stdout).toBe('');
   });
 
   it('are the very same when they are asked for again', async () => {
@@ -261,6 +300,33 @@ describe('frostmark sign --manifest', { timeout: 120_000 }, () => {
     expect(verify('production', 'development').status).toBe(255);
     expect(verify('development', 'production').status).toBe(255);
   });
+
+  it.skipIf(!hasTool('ssh-keygen'))(
+    'is refused by ssh-keygen -r once its channel’s key is lost, and the other is not',
+    () => {
+      const verify = (channel: Channel, list: string): Ran =>
+        tool(
+          'ssh-keygen',
+          [
+            ...['-Y', 'verify', '-f', 'allowed_signers', '-I', channel, '-n', 'file'],
+            ...['-s', `${channel}/SHA256SUMS.sig`, '-r', list],
+          ],
+          { input: readFileSync(at(channel, 'SHA256SUMS')) },
+        );
+      ok(verify('production', 'development-lost'));
+      expect(verify('development', 'development-lost')).toMatchObject({
+        status: 255,
+        output: expect.stringMatching(/revoked/i) as string,
+      });
+      // Production certifies the others: without it none is left.
+      for (const channel of channels) expect(verify(channel, 'production-lost').status).toBe(255);
+      writeFileSync(
+        at('both-lost'),
+        [readFileSync(at('production-lost')), readFileSync(at('development-lost'))].join(''),
+      );
+      for (const channel of channels) expect(verify(channel, 'both-lost').status).toBe(255);
+    },
+  );
 
   it.skipIf(!hasTool('minisign'))('is judged by minisign: each channel is a key of its own', () => {
     const verify = (key: string, channel: Channel): Ran =>
@@ -392,6 +458,13 @@ describe.skipIf(!hasTool('git') || !hasTool('ssh-keygen'))('git with gpg.ssh.pro
     expect(ok(git([...ssh, 'verify-tag', `ssh-${channel}`])).stderr).toContain(`signature for ${channel} with ED25519`);
     ok(git([...ssh, 'commit', '-q', '-S', '--allow-empty', '-m', `By ${channel}`], { channel }));
     ok(git([...ssh, 'verify-commit', 'HEAD']));
+  });
+
+  it('are refused by git once the channel’s key is on its gpg.ssh.revocationFile', () => {
+    const verify = (channel: Channel): Ran =>
+      git([...ssh, '-c', `gpg.ssh.revocationFile=${at('development-lost')}`, 'verify-tag', `ssh-${channel}`]);
+    ok(verify('production'));
+    expect(verify('development').status).toBe(1);
   });
 
   it('takes the key out of git’s configuration, too', () => {

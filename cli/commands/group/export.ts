@@ -3,16 +3,17 @@ import { createPublicKey } from 'node:crypto';
 import { encodeBase64Url } from '../../../verifier/base64.ts';
 import { formatGroupKey } from '../../../verifier/group-key.ts';
 import type { PinnedKey } from '../../../verifier/key-file.ts';
+import { productionChannel as production } from '../../../verifier/names.ts';
 import { askingOptions, connectAsAsker, readGroup } from '../../ask-coordinator.ts';
 import { defineCommand, flag, list, text, type Call } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 
-const formats = ['native', 'pem', 'ssh-key', 'openpgp', 'ssh', 'minisign'] as const;
+const formats = ['native', 'pem', 'ssh-key', 'openpgp', 'ssh', 'ssh-revocation', 'minisign'] as const;
 type Format = (typeof formats)[number];
 
 const options = {
-  format: list('F', 'native, pem, ssh-key, openpgp, ssh or minisign (default: native)'),
-  channel: text('CHANNEL', "openpgp: with this channel's subkey; minisign: this channel's key"),
+  format: list('F', 'native (the default), pem, ssh-key, openpgp, ssh, ssh-revocation or minisign'),
+  channel: text('CHANNEL', 'of this channel alone; openpgp: with its subkey, too'),
   out: text('FILE', 'write it there; openpgp is binary unless FILE ends in .asc'),
   force: flag('replace FILE, whatever it is'),
   ...askingOptions,
@@ -28,9 +29,13 @@ export const command = defineCommand({
 coordinator: native (GROUP.pub), pem (a public key for openssl), ssh-key (one
 line, for git's user.signingkey). Through the coordinator, and verified here:
 openpgp (a certificate for gpg, gpgv, sqv, apt and rpm), ssh (an allowed_signers
-file for ssh-keygen and git), minisign (a minisign.pub).
+file for ssh-keygen and git), minisign (a minisign.pub), and what else is of a
+channel: ssh-key and ssh-revocation.
 Production installers get the OpenPGP certificate without --channel: no tool
-accepts a development signature under it.`,
+accepts a development signature under it.
+ssh-revocation is for the day on which a channel's key is lost: a list that ends
+this key and every certificate for it, for ssh-keygen -Y verify -r and git's
+gpg.ssh.revocationFile. Lists of several channels are put together with cat.`,
   example: 'frostmark group export --group GROUP.pub --format openpgp --out release.pgp',
   next: 'gpgv --keyring ./release.pgp SHA256SUMS.asc SHA256SUMS',
   run: async (call) => {
@@ -38,7 +43,10 @@ accepts a development signature under it.`,
     const [format = 'native', ...more] = settings.format ?? [];
     if (!isFormat(format) || more.length > 0)
       throw new CommandError('usage', `--format is one of ${formats.join(', ')}`);
+    assertOfChannel(format, settings.channel);
     const { text: key, bytes } = await exportAs(call, format);
+    if (format === 'ssh-revocation')
+      output.talk(`whoever takes this list refuses every SSH signature of ${settings.channel ?? ''}, also older ones`);
     if (settings.out === undefined) {
       output.result(key.trimEnd(), { format, key });
       return;
@@ -64,6 +72,18 @@ function isFormat(text: string): text is Format {
   return formats.some((format) => format === text);
 }
 
+/** These are the group's own key, and no installer's tool wants another channel's in their form. Throws `CommandError('usage')`. */
+function assertOfChannel(format: Format, channel: string | undefined): void {
+  if (format === 'ssh-revocation' && channel === undefined)
+    throw new CommandError('usage', 'no channel was named whose key is lost', 'For example: --channel development');
+  if ((format !== 'native' && format !== 'pem') || channel === undefined || channel === production) return;
+  throw new CommandError(
+    'usage',
+    `${format} is the key of the group, which is production's, and ${channel} is set as channel (by --channel, FROSTMARK_CHANNEL or config.yaml)`,
+    `Installers pin the group's key and say the channel: frostmark verify FILE --key GROUP.pub --channel ${channel}`,
+  );
+}
+
 interface Exported {
   readonly text: string;
   /** The same, or its binary form where there is one. */
@@ -76,17 +96,15 @@ async function exportAs(call: ExportCall, format: Format): Promise<Exported> {
       return textual(nativeLine(await readGroup(call.settings.group)));
     case 'pem':
       return textual(pemText(await readGroup(call.settings.group)));
-    case 'ssh-key': {
-      const { sshPublicKey } = await import('../../../protocol/ssh/allowed-signers.ts');
-      const { name, key } = await readGroup(call.settings.group);
-      return textual(sshPublicKey(key, name ?? 'frostmark'));
-    }
+    case 'ssh-key':
+    case 'ssh-revocation':
+      return await sshKeyLine(call);
     case 'openpgp':
       return await openpgpCertificate(call);
     case 'ssh': {
       const { allowedSigners } = await import('../../../protocol/ssh/allowed-signers.ts');
       using connection = await connectAsAsker(call);
-      return textual(allowedSigners(connection.group.epoch));
+      return textual(allowedSigners(connection.group.epoch, call.settings.channel));
     }
     case 'minisign': {
       const { production } = await import('../../../protocol/files/charter.ts');
@@ -99,6 +117,19 @@ async function exportAs(call: ExportCall, format: Format): Promise<Exported> {
   }
 }
 
+/** An `id.pub` line: for `-r`, too, which takes a list of them and refuses these keys and what certifies them (ssh-keygen(1), "-Y verify"). */
+async function sshKeyLine(call: ExportCall): Promise<Exported> {
+  const { sshPublicKey } = await import('../../../protocol/ssh/allowed-signers.ts');
+  const { channel = production, group } = call.settings;
+  if (channel === production) {
+    const { name, key } = await readGroup(group);
+    return textual(sshPublicKey(key, name ?? 'frostmark'));
+  }
+  using connection = await connectAsAsker(call);
+  const { epoch } = connection.group;
+  return textual(sshPublicKey(epoch.channel(channel).point.bytes, `${epoch.charter.group} ${channel}`));
+}
+
 function textual(text: string): Exported {
   return { text, bytes: new TextEncoder().encode(text) };
 }
@@ -108,7 +139,10 @@ async function openpgpCertificate(call: ExportCall): Promise<Exported> {
   const { armor } = await import('../../../protocol/openpgp/armor.ts');
   using connection = await connectAsAsker(call);
   const { channel } = call.settings;
-  const bytes = openpgpCertificateOf(await readIssued(connection), channel === undefined ? [] : [channel]);
+  const bytes = openpgpCertificateOf(
+    await readIssued(connection),
+    channel === undefined || channel === production ? [] : [channel],
+  );
   return { text: armor('PGP PUBLIC KEY BLOCK', bytes), bytes };
 }
 
