@@ -1,6 +1,7 @@
 /** Text around binary key files: PEM (RFC 7468) and OpenPGP's armor (RFC 4880, Section 6.2), decoded without a string ever holding the key. */
 import { ImporterError } from './errors.ts';
 
+/** One armored block. */
 export interface Armor {
   /** `PRIVATE KEY`, `PGP PRIVATE KEY BLOCK`, … */
   readonly label: string;

@@ -1,6 +1,7 @@
 /** Reads a binary file front to back; what is shorter than it says is refused. */
 import { ImporterError } from './errors.ts';
 
+/** A place in a file; every read moves it on. Reads are views. Throws `ImporterError` when there is less than was asked for. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
   #at = 0;

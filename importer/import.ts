@@ -29,6 +29,7 @@ export interface ImportReview {
   readonly openpgp: OpenpgpOrigin | undefined;
 }
 
+/** What is imported, for whom, and whom to ask. */
 export interface ImportOptions {
   readonly keyPath: string;
   readonly charterPath: string;
@@ -41,6 +42,7 @@ export interface ImportOptions {
   confirm(review: ImportReview): Promise<boolean>;
 }
 
+/** What was reviewed, and the name of the file that came of it. */
 export interface ImportResult extends ImportReview {
   /** SHA-256 of the import file, hex. */
   readonly hash: string;

@@ -8,6 +8,7 @@ import { openOpenpgpKey } from './openpgp-key.ts';
 import { openOpensshKey } from './openssh-key.ts';
 import { openPkcs8Key } from './pkcs8-key.ts';
 
+/** Which key of which file. */
 export interface KeyFileOptions {
   readonly path: string;
   /** Fingerprint of an OpenPGP subkey; without it the primary key is taken. */

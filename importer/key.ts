@@ -1,5 +1,6 @@
 /** An Ed25519 private key as it came out of a file. */
 
+/** What an OpenPGP file says of a key besides the key. */
 export interface OpenpgpOrigin {
   /** 40 hex digits, lowercase (RFC 4880, Section 12.2). */
   readonly fingerprint: string;
@@ -15,6 +16,7 @@ export interface OpenpgpOrigin {
   readonly untilUnixSeconds: number | undefined;
 }
 
+/** A private key and what kind of file it came from. */
 export interface PrivateKey {
   readonly source: 'openpgp' | 'openssh' | 'pkcs8';
   /** 32 bytes, as the file says it. */

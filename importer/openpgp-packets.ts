@@ -2,6 +2,7 @@
 import { ByteReader } from './byte-reader.ts';
 import { ImporterError } from './errors.ts';
 
+/** One packet of a file. */
 export interface Packet {
   readonly tag: number;
   /** A view into the file. */

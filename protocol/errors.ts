@@ -42,8 +42,10 @@ export const protocolErrorCodes = [
   'wrong-group',
 ] as const;
 
+/** One of them. */
 export type ProtocolErrorCode = (typeof protocolErrorCodes)[number];
 
+/** Where the fault is, and whose it is, as far as that is known. */
 export interface ErrorPlace {
   /** Name of the file, for charter, requesters and policy. */
   readonly file?: string;
@@ -54,6 +56,7 @@ export interface ErrorPlace {
   readonly cause?: unknown;
 }
 
+/** What was refused, and why. The message begins with `FILE:LINE: ` where there is a place. */
 export class ProtocolError extends Error {
   readonly code: ProtocolErrorCode;
   readonly file: string | undefined;

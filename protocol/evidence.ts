@@ -72,6 +72,7 @@ const schemas = {
   ceremony: ceremonySchema,
 } as const;
 
+/** What an evidence file says, before anybody has judged it. */
 export type Evidence =
   Static<typeof wrongShareSchema> | Static<typeof badCommitmentSchema> | Static<typeof ceremonySchema>;
 
@@ -92,6 +93,7 @@ export interface Verdict {
   readonly requestDigest: string | undefined;
 }
 
+/** What proves that a signature share is wrong: everything that anybody needs to check it without the group. */
 export interface WrongShare {
   readonly epoch: Epoch;
   readonly request: Envelope;
@@ -102,6 +104,7 @@ export interface WrongShare {
   readonly share: Envelope;
 }
 
+/** The evidence of a wrong share, as a file holds it. */
 export function wrongShareEvidence({ epoch, request, documents, earlier, commitments, share }: WrongShare): Evidence {
   return {
     kind: 'wrong-share',
@@ -115,6 +118,7 @@ export function wrongShareEvidence({ epoch, request, documents, earlier, commitm
   };
 }
 
+/** The evidence of a commitment whose points are none, as a file holds it. */
 export function badCommitmentEvidence(charter: Charter, commitment: Envelope): Evidence {
   return {
     kind: 'bad-commitment',

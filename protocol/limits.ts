@@ -2,7 +2,9 @@
 
 /** Members of one charter. A certificate of this many stays under `maxCertificateBytes`. */
 export const maxMembers = 128;
+/** Channels of one charter; each is one more sharing for every member to deal. */
 export const maxChannels = 16;
+/** Entries of the requesters document. */
 export const maxRequesters = 1000;
 
 /** Bytes of a charter file: 128 members with their cards need about 60 KiB. */
@@ -21,6 +23,7 @@ export const maxRpmHeaderBytes = maxDocumentBytes;
 export const maxAptReleaseBytes = 1024 * 1024;
 /** Bytes of a .dsc, .changes or .buildinfo file: one of a thousand packages takes 0.2 MiB. */
 export const maxDebianControlBytes = 512 * 1024;
+/** Documents of one request; no kind needs more than one. */
 export const maxDocuments = 8;
 /** Bytes of a manifest: a line of 200 artifacts with the longest names takes 64 KiB; without artifacts it may list more. */
 export const maxManifestBytes = 256 * 1024;
@@ -32,6 +35,7 @@ export const maxTextBytes = 64 * 1024;
 export const minTextBytes = 65;
 /** Bytes of an SSH certificate's line, about 500 with the longest names, and of a signature that holds one. */
 export const maxSshCertificateBytes = 4096;
+/** Bytes of an SSH signature: one that holds a certificate, armored. */
 export const maxSshSignatureBytes = 8192;
 
 /** Seconds since 1970 that the 4 bytes of an OpenPGP time hold, into the year 2106. */
@@ -54,11 +58,17 @@ export const maxRequestBytes = 128 * 1024;
 
 /** Characters of the free text fields, what fits a screen. */
 export const maxNameCharacters = 64;
+/** Of a product name. */
 export const maxProductCharacters = 128;
+/** Of a release name. */
 export const maxReleaseCharacters = 128;
+/** Of a note to approvers. */
 export const maxNoteCharacters = 2000;
+/** Of the reason of a decision. */
 export const maxReasonCharacters = 500;
+/** Of each field of a source. */
 export const maxSourceCharacters = 500;
+/** Of the coordinator's URL. */
 export const maxUrlCharacters = 300;
 
 /** Words, marks, gaps and line ends of a charter: 128 members have under 5000. */
@@ -69,6 +79,7 @@ export const maxYamlTokens = 16 * 1024;
 export const maxRequestersTokens = 40 * 1024;
 /** Levels of brackets, or of lists and keys on one line of YAML, and blanks at the beginning of one: what people write has four, and twenty. */
 export const maxYamlDepth = 16;
+/** Blanks at the beginning of one line of YAML. */
 export const maxYamlIndent = 64;
 
 /** Depth of any JSON we read; our deepest message has 7 levels. */

@@ -7,8 +7,10 @@ import { isPrimeOrderPoint } from '../frost/group-noble.ts';
 import { maxJsonDepth } from '../limits.ts';
 import { Key, Name, Strict, Type } from '../wire/schema.ts';
 
+/** Who presents itself; the signature is over it, so that no card serves for the other. */
 export type CardRole = 'member' | 'requester';
 
+/** What a card says once its signature was verified. */
 export interface Card {
   readonly role: CardRole;
   readonly name: string;

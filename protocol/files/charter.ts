@@ -18,6 +18,7 @@ import {
 import { parseDuration } from '../wire/time.ts';
 import { parseYaml, type YamlFile } from './yaml.ts';
 
+/** A share holder as the charter names it. */
 export interface Member {
   /** 1-based place in the charter; the RFC 9591 identifier and the evaluation point in every sharing. */
   readonly identifier: Identifier;
@@ -27,6 +28,7 @@ export interface Member {
   readonly key: string;
 }
 
+/** A key of the group, and who may sign with it. */
 export interface Channel {
   readonly name: string;
   /** One sharing over all members for `{ any: t }`, else one for each tier, in the charter's order. */
@@ -37,6 +39,7 @@ export interface Channel {
   readonly validitySeconds: number | undefined;
 }
 
+/** The file that a group agrees on before it has a key, decoded; its hash names it. */
 export interface Charter {
   /** SHA-256 of the file, hex. */
   readonly hash: string;
@@ -232,10 +235,12 @@ export function channelOf(charter: Charter, name: string): Channel {
   );
 }
 
+/** The member with this identity key (base64url), or `undefined`. */
 export function memberByKey(charter: Charter, key: string): Member | undefined {
   return charter.members.find((member) => member.key === key);
 }
 
+/** The member at this 1-based place, or `undefined`. */
 export function memberByIdentifier(charter: Charter, identifier: number): Member | undefined {
   return charter.members[identifier - 1];
 }

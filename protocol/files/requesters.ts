@@ -21,6 +21,7 @@ const documentSchema = Strict({
 /** Signed by the production quorum, never by an identity. */
 export const requestersMessage = defineMessage('requesters', documentSchema, 'bad-requesters', maxRequestersBytes);
 
+/** A person or machine that may ask for signatures. */
 export interface Requester {
   readonly name: string;
   /** Identity key, base64url. */
@@ -30,6 +31,7 @@ export interface Requester {
   readonly member: string | undefined;
 }
 
+/** The document that says who may ask, decoded. */
 export interface Requesters {
   readonly version: number;
   readonly entries: readonly Requester[];

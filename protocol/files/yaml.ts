@@ -7,6 +7,7 @@ import { printable } from '../../verifier/printable.ts';
 import { ProtocolError, type ProtocolErrorCode } from '../errors.ts';
 import { maxYamlDepth, maxYamlIndent, maxYamlTokens } from '../limits.ts';
 
+/** A parsed file: plain values, and the lines they are on. */
 export interface YamlFile {
   readonly value: unknown;
   /** 1-based line of the value at `path`, or of its nearest parent. */

@@ -6,6 +6,7 @@ import { delegationOf } from '../ceremony/founding.ts';
 import { ProtocolError } from '../errors.ts';
 import { dsseFormat } from './format.ts';
 
+/** The format of the same name. Refuses as `bad-document` any document but the one that charter, epoch and request time make. */
 export const delegation = dsseFormat(
   'delegation',
   'delegation',

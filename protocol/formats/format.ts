@@ -12,6 +12,7 @@ export interface FormatInput {
   readonly documents: readonly Uint8Array[];
 }
 
+/** What one format signs for one request. */
 export interface Prepared {
   /** What FROST signs. */
   readonly message: Uint8Array;
@@ -22,6 +23,7 @@ export interface Prepared {
 /** The format's own; nobody else looks into it. */
 export type FormatState = Readonly<Record<string, unknown>>;
 
+/** One way of signing a request, as the closed list holds it. */
 export interface Format {
   readonly name: string;
   /** The one kind of request this format signs. */
@@ -48,6 +50,7 @@ export function defineFormat<State extends FormatState>(format: {
   return format;
 }
 
+/** What a DSSE envelope is made of besides its signature. */
 export type DsseState = { readonly payloadType: string; readonly payload: Uint8Array };
 
 /** A format whose message is the DSSE pre-authentication encoding of one payload; keyid is empty, as a quorum's always is. */

@@ -4,6 +4,7 @@ import { ProtocolError } from '../errors.ts';
 import { equalBytes } from '../wire/bytes.ts';
 import { dsseFormat } from './format.ts';
 
+/** The format of the same name. Refuses as `bad-document` any document but the one that the epoch makes. */
 export const genesis = dsseFormat(
   'genesis',
   'genesis',

@@ -57,6 +57,7 @@ export interface PreparedRequest {
   readonly followers: number;
 }
 
+/** What one format of a request signs. */
 export interface PreparedFormat extends Prepared {
   readonly format: Format;
 }

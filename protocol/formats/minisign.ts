@@ -55,6 +55,7 @@ type MinisignState = {
   readonly signature: Uint8Array;
 };
 
+/** The format of the same name, and the one with a second stage: the trusted comment is signed together with the first signature (T37). */
 export const minisign = defineFormat<MinisignState>({
   name: 'minisign',
   kind: 'release',

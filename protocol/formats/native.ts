@@ -4,6 +4,7 @@ import { encodeStatement, statementPayloadType } from '../../verifier/statement.
 import { refuseAs } from '../wire/envelope.ts';
 import { dsseFormat } from './format.ts';
 
+/** The format of the same name: what our own verifier reads, in a DSSE envelope. */
 export const native = dsseFormat('native', 'release', statementPayloadType, ({ request }) => {
   const { groupKey, channel, product, release, source, createdAt, artifacts } = request.payload;
   return refuseAs('bad-request', 'native statement', () =>

@@ -39,6 +39,7 @@ export function signedAt({ createdAtUnixSeconds, payload }: Request, keyCreatedU
   return Math.max(keyCreatedUnixSeconds, createdAtUnixSeconds - clockSlackSeconds);
 }
 
+/** A detached OpenPGP signature over a document that travels whole, armored (RFC 9580, Section 10.4). */
 export const openpgp = defineFormat<State>({
   name: 'openpgp',
   kind: 'release',
@@ -50,6 +51,7 @@ export const openpgp = defineFormat<State>({
   finish: ({ unfinished }, signature) => utf8ToBytes(armoredSignature(unfinished, signature)),
 });
 
+/** A document with its OpenPGP signature inside, as InRelease is (RFC 9580, Section 7). */
 export const openpgpCleartext = defineFormat<State>({
   name: 'openpgp-cleartext',
   kind: 'release',

@@ -5,6 +5,7 @@ import type { DocumentView } from '../documents/document.ts';
 import { assertOneReading, decodeDocument } from '../documents/index.ts';
 import { assertManifestOf } from '../documents/manifest.ts';
 
+/** The document of a release, read by the grammar of its kind. */
 export interface ReleaseDocument {
   readonly kind: string;
   readonly bytes: Uint8Array;

@@ -3,6 +3,7 @@ import { ProtocolError } from '../errors.ts';
 import { decodeRequesters, requestersMessage } from '../files/requesters.ts';
 import { dsseFormat } from './format.ts';
 
+/** The format of the same name. Refuses as `bad-document` what is no requesters document of this charter. */
 export const requesters = dsseFormat(
   'requesters',
   'requesters',

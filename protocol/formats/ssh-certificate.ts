@@ -55,6 +55,7 @@ function describe({
   ].join('\n');
 }
 
+/** The format of the same name: production certifies the key of another channel for SSH, until a date. */
 export const sshCertificate = defineFormat<SshCertificateState>({
   name: 'ssh-certificate',
   kind: 'ssh-certificate',

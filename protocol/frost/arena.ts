@@ -11,6 +11,7 @@ export const sealBytes = 48;
 
 const slotBytes = 32;
 
+/** Slots for secrets in the memory of one libsodium instance. Handles are objects, so that a number is no secret; a wiped or foreign one throws `secret-gone`. */
 export class Arena {
   /** Scratch addresses. Each holds 32 bytes, except: */
   readonly scratch: {

@@ -21,6 +21,7 @@ type CurvePoint = InstanceType<typeof ed25519.Point>;
 /** contextString || "nonce" (RFC 9591, Section 6.1, H3). */
 const h3Prefix = new TextEncoder().encode('FROST-ED25519-SHA512-v1nonce');
 
+/** The group on noble. `randomBytes` is asked for secrets and nonces only; public arithmetic takes none. */
 export function createNobleGroup(options: { readonly randomBytes: RandomBytes }): SecretGroup {
   return new NobleGroup(options.randomBytes);
 }

@@ -157,6 +157,7 @@ export function samePoint(a: Point, b: Point): boolean {
   return Buffer.from(a.bytes).equals(b.bytes);
 }
 
+/** The sum of these points; of none, the identity. */
 export function sumPoints(group: Group, points: readonly Point[]): Point {
   return points.reduce((sum, point) => group.add(sum, point), group.identity);
 }

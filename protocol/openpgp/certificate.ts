@@ -82,6 +82,7 @@ export function openBackSignature(group: OpenpgpGroup, subkey: OpenpgpKey, packe
   return body;
 }
 
+/** What is needed to bind a channel's key to the primary key as a subkey. */
 export interface SubkeyBinding {
   readonly subkey: OpenpgpKey;
   readonly channel: string;
@@ -137,6 +138,7 @@ export function subkeyPart(subkey: OpenpgpKey, signature: Uint8Array): Uint8Arra
   return concatBytes(subkeyPacket(subkey), encodePacket(packetTags.signature, signature));
 }
 
+/** The finished signatures that a certificate is put together from. */
 export interface CertificateParts {
   /** The finished file of an `openpgp-certificate`. */
   readonly certificate: Uint8Array;

@@ -6,6 +6,7 @@ import { ProtocolError } from '../errors.ts';
 import { parseTimestamp } from '../wire/time.ts';
 import { openpgpKey, type OpenpgpKey } from './key.ts';
 
+/** What the charter says about the group's OpenPGP key, with the key itself. */
 export interface OpenpgpGroup {
   /** UTF-8. */
   readonly userId: Uint8Array;

@@ -4,6 +4,7 @@ import { concatBytes } from '@noble/hashes/utils.js';
 import { u32 } from '../wire/bytes.ts';
 import { encodePacket, packetTags } from './packet.ts';
 
+/** A public key in the forms that OpenPGP knows it by. */
 export interface OpenpgpKey {
   /** Ed25519 public key, 32 bytes. */
   readonly publicKey: Uint8Array;
@@ -41,10 +42,12 @@ export function hashedUserId(userId: Uint8Array): Uint8Array {
   return concatBytes(Uint8Array.of(0xb4), u32(userId.length), userId);
 }
 
+/** The packet of a primary key (RFC 9580, Section 5.5.1.1). */
 export function primaryPacket(key: OpenpgpKey): Uint8Array {
   return encodePacket(packetTags.publicKey, key.body);
 }
 
+/** The packet of a subkey (RFC 9580, Section 5.5.1.2). */
 export function subkeyPacket(key: OpenpgpKey): Uint8Array {
   return encodePacket(packetTags.publicSubkey, key.body);
 }

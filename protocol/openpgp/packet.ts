@@ -5,8 +5,10 @@ import { ProtocolError } from '../errors.ts';
 
 /** RFC 9580, Section 5: the packets a certificate and a signature are made of. */
 export const packetTags = { signature: 2, publicKey: 6, userId: 13, publicSubkey: 14 } as const;
+/** One of them. */
 export type PacketTag = (typeof packetTags)[keyof typeof packetTags];
 
+/** One packet; its length is that of the body. */
 export interface Packet {
   readonly tag: PacketTag;
   readonly body: Uint8Array;

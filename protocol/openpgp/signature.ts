@@ -16,8 +16,10 @@ export const signatureTypes = {
   primaryKeyBinding: 0x19,
   subkeyRevocation: 0x28,
 } as const;
+/** One of them. */
 export type SignatureType = (typeof signatureTypes)[keyof typeof signatureTypes];
 
+/** What a signature says about itself. */
 export interface SignatureFields {
   readonly type: SignatureType;
   readonly issuer: OpenpgpKey;
@@ -64,6 +66,7 @@ function subpacket(type: number, body: Uint8Array): Uint8Array {
 export const certifyAndSign = subpacket(subpacketTypes.keyFlags, Uint8Array.of(0x03));
 /** May sign, no more. */
 export const signOnly = subpacket(subpacketTypes.keyFlags, Uint8Array.of(0x02));
+/** Says that this is the main user id (RFC 9580, Section 5.2.3.27). */
 export const primaryUserId = subpacket(subpacketTypes.primaryUserId, Uint8Array.of(1));
 /** SHA-512, SHA-384, SHA-256. */
 export const preferredHashes = subpacket(subpacketTypes.preferredHashes, Uint8Array.of(10, 9, 8));

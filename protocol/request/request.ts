@@ -21,6 +21,7 @@ import { Hash, Hex, Key, Name, Nullable, Strict, Text, Timestamp, Type, type Sta
 import { formatTimestamp, parseTimestamp } from '../wire/time.ts';
 import type { Epoch } from '../ceremony/epoch.ts';
 
+/** The closed list of what may be asked for. */
 export const requestKinds = [
   'release',
   'genesis',
@@ -32,6 +33,7 @@ export const requestKinds = [
   'openpgp-revocation',
   'ssh-certificate',
 ] as const;
+/** One of them. */
 export type RequestKind = (typeof requestKinds)[number];
 
 /** Certificates for stock tools: made once by a round each, kept by the coordinator for whoever exports them. */
@@ -42,8 +44,10 @@ export const certificateKinds = [
   'openpgp-revocation',
   'ssh-certificate',
 ] as const satisfies readonly RequestKind[];
+/** One of them. */
 export type CertificateKind = (typeof certificateKinds)[number];
 
+/** Whether what a round of this kind makes is kept as a certificate for stock tools. */
 export function isCertificateKind(kind: RequestKind): kind is CertificateKind {
   return certificateKinds.some((known) => known === kind);
 }
@@ -71,12 +75,15 @@ const kindRules: Readonly<Record<Exclude<RequestKind, 'release'>, KindRule>> = {
 
 const Size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 
+/** An artifact, which no signer sees: its digests are signed. */
 export const artifactSchema = Strict({ name: Text(255), size: Size, sha256: Hash, sha512: Hex(64) });
+/** A document that travels whole beside the request. */
 export const documentSchema = Strict({
   kind: Name,
   size: Type.Integer({ minimum: 1, maximum: maxDocumentBytes }),
   sha256: Hash,
 });
+/** Where artifacts were built from, as the asker says it. */
 export const sourceSchema = Strict({
   repo: Nullable(Text(maxSourceCharacters)),
   ref: Nullable(Text(maxSourceCharacters)),
@@ -87,6 +94,7 @@ export const sourceSchema = Strict({
 /** Of a certificate, all that the asker may choose. */
 const certifySchema = Strict({ channel: Name, until: Nullable(Timestamp) });
 
+/** All fields of a request; those that a kind does not need are null or empty. */
 export const requestSchema = Strict({
   groupKey: Key,
   certificate: Hash,
@@ -104,11 +112,16 @@ export const requestSchema = Strict({
   createdAt: Timestamp,
 });
 
+/** What whoever asks signs. */
 export type RequestPayload = Static<typeof requestSchema>;
+/** One artifact by its name, size in bytes and digests. */
 export type Artifact = Static<typeof artifactSchema>;
+/** One document by its kind, size in bytes and digest. */
 export type DocumentEntry = Static<typeof documentSchema>;
+/** Where artifacts were built from; shown to approvers, and checked by nobody here. */
 export type Source = Static<typeof sourceSchema>;
 
+/** A request, signed by the identity of whoever asks. */
 export const requestMessage = defineMessage('request', requestSchema, 'bad-request', maxRequestBytes);
 
 /** A request whose signature and shape hold; `rights.ts` judges the rest. */

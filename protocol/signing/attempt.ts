@@ -10,6 +10,7 @@ import { Hash, Hex, Key, Nullable, StageNumber, Strict, Type, type Stage, type S
 const Slot = Type.String({ pattern: '^[0-9a-f]{32}-[0-9]{1,12}$' });
 const PairSchema = Strict({ hiding: Hex(32), binding: Hex(32) });
 
+/** Commitments to nonces, for one stage of one request and good for one attempt (RFC 9591, Section 5.1). */
 export const commitmentSchema = Strict({
   certificate: Hash,
   channelKey: Key,
@@ -21,9 +22,12 @@ export const commitmentSchema = Strict({
   /** One nonce commitment pair for each message, in format order. */
   commitments: Type.Array(PairSchema, { minItems: 1, maxItems: maxMessages }),
 });
+/** What a member signs about its nonces. */
 export type CommitmentPayload = Static<typeof commitmentSchema>;
+/** A commitment, signed by the identity of its member. */
 export const commitmentMessage = defineMessage('commitment', commitmentSchema, 'bad-commitment');
 
+/** Signature shares of one attempt (RFC 9591, Section 5.2). */
 export const shareSchema = Strict({
   certificate: Hash,
   channelKey: Key,
@@ -33,7 +37,9 @@ export const shareSchema = Strict({
   /** One signature share for each message, in format order. */
   shares: Type.Array(Hex(32), { minItems: 1, maxItems: maxMessages }),
 });
+/** What a member signs about its shares. */
 export type SharePayload = Static<typeof shareSchema>;
+/** Signature shares, signed by the identity of their member: a wrong one is proof against it. */
 export const shareMessage = defineMessage('signature-share', shareSchema, 'bad-share');
 
 /** Why a signer gave no share. */
@@ -48,8 +54,10 @@ export const declineCodes = [
   'commitment-used',
   'too-many',
 ] as const;
+/** One of them. */
 export type DeclineCode = (typeof declineCodes)[number];
 
+/** What a signer says to an attempt for which it gives no share. */
 export const answerSchema = Strict({
   certificate: Hash,
   requestDigest: Hash,
@@ -59,7 +67,9 @@ export const answerSchema = Strict({
   answer: Type.Union([Type.Literal('lost'), Type.Literal('declined')]),
   code: Nullable(Type.Unsafe<DeclineCode>(Type.Union(declineCodes.map((code) => Type.Literal(code))))),
 });
+/** What a member signs about an attempt it does not take part in. */
 export type AnswerPayload = Static<typeof answerSchema>;
+/** An answer, signed by the identity of its member. */
 export const answerMessage = defineMessage('answer', answerSchema, 'bad-share');
 
 /** A commitment with its sender, as it travels in a signing package. */
@@ -79,23 +89,27 @@ export function openCommitment(envelope: unknown, charter: Charter): SignedCommi
   return { member: senderOf(opened.from, charter), payload, envelope: opened.envelope };
 }
 
+/** The shares of one member with their sender. */
 export interface SignedShare {
   readonly member: Member;
   readonly payload: SharePayload;
   readonly envelope: Envelope;
 }
 
+/** Opens the shares of one member; whether they are right is for `verifyShare`. Throws `ProtocolError` (`bad-share`, `bad-envelope`, `bad-signature`). */
 export function openShare(envelope: unknown, charter: Charter): SignedShare {
   const opened = openMessage(shareMessage, envelope, (key) => memberByKey(charter, key) !== undefined);
   return { member: senderOf(opened.from, charter), payload: opened.payload, envelope: opened.envelope };
 }
 
+/** An answer with its sender. */
 export interface SignedAnswer {
   readonly member: Member;
   readonly payload: AnswerPayload;
   readonly envelope: Envelope;
 }
 
+/** Opens the answer of one member. Throws `ProtocolError` (`bad-share`, `bad-envelope`, `bad-signature`). */
 export function openAnswer(envelope: unknown, charter: Charter): SignedAnswer {
   const opened = openMessage(answerMessage, envelope, (key) => memberByKey(charter, key) !== undefined);
   return { member: senderOf(opened.from, charter), payload: opened.payload, envelope: opened.envelope };

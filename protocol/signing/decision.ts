@@ -7,6 +7,7 @@ import { assertOfEpoch } from '../request/rights.ts';
 import { maxReasonCharacters } from '../limits.ts';
 import { Hash, Key, Nullable, Strict, Text, Timestamp, Type, type Static } from '../wire/schema.ts';
 
+/** A decision: of one member, on one request, under one key epoch. */
 export const decisionSchema = Strict({
   groupKey: Key,
   certificate: Hash,
@@ -18,9 +19,12 @@ export const decisionSchema = Strict({
   decidedAt: Timestamp,
 });
 
+/** What a member signs when it decides. */
 export type DecisionPayload = Static<typeof decisionSchema>;
+/** A decision, signed by the identity of its member. */
 export const decisionMessage = defineMessage('decision', decisionSchema, 'bad-decision');
 
+/** A decision with its sender. */
 export interface Decision {
   readonly member: Member;
   readonly payload: DecisionPayload;

@@ -30,6 +30,7 @@ import { maxLosses } from '../limits.ts';
 import type { Outcome } from '../wire/frames.ts';
 import { sessionInput, stageSubject } from './stage.ts';
 
+/** What a round is about; the same at every step. */
 export interface RoundContext {
   readonly group: Group;
   readonly channel: ChannelKey;
@@ -40,6 +41,7 @@ export interface RoundContext {
   readonly keptOut: Identifier | undefined;
 }
 
+/** What the coordinator knows of one member in one round. */
 export interface RoundMember {
   readonly decision: 'none' | 'approve' | 'refuse';
   /** Serial of the newest decision; 0 before the first. */
@@ -54,6 +56,7 @@ export interface RoundMember {
   readonly out: 'fault' | 'losses' | undefined;
 }
 
+/** A commitment that no attempt has used yet. */
 export interface Unused {
   readonly commitment: SignedCommitment;
   readonly arrival: number;
@@ -67,6 +70,7 @@ export interface RoundStage {
   readonly earlier: readonly Uint8Array[];
 }
 
+/** One FROST session over every message of a stage, with what its signers answered. */
 export interface RoundAttempt {
   readonly id: string;
   readonly stage: Stage;
@@ -80,6 +84,7 @@ export interface RoundAttempt {
   readonly phase: 'open' | 'stalled' | 'closed' | 'complete';
 }
 
+/** Everything that one round remembers between two events. */
 export interface RoundState {
   readonly stage: RoundStage;
   readonly members: ReadonlyMap<Identifier, RoundMember>;
@@ -88,6 +93,7 @@ export interface RoundState {
   readonly outcome: Outcome;
 }
 
+/** What happens to a round; envelopes are opened before they get here. */
 export type RoundEvent =
   | { readonly kind: 'connected'; readonly member: Identifier }
   | { readonly kind: 'disconnected'; readonly member: Identifier }
@@ -112,6 +118,7 @@ export type Fault =
     }
   | { readonly kind: 'bad-commitment'; readonly member: Identifier; readonly commitment: SignedCommitment };
 
+/** What the coordinator does about it, in this order. */
 export type RoundEffect =
   /** Stored and synced before it is acknowledged or shown. */
   | { readonly kind: 'store-decision'; readonly decision: Decision }
@@ -123,6 +130,7 @@ export type RoundEffect =
   | { readonly kind: 'signed'; readonly signatures: readonly Uint8Array[]; readonly signers: readonly Identifier[] }
   | { readonly kind: 'ended'; readonly outcome: Exclude<Outcome, 'pending' | 'signed'> };
 
+/** The state after an event, and what to do about it. */
 export interface RoundStep {
   readonly state: RoundState;
   readonly effects: readonly RoundEffect[];
@@ -152,6 +160,7 @@ export function startRound(context: RoundContext): RoundState {
   };
 }
 
+/** Moves one round by one event. A repeat changes nothing, and nothing moves a round that is over. Throws nothing that a peer could cause. */
 export function stepRound(context: RoundContext, state: RoundState, event: RoundEvent): RoundStep {
   if (state.outcome !== 'pending') return { state, effects: [] };
   const step = apply(context, state, event);

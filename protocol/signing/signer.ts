@@ -32,6 +32,7 @@ import { isSignedRequest, type PreparedRequest } from '../formats/index.ts';
 import { formatTimestamp } from '../wire/time.ts';
 import { sessionInput, stageSubject, type StageSubject } from './stage.ts';
 
+/** What a request is about for one member; the same at every step. */
 export interface SignerContext {
   readonly arithmetic: Group;
   readonly epoch: Epoch;
@@ -51,6 +52,7 @@ export interface BurnedAttempt {
   readonly shares: SharePayload | undefined;
 }
 
+/** Everything that one member remembers of one request between two events; no secret is in it. */
 export interface SignerState {
   readonly decision: 'none' | 'approve' | 'refuse';
   readonly serial: number;
@@ -88,6 +90,7 @@ export interface MadeNonces {
   readonly commitments: CommitmentPayload['commitments'];
 }
 
+/** What happens to a signer; a package comes as it was received. */
 export type SignerEvent =
   | { readonly kind: 'connected' }
   | { readonly kind: 'disconnected' }
@@ -117,6 +120,7 @@ export type SignerEvent =
   /** The round is over. Signatures are checked by the caller with `areSignatures`. */
   | { readonly kind: 'closed' };
 
+/** What the member does about it, in this order; vault, journal and connection carry it out. */
 export type SignerEffect =
   /** All of them are made and answered with `nonces-made`; or, without room for all, none, and nothing is answered. Last of its step's effects. */
   | { readonly kind: 'make-nonces'; readonly wanted: readonly WantedNonces[] }
@@ -139,11 +143,13 @@ export type SignerEffect =
   | { readonly kind: 'send-answer'; readonly answer: AnswerPayload }
   | { readonly kind: 'wipe'; readonly slot: string };
 
+/** The state after an event, and what to do about it. */
 export interface SignerStep {
   readonly state: SignerState;
   readonly effects: readonly SignerEffect[];
 }
 
+/** A signer at the beginning of a daemon run, from what its journal holds. */
 export function startSigner(memory: SignerMemory): SignerState {
   const said = memory.said?.decision;
   return {

@@ -52,6 +52,7 @@ export interface StageGround {
   readonly key: Uint8Array;
 }
 
+/** What is signed at one stage. */
 export interface StageSubject {
   readonly subject: AttemptSubject;
   readonly messages: readonly Uint8Array[];

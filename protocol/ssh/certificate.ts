@@ -10,6 +10,7 @@ import { publicKeyBlob, signatureBlob, sshString, SshReader, u64 } from './wire.
 const sshCertificateType = 'ssh-ed25519-cert-v01@openssh.com';
 const userCertificate = u32(1);
 
+/** What an authority says about a key, before it is signed (PROTOCOL.certkeys of OpenSSH). */
 export interface SshCertificate {
   /** 32 bytes. */
   readonly nonce: Uint8Array;
@@ -56,6 +57,7 @@ export function encodeSshCertificate(certificate: SshCertificate, signature: Uin
   return `${sshCertificateType} ${encodeBase64(sshCertificateBlob(certificate, signature))} ${certificate.keyId}\n`;
 }
 
+/** A certificate as it was read, with what its signature is over. */
 export interface SignedSshCertificate extends SshCertificate {
   /** Whole, with the signature. */
   readonly blob: Uint8Array;

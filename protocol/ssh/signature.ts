@@ -25,6 +25,7 @@ export function sshSignedData(namespace: SshNamespace, document: Uint8Array): Ui
   return concatBytes(magic, sshString(namespace), sshString(reserved), sshString(hash), sshString(sha512(document)));
 }
 
+/** What an SSH signature file holds (PROTOCOL.sshsig of OpenSSH). */
 export interface SshSignature {
   /** Blob of the public key, or of a certificate for it. */
   readonly keyBlob: Uint8Array;

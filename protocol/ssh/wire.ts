@@ -3,6 +3,7 @@ import { concatBytes } from '@noble/hashes/utils.js';
 import { equalBytes, u32, utf8ToBytes } from '../wire/bytes.ts';
 import { ProtocolError } from '../errors.ts';
 
+/** The name of Ed25519 keys and signatures (RFC 8709). */
 export const sshKeyType = 'ssh-ed25519';
 
 /** `string`: length in 4 bytes, then the bytes; texts as UTF-8. */

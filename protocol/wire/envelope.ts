@@ -29,6 +29,7 @@ export interface MessageType<P> {
   readonly shape?: P;
 }
 
+/** The payload of a message type. */
 export type PayloadOf<M> = M extends MessageType<infer P> ? P : never;
 
 /** What came out of an envelope after every check. */
@@ -43,6 +44,7 @@ export interface Opened<T> {
   readonly envelope: Envelope;
 }
 
+/** One more purpose, as `application/vnd.frostmark.NAME.v1+json`. Payloads are at most `maxBytes` bytes, and what is wrong with one is refused as `code`. */
 export function defineMessage<T extends TSchema>(
   name: string,
   schema: T,

@@ -20,6 +20,7 @@ import {
   type TSchema,
 } from './schema.ts';
 
+/** Version of the whole wire: either side refuses the login of another. */
 export const protocolVersion = 1;
 
 const Signatures = Type.Array(Hex(64), { maxItems: 2 * maxMessages });
@@ -31,6 +32,7 @@ export const JournalHead = Strict({
   length: Type.Integer({ minimum: 0 }),
   head: Hash,
 });
+/** One journal head. */
 export type JournalHead = Static<typeof JournalHead>;
 
 /** What a member sends. */
@@ -45,11 +47,14 @@ export const memberFrames = [
   /** The head of the member's journal as it moves on (T3). */
   Strict({ type: Type.Literal('journal'), journal: JournalHead }),
 ] as const;
+/** Any frame of a member, told apart by its `type`. */
 export const memberFrame = Type.Union([...memberFrames]);
+/** One decoded frame of a member. */
 export type MemberFrame = Static<typeof memberFrame>;
 
 /** How a round stands, as the coordinator says it; who approved or refused is believed only from the decisions. */
 export const outcomes = ['pending', 'signed', 'refused', 'faulted', 'expired', 'cancelled'] as const;
+/** One of them; `pending` until the round is over, and never another after that. */
 export type Outcome = (typeof outcomes)[number];
 const OutcomeSchema = Type.Unsafe<Outcome>(Type.Union(outcomes.map((outcome) => Type.Literal(outcome))));
 
@@ -95,7 +100,9 @@ export const coordinatorFrames = [
     message: Type.String({ maxLength: 1000 }),
   }),
 ] as const;
+/** Any frame of the coordinator, told apart by its `type`. */
 export const coordinatorFrame = Type.Union([...coordinatorFrames]);
+/** One decoded frame of the coordinator. */
 export type CoordinatorFrame = Static<typeof coordinatorFrame>;
 
 /** A frame's schema: an object told apart by its literal `type`. */
@@ -152,9 +159,13 @@ export const loginMessage = defineMessage(
   'bad-login',
 );
 
+/** What a client posts to log in: the signed answer to a challenge. */
 export const loginBody = Strict({ login: EnvelopeSchema });
+/** What a login gives: the bearer token of one session, 64 hex digits, and when it ends. */
 export const tokenBody = Strict({ token: Hash, expiresAt: Timestamp });
+/** What a client posts to open a round: the signed request. */
 export const submitBody = Strict({ request: EnvelopeSchema });
+/** What the coordinator answers to a submission. */
 export const submittedBody = Strict({
   digest: Hash,
   /** True when the same submission was already there. */
@@ -162,6 +173,7 @@ export const submittedBody = Strict({
   /** SHA-256 of documents that are still to be uploaded. */
   missing: Type.Array(Hash, { maxItems: maxDocuments }),
 });
+/** What a client posts to cancel a round of its own. */
 export const cancelBody = Strict({ cancel: EnvelopeSchema });
 
 /** How one round stands; sent whole as every event of its stream. */
@@ -192,6 +204,7 @@ export const roundBody = Strict({
   signers: Type.Array(IdentifierNumber, { maxItems: 256 }),
   evidence: Type.Array(Hash, { maxItems: 256 }),
 });
+/** One round as the coordinator says it is. */
 export type RoundBody = Static<typeof roundBody>;
 
 /** Everything a client needs to know of a group, checked against the one key it holds. */
@@ -206,6 +219,7 @@ export const groupBody = Strict({
   requesters: Nullable(EnvelopeSchema),
   delegations: Type.Array(EnvelopeSchema, { maxItems: 64 }),
 });
+/** One group as the coordinator brings it. */
 export type GroupBody = Static<typeof groupBody>;
 
 /** Signed certificates for stock tools, oldest first; believed only after verification. */
@@ -220,6 +234,8 @@ export const issuedBody = Strict({
     { maxItems: maxIssued },
   ),
 });
+/** All certificates of one group as the coordinator keeps them. */
 export type IssuedBody = Static<typeof issuedBody>;
 
+/** Every refusal over HTTP: a code of PROTOCOL.md, Section 15, and what was found, for people. */
 export const problemBody = Strict({ code: Type.String(), message: Type.String() });

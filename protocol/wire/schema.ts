@@ -17,16 +17,19 @@ export function Hex(bytes: number) {
   return Type.String({ pattern: `^[0-9a-f]{${bytes * 2}}$` });
 }
 
+/** A text of 1 to `maxLength` characters (UTF-16 code units, as JSON Schema counts them). */
 export function Text(maxLength: number) {
   return Type.String({ minLength: 1, maxLength });
 }
 
+/** Such a value, or null; a field is never left out instead. */
 export function Nullable<T extends TSchema>(schema: T) {
   return Type.Union([schema, Type.Null()]);
 }
 
 /** A 32-byte public key, base64url without padding; decoding also demands that it re-encodes equal. */
 export const Key = Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' });
+/** A SHA-256 as 64 lowercase hex digits. */
 export const Hash = Hex(32);
 /** RFC 3339, UTC, whole seconds. */
 export const Timestamp = Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$' });
@@ -37,6 +40,7 @@ export const IdentifierNumber = Type.Integer({ minimum: 1, maximum: 65535 });
 
 /** Of a round: 1 for the messages of all formats; 2 for a message that depends on a signature of stage 1. */
 export type Stage = 1 | 2;
+/** A stage as it travels. */
 export const StageNumber = Type.Unsafe<Stage>(Type.Union([Type.Literal(1), Type.Literal(2)]));
 
 /** A DSSE envelope with exactly one signature, as `verifier/dsse.ts` has it. */
