@@ -3,6 +3,9 @@
 /** Bytes of a PEM file with certificate authorities: a whole system's store has about 220 KiB. */
 export const maxAuthorityBytes = 1024 * 1024;
 
+/** Bytes that are read of a document that is too large, so that whoever writes it is told why: eight of the largest documents. */
+export const maxDrainedBytes = 64 * 1024 * 1024;
+
 /** Milliseconds between two redraws of a progress line: what an eye can follow. */
 export const redrawIntervalMs = 100;
 

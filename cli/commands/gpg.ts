@@ -5,6 +5,7 @@ import type { Request } from '../../protocol/request/request.ts';
 import { connectToAsk } from '../waiting.ts';
 import { defineCommand, type World } from '../command.ts';
 import { CommandError } from '../errors.ts';
+import { maxDrainedBytes } from '../limits.ts';
 import { judgeGpgCall, type GpgCall } from '../stand-in/gpg-call.ts';
 import { isNamed } from '../stand-in/gpg-key.ts';
 import { standInOptions, requireChannel, signWhole, type StandInCall } from '../stand-in/whole-document.ts';
@@ -18,8 +19,11 @@ export const command = defineCommand({
   standsFor: 'gpg',
   about: `Stands in for gpg where git or rpmsign call it to sign: the tag, the commit or
 the package's header goes to the members as a request, and what comes back is an
-ordinary OpenPGP signature. Every other call, such as git's to verify, is handed
-on to the real gpg (the one in PATH, or what FROSTMARK_GPG names).
+ordinary OpenPGP signature. It takes the options of gpg in all their spellings;
+KEY may be what gpg takes for this key, or whom the tag says it is by. A call that
+signs in another way is refused, also where gpg.conf tells gpg to sign. A call that
+signs nothing, such as git's to verify, is handed on to the real gpg (the one in
+PATH, or what FROSTMARK_GPG names).
 There is no place for flags, so settings are variables or lines of config.yaml
 in the home: channel, group, coordinator and, if need be, wait, ca and insecure
 (FROSTMARK_CHANNEL, …; FROSTMARK_HOME says which home). The channel has no
@@ -49,13 +53,14 @@ rpmsign --define '__gpg /usr/bin/frostmark-gpg' --define '_gpg_name acme' \\
         `this cannot be signed in place of gpg: ${asked?.why ?? 'it asks for no signature'}`,
         'git asks with --status-fd=2 -bsau KEY, rpmsign with -sbo OUT. frostmark sign FILE makes every other kind of signature; the real gpg makes those of your own keys.',
       );
-    requireChannel(call);
     await sign(call, asked);
   },
 });
 
 async function sign(call: StandInCall, asked: SigningCall): Promise<void> {
+  // First of all, even where everything else will be refused: see there.
   const bytes = await readDocument(asked, call.world);
+  requireChannel(call);
   const kind = asked.for === 'git' ? await gitKindOf(bytes) : 'rpm-header';
   using connection = await connectToAsk(call);
   if (asked.key !== undefined && asked.key !== ownerOf(bytes)) await assertKey(call, connection, asked.key);
@@ -92,10 +97,12 @@ async function readDocument(asked: SigningCall, { stdin }: World): Promise<Uint8
   let size = 0;
   for await (const chunk of stdin()) {
     size += chunk.length;
-    if (size > maxDocumentBytes)
-      throw new CommandError('usage', `standard input has over ${maxDocumentBytes} bytes, more than is signed whole`);
-    chunks.push(chunk);
+    // Read on, but keep nothing: whoever writes would die of a broken pipe and never show why we refuse.
+    if (size <= maxDocumentBytes) chunks.push(chunk);
+    if (size > maxDrainedBytes) break;
   }
+  if (size > maxDocumentBytes)
+    throw new CommandError('usage', `standard input has over ${maxDocumentBytes} bytes, more than is signed whole`);
   return new Uint8Array(Buffer.concat(chunks));
 }
 

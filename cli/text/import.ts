@@ -3,6 +3,7 @@ import type { ImportResult, ImportReview } from '../../importer/import.ts';
 import { printable } from '../../verifier/printable.ts';
 import { channelOf, production } from '../../protocol/files/charter.ts';
 import type { Origin } from '../../protocol/ceremony/dealing.ts';
+import { formatTimestamp } from '../../protocol/wire/time.ts';
 import { quorumWords } from './charter.ts';
 import { Page } from './page.ts';
 
@@ -18,6 +19,9 @@ export function importReview({ charter, source, groupLine, openpgp }: ImportRevi
   if (openpgp !== undefined) {
     page.row('fingerprint', `${openpgp.fingerprint.toUpperCase()} (${openpgp.isPrimary ? 'primary key' : 'subkey'})`);
     page.row('user id', charter.openpgp?.userId ?? '');
+    const { untilUnixSeconds: until } = openpgp;
+    if (until !== undefined)
+      page.row('ends', `${formatTimestamp(until)}: installers must have another certificate by then`);
   }
   return page
     .row('group', charter.group)

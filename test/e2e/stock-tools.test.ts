@@ -313,11 +313,10 @@ describe('frostmark sign --manifest', { timeout: 120_000 }, () => {
           ],
           { input: readFileSync(at(channel, 'SHA256SUMS')) },
         );
+      writeFileSync(at('none-lost'), '');
+      for (const channel of channels) ok(verify(channel, 'none-lost'));
       ok(verify('production', 'development-lost'));
-      expect(verify('development', 'development-lost')).toMatchObject({
-        status: 255,
-        output: expect.stringMatching(/revoked/i) as string,
-      });
+      expect(verify('development', 'development-lost').status).toBe(255);
       // Production certifies the others: without it none is left.
       for (const channel of channels) expect(verify(channel, 'production-lost').status).toBe(255);
       writeFileSync(
@@ -424,7 +423,7 @@ describe('the front end for gpg refuses before anything is asked', { timeout: 60
     ['nothing at all', '', 'neither a git tag nor a git commit', 2],
     ['a push certificate', 'certificate version 0.1\n', 'neither a git tag nor a git commit', 2],
     ['64 bytes that may be a digest', new Uint8Array(64).fill(7), 'neither a git tag nor a git commit', 2],
-    ['over 1 MiB', new Uint8Array(1024 * 1024 + 1), 'standard input has over 1048576 bytes', 2],
+    ['over 8 MiB', new Uint8Array(8 * 1024 * 1024 + 1), 'standard input has over 8388608 bytes', 2],
     ['a tag of over 64 KiB', tagText + 'x\n'.repeat(40_000), 'a git-tag has at most 65536 bytes', 1],
     ['a control character', tagText.replace('0.9\n', '0.9\u0007\n'), 'git-tag: line 6 has the character U+0007', 1],
     ['a lone carriage return', tagText.replace('0.9\n', '0.9\rx\n'), 'git-tag: line 6 has the character U+000D', 1],
@@ -601,8 +600,8 @@ describe('frostmark sign --kind refuses', { timeout: 60_000 }, () => {
       1,
     ],
     ['a line of 20,000', `${'x'.repeat(20_000)}\n`, 'text', 'openpgp-cleartext', 'line 1 has over 19990 bytes', 1],
-    ['a text of over 64 KiB', 'line\n'.repeat(14_000), 'text', 'openpgp', 'a text has at most 65536 bytes', 1],
-    ['a file of over 1 MiB', 'line\n'.repeat(250_000), 'text', 'openpgp', 'sign big files by --manifest', 2],
+    ['a text of over 64 KiB', 'line\n'.repeat(14_000), 'text', 'openpgp', 'a text document has at most 65536 bytes', 1],
+    ['a file of over 8 MiB', 'line\n'.repeat(1_700_000), 'text', 'openpgp', 'sign big files by --manifest', 2],
     ['an unknown kind', 'line\n'.repeat(20), 'letter', 'openpgp', 'there is no document kind letter', 2],
     ['an unknown format', 'line\n'.repeat(20), 'text', 'pkcs7', 'has no format "pkcs7"', 2],
   ])('%s, before anything is asked', async (_what, content, kind, format, message, exit) => {

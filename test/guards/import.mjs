@@ -2,6 +2,7 @@
 const files = 'test/protocol/ceremony/import.test.ts';
 const ceremonies = 'test/scenario/import.test.ts';
 const keyFiles = 'test/importer/key-file.test.ts';
+const standings = 'test/importer/standing.test.ts';
 const homes = 'test/participant/import.test.ts';
 
 export const importGuards = [
@@ -208,5 +209,47 @@ export const importGuards = [
     to: 'if (tag === 0)',
     test: keyFiles,
     name: 'cut off or no key',
+  },
+  {
+    row: 'T40',
+    what: 'a key that may not sign is not split',
+    file: 'importer/openpgp-standing.ts',
+    from: 'flags === undefined || (flags & signFlag) !== 0',
+    to: 'flags === undefined || flags !== 0',
+    test: standings,
+  },
+  {
+    row: 'T40',
+    what: 'a self-signature counts only when it verifies',
+    file: 'importer/openpgp-signatures.ts',
+    from: 'return verifySignature(material.point, createHash(hash).update(data).digest(), signature);',
+    to: 'return verifySignature(material.point, createHash(hash).update(data).digest(), signature) || signature.length === 64;',
+    test: standings,
+    name: 'any byte of it is changed',
+  },
+  {
+    row: 'T40',
+    what: 'a revocation that cannot be checked is not lost',
+    file: 'importer/openpgp-standing.ts',
+    from: "return isDoubtful ? 'has a revocation that cannot be checked here' : undefined;",
+    to: 'return isDoubtful ? undefined : undefined;',
+    test: standings,
+    name: 'whatever byte of the revocation',
+  },
+  {
+    row: 'T40',
+    what: 'a subkey says itself that it belongs to its primary key',
+    file: 'importer/openpgp-standing.ts',
+    from: 'if (!isCrossCertified(binding, subkey, context))',
+    to: 'if (binding.embedded.length < 0)',
+    test: standings,
+  },
+  {
+    row: 'T40',
+    what: 'what has expired is not split',
+    file: 'importer/openpgp-standing.ts',
+    from: 'if (untilUnixSeconds === undefined || untilUnixSeconds > nowUnixSeconds)',
+    to: 'if (untilUnixSeconds === undefined || nowUnixSeconds > 0)',
+    test: standings,
   },
 ];

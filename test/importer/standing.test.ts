@@ -52,6 +52,18 @@ function binary(armored: string): Buffer {
   return Buffer.from(decodeOpenpgpArmor(findArmor(Buffer.from(armored))!.body));
 }
 
+/** Offsets of the signature packets of this type. */
+function signaturesOf(file: Buffer, type: number): { readonly from: number; readonly to: number }[] {
+  const found: { from: number; to: number }[] = [];
+  for (let at = 0; at < file.length;) {
+    const [header = 0, first = 0, second = 0] = file.subarray(at);
+    const [from, length] = (header & 3) === 0 ? [at + 2, first] : [at + 3, first * 256 + second];
+    if (((header >> 2) & 15) === 2 && file[from + 1] === type) found.push({ from, to: from + length });
+    at = from + length;
+  }
+  return found;
+}
+
 describe.skipIf(!hasTool('gpg'))('an OpenPGP key as gpg exports it (T40)', { timeout: 120_000 }, () => {
   beforeAll(() => mkdirSync(home, { mode: 0o700 }));
   afterAll(() => {
@@ -107,6 +119,24 @@ describe.skipIf(!hasTool('gpg'))('an OpenPGP key as gpg exports it (T40)', { tim
     expect((await refusal(exported(primary))).message).toContain(`gpg --quick-add-key ${primary} ed25519 sign`);
   });
 
+  it('refuses a subkey that has not itself signed that it belongs to its primary key', async () => {
+    const [primary = '', signing = ''] = make(
+      'Adopted <d@acme.example>',
+      ['ed25519', 'sign,cert', 'never'],
+      ['ed25519', 'sign', 'never'],
+    );
+    const file = binary(exported(primary));
+    expect(await open(file, signing)).toMatchObject({ fingerprint: signing });
+    const binding = signaturesOf(file, 0x18)[0]!;
+    // gpg keeps the back-signature where it is not hashed: an embedded signature of type 0x19 of version 4.
+    const at = file.indexOf(Buffer.from('200419', 'hex'), binding.from);
+    expect(at).toBeLessThan(binding.to);
+    file[at + 60] = file[at + 60]! ^ 1;
+    const { message } = await refusal(file, signing);
+    expect(message).toContain('has not signed that it belongs to its primary key');
+    expect(message).toContain(`gpg --edit-key ${primary} cross-certify save`);
+  });
+
   it('leaves out user ids that are revoked', async () => {
     const [primary = ''] = make('New <n@acme.example>', ['ed25519', 'sign', 'never']);
     gpg(['--quick-add-uid', primary, 'Old <old@acme.example>']);
@@ -116,18 +146,6 @@ describe.skipIf(!hasTool('gpg'))('an OpenPGP key as gpg exports it (T40)', { tim
   });
 
   describe('that is revoked', () => {
-    /** Offsets of the signature packets of this type. */
-    function signaturesOf(file: Buffer, type: number): { readonly from: number; readonly to: number }[] {
-      const found: { from: number; to: number }[] = [];
-      for (let at = 0; at < file.length;) {
-        const [header = 0, first = 0, second = 0] = file.subarray(at);
-        const [from, length] = (header & 3) === 0 ? [at + 2, first] : [at + 3, first * 256 + second];
-        if (((header >> 2) & 15) === 2 && file[from + 1] === type) found.push({ from, to: from + length });
-        at = from + length;
-      }
-      return found;
-    }
-
     let primary: string;
     let signing: string;
     let whole: Buffer;
