@@ -88,11 +88,14 @@ const homeEntries: Readonly<Record<HomeErrorCode, Entry>> = {
 };
 
 const importerEntries: Readonly<Record<ImporterErrorCode, Entry>> = {
-  'bad-key-file': [1],
+  'bad-key-file': [
+    1,
+    'frostmark group import --help names the files that are taken; write a damaged one again from where the key is.',
+  ],
   'unsupported-key': [1],
   'cannot-sign': [1],
   'wrong-passphrase': [4, 'Check which key file this is, and the file that --passphrase-file names.'],
-  'no-such-subkey': [2],
+  'no-such-subkey': [2, 'Give the fingerprint of a subkey of this file, or leave --subkey out for its primary key.'],
   'other-openpgp': [1],
   cancelled: [1],
 };

@@ -44,6 +44,7 @@ describe('the exit code', () => {
 
   it.each<[number, ImporterErrorCode]>([
     [1, 'bad-key-file'],
+    [1, 'cannot-sign'],
     [1, 'unsupported-key'],
     [1, 'other-openpgp'],
     [1, 'cancelled'],
