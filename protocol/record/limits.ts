@@ -9,8 +9,8 @@ export const maxProofHashes = 49;
 export const maxLeafBytes = 65_535;
 /** Bytes of a signed message that a leaf holds itself; a longer one is a blob. Nearly all are shorter, and a leaf with one stays under its bound. */
 export const maxInlineBytes = 32 * 1024;
-/** Bytes of the largest blob that a leaf names: a certificate; the "stored" messages of 128 members need a tenth of it. */
-export const maxBlobBytes = 24 * 1024 * 1024;
+/** Bytes of the largest blob that a leaf names: evidence of a wrong share stays under 10 MiB. */
+export const maxBlobBytes = 16 * 1024 * 1024;
 /** Levels of JSON in a leaf: the record, the message it keeps, its signatures, one signature. */
 export const maxLeafDepth = 8;
 
@@ -27,3 +27,7 @@ export const maxHeadBytes = 8 * 1024;
 
 /** Rounds in one audit: it remembers a name for each, and more than these a JavaScript map cannot hold safely. */
 export const maxAuditedRounds = 2 ** 23;
+/** Keys in one audit: a succession each season for decades, and ceremonies of one charter that ran again. Each costs arithmetic on all its points. */
+export const maxAuditedEpochs = 256;
+/** Rounds that are pending at one point of an audit: twice what a coordinator keeps of one group. */
+export const maxPendingInAudit = 1024;

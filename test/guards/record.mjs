@@ -98,4 +98,20 @@ export const recordGuards = [
     to: 'if (root.length === 0)',
     test: 'test/protocol/record/audit.test.ts',
   },
+  {
+    row: 'T12',
+    what: 'an audit verifies what the quorum signed',
+    file: 'protocol/record/testimony.ts',
+    from: 'if (!isSignedRequest(prepareRequest({ epoch, request, documents }), point.bytes, signatures))',
+    to: 'if (signatures.length === 0)',
+    test: 'test/protocol/record/testimony.test.ts',
+  },
+  {
+    row: 'T34',
+    what: 'who signed did approve, by a signed message',
+    file: 'protocol/record/testimony.ts',
+    from: 'if (!approved.has(member.identifier))',
+    to: 'if (approved.size === 0)',
+    test: 'test/protocol/record/testimony.test.ts',
+  },
 ];

@@ -108,6 +108,14 @@ describe('an audit', () => {
     expect(codeOf(() => eve.add(large.files().get('tile/entries/000')!))).toBe('bad-record');
   });
 
+  it('refuses a log that agrees with itself and not with the checkpoint', () => {
+    const records = recordsUpTo(17);
+    const served = written(records.with(6, records[16]!).slice(0, 16));
+    const audit = new Audit(written(recordsUpTo(16)).checkpoint(), logName, coordinator.publicKey);
+    audit.add(served.files().get('tile/entries/000.p/16')!);
+    expect(codeOf(() => audit.end())).toBe('bad-record');
+  });
+
   it('says which record it is', () => {
     const leaves = large.leaves.with(600, new TextEncoder().encode('{"type":"witness"}'));
     const log = WrittenLog.of(leaves);
@@ -159,10 +167,7 @@ describe('the order of a log', () => {
     ['no arrival twice', [...start, moved, arrived, arrived]],
     ['no first charter but the one it is named by', [born, next]],
     ['no charter twice', [...start, charter]],
-    [
-      'no charter under the name of another',
-      [...start, { ...next, file: { sha256: 'c6'.repeat(32), size: 9 } }],
-    ],
+    ['no charter under the name of another', [...start, { ...next, file: { sha256: 'c6'.repeat(32), size: 9 } }]],
     ['no round under a charter that it does not have', [...start, { ...round, charter: 'c5'.repeat(32) } as LogRecord]],
     ['no ceremony before its charter', [born, golden[2]!]],
     ['no group before its charter', [born, golden[3]!]],

@@ -60,6 +60,7 @@ describe('the tree of a log', () => {
         for (const width of widths) tree = appendLeaves(tree, hashes.slice(tree.size, tree.size + width));
         expect(tree).toEqual(appendLeaves(emptyTree, hashes.slice(0, tree.size)));
       }),
+      { numRuns: 40 },
     );
   });
 
