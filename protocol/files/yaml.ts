@@ -50,8 +50,8 @@ function composeOne(source: YamlSource, lines: LineCounter): YamlDocument {
   const composer = new Composer({ merge: false, schema: 'core', uniqueKeys: false, prettyErrors: false });
   const parser = new Parser(lines.addNewLine);
   const tokens = function* (): Generator<CST.Token> {
-    for (const lexeme of boundedLexemes(source)) yield* parser.next(lexeme);
-    yield* parser.end();
+    for (const lexeme of boundedLexemes(source)) yield* withoutErrors(parser.next(lexeme), source, lines);
+    yield* withoutErrors(parser.end(), source, lines);
   };
   const documents = composer.compose(tokens(), true, text.length);
   const first = documents.next();
@@ -60,6 +60,19 @@ function composeOne(source: YamlSource, lines: LineCounter): YamlDocument {
   if (second.done === true) return first.value;
   const { line } = lines.linePos(second.value.range[0]);
   throw new ProtocolError(code, 'there are several documents: remove what is after the first', { file, line });
+}
+
+/** The first error ends it: a file may have one in every second character. */
+function* withoutErrors(
+  tokens: Iterable<CST.Token>,
+  { file, code }: YamlSource,
+  lines: LineCounter,
+): Generator<CST.Token> {
+  for (const token of tokens) {
+    if (token.type === 'error')
+      throw new ProtocolError(code, printable(token.message), { file, line: lines.linePos(token.offset).line });
+    yield token;
+  }
 }
 
 /** The lexer's words one after the other, as long as there are not too many of them or too deep. */
