@@ -51,8 +51,8 @@ function composeOne(source: YamlSource, lines: LineCounter): YamlDocument {
   const composer = new Composer({ merge: false, schema: 'core', uniqueKeys: false, prettyErrors: false });
   const parser = new Parser(lines.addNewLine);
   const tokens = function* (): Generator<CST.Token> {
-    for (const lexeme of boundedLexemes(source)) yield* parser.next(lexeme);
-    yield* parser.end();
+    for (const lexeme of boundedLexemes(source)) yield* withoutErrors(parser.next(lexeme), source, lines);
+    yield* withoutErrors(parser.end(), source, lines);
   };
   const documents = composer.compose(tokens(), true, text.length);
   const first = documents.next();
@@ -61,6 +61,19 @@ function composeOne(source: YamlSource, lines: LineCounter): YamlDocument {
   if (second.done === true) return first.value;
   const { line } = lines.linePos(second.value.range[0]);
   throw new ProtocolError(code, 'there are several documents: remove what is after the first', { file, line });
+}
+
+/** The first error ends it: a file may have one in every second character. */
+function* withoutErrors(
+  tokens: Iterable<CST.Token>,
+  { file, code }: YamlSource,
+  lines: LineCounter,
+): Generator<CST.Token> {
+  for (const token of tokens) {
+    if (token.type === 'error')
+      throw new ProtocolError(code, printable(token.message), { file, line: lines.linePos(token.offset).line });
+    yield token;
+  }
 }
 
 /** The lexer's words one after the other, as long as there are not too many of them or too deep. */
@@ -79,6 +92,12 @@ function* boundedLexemes({ text, file, code, maxTokens }: YamlSource): Generator
 
 const opening: readonly (string | null)[] = ['flow-map-start', 'flow-seq-start'];
 const closing: readonly (string | null)[] = ['flow-map-end', 'flow-seq-end'];
+/** What makes one file read as another, or asks a parser to do more than read. */
+const refused: Readonly<Record<string, string>> = {
+  alias: 'aliases (*name) are not allowed',
+  tag: 'tags (!name) are not allowed',
+  'directive-line': 'directives (%NAME) are not allowed',
+};
 /** Each of them on one line is one level more. */
 const nesting: readonly (string | null)[] = ['seq-item-ind', 'explicit-key-ind', 'map-value-ind'];
 /** YAML 1.2, Section 5.7. */
@@ -98,6 +117,7 @@ class Meter {
     if (closing.includes(type)) this.#depth = Math.max(0, this.#depth - 1);
     if (this.#depth === 0 && nesting.includes(type)) this.#marks += 1;
     if (Math.max(this.#depth, this.#marks) > maxYamlDepth) return `is nested over ${maxYamlDepth} deep`;
+    if (type !== null && Object.hasOwn(refused, type)) return refused[type];
     if (type === 'space' && this.#isLineStart && lexeme.length > maxYamlIndent)
       return `is indented by over ${maxYamlIndent} blanks`;
     // The library makes an error of each wrong escape, and there may be one in every second character.
@@ -121,10 +141,9 @@ function newlinesIn(text: string): number {
   return count;
 }
 
-/** No aliases, and no key twice: the library compares every key with all before it. */
+/** No key twice: the library compares every key with all before it. */
 function assertPlain(document: YamlDocument, refuse: (offset: number | undefined, message: string) => never): void {
   visit(document, {
-    Alias: (_key, node) => refuse(node.range?.[0], 'aliases (*name) are not allowed'),
     Map: (_key, { items }) => {
       const keys = new Set<string>();
       for (const { key } of items) {

@@ -10,22 +10,33 @@ import { maxCleartextLineBytes } from '../limits.ts';
 export function cleartextLines(text: string): string[] {
   if (!text.endsWith('\n')) throw new ProtocolError('bad-document', 'clear text: the last line has no newline');
   const lines = text.slice(0, -1).split('\n');
-  lines.forEach((line, index) => {
-    if (/(?!\t)\p{Cc}/u.test(line))
-      throw new ProtocolError('bad-document', `clear text: line ${index + 1} has a control character`);
-    if (utf8ToBytes(line).length > maxCleartextLineBytes)
-      throw new ProtocolError('bad-document', `clear text: line ${index + 1} has over ${maxCleartextLineBytes} bytes`);
-  });
+  const refuse = (index: number, what: string): never => {
+    throw new ProtocolError('bad-document', `clear text: line ${index + 1} has ${what}`);
+  };
+  const controls = lines.findIndex((line) => line !== '' && /(?!\t)\p{Cc}/u.test(line));
+  if (controls >= 0) refuse(controls, 'a control character');
+  // A character takes three bytes at most, and only lines that may be too long are encoded.
+  const long = lines.findIndex(
+    (line) => 3 * line.length > maxCleartextLineBytes && utf8ToBytes(line).length > maxCleartextLineBytes,
+  );
+  if (long >= 0) refuse(long, `over ${maxCleartextLineBytes} bytes`);
   return lines;
 }
 
 /** What is hashed: lines without spaces and tabs at their ends, joined by CRLF, no line ending behind the last (RFC 9580, Section 7.2). */
 export function canonicalCleartext(lines: readonly string[]): Uint8Array {
-  return utf8ToBytes(lines.map((line) => line.replace(/[ \t]+$/, '')).join('\r\n'));
+  return utf8ToBytes(lines.map(withoutBlanksAtItsEnd).join('\r\n'));
 }
 
 /** The whole file: header, escaped lines (RFC 9580, Section 7.1), armored signature. */
 export function cleartextFile(lines: readonly string[], armoredSignature: string): string {
   const escaped = lines.map((line) => (line.startsWith('-') ? `- ${line}` : line));
   return `-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n${escaped.join('\n')}\n${armoredSignature}`;
+}
+
+/** By hand: a pattern for blanks at an end looks at every run of blanks from each of its places. */
+function withoutBlanksAtItsEnd(line: string): string {
+  let end = line.length;
+  while (line[end - 1] === ' ' || line[end - 1] === '\t') end -= 1;
+  return line.slice(0, end);
 }
