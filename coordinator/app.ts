@@ -235,7 +235,8 @@ export class App {
       if (request.url !== socketPath) throw new CoordinatorError('not-found', 'there is no such route');
       const session = this.#vouch(request, request.socket);
       if (session.role !== 'member') throw new ProtocolError('not-allowed', 'only members have a socket');
-      this.#gate.charge(session.key, costs.connect);
+      const backlogKiB = this.#options.rounds.pendingBytes(session.charter.hash) / 1024;
+      this.#gate.charge(session.key, costs.connect + backlogKiB * costs.backlogKiB);
       this.#accept(session, request, socket, head);
     } catch (error) {
       refuseUpgrade(socket, error);

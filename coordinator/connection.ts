@@ -1,13 +1,22 @@
 /** One member's WebSocket, authenticated before its first frame: bounded in what it may send and in what may wait for it. */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import type { Charter, Member } from '../protocol/files/charter.ts';
 import { longestTimerMs, maxFrameBytes } from '../protocol/limits.ts';
 import { decodeMemberFrame, type CoordinatorFrame, type MemberFrame } from '../protocol/wire/frames.ts';
 import { Bucket } from './bucket.ts';
 import { problemOf } from './errors.ts';
-import { maxBufferedBytes, maxBufferedChunks, maxFragments, maxWaitingFrames, type Limits } from './limits.ts';
+import {
+  maxBufferedBytes,
+  maxBufferedChunks,
+  maxFragments,
+  maxWaitingFrames,
+  slowestLineBytesPerSecond,
+  workedAtOnceMs,
+  type Limits,
+} from './limits.ts';
 import type { Log } from './log.ts';
 
 /** Why a connection was closed (RFC 6455, Section 7.4). */
@@ -55,10 +64,16 @@ export class Connection {
   readonly #maxFrameBytes: number;
   readonly #maxBufferedBytes: number;
   readonly #timers: NodeJS.Timeout[] = [];
+  /** The end of the backlog. */
+  #paced: Promise<unknown> = Promise.resolve();
   #waiting: Uint8Array[] = [];
   #working: Promise<void> | undefined;
   #handlers: ConnectionHandlers | undefined;
   #isAlive = true;
+  #pingedAtMs = 0;
+  /** Bytes sent since the last ping that was answered, and how many of them were sent before the newest ping. */
+  #unansweredBytes = 0;
+  #pingedAfterBytes = 0;
   #rested: NodeJS.Timeout | undefined;
 
   constructor(socket: WebSocket, options: ConnectionOptions) {
@@ -75,7 +90,7 @@ export class Connection {
   start(handlers: ConnectionHandlers): void {
     this.#handlers = handlers;
     this.#socket.on('message', (data, isBinary) => this.#receive(data, isBinary));
-    this.#socket.on('pong', () => (this.#isAlive = true));
+    this.#socket.on('pong', () => this.#ponged());
     // A broken or refused frame ends in 'close', which says all there is to know.
     this.#socket.on('error', () => undefined);
     this.#socket.once('close', () => this.#closed());
@@ -91,9 +106,21 @@ export class Connection {
     this.#write(frame, () => undefined);
   }
 
-  /** Sends, and resolves when it is on its way: for a backlog that would not fit what may wait. */
-  sendPaced(frame: CoordinatorFrame): Promise<void> {
-    return new Promise((resolve) => this.#write(frame, () => resolve()));
+  /**
+   * Sends frames of a backlog one by one, each once the one before has left: a slow line then delays them and is not cut for them (T42). They
+   * are made when their turn comes. Resolves when the last has left: true, or false when the connection ended before.
+   */
+  sendPaced(make: () => readonly CoordinatorFrame[]): Promise<boolean> {
+    const sent = this.#paced.then(async () => {
+      for (const frame of make()) if (!(await this.#written(frame))) return false;
+      return this.#socket.readyState === this.#socket.OPEN;
+    });
+    this.#paced = sent;
+    return sent;
+  }
+
+  #written(frame: CoordinatorFrame): Promise<boolean> {
+    return new Promise((resolve) => this.#write(frame, () => resolve(this.#socket.readyState === this.#socket.OPEN)));
   }
 
   close(code: number, reason: string): void {
@@ -119,6 +146,7 @@ export class Connection {
       done();
       return;
     }
+    this.#unansweredBytes += bytes.length;
     this.#socket.send(bytes, { binary: false }, done);
   }
 
@@ -157,7 +185,12 @@ export class Connection {
 
   /** The one reader of this member's frames. Never rejects. */
   async #work(): Promise<void> {
+    let turnAtMs = performance.now();
     for (let bytes = this.#waiting.shift(); bytes !== undefined; bytes = this.#waiting.shift()) {
+      if (performance.now() - turnAtMs > workedAtOnceMs) {
+        await nextTurn();
+        turnAtMs = performance.now();
+      }
       await this.#handle(bytes);
       if (this.#socket.isPaused) this.#resume();
     }
@@ -182,11 +215,22 @@ export class Connection {
 
   #ping(): void {
     if (!this.#isAlive) {
-      this.#cut('silent');
+      // The ping waits on the line after what was sent before it.
+      const passedMs = performance.now() - this.#pingedAtMs;
+      if (passedMs > this.#options.limits.pingMs / 2 + (this.#pingedAfterBytes * 1000) / slowestLineBytesPerSecond)
+        this.#cut('silent');
       return;
     }
     this.#isAlive = false;
+    this.#pingedAtMs = performance.now();
+    this.#pingedAfterBytes = this.#unansweredBytes;
     this.#socket.ping();
+  }
+
+  #ponged(): void {
+    this.#isAlive = true;
+    this.#unansweredBytes -= this.#pingedAfterBytes;
+    this.#pingedAfterBytes = 0;
   }
 
   #closed(): void {

@@ -103,8 +103,9 @@ export const costs = {
   issued: 10,
   /** A group's body, written anew. */
   group: 2,
-  /** A WebSocket: the backlog of a member. */
+  /** A WebSocket; and what a member is sent when it comes, by the KiB. */
   connect: 20,
+  backlogKiB: 0.01,
 } as const;
 
 /** Challenges that one identity may answer before they expire: its logins in a minute. */
@@ -142,8 +143,14 @@ export const maxBufferedChunks = 2048;
 export function maxBufferedBytes(members: number): number {
   return 16 * maxFrameBytes(members);
 }
+/** Bytes a second of the slowest line that a member may have, 1 Mbit/s: a ping is not answered before what was sent ahead of it has passed. */
+export const slowestLineBytesPerSecond = 125_000;
+/** Milliseconds that one member's frames are worked on before others get their turn. */
+export const workedAtOnceMs = 4;
 /** Frames of one member that wait for their turn before no more are read from its socket. */
 export const maxWaitingFrames = 64;
+/** Bytes of an envelope in a frame besides its payload: type, key, signature, and the frame's own fields. */
+export const envelopeOverheadBytes = 512;
 /** Events that wait in one round: several of every member. */
 export const maxQueuedEvents = 4096;
 

@@ -151,9 +151,8 @@ export class Members {
     const { ceremonies, groups, rounds } = this.#options;
     const { charter, member } = connection;
     connection.stage = 'catching-up';
-    for (const message of ceremonies.backlog(charter, holding.certificate !== null)) {
-      await connection.sendPaced({ type: 'ceremony', message: message });
-    }
+    const backlog = ceremonies.backlog(charter, holding.certificate !== null);
+    await connection.sendPaced(() => backlog.map((message) => ({ type: 'ceremony', message })));
     const known = groups.ofCharter(charter.hash);
     if (known !== undefined) connection.send(documentsFrame(known.documents));
     if (this.#wants(charter, holding)) connection.send({ type: 'wanted' });

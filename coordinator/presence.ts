@@ -54,6 +54,7 @@ export class Presence {
     };
     return {
       send: (to, frame) => online(to)?.send(frame),
+      sendPaced: async (to, make) => (await online(to)?.sendPaced(make)) ?? false,
       isConnected: (identifier) => online(identifier) !== undefined,
       connected: () => this.greeted(charterHash),
     };

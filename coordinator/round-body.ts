@@ -10,8 +10,6 @@ import { parseTimestamp } from '../protocol/wire/time.ts';
 import { decodeBase64 } from '../verifier/base64.ts';
 import type { ClosedRecord, RoundRecord } from './chain.ts';
 
-/** Asks a member, with the decisions so far (PROTOCOL.md, section 10.5). */
-export type RequestFrame = Extract<CoordinatorFrame, { type: 'request' }>;
 /** Hands an attempt to a signer (PROTOCOL.md, section 10.5). */
 export type PackageFrame = Extract<CoordinatorFrame, { type: 'package' }>;
 

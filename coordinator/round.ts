@@ -8,7 +8,7 @@ import {
   type SignedCommitment,
   type SignedShare,
 } from '../protocol/signing/attempt.ts';
-import { longestTimerMs } from '../protocol/limits.ts';
+import { longestTimerMs, maxFrameBytes } from '../protocol/limits.ts';
 import { bytesToHex } from '../protocol/wire/bytes.ts';
 import { channelOf, memberByIdentifier, type Channel } from '../protocol/files/charter.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
@@ -35,21 +35,16 @@ import { Documents } from './uploads.ts';
 import type { ClosedRecord, StoreRecord } from './chain.ts';
 import { CoordinatorError, isFatal } from './errors.ts';
 import { isGroupDocument, standingOf, type Groups, type KnownGroup } from './groups.ts';
-import { maxDecisionsPerMember, maxQueuedEvents, maxShownAttempts } from './limits.ts';
+import { envelopeOverheadBytes, maxDecisionsPerMember, maxQueuedEvents, maxShownAttempts } from './limits.ts';
 import type { Log } from './log.ts';
-import {
-  closedFrame,
-  packageFrame,
-  roundBodyOf,
-  shownAttempt,
-  type PackageFrame,
-  type RequestFrame,
-} from './round-body.ts';
+import { closedFrame, packageFrame, roundBodyOf, shownAttempt, type PackageFrame } from './round-body.ts';
 
 /** Where a round's frames go. */
 export interface Audience {
   /** Sends to a member that is connected, else does nothing. */
   send(to: Identifier, frame: CoordinatorFrame): void;
+  /** Sends after what waits already, made when its turn comes; true when all of it has left, false if the member is gone. */
+  sendPaced(to: Identifier, make: () => readonly CoordinatorFrame[]): Promise<boolean>;
   isConnected(identifier: Identifier): boolean;
   /** Identifiers, ascending. */
   connected(): number[];
@@ -71,17 +66,6 @@ export interface RoundOptions {
   readonly onEnd: (round: Round) => void;
   /** A document of the group came out of it. */
   readonly onDocument: (group: KnownGroup) => void;
-}
-
-/** What the queue takes besides the machine's own events. */
-type Queued = RoundEvent | Greet;
-type Effect = RoundEffect | Greet;
-
-interface Greet {
-  readonly kind: 'greet';
-  readonly member: Identifier;
-  /** The request was sent. */
-  readonly done: () => void;
 }
 
 /** What is asked of a round once its documents are all there. */
@@ -106,7 +90,7 @@ export class Round {
   readonly #timers = new Set<NodeJS.Timeout>();
   #expiry: NodeJS.Timeout | undefined;
   #open: Open | undefined;
-  #queue: Queued[] = [];
+  #queue: RoundEvent[] = [];
   #running: Promise<void> | undefined;
   #closed: ClosedRecord | undefined;
   #version = 0;
@@ -193,13 +177,31 @@ export class Round {
     };
   }
 
-  /** A member is here: it gets the request, the decisions, and the package it owes an answer to. Resolves when they are sent. */
+  /**
+   * A member is here: it gets the request and the decisions after whatever waits for it, and then the package that it owes an answer to.
+   * Resolves when they have left.
+   */
   async greet(member: Identifier): Promise<void> {
-    const sent = new Promise<void>((done) => {
-      this.#enqueueOwn({ kind: 'greet', member, done });
-      this.#enqueueOwn({ kind: 'connected', member });
-    });
-    await Promise.race([sent, this.settled()]);
+    const isSent = await this.#options.audience.sendPaced(member, () => this.#greeting());
+    if (isSent) this.#enqueueOwn({ kind: 'connected', member });
+    await this.settled();
+  }
+
+  /** Nothing once the round is over. Decisions that would make the frame too large for the member's own bound go one by one. */
+  #greeting(): CoordinatorFrame[] {
+    if (this.#closed !== undefined) return [];
+    const { envelope } = this.request;
+    const decisions = [...this.#decisions.values()].map((decision) => decision.envelope);
+    const bytes = [envelope, ...decisions].reduce(
+      (sum, { payload }) => sum + payload.length + envelopeOverheadBytes,
+      0,
+    );
+    const isSmall = bytes <= maxFrameBytes(this.group.epoch.charter.members.length);
+    if (isSmall) return [{ type: 'request', request: envelope, decisions }];
+    return [
+      { type: 'request', request: envelope, decisions: [] },
+      ...decisions.map((decision) => ({ type: 'decision', decision }) as const),
+    ];
   }
 
   disconnected(member: Identifier): void {
@@ -290,7 +292,7 @@ export class Round {
     return this.#closed === undefined ? undefined : closedFrame(this.#closed);
   }
 
-  #enqueue(event: Queued): void {
+  #enqueue(event: RoundEvent): void {
     if (this.#closed !== undefined) return;
     if (this.#queue.length >= maxQueuedEvents)
       throw new CoordinatorError('too-many', 'this round has more to do than it can hold; try again');
@@ -315,11 +317,10 @@ export class Round {
     }
   }
 
-  #step(events: readonly Queued[]): Effect[] {
-    const effects: Effect[] = [];
+  #step(events: readonly RoundEvent[]): RoundEffect[] {
+    const effects: RoundEffect[] = [];
     for (const event of events) {
-      if (event.kind === 'greet') effects.push(event);
-      else if (this.#open !== undefined) {
+      if (this.#open !== undefined) {
         const { prepared, subject, state } = this.#open;
         const step = stepRound(this.#contextOf(prepared, subject), state, event);
         this.#open.state = step.state;
@@ -332,7 +333,7 @@ export class Round {
   }
 
   /** Everything that must outlive a crash first, in one batch; then everything that others see, in order. */
-  async #perform(effects: readonly Effect[], isChanged: boolean): Promise<void> {
+  async #perform(effects: readonly RoundEffect[], isChanged: boolean): Promise<void> {
     const stored = effects.map((effect) => this.#recordsOf(effect));
     const records = stored.flatMap((one) => one.records);
     if (records.length > 0)
@@ -346,7 +347,11 @@ export class Round {
     if (this.#closed !== undefined) this.#end();
   }
 
-  #recordsOf(effect: Effect): { records: readonly StoreRecord[]; blobs: readonly Uint8Array[]; apply: () => void } {
+  #recordsOf(effect: RoundEffect): {
+    records: readonly StoreRecord[];
+    blobs: readonly Uint8Array[];
+    apply: () => void;
+  } {
     switch (effect.kind) {
       case 'store-decision': {
         const { decision } = effect;
@@ -369,7 +374,6 @@ export class Round {
         const closed: ClosedRecord = { type: 'closed', digest: this.digest, outcome, signatures: [], signers: [] };
         return { records: [closed], blobs: [], apply: () => (this.#closed ??= closed) };
       }
-      case 'greet':
       case 'send-package':
       case 'watch':
         return { records: [], blobs: [], apply: () => undefined };
@@ -424,12 +428,8 @@ export class Round {
     }
   }
 
-  #show(effect: Effect): void {
+  #show(effect: RoundEffect): void {
     switch (effect.kind) {
-      case 'greet':
-        this.#options.audience.send(effect.member, this.#requestFrame());
-        effect.done();
-        break;
       case 'store-decision':
         this.#tellAll({ type: 'decision', decision: effect.decision.envelope });
         break;
@@ -446,14 +446,6 @@ export class Round {
       case 'ended':
         break; // told by #end, once for the round
     }
-  }
-
-  #requestFrame(): RequestFrame {
-    return {
-      type: 'request',
-      request: this.request.envelope,
-      decisions: [...this.#decisions.values()].map(({ envelope }) => envelope),
-    };
   }
 
   /** One frame for all its signers. */
@@ -504,7 +496,7 @@ export class Round {
   }
 
   /** An event of our own must not be lost to a full queue. */
-  #enqueueOwn(event: Queued): void {
+  #enqueueOwn(event: RoundEvent): void {
     if (this.#closed !== undefined) return;
     this.#queue.push(event);
     this.#running ??= this.#run();

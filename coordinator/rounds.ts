@@ -16,6 +16,7 @@ import {
 } from '../protocol/request/request.ts';
 import { askerOf, askerOrUndefined, assertFresh, assertOfEpoch, assertSignable } from '../protocol/request/rights.ts';
 import { Archive, noRound, type Filed } from './archive.ts';
+import { CoordinatorError } from './errors.ts';
 import { standingOf, type Groups, type KnownGroup } from './groups.ts';
 import { maxListedBytes, maxListedRounds, type Limits } from './limits.ts';
 import type { Log } from './log.ts';
@@ -267,6 +268,22 @@ export class Rounds {
     return this.#archive.file(this.#entryOf(charterHash, digest), 'evidence', sha256);
   }
 
+  /**
+   * Ends a pending round for the operator, by its id or the part of it that no other pending round begins with; answers its whole id.
+   * Throws `CoordinatorError('not-found')` or `ProtocolError('conflict')`.
+   */
+  async cancelByOperator(id: string): Promise<string> {
+    const matching = [...this.#pending].filter(({ digest }) => digest.startsWith(id));
+    const [entry] = matching;
+    if (entry === undefined) throw new CoordinatorError('not-found', `no pending round begins with ${id.slice(0, 64)}`);
+    if (matching.length > 1)
+      throw new ProtocolError('conflict', `${matching.length} pending rounds begin with ${id}; give more digits`);
+    await entry.round?.cancel();
+    if (entry.outcome === 'signed') throw new ProtocolError('conflict', 'it is signed already');
+    this.#options.log('info', 'round-cancelled', { group: entry.charter.group, round: entry.digest });
+    return entry.digest;
+  }
+
   /** Ends a pending round for its asker. Throws `ProtocolError`. */
   async cancel(asker: string, charterHash: string, digest: string, envelope: unknown): Promise<RoundBody> {
     const entry = this.#entryOf(charterHash, digest);
@@ -296,6 +313,13 @@ export class Rounds {
   /** Pending rounds of one charter that members are asked about, oldest first. */
   openOf(charterHash: string): Round[] {
     return (this.#byCharter.get(charterHash) ?? []).flatMap(({ round }) => (round?.isOpen === true ? [round] : []));
+  }
+
+  /** Bytes of requests and documents of all pending rounds of one charter. */
+  pendingBytes(charterHash: string): number {
+    return [...this.#pending]
+      .filter(({ charter }) => charter.hash === charterHash)
+      .reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** How a round stands. Throws `CoordinatorError('not-found')`. */

@@ -76,6 +76,10 @@ async function start({ disk, database }: Machine): Promise<Running> {
   const frames: CoordinatorFrame[] = [];
   const audience = {
     send: (_to: number, frame: CoordinatorFrame) => void frames.push(frame),
+    sendPaced: (_to: number, make: () => readonly CoordinatorFrame[]) => {
+      frames.push(...make());
+      return Promise.resolve(true);
+    },
     isConnected: () => true,
     connected: () => [1, 2, 3],
   };

@@ -100,6 +100,10 @@ async function benchOf(of: DealtGroup, arithmetic: Group): Promise<Bench> {
       frames.push(frame);
       storedAtSend.push(store.head.sequence);
     },
+    sendPaced: (to: number, make: () => readonly CoordinatorFrame[]) => {
+      for (const frame of make()) audience.send(to, frame);
+      return Promise.resolve(true);
+    },
     isConnected: () => true,
     connected: () => [1, 2, 3],
   };

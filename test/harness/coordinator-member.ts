@@ -172,6 +172,11 @@ export class TestMember {
     this.#feed(this.#signings.get(digest)!, { kind: 'decide', decision, reason, nowUnixSeconds });
   }
 
+  /** Whether it was asked for this round. */
+  knows(digest: string): boolean {
+    return this.#signings.has(digest);
+  }
+
   /** Whether these signatures are over what this member rebuilt itself. */
   believes(frame: FrameOf<'closed'>): boolean {
     const signing = this.#signings.get(frame.requestDigest);
