@@ -154,7 +154,11 @@ export const loginMessage = defineMessage(
 
 export const loginBody = Strict({ login: EnvelopeSchema });
 export const tokenBody = Strict({ token: Hash, expiresAt: Timestamp });
-export const submitBody = Strict({ request: EnvelopeSchema });
+export const submitBody = Strict({
+  request: EnvelopeSchema,
+  /** Opens a new round where the same submission has one that ended without a signature; without it that one is joined, to learn how it ended. */
+  again: Type.Optional(Type.Literal(true)),
+});
 export const submittedBody = Strict({
   digest: Hash,
   /** True when the same submission was already there. */
