@@ -13,7 +13,8 @@ import { CommandError, type CommandErrorCode } from './errors.ts';
 
 /**
  * 0 done; 1 failed; 2 wrong usage; 3 an invalid signature, digest, name, channel, product, release or bundle, or an expired delegation;
- * 4 not authenticated or not allowed; 5 still pending at the deadline; 6 verified refusals leave no qualified set; 7 the request expired;
+ * 4 not authenticated or not allowed; 5 still pending at the deadline; 6 verified refusals leave no qualified set; 7 the request expired or was
+ * taken back;
  * 8 verified faults are needed, too, to leave none; 130 interrupted at the terminal (the shell's own number).
  */
 type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 130;
@@ -139,6 +140,10 @@ const coordinatorEntries: Readonly<Record<CoordinatorErrorCode, Entry>> = {
   'bad-tls': [1],
 };
 
+/** The same command tells what became of the same request; a new one is a decision. */
+const askingAgain =
+  'The same command with --again asks anew, in a new round (FROSTMARK_AGAIN=1 where there are no flags).';
+
 const requesterEntries: Readonly<Record<RequesterErrorCode, Entry>> = {
   'bad-artifact': [2],
   'output-is-input': [2, 'Nothing was asked and nothing was written.'],
@@ -152,11 +157,11 @@ const requesterEntries: Readonly<Record<RequesterErrorCode, Entry>> = {
   ambiguous: [2],
   'bad-result': [1, 'Do not trust this coordinator; tell whoever runs it, and the members.'],
   unproved: [1, 'Do not trust this coordinator; ask the members what they decided.'],
-  pending: [5, 'The request goes on without you: run the same command again to wait for it and to get the bundle.'],
-  refused: [6, 'Clear it up with those who refused; asking again opens a new round.'],
-  expired: [7, 'Ask again: that opens a new round.'],
+  pending: [5, 'The request goes on without you: run the same command again to wait for it and to get the result.'],
+  refused: [6, `Clear it up with those who refused. ${askingAgain}`],
+  expired: [7, askingAgain],
   faulted: [8, 'The evidence is kept by the coordinator: frostmark round ID names it.'],
-  cancelled: [1, 'Ask again: that opens a new round.'],
+  cancelled: [7, askingAgain],
 };
 
 const protocolEntries: Readonly<Record<ProtocolErrorCode, Entry>> = {

@@ -16,7 +16,8 @@ import { shortId } from './text/round.ts';
 export const waitingOptions = {
   note: text('TEXT', 'a note to those who decide; it is not part of what is signed'),
   wait: duration('how long to wait, such as 30m (default: until it expires)'),
-  'no-wait': flag('only ask; the same command again gets the result'),
+  'no-wait': flag('only ask, or see what became of it; the same command again gets the result'),
+  again: flag('ask anew, in a new round, after a refusal, an expiry or a cancellation'),
 } as const;
 
 type AskingCall = Call<typeof askingOptions & typeof waitingOptions & OptionSpecs>;
@@ -34,7 +35,7 @@ export async function connectToAsk(call: AskingCall): Promise<Connection> {
 export interface Asked {
   /** Names the round, ours or the one that was joined. */
   readonly digest: string;
-  /** The signed round; `undefined` with `--no-wait`. */
+  /** The signed round; `undefined` with `--no-wait` for what was asked only now. */
   readonly view: RoundView | undefined;
 }
 
@@ -43,20 +44,30 @@ export interface Asked {
  * Throws `RequesterError` for every other ending, `CommandError('interrupted')` at Ctrl-C.
  */
 export async function submitAndWait(call: WaitingCall, connection: Connection, submission: Submission): Promise<Asked> {
-  if (call.settings['no-wait'] === true)
-    return { digest: (await submitOnly(call, connection, submission)).digest, view: undefined };
+  if (call.settings['no-wait'] === true) return await lookOnly(call, connection, submission);
   const view = await untilSigned(call, connection, submission);
   return { digest: view.request.digest, view };
 }
 
+/** What was asked before is signed, or over, or still pending; what is asked now is for the next call to look at. */
+async function lookOnly(call: WaitingCall, connection: Connection, submission: Submission): Promise<Asked> {
+  const { digest, joined } = await submitOnly(call, connection, submission);
+  if (!joined) return { digest, view: undefined };
+  const { lookAtRound, missingText } = await import('../requester/watch.ts');
+  const { RequesterError } = await import('../requester/errors.ts');
+  const view = await lookAtRound(connection, digest, submission.request, call.world.nowUnixSeconds());
+  if (view.outcome === 'signed') return { digest, view };
+  throw new RequesterError('pending', `the request is still pending: ${missingText(view)}`);
+}
+
 /** Submits, and says so. Throws `ClientError`. */
 export async function submitOnly(
-  { output }: Pick<WaitingCall, 'output'>,
+  { output, settings }: Pick<WaitingCall, 'output' | 'settings'>,
   connection: Connection,
   submission: Submission,
 ): Promise<Submitted> {
   const { ask } = await import('../requester/ask.ts');
-  return ask(connection, submission, { onSubmitted: sayingOf(output) });
+  return ask(connection, submission, { onSubmitted: sayingOf(output), again: settings.again });
 }
 
 function sayingOf(output: WaitingCall['output']): NonNullable<AskOptions['onSubmitted']> {
@@ -73,6 +84,7 @@ export async function untilSigned(
   { output, world, settings }: WaitingCall,
   connection: Connection,
   submission: Submission,
+  again = settings.again,
 ): Promise<RoundView> {
   const { nowUnixSeconds } = world;
   const startedAt = nowUnixSeconds();
@@ -85,6 +97,7 @@ export async function untilSigned(
       askAndWait(connection, submission, {
         untilUnixSeconds: settings.wait === undefined ? undefined : startedAt + settings.wait,
         nowUnixSeconds,
+        again,
         onSubmitted: (submitted) => {
           id = shortId(submitted.digest);
           say(submitted);

@@ -103,8 +103,10 @@ export class CoordinatorClient {
     return (await this.#json(issuedBody, { method: 'GET', path, maxBytes: maxIssuedBytes })).issued;
   }
 
-  submit(request: Envelope): Promise<Submitted> {
-    return this.#json(submittedBody, { method: 'POST', path: '/v1/rounds', body: { request } });
+  /** `again` opens a new round where the same submission has one that ended without a signature; otherwise that one is joined. */
+  submit(request: Envelope, again = false): Promise<Submitted> {
+    const body = again ? { request, again } : { request };
+    return this.#json(submittedBody, { method: 'POST', path: '/v1/rounds', body });
   }
 
   /** Uploads one document of one's own round; answers which are still missing. */

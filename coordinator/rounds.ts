@@ -89,14 +89,14 @@ export class Rounds {
   async submit(
     asker: string,
     group: KnownGroup,
-    envelope: unknown,
+    { request: envelope, again }: { readonly request: unknown; readonly again?: boolean },
   ): Promise<{ readonly digest: string; readonly joined: boolean; readonly missing: string[] }> {
     const request = openRequest(envelope);
     if (request.asker !== asker)
       throw new ProtocolError('not-allowed', 'the request is signed by somebody else than who sends it');
     assertForGroup(request, group);
     askerOf(request, standingOf(group));
-    const joined = this.#joinable(request, group);
+    const joined = this.#joinable(request, group, again === true);
     const entry = joined ?? this.#openRound(request, group);
     await entry.stored;
     if (joined === undefined) this.#begin(entry);
@@ -107,11 +107,11 @@ export class Rounds {
     };
   }
 
-  /** The round that the same submission has already: pending, or signed and still good. */
-  #joinable(request: Request, group: KnownGroup): Entry | undefined {
+  /** The round that the same submission has already: pending, signed and still good, or, unless it is asked for again, ended in another way. */
+  #joinable(request: Request, group: KnownGroup, again: boolean): Entry | undefined {
     const entry = this.#bySubmission.get(submissionId(request)) ?? this.#entries.get(request.digest);
-    if (entry?.outcome === 'pending') return entry;
-    if (entry?.outcome === 'signed' && this.#isStillGood(entry, group)) return entry;
+    if (entry?.outcome === 'signed' ? this.#isStillGood(entry, group) : entry?.outcome === 'pending' || !again)
+      return entry;
     if (!this.#entries.has(request.digest)) return undefined;
     throw new ProtocolError('conflict', 'this very request is over; ask again, with a new time');
   }

@@ -91,7 +91,7 @@ export class Routes {
     };
     scope.post('/v1/rounds', this.#rule(submitting), (request) => {
       const session = this.#sessionOf(request);
-      return rounds.submit(session.key, this.#groupOf(session), bodyAs(submitBody, request).request);
+      return rounds.submit(session.key, this.#groupOf(session), bodyAs(submitBody, request));
     });
 
     scope.get('/v1/rounds/:digest', this.#rule({ cost: costs.listedRound }), (request) =>

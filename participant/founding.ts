@@ -83,7 +83,7 @@ export class Founding {
     const document = this.#bytesOf(name, createdAt);
     const kind = foundingKind(name);
     const request = { ...blankRequest(epoch, kind, createdAt), documents: [documentEntry(kind, document)] };
-    const { digest, missing } = await client.submit(sealMessage(requestMessage, request, identity));
+    const { digest, missing } = await client.submit(sealMessage(requestMessage, request, identity), true);
     this.#askedFor.push(digest);
     if (missing.length > 0) await client.putDocument(digest, document);
     log('info', 'asked-for-document', { document: name, round: digest });

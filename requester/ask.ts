@@ -7,6 +7,8 @@ import { waitForRound, type WaitOptions } from './watch.ts';
 
 /** How to ask, how long to wait, and who is told meanwhile. */
 export interface AskOptions extends WaitOptions {
+  /** Opens a new round where the same request has one that ended without a signature. */
+  readonly again?: boolean | undefined;
   /** Told as soon as a round handles the request. */
   readonly onSubmitted?: ((submitted: Submitted) => void) | undefined;
 }
@@ -18,9 +20,9 @@ export type Ask = (connection: Connection, submission: Submission) => Promise<Ro
 export async function ask(
   connection: Connection,
   submission: Submission,
-  { onSubmitted }: Pick<AskOptions, 'onSubmitted'>,
+  { onSubmitted, again }: Pick<AskOptions, 'onSubmitted' | 'again'>,
 ): Promise<Submitted> {
-  const submitted = await submit(connection, submission);
+  const submitted = await submit(connection, submission, again);
   onSubmitted?.(submitted);
   return submitted;
 }

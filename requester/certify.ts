@@ -2,7 +2,6 @@
 import { channelOf } from '../protocol/files/charter.ts';
 import { formatTimestamp } from '../protocol/wire/time.ts';
 import type { OpenedGroup } from '../client/group.ts';
-import type { Submitted } from './submit.ts';
 import type { Ask } from './ask.ts';
 import { openResult } from './bundle.ts';
 import type { Connection } from './connection.ts';
@@ -54,16 +53,16 @@ export async function certify(connection: Connection, wish: CertifyWish, options
  * Only asks; for a certificate that takes one round. Throws `RequesterError('bad-field')` for one that takes two, of which the second needs the
  * result of the first.
  */
-export async function askToCertify(
+export async function askToCertify<T>(
   connection: Connection,
   wish: CertifyWish,
-  options: { readonly submit: (submission: Submission) => Promise<Submitted>; readonly nowUnixSeconds: number },
-): Promise<string> {
+  options: { readonly submit: (submission: Submission) => Promise<T>; readonly nowUnixSeconds: number },
+): Promise<T> {
   if (wish.format === 'openpgp' && wish.channel !== undefined)
     throw new RequesterError('bad-field', 'the second round needs the result of the first, so that this has to wait');
   const last = lastWish(connection.group, wish, options.nowUnixSeconds);
   const submission = askForCertificate(connection.group, last, connection.identity, options.nowUnixSeconds);
-  return (await options.submit(submission)).digest;
+  return await options.submit(submission);
 }
 
 async function askOne(

@@ -175,19 +175,36 @@ export function assertGoesOn(view: RoundView, proved: ReadonlySet<string>, nowUn
           'unproved',
           'the coordinator says that the request has expired, and by our clock it has not',
         );
-      throw new RequesterError('expired', 'the request expired before enough members had approved');
+      throw new RequesterError('expired', expiryText(view));
     case 'cancelled':
       throw new RequesterError('cancelled', 'the request was cancelled by whoever asked');
   }
 }
 
 function describeRefusals(view: RoundView): string {
+  return `refused by ${namesWith(view, 'refused')}: no quorum is left`;
+}
+
+/** Who of the quorum stood where when it was too late. */
+export function expiryText(view: RoundView): string {
+  const said = [
+    ['approved by', namesWith(view, 'approved')],
+    ['refused by', namesWith(view, 'refused')],
+    ['no answer from', namesWith(view, 'undecided')],
+  ] as const;
+  const parts = said.flatMap(([how, names]) => (names === '' ? [] : [`${how} ${names}`]));
+  return `the request expired before enough members had approved: ${parts.join('; ')}`;
+}
+
+/** `bob, carol (built from the wrong tag)` */
+function namesWith(view: RoundView, standing: Standing): string {
   const members = new Map(
     view.sharings.flatMap((sharing) => sharing.members.map((entry) => [entry.member.name, entry])),
   );
-  const refusals = [...members.values()].filter(({ standing }) => standing === 'refused');
-  const said = refusals.map(({ member, reason }) => (reason === null ? member.name : `${member.name} (${reason})`));
-  return `refused by ${said.join(', ')}: no quorum is left`;
+  return [...members.values()]
+    .filter((entry) => entry.standing === standing)
+    .map(({ member, reason }) => (reason === null ? member.name : `${member.name} (${reason})`))
+    .join(', ');
 }
 
 /** The members of this group whose misbehaviour in this round these evidence files prove; what proves nothing is left out. */

@@ -10,9 +10,16 @@ export interface Submitted {
   readonly joined: boolean;
 }
 
-/** Submits and uploads what is missing; the same submission joins the round that exists. Throws `ClientError`. */
-export async function submit({ client }: Connection, { request, documents }: Submission): Promise<Submitted> {
-  const { digest, joined, missing } = await client.submit(request.envelope);
+/**
+ * Submits and uploads what is missing. The same submission joins the round that exists, also one that is over; `again` opens a new one in place of
+ * a round that ended without a signature. Throws `ClientError`.
+ */
+export async function submit(
+  { client }: Connection,
+  { request, documents }: Submission,
+  again = false,
+): Promise<Submitted> {
+  const { digest, joined, missing } = await client.submit(request.envelope, again);
   for (const bytes of documents) {
     if (missing.includes(sha256Hex(bytes))) await client.putDocument(digest, bytes);
   }

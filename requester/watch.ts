@@ -7,7 +7,7 @@ import type { RoundBody } from '../protocol/wire/frames.ts';
 import type { Connection } from './connection.ts';
 import { RequesterError } from './errors.ts';
 import { clockGraceSeconds } from './limits.ts';
-import { assertGoesOn, judgeFaults, openRound, type RoundView } from './round-view.ts';
+import { assertGoesOn, expiryText, judgeFaults, openRound, type RoundView } from './round-view.ts';
 import { roundBodyOf } from './rounds.ts';
 
 /** How long to wait, and who is told meanwhile. */
@@ -34,6 +34,10 @@ export async function waitForRound(
   options: WaitOptions,
 ): Promise<RoundView> {
   const first = checkRound(connection, digest, request, await roundBodyOf(connection, digest));
+  if (first.outcome !== 'pending') {
+    options.onView?.(first);
+    return await judged(connection, first, options.nowUnixSeconds());
+  }
   const deadline = deadlineOf(first, options);
   using timer = signalAt(deadline, options.nowUnixSeconds);
   const signal = options.signal === undefined ? timer.signal : AbortSignal.any([timer.signal, options.signal]);
@@ -42,16 +46,33 @@ export async function waitForRound(
     const view = checkRound(connection, digest, request, body);
     last = view;
     options.onView?.(view);
-    assertGoesOn(view, await provedFaults(connection, view), options.nowUnixSeconds());
-    if (view.outcome === 'signed') return view;
+    const { outcome } = await judged(connection, view, options.nowUnixSeconds());
+    if (outcome === 'signed') return view;
   }
   // Past its expiry no member signs it any more, whatever the coordinator does.
   if (options.signal?.aborted !== true && deadline >= first.expiresAtUnixSeconds)
-    throw new RequesterError('expired', 'the request expired before enough members had approved');
+    throw new RequesterError('expired', expiryText(last));
   throw new RequesterError('pending', `the request is still pending: ${missingText(last)}`);
 }
 
-function missingText({ sharings }: RoundView): string {
+/** How the round of `request` is now. Throws what `waitForRound` does for one that is over and not signed. */
+export async function lookAtRound(
+  connection: Connection,
+  digest: string,
+  request: Request,
+  nowUnixSeconds: number,
+): Promise<RoundView> {
+  const view = checkRound(connection, digest, request, await roundBodyOf(connection, digest));
+  return await judged(connection, view, nowUnixSeconds);
+}
+
+async function judged(connection: Connection, view: RoundView, nowUnixSeconds: number): Promise<RoundView> {
+  assertGoesOn(view, await provedFaults(connection, view), nowUnixSeconds);
+  return view;
+}
+
+/** What a round lacks that is still pending. */
+export function missingText({ sharings }: RoundView): string {
   const missing = sharings.filter((sharing) => sharing.missing > 0);
   if (missing.length === 0) return 'enough members have approved, and are not all connected';
   return missing

@@ -32,11 +32,13 @@ export async function signWhole(
   connection: Connection,
   wish: Pick<DocumentWish, 'format' | 'document'>,
 ): Promise<DocumentSignature> {
+  // A decision about one call: no line of config.yaml says it for good.
+  const again = call.world.environment['FROSTMARK_AGAIN'] === '1';
   const { signDocument } = await import('../../requester/sign-document.ts');
   return signDocument(
     connection,
     { channel: requireChannel(call), ...wish },
-    (to, submission) => untilSigned(call, to, submission),
+    (to, submission) => untilSigned(call, to, submission, again),
     call.world.nowUnixSeconds(),
   );
 }

@@ -164,7 +164,11 @@ export const loginBody = Strict({ login: EnvelopeSchema });
 /** What a login gives: the bearer token of one session, 64 hex digits, and when it ends. */
 export const tokenBody = Strict({ token: Hash, expiresAt: Timestamp });
 /** What a client posts to open a round: the signed request. */
-export const submitBody = Strict({ request: EnvelopeSchema });
+export const submitBody = Strict({
+  request: EnvelopeSchema,
+  /** Opens a new round where the same submission has one that ended without a signature; without it that one is joined, to learn how it ended. */
+  again: Type.Optional(Type.Literal(true)),
+});
 /** What the coordinator answers to a submission. */
 export const submittedBody = Strict({
   digest: Hash,

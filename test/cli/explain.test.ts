@@ -18,13 +18,16 @@ describe('the exit code', () => {
     [1, 'no-delegation'],
     [1, 'changed-file'],
     [1, 'not-found'],
-    [1, 'cancelled'],
+    [1, 'not-written'],
+    [2, 'output-is-input'],
+    [2, 'output-exists'],
     [2, 'bad-artifact'],
     [2, 'bad-field'],
     [2, 'ambiguous'],
     [5, 'pending'],
     [6, 'refused'],
     [7, 'expired'],
+    [7, 'cancelled'],
     [8, 'faulted'],
   ])('is %i for a request that ends as %s', (exitCode, code) => {
     expect(explain(new RequesterError(code, 'found'))).toMatchObject({ exitCode, code, message: 'found' });

@@ -131,13 +131,13 @@ async function live(machine: Machine): Promise<Told[]> {
 
     const known = groups.ofCharter(charter.hash)!;
     const release = releaseOf(group, group.requester);
-    const first = await rounds.submit(group.requester.key, known, release);
+    const first = await rounds.submit(group.requester.key, known, { request: release });
     told.push({ kind: 'round', digest: first.digest });
     await sign(rounds.pendingRound(charter.hash, first.digest)!, release, [1, 2]);
 
     const bytes = requestersBytes(group, 2, [group.requester]);
     const change = documentRequest(group, group.people[0]!, 'requesters', bytes);
-    const second = await rounds.submit(group.people[0]!.key, known, change);
+    const second = await rounds.submit(group.people[0]!.key, known, { request: change });
     told.push({ kind: 'round', digest: second.digest });
     const { digest } = second;
     await rounds.putDocument(group.people[0]!.key, known, { digest, sha256: sha256Hex(bytes), bytes });

@@ -128,7 +128,7 @@ async function benchOf(of: DealtGroup, arithmetic: Group): Promise<Bench> {
 /** Two members approve and sign; `beforeShares` is called when the attempt is open. */
 async function signedBy(bench: Bench, beforeShares: () => void): Promise<string> {
   const envelope = releaseOf(group, group.requester);
-  const { digest } = await bench.rounds.submit(group.requester.key, bench.known, envelope);
+  const { digest } = await bench.rounds.submit(group.requester.key, bench.known, { request: envelope });
   const round = bench.rounds.pendingRound(group.epoch.charter.hash, digest)!;
   const signing = signingOf(group, envelope, [1, 2]);
   for (const decision of signing.decisions) round.decide(decision);

@@ -342,7 +342,7 @@ describe('a submission', () => {
     expect(anew.digest).not.toBe(first.digest);
   });
 
-  test('whose round was refused opens anew', async () => {
+  test('whose round was refused joins it, to learn that; and opens anew when it is asked for again', async () => {
     await using world = await knowing();
     const decisions = ['refuse', 'approve'] as const;
     let turn = 0;
@@ -352,7 +352,10 @@ describe('a submission', () => {
     const first = await requester.submit(releaseOf(group, group.requester, { createdAt }));
     expect((await members[0]!.closedFrame(first.digest)).outcome).toBe('refused');
     turn = 1;
-    const second = await requester.submit(releaseOf(group, group.requester));
+    const asked = await requester.submit(releaseOf(group, group.requester));
+    expect(asked).toEqual({ digest: first.digest, joined: true, missing: [] });
+    expect((await requester.round(first.digest)).outcome).toBe('refused');
+    const second = await requester.submit(releaseOf(group, group.requester), true);
     expect(second.joined).toBe(false);
     expect((await members[0]!.closedFrame(second.digest)).outcome).toBe('signed');
     expect(await refusalOf(requester.cancel(second.digest, cancelOf(second.digest, group.requester)))).toBe('conflict');
@@ -371,7 +374,8 @@ describe('a submission', () => {
     expect((await requester.cancel(digest, cancelOf(digest, group.requester))).outcome).toBe('cancelled');
     expect((await requester.cancel(digest, cancelOf(digest, group.requester))).outcome).toBe('cancelled');
     expect((await member!.closedFrame(digest)).outcome).toBe('cancelled');
-    expect(await refusalOf(requester.submit(envelope))).toBe('conflict');
+    expect(await requester.submit(envelope)).toEqual({ digest, joined: true, missing: [] });
+    expect(await refusalOf(requester.submit(envelope, true))).toBe('conflict');
   });
 });
 

@@ -3,7 +3,7 @@ import type { Connection } from '../../../requester/connection.ts';
 import { askingOptions } from '../../ask-coordinator.ts';
 import { defineCommand, duration, text, type Call } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
-import { connectToAsk, submitOnly, untilSigned, waitingOptions } from '../../waiting.ts';
+import { connectToAsk, submitAndWait, untilSigned, waitingOptions } from '../../waiting.ts';
 
 const options = {
   channel: text('CHANNEL', "certify this channel's key under production's (default: production's own)"),
@@ -40,10 +40,9 @@ SSH certificate (ssh --channel C). Re-issue those of a channel before they end.`
       throw new CommandError('usage', 'the second round needs the result of the first', 'Leave --no-wait out.');
     using connection = await connectToAsk(call);
     const { channel = null } = settings;
-    const digest = await certifyAs(call, connection, format);
-    const isSigned = settings['no-wait'] !== true;
+    const { id, isSigned } = await certifyAs(call, connection, format);
     output.result(`${isSigned ? 'signed' : 'asked for'}: ${format} certificate of ${channel ?? 'the group'}`, {
-      id: digest,
+      id,
       format,
       channel,
       signed: isSigned,
@@ -51,22 +50,33 @@ SSH certificate (ssh --channel C). Re-issue those of a channel before they end.`
   },
 });
 
-/** Names the last round. */
-async function certifyAs(call: CertifyCall, connection: Connection, format: 'openpgp' | 'ssh'): Promise<string> {
+interface CertifiedRound {
+  /** Names the last round. */
+  readonly id: string;
+  readonly isSigned: boolean;
+}
+
+async function certifyAs(
+  call: CertifyCall,
+  connection: Connection,
+  format: 'openpgp' | 'ssh',
+): Promise<CertifiedRound> {
   const { settings, output, world } = call;
   const { askToCertify, certify } = await import('../../../requester/certify.ts');
   const { channel, valid: validSeconds, note } = settings;
   const wish = { format, channel, validSeconds, note };
-  if (settings['no-wait'] === true)
-    return await askToCertify(connection, wish, {
-      submit: (submission) => submitOnly(call, connection, submission),
+  if (settings['no-wait'] === true) {
+    const { digest, view } = await askToCertify(connection, wish, {
+      submit: (submission) => submitAndWait(call, connection, submission),
       nowUnixSeconds: world.nowUnixSeconds(),
     });
+    return { id: digest, isSigned: view !== undefined };
+  }
   const { digest } = await certify(connection, wish, {
     ask: (to, submission) => untilSigned(call, to, submission),
     nowUnixSeconds: world.nowUnixSeconds,
     onFirstOfTwo: (of) =>
       output.talk(`first ${of} itself says that it belongs to the group, then production vouches for it`),
   });
-  return digest;
+  return { id: digest, isSigned: true };
 }

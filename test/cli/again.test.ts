@@ -1,0 +1,94 @@
+/** "The same command again" is about what became of mine: joined, fetched, refused, expired, taken back; a new round is a decision. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openRequest } from '../../protocol/request/request.ts';
+import { AskerWorld, type Ran } from '../harness/asker.ts';
+import { dealtGroup } from '../harness/coordinator-group.ts';
+
+let world: AskerWorld;
+beforeAll(async () => {
+  world = await AskerWorld.create(await dealtGroup({ tiers: ['admin', 'admin'], production: '{ any: 2 }' }));
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+let count = 0;
+let path: string;
+beforeEach(() => {
+  world.decide = () => 'ask';
+  path = world.write(join(`case-${++count}`, 'a.tgz'), `a of ${count}`);
+});
+
+const sign = (...more: readonly string[]): Promise<Ran> =>
+  world.frostmark('sign', path, '--channel', 'production', '--no-source', ...more);
+const newest = async (): Promise<string> => (await world.rounds())[0]!;
+const decideAll = async (decision: 'approve' | 'refuse', reason: string | null = null): Promise<void> => {
+  const digest = await newest();
+  for (const member of world.members) {
+    await member.next('request', ({ request }) => openRequest(request).digest === digest);
+    member.decide(digest, decision, reason);
+  }
+  await world.members[0]!.closedFrame(digest);
+};
+
+describe.each([
+  ['by a command that waits', []],
+  ['by one that only looks', ['--no-wait']],
+] as const)('%s', (_how, flags) => {
+  it('a refusal is told with names and reasons (exit 6), and nobody is asked twice', async () => {
+    expect((await sign('--no-wait')).code).toBe(0);
+    await decideAll('refuse', 'built from the wrong tag');
+    const rounds = await world.rounds();
+    for (let repeat = 0; repeat < 2; repeat += 1) {
+      const ran = await sign(...flags);
+      expect(ran.code).toBe(6);
+      expect(ran.stderr).toContain('refused by admin-1 (built from the wrong tag)');
+      expect(ran.stderr).toContain('--again');
+    }
+    expect(await world.rounds()).toEqual(rounds);
+    expect((await sign('--no-wait', '--again')).code).toBe(0);
+    expect(await world.rounds()).toHaveLength(rounds.length + 1);
+  });
+
+  it('a cancellation is told (exit 7), and a new round is a decision', async () => {
+    await sign('--no-wait');
+    const id = await newest();
+    expect((await world.frostmark('cancel', id)).code).toBe(0);
+    const ran = await sign(...flags);
+    expect([ran.code, await newest()]).toEqual([7, id]);
+    expect(ran.stderr).toMatch(/cancelled by whoever asked[^]*--again/);
+    expect((await sign('--no-wait', '--again')).code).toBe(0);
+    expect(await newest()).not.toBe(id);
+  });
+
+  it('what was signed meanwhile is fetched', async () => {
+    await sign('--no-wait');
+    await decideAll('approve');
+    expect(existsSync(`${path}.frostmark`)).toBe(false);
+    expect(await sign(...flags)).toMatchObject({ code: 0, stdout: `${path}.frostmark\n` });
+    expect(existsSync(`${path}.frostmark`)).toBe(true);
+  });
+});
+
+it('--no-wait says whether it is asked now (exit 0) or pending since before (exit 5), and who is missing', async () => {
+  expect(await sign('--no-wait')).toMatchObject({ code: 0, stdout: `${await newest()}\n` });
+  const ran = await sign('--no-wait');
+  expect(ran.code).toBe(5);
+  expect(ran.stderr).toContain('any lacks 2 of 2 approvals');
+});
+
+it('what makes a request the same: files, names, channel, formats, product, release and note, and not the time', async () => {
+  await sign('--no-wait');
+  const id = await newest();
+  world.ahead = 90;
+  expect((await sign('--no-wait')).code).toBe(5);
+  world.ahead = 0;
+  for (const more of [
+    ['--product', 'acme'],
+    ['--release', '1.0.0'],
+    ['--note', 'hello'],
+    ['--manifest', 'S', '--format', 'ssh'],
+  ])
+    expect((await sign('--no-wait', ...more)).code).toBe(0);
+  expect(await world.rounds()).toContain(id);
+});
