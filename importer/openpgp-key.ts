@@ -35,6 +35,7 @@ interface KeyPacket extends PublicPart {
   readonly publicKey: Uint8Array;
 }
 
+/** Which key of an OpenPGP export is meant, and the time by which it is judged. */
 export interface OpenpgpChoice {
   /** Fingerprint of a subkey; without it the primary key is taken. */
   readonly subkey: string | undefined;

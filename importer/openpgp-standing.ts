@@ -15,6 +15,7 @@ import {
 
 const signFlag = 0x02;
 
+/** Whether a key may sign, by the self-signatures beside it that verify. */
 export type Standing =
   /** There is no self-signature in the file. */
   | { readonly kind: 'unsaid' }

@@ -1,5 +1,5 @@
 /**
- * Where the `random_bytes(32)` of a nonce come from (RFC 9591, Section 4.1, `nonce_generate`, which hashes them with the share).
+ * Where the random_bytes(32) of a nonce come from (RFC 9591, Section 4.1, `nonce_generate`, which hashes them with the share).
  *
  * Two sources, of which one may fail unseen: this process's generator, whose state a cloned process or machine repeats, and the kernel's. HKDF
  * (RFC 5869) extracts from both under the journal's head and the slot, and expands to one output for each nonce. Bytes that one source repeats

@@ -65,7 +65,7 @@ export interface SecretGroup extends Group {
   /** Takes a canonical 32-byte little-endian non-zero scalar in and wipes `bytes`, whatever the result; `undefined` if it is not one. */
   loadSecret(bytes: Uint8Array): Secret | undefined;
   /**
-   * RFC 9591, Section 4.1, `nonce_generate`: H3(random || share). `random` are the 32 bytes of its `random_bytes(32)`, fresh and used for
+   * RFC 9591, Section 4.1, `nonce_generate`: H3(random || share). `random` are the 32 bytes of its random_bytes(32), fresh and used for
    * nothing else; they are wiped. Without them the group draws its own.
    */
   makeNonce(share: Secret, random?: Uint8Array): Secret;

@@ -49,7 +49,7 @@ export interface AttemptInput {
 }
 
 /**
- * Round one (Section 5.1, `commit`): a fresh nonce pair for the holder of `share`. `random` gives the `random_bytes(32)` of Section 4.1, once
+ * Round one (Section 5.1, `commit`): a fresh nonce pair for the holder of `share`. `random` gives the random_bytes(32) of Section 4.1, once
  * for each nonce; without it the group draws them.
  */
 export function commit(group: SecretGroup, share: Secret, random?: RandomBytes): Nonces {

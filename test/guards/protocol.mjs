@@ -274,9 +274,9 @@ export const protocolGuards = [
   {
     row: 'T18',
     what: 'no aliases',
-    in: 'Alias',
-    from: "refuse(node.range?.[0], 'aliases (*name) are not allowed')",
-    to: 'void node',
+    file: 'protocol/files/yaml.ts',
+    from: "alias: 'aliases (*name) are not allowed',",
+    to: '',
     test: 'test/protocol/files/charter.test.ts',
     name: 'T18',
   },
