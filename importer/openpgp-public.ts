@@ -20,6 +20,7 @@ const mpiCounts: Readonly<Record<number, number>> = { 1: 2, 2: 2, 3: 2, 16: 3, 1
 /** How many bytes it has, where it is just bytes. */
 const nativeBytes: Readonly<Record<number, number>> = { 25: 32, 26: 56, 27: 32, 28: 57 };
 
+/** What a public key is made of, of an algorithm whose signatures are verified here. */
 export type PublicMaterial =
   /** `isNative`: under the newer algorithm number, without MPIs. */
   | { readonly kind: 'ed25519'; readonly isNative: boolean; readonly point: Uint8Array }
@@ -28,6 +29,7 @@ export type PublicMaterial =
   /** Signs in a way that is not verified here, or not at all. */
   | { readonly kind: 'other' };
 
+/** The public half of a key packet, of whatever algorithm. */
 export interface PublicPart {
   readonly createdUnixSeconds: number;
   readonly algorithm: number;

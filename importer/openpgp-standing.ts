@@ -15,6 +15,7 @@ import {
 
 const signFlag = 0x02;
 
+/** Whether a key may sign for who has its certificate, by what it says about itself. */
 export type Standing =
   /** There is no self-signature in the file. */
   | { readonly kind: 'unsaid' }

@@ -47,7 +47,7 @@ export interface RoundView {
   readonly request: Request;
   /** `undefined` when the newest requesters document no longer names whoever asked. */
   readonly asker: Asker | undefined;
-  /** As the coordinator says; `assertEnd` believes it or not. */
+  /** As the coordinator says; `assertGoesOn` believes it or not. */
   readonly outcome: Outcome;
   readonly sharings: readonly RoundSharing[];
   readonly expiresAtUnixSeconds: number;
