@@ -62,6 +62,10 @@ const pure = {
       selector: 'VariableDeclarator > Identifier[name=/^(Date|Math)$/].init',
       message: 'A clock under another name is a clock.',
     },
+    {
+      selector: 'LogicalExpression[operator="??"] > Literal[value=""].right',
+      message: 'What cannot be absent is asserted (wire/present.ts), and what may be absent has a branch of its own.',
+    },
     { selector: 'MetaProperty', message: 'A pure room does not know where it is on disk.' },
   ],
 };

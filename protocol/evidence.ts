@@ -36,6 +36,7 @@ import {
 import { sessionInput, stageSubject } from './signing/stage.ts';
 import { openRequest } from './request/request.ts';
 import { assertSchema, EnvelopeSchema, Hex, Strict, Type, type Static } from './wire/schema.ts';
+import { at } from './wire/present.ts';
 
 const Base64 = Type.String({ pattern: '^[A-Za-z0-9+/]*={0,2}$' });
 
@@ -220,7 +221,7 @@ function isRightShare(sessions: readonly Attempt[], { member, payload }: SignedS
   return (
     payload.shares.length === sessions.length &&
     sessions.every((session, index) => {
-      const scalar = decodeShare(hexToBytes(payload.shares[index] ?? ''));
+      const scalar = decodeShare(hexToBytes(at(payload.shares, index)));
       return scalar !== undefined && verifyShare(session, member.identifier, scalar);
     })
   );

@@ -26,6 +26,7 @@ import {
 import { samePoint, sharingOf, type Identifier, type Sharing } from '../frost/sharing.ts';
 import { maxImportBytes, maxMembers } from '../limits.ts';
 import { assertSchema, Hash, Hex, IdentifierNumber, Key, Strict, Type, type Static } from '../wire/schema.ts';
+import { at } from '../wire/present.ts';
 
 const importSchema = Strict({
   version: Type.Literal(1),
@@ -146,7 +147,7 @@ export function openImport(group: Group, charter: Charter, bytes: Uint8Array): I
   const vectors = decodeVectors(group, sharings, body);
   if (proofs.length !== sharings.length) throw refusal('it does not prove every sharing');
   for (const [index, vector] of vectors.entries()) {
-    const proof = hexToBytes(proofs[index] ?? '');
+    const proof = hexToBytes(at(proofs, index));
     if (!verifyDealing(group, vector, proof, outsideDealer, proofContext(body, index)))
       throw refusal(
         'its proofs do not hold: it was changed after it was made, or whoever made it did not have the key',

@@ -142,6 +142,7 @@ export function ceremonyId(
   agreed: { readonly charter: string; readonly requesters: string; readonly import: string | null },
   nonces: readonly string[],
 ): string {
-  const { charter, requesters } = agreed;
-  return bytesToHex(taggedHash('ceremony', ...[charter, requesters, agreed.import ?? '', ...nonces].map(hexToBytes)));
+  const { charter, requesters, import: imported } = agreed;
+  const file = imported === null ? '' : imported;
+  return bytesToHex(taggedHash('ceremony', ...[charter, requesters, file, ...nonces].map(hexToBytes)));
 }

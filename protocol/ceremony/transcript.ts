@@ -13,6 +13,7 @@ import { Hash, Hex, Key, Name, Strict, Type, type Static } from '../wire/schema.
 import { isSamePlace, shareContext, sharingsHeldBy, type PublicDealing } from './dealing.ts';
 import type { Import } from './import.ts';
 import type { CeremonyPayload } from './messages.ts';
+import { at } from '../wire/present.ts';
 
 const transcriptFields = {
   charter: Hash,
@@ -85,7 +86,7 @@ export function transcriptOf(group: Group, charter: Charter, parts: TranscriptPa
       sharings: sharings.map((of, sharing) => ({
         commitments:
           imported !== undefined && name === production
-            ? (imported.vectors[sharing] ?? []).map((point) => bytesToHex(point.bytes))
+            ? at(imported.vectors, sharing).map((point) => bytesToHex(point.bytes))
             : summed(group, of, { channel: name, sharing }, dealings),
       })),
     }));
@@ -161,7 +162,7 @@ function publicSharesOf(
     sharings.flatMap((of, place) =>
       of.members.map((identifier): [Identifier, Point] => [
         identifier,
-        publicShare(group, vectors[place] ?? [], identifier),
+        publicShare(group, at(vectors, place), identifier),
       ]),
     ),
   );

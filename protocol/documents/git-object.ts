@@ -2,6 +2,7 @@
 import { formatTimestamp } from '../wire/time.ts';
 import type { DocumentField } from './document.ts';
 import { readableText, refuseDocument } from './readable.ts';
+import { at } from '../wire/present.ts';
 
 /** SHA-1 or SHA-256, lowercase hex. */
 const hash = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
@@ -23,9 +24,9 @@ export class GitHead {
 
   /** The value of the next line, which must be of that name. */
   take(name: string): string {
-    const text = this.#lines[this.#at] ?? '';
+    const text = this.#lines[this.#at];
     this.#at += 1;
-    if (!text.startsWith(`${name} `)) this.fail(`must be the ${name}`);
+    if (text?.startsWith(`${name} `) !== true) return this.fail(`must be the ${name}`);
     return text.slice(name.length + 1);
   }
 
@@ -64,7 +65,7 @@ export class GitHead {
   end(remedies: Readonly<Record<string, string>>): void {
     if (this.#at === this.#lines.length) return;
     this.#at += 1;
-    const name = this.#lines[this.#at - 1]?.split(' ', 1)[0] ?? '';
+    const name = at(at(this.#lines, this.#at - 1).split(' ', 1), 0);
     const remedy = Object.hasOwn(remedies, name) ? remedies[name] : undefined;
     this.fail(
       `has ${JSON.stringify(name.slice(0, 40))}, which is not signed here: ${remedy ?? 'write the object without it'}`,

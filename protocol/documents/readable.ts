@@ -1,6 +1,7 @@
 /** Text that reads the same to an approver, to a terminal and to the tool that verifies it. */
 import { ProtocolError } from '../errors.ts';
 import { textOf } from './document.ts';
+import { present } from '../wire/present.ts';
 
 // Controls but newline and tab, what turns the line around, and the line separators that no Unix tool counts as such.
 const unreadable = /[^\P{Cc}\n\t]|[\p{Bidi_Control}\u2028\u2029]/u;
@@ -17,7 +18,7 @@ export function readableText(bytes: Uint8Array, kind: string): string {
   const text = textOf(bytes, kind);
   const at = text.search(unreadable);
   if (at >= 0) {
-    const code = text.codePointAt(at)?.toString(16).toUpperCase().padStart(4, '0') ?? '';
+    const code = present(text.codePointAt(at), 'the character').toString(16).toUpperCase().padStart(4, '0');
     const remedy = code === '000D' ? ': write it with the line ends of Unix' : '';
     refuseDocument(kind, `line ${text.slice(0, at).split('\n').length} has the character U+${code}${remedy}`);
   }

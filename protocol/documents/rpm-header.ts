@@ -186,11 +186,11 @@ function integerOf(entry: Entry | undefined): number | undefined {
 /** Without it the signature would not reach the files: rpm takes the payload from this digest. */
 function payloadDigestOf(entries: ReadonlyMap<number, Entry>): string {
   const algorithm = integerOf(entries.get(tags.payloadDigestAlgorithm)) ?? 0;
-  const digests = textsOf(entries.get(tags.payloadDigest)) ?? [];
-  const digits = digestDigits[algorithm];
-  const isDigest = digests.length === 1 && /^[0-9a-f]+$/.test(digests[0] ?? '') && digests[0]?.length === digits;
-  if (!isDigest) refuse('there is no SHA-2 digest of the payload');
-  return digests[0] ?? '';
+  const [digest, another] = textsOf(entries.get(tags.payloadDigest)) ?? [];
+  const isOne = digest !== undefined && another === undefined;
+  if (!isOne || !/^[0-9a-f]+$/.test(digest) || digest.length !== digestDigits[algorithm])
+    return refuse('there is no SHA-2 digest of the payload');
+  return digest;
 }
 
 function scriptsOf(entries: ReadonlyMap<number, Entry>): string | null {

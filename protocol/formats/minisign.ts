@@ -10,6 +10,7 @@ import { utf8ToBytes } from '../wire/bytes.ts';
 import { namelessDocument } from './release-document.ts';
 import { ProtocolError } from '../errors.ts';
 import { defineFormat, type FormatInput } from './format.ts';
+import { present } from '../wire/present.ts';
 
 const untrustedComment = 'signature by a frostmark quorum';
 const prehashed = utf8ToBytes('ED');
@@ -28,7 +29,8 @@ export function minisignPublicKey(key: Uint8Array, comment: string): string {
 
 /** On a terminal and between tabs one value stays one value: what is not printable ASCII is written `\u{9}`, a backslash too. */
 function escaped(value: string): string {
-  return value.replace(/[^ -~]|\\/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`);
+  const codeOf = (character: string): string => present(character.codePointAt(0), 'the character').toString(16);
+  return value.replace(/[^ -~]|\\/gu, (character) => `\\u{${codeOf(character)}}`);
 }
 
 /**

@@ -19,6 +19,7 @@ import type { Request } from '../request/request.ts';
 import { formatTimestamp, parseTimestamp } from '../wire/time.ts';
 import { defineFormat } from './format.ts';
 import { signedAt } from './openpgp.ts';
+import { present } from '../wire/present.ts';
 
 type CertificateState = { readonly unfinished: UnfinishedSignature; readonly group: OpenpgpGroup };
 type SubkeyState = { readonly unfinished: UnfinishedSignature; readonly subkey: OpenpgpKey; readonly shown: string };
@@ -101,7 +102,7 @@ function described(subkey: OpenpgpKey, channel: string): string {
 
 /** Throws `ProtocolError('unknown-channel')`; production's key is no subkey. */
 function certifiedChannel(epoch: Epoch, { payload: { certify } }: Request): string {
-  const { name, validitySeconds } = channelOf(epoch.charter, certify?.channel ?? '');
+  const { name, validitySeconds } = channelOf(epoch.charter, present(certify, 'what the request certifies').channel);
   if (validitySeconds === undefined) throw new ProtocolError('bad-request', `${name} is no subkey`);
   return name;
 }
@@ -109,7 +110,8 @@ function certifiedChannel(epoch: Epoch, { payload: { certify } }: Request): stri
 /** A subkey ends when the channel's delegation of that day would: no way of vouching for a channel outlives another. */
 function bindingOf(epoch: Epoch, request: Request): { readonly channel: string; readonly untilUnixSeconds: number } {
   const channel = certifiedChannel(epoch, request);
-  const untilUnixSeconds = parseTimestamp(request.payload.certify?.until ?? '', 'bad-request', 'certify.until');
+  const until = present(request.payload.certify?.until ?? undefined, 'the end of the certificate');
+  const untilUnixSeconds = parseTimestamp(until, 'bad-request', 'certify.until');
   const latest = request.createdAtUnixSeconds + (channelOf(epoch.charter, channel).validitySeconds ?? 0);
   if (untilUnixSeconds <= request.createdAtUnixSeconds || untilUnixSeconds > latest)
     throw new ProtocolError(

@@ -29,6 +29,7 @@ import { prepareAttempt, verifyShare, type Attempt } from '../frost/sign.ts';
 import { maxLosses } from '../limits.ts';
 import type { Outcome } from '../wire/frames.ts';
 import { sessionInput, stageSubject } from './stage.ts';
+import { at } from '../wire/present.ts';
 
 /** What a round is about; the same at every step. */
 export interface RoundContext {
@@ -207,7 +208,8 @@ function setPhase(state: RoundState, id: string, phase: RoundAttempt['phase']): 
 /** A member is back: it gets the package it still owes an answer to once more, open or closed. */
 function connect(state: RoundState, identifier: Identifier): RoundStep {
   const next = update(state, identifier, { connected: true });
-  const owed = next.attempts.get(next.members.get(identifier)?.owes ?? '');
+  const owes = next.members.get(identifier)?.owes;
+  const owed = owes === undefined ? undefined : next.attempts.get(owes);
   return { state: next, effects: owed === undefined ? [] : [{ kind: 'send-package', to: identifier, attempt: owed }] };
 }
 
@@ -306,7 +308,7 @@ function complete(context: RoundContext, state: RoundState, attempt: RoundAttemp
   );
   const key = decodeBase64Url(context.channel.key);
   const valid = signatures.every((signature, index) =>
-    verifySignature(key, state.stage.messages[index] ?? new Uint8Array(), signature),
+    verifySignature(key, at(state.stage.messages, index), signature),
   );
   // Every share was verified, so this cannot happen; what cannot be verified is never published all the same (T12).
   if (!valid) return { state: setPhase(state, attempt.id, 'closed'), effects: [] };

@@ -7,6 +7,7 @@ import { areFirstSignatures, followRequest, type PreparedRequest } from '../form
 import type { Epoch } from '../ceremony/epoch.ts';
 import type { Request } from '../request/request.ts';
 import type { AttemptInput } from '../frost/sign.ts';
+import { at } from '../wire/present.ts';
 
 /** The input of the FROST session over the message at `index`. */
 export function sessionInput(
@@ -20,11 +21,10 @@ export function sessionInput(
     sharings: channel.sharings,
     publicShares: channel.publicShares,
     message,
-    commitments: commitments.map(({ member, payload }) => ({
-      identifier: member.identifier,
-      hiding: hexToBytes(payload.commitments[index]?.hiding ?? ''),
-      binding: hexToBytes(payload.commitments[index]?.binding ?? ''),
-    })),
+    commitments: commitments.map(({ member, payload }) => {
+      const { hiding, binding } = at(payload.commitments, index);
+      return { identifier: member.identifier, hiding: hexToBytes(hiding), binding: hexToBytes(binding) };
+    }),
   };
 }
 

@@ -1,13 +1,13 @@
 /** Times as they are signed: RFC 3339, UTC, whole seconds; and durations as people write them in a charter. */
 import { ProtocolError, type ProtocolErrorCode } from '../errors.ts';
+import { present } from './present.ts';
 
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86400 };
 
 /** `90s`, `30m`, `72h`, `90d` in seconds; `undefined` for anything else. */
 export function parseDuration(text: string): number | undefined {
-  const match = /^([1-9][0-9]{0,5})([smhd])$/.exec(text);
-  const unit = unitSeconds[match?.[2] ?? ''];
-  return match === null || unit === undefined ? undefined : Number(match[1]) * unit;
+  const [, count, unit] = /^([1-9][0-9]{0,5})([smhd])$/.exec(text) ?? [];
+  return unit === undefined ? undefined : Number(count) * present(unitSeconds[unit], unit);
 }
 
 /** Unix seconds as `2026-11-22T08:00:00Z`. */
