@@ -10,6 +10,10 @@
  * length, so that a damaged length is seen as damage and not as a record that ends beyond the file. `hash` is SHA-256
  * over the hash before, the length and the payload, 64 hex digits. `payload` is JSON as `JSON.stringify` writes it.
  *
+ * A journal that was compacted begins with a record `{ type: 'compacted', length, head, kept }`: `length` and `head` name the state that it
+ * replaces, and its own number is `length` + 1, so that heads only ever grow. The `kept` records after it were carried over; without all
+ * of them the file is damaged.
+ *
  * A file that ends inside its last record is what a power loss leaves of a record that nobody was told of: it is cut
  * back and reported. Everything else that is not exactly this is damage, and refused. A file cut at a record's end looks whole: that is a
  * rollback, which others see by the head in the login.
@@ -18,7 +22,7 @@ import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
 import { disk as realDisk, type Disk, type DiskFile } from '../home/disk.ts';
 import { HomeError, systemCode } from '../home/errors.ts';
-import { writeFileOnce } from '../home/files.ts';
+import { writeFileAtomic, writeFileOnce } from '../home/files.ts';
 import { maxJournalBatchBytes, maxJournalRecordBytes } from './limits.ts';
 
 /**
@@ -56,6 +60,10 @@ export interface JournalHead {
 export interface Journal extends AsyncDisposable {
   /** The records that were there at opening, in order, as JSON values. */
   readonly records: readonly unknown[];
+  /** Lets go of `records`, which whoever opened the journal has read. */
+  forgetRecords(): void;
+  /** Bytes of the file. */
+  readonly bytes: number;
   /** Bytes of a torn last record that were cut off at opening; absent if the file ended at a record's end. */
   readonly cutBack?: number;
   /** The newest state that is on the medium. */
@@ -65,6 +73,12 @@ export interface Journal extends AsyncDisposable {
    * A rejected record may still be found at the next opening. Throws `JournalError` (`too-large`, `disk-full`, `write-failed`, `closed`).
    */
   append(record: object): Promise<void>;
+  /**
+   * Replaces the file by one with only the records that `keep` wants, in their order, if that halves it at least and the disk has room for both; the state it is in afterwards
+   * follows the one before. Answers whether it did. Appends wait meanwhile. Throws `JournalError` (`disk-full`, `write-failed`, `damaged`,
+   * `closed`); nothing is appended then until it is opened again.
+   */
+  compact(keep: (record: unknown) => boolean): Promise<boolean>;
   /** Bytes that are free on the file system of the journal. Throws what the system refuses with. */
   freeBytes(): Promise<number>;
   /** Waits for the appends before it. */
@@ -92,12 +106,13 @@ const readAheadBytes = 1024 * 1024;
 export async function openJournal(path: string, { mustExist, disk = realDisk }: JournalOptions): Promise<Journal> {
   const file = (await openFile(path, disk)) ?? (await beginFile(path, mustExist, disk));
   try {
-    const found = await readChain(file, path);
+    const records: unknown[] = [];
+    const found = await readChain(file, path, (record) => records.push(record));
     if (found.tornBytes > 0) await file.truncate(found.end);
     // What a killed predecessor wrote may be in memory only: its bytes, and the file's name. We act upon it from here on.
     await file.sync();
     await disk.syncFolder(dirname(path));
-    return new FileJournal({ file, path, disk }, found);
+    return new FileJournal({ file, path, disk }, records, found);
   } catch (error) {
     await file.close().catch(() => undefined);
     throw failure(error, path, 'opened');
@@ -129,7 +144,6 @@ async function beginFile(path: string, mustExist: boolean, disk: Disk): Promise<
 }
 
 interface Chain {
-  readonly records: unknown[];
   readonly head: Head;
   /** Where the last whole record ends, in bytes. */
   readonly end: number;
@@ -142,29 +156,77 @@ interface Head {
   readonly hash: Buffer;
 }
 
-async function readChain(file: DiskFile, path: string): Promise<Chain> {
+/** The head of a journal without records. */
+const firstHead: Head = { length: 0, hash: sha256(firstLine) };
+
+/** Reads and checks the whole file; `take` gets every record, with its payload as it was written. */
+async function readChain(
+  file: DiskFile,
+  path: string,
+  take: (record: unknown, payload: Uint8Array) => void,
+): Promise<Chain> {
   const read = readAhead(file);
   if (!firstLine.equals(await read(0, firstLine.length)))
     throw damaged(path, 'its first line is not that of a journal');
-  const records: unknown[] = [];
-  let head: Head = { length: 0, hash: sha256(firstLine) };
+  let head = firstHead;
   let end = firstLine.length;
+  let fewest = 0;
   for (;;) {
     const lineHead = await read(end, lineHeadBytes);
-    if (lineHead.length === 0) return { records, head, end, tornBytes: 0 };
-    const length = decodeLength(lineHead, head, path);
+    const length = lineHead.length === 0 ? undefined : decodeLength(lineHead, head, path);
     const line = length === undefined ? lineHead : await read(end, lineLength(length));
     // The length is certain here, or not wholly there: only the end of the file can make a line short.
-    if (length === undefined || line.length < lineLength(length)) return { records, head, end, tornBytes: line.length };
-
+    if (length === undefined || line.length < lineLength(length)) {
+      if (head.length < fewest)
+        throw damaged(path, `it ends with record ${head.length}, and ${fewest} were there when it was compacted`);
+      return { head, end, tornBytes: line.length };
+    }
     const payload = line.subarray(lineHeadBytes, -lineEnd.length);
     const next = encodeLine(head, payload);
     if (!next.line.equals(line))
       throw damaged(path, `record ${head.length + 1} at byte ${end} is not what was written`);
-    records.push(decodeRecord(payload, path));
-    head = next.head;
+    const record = decodeRecord(payload, path);
+    const compacted = end === firstLine.length ? decodeCompacted(record) : undefined;
+    if (compacted === undefined) take(record, payload);
+    else fewest = compacted.length + 1 + compacted.kept;
+    head = compacted === undefined ? next.head : { length: compacted.length + 1, hash: next.head.hash };
     end += line.length;
   }
+}
+
+/** The first record of a compacted journal. */
+interface Compacted {
+  readonly type: 'compacted';
+  /** The state before: its number of records, and its hash in hex. */
+  readonly length: number;
+  readonly head: string;
+  /** How many records of that state follow. */
+  readonly kept: number;
+}
+
+/** `undefined` for any other record. The chain has shown that it is as we wrote it. */
+function decodeCompacted(record: unknown): Compacted | undefined {
+  const isCompacted = typeof record === 'object' && record !== null && 'type' in record && record.type === 'compacted';
+  return isCompacted ? (record as Compacted) : undefined;
+}
+
+/** The whole file of a journal that goes on after `head` with these records alone. */
+function encodeCompacted(head: Head, kept: readonly Uint8Array[]): { readonly bytes: Buffer; readonly head: Head } {
+  const record: Compacted = {
+    type: 'compacted',
+    length: head.length,
+    head: head.hash.toString('hex'),
+    kept: kept.length,
+  };
+  const first = encodeLine(firstHead, Buffer.from(JSON.stringify(record)));
+  const lines = [firstLine, first.line];
+  let last: Head = { length: head.length + 1, hash: first.head.hash };
+  for (const payload of kept) {
+    const next = encodeLine(last, payload);
+    lines.push(next.line);
+    last = next.head;
+  }
+  return { bytes: Buffer.concat(lines), head: last };
 }
 
 function decodeRecord(payload: Buffer, path: string): unknown {
@@ -193,7 +255,7 @@ function encodeLength(length: number, head: Head): string {
   return `${digits} ${sha256('frostmark journal length\0', head.hash, digits).toString('hex', 0, 4)}`;
 }
 
-function encodeLine(head: Head, payload: Buffer): { readonly line: Buffer; readonly head: Head } {
+function encodeLine(head: Head, payload: Uint8Array): { readonly line: Buffer; readonly head: Head } {
   const length = encodeLength(payload.length, head);
   const hash = sha256('frostmark journal record\0', head.hash, length.slice(0, 8), payload);
   const line = Buffer.concat([Buffer.from(`${length} ${hash.toString('hex')} `), payload, lineEnd]);
@@ -229,10 +291,14 @@ async function readRange(file: DiskFile, position: number, length: number): Prom
 }
 
 interface Waiting {
-  readonly line: Buffer;
-  /** The head once this record is on the medium. */
-  readonly head: Head;
+  readonly payload: Buffer;
   readonly resolve: () => void;
+  readonly reject: (error: JournalError) => void;
+}
+
+interface Compaction {
+  readonly keep: (record: unknown) => boolean;
+  readonly resolve: (done: boolean) => void;
   readonly reject: (error: JournalError) => void;
 }
 
@@ -243,34 +309,45 @@ interface JournalFile {
 }
 
 class FileJournal implements Journal {
-  readonly records: readonly unknown[];
   readonly cutBack?: number;
-  readonly #file: DiskFile;
   readonly #path: string;
   readonly #disk: Disk;
-  /** The newest head on the medium, and the newest that was handed out. */
+  #file: DiskFile;
+  #records: readonly unknown[];
+  /** The newest head on the medium. */
   #synced: Head;
-  #written: Head;
   #end: number;
   #waiting: Waiting[] = [];
+  #compactions: Compaction[] = [];
   #writing: Promise<void> | undefined;
   /** Why nothing is appended any more. */
   #refusal: JournalError | undefined;
   #closed = false;
 
-  constructor({ file, path, disk }: JournalFile, { records, head, end, tornBytes }: Chain) {
+  constructor({ file, path, disk }: JournalFile, records: readonly unknown[], { head, end, tornBytes }: Chain) {
     this.#file = file;
     this.#path = path;
     this.#disk = disk;
+    this.#records = records;
     this.#synced = head;
-    this.#written = head;
     this.#end = end;
-    this.records = records;
     if (tornBytes > 0) this.cutBack = tornBytes;
+  }
+
+  get records(): readonly unknown[] {
+    return this.#records;
+  }
+
+  forgetRecords(): void {
+    this.#records = [];
   }
 
   get head(): JournalHead {
     return { length: this.#synced.length, hash: this.#synced.hash.toString('hex') };
+  }
+
+  get bytes(): number {
+    return this.#end;
   }
 
   append(record: object): Promise<void> {
@@ -284,10 +361,16 @@ class FileJournal implements Journal {
           `a record of ${payload.length} bytes is longer than ${maxJournalRecordBytes}`,
         );
       }
-      const { line, head } = encodeLine(this.#written, payload);
-      this.#written = head;
-      this.#waiting.push({ line, head, resolve, reject });
-      this.#writing ??= this.#writeAll();
+      this.#waiting.push({ payload, resolve, reject });
+      this.#writing ??= this.#work();
+    });
+  }
+
+  compact(keep: (record: unknown) => boolean): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      if (this.#refusal !== undefined) throw this.#refusal;
+      this.#compactions.push({ keep, resolve, reject });
+      this.#writing ??= this.#work();
     });
   }
 
@@ -308,14 +391,18 @@ class FileJournal implements Journal {
   }
 
   /** The one writer: takes all that waits, writes it, syncs it, answers, until nothing waits. Never rejects. */
-  async #writeAll(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#nextBatch();
+  async #work(): Promise<void> {
+    while (this.#waiting.length + this.#compactions.length > 0) {
+      const compaction = this.#compactions.shift();
+      const batch = compaction === undefined ? this.#nextBatch() : [];
       try {
+        compaction?.resolve(await this.#rewrite(compaction.keep));
         await this.#writeBatch(batch);
         for (const { resolve } of batch) resolve();
       } catch (error) {
-        this.#poison(batch, failure(error, this.#path, 'written'));
+        const refusal = failure(error, this.#path, 'written');
+        compaction?.reject(refusal);
+        this.#poison(batch, refusal);
       }
     }
     this.#writing = undefined;
@@ -323,23 +410,50 @@ class FileJournal implements Journal {
 
   #nextBatch(): Waiting[] {
     let bytes = 0;
-    const fitting = this.#waiting.findIndex(({ line }) => (bytes += line.length) > maxJournalBatchBytes);
+    const fitting = this.#waiting.findIndex(
+      ({ payload }) => (bytes += lineLength(payload.length)) > maxJournalBatchBytes,
+    );
     return this.#waiting.splice(0, fitting === -1 ? this.#waiting.length : Math.max(fitting, 1));
   }
 
   async #writeBatch(batch: readonly Waiting[]): Promise<void> {
-    const bytes = Buffer.concat(batch.map(({ line }) => line));
+    if (batch.length === 0) return;
+    let head = this.#synced;
+    const lines = batch.map(({ payload }) => {
+      const next = encodeLine(head, payload);
+      head = next.head;
+      return next.line;
+    });
+    const bytes = Buffer.concat(lines);
     await this.#file.write(bytes, this.#end);
     // On the medium before anyone is told: a record that a power loss takes back was never there.
     await this.#file.sync();
     this.#end += bytes.length;
-    this.#synced = batch.at(-1)?.head ?? this.#synced;
+    this.#synced = head;
+  }
+
+  async #rewrite(keep: (record: unknown) => boolean): Promise<boolean> {
+    const kept: Buffer[] = [];
+    await readChain(this.#file, this.#path, (record, payload) => {
+      if (keep(record)) kept.push(Buffer.from(payload));
+    });
+    const { bytes, head } = encodeCompacted(this.#synced, kept);
+    if (bytes.length > this.#end / 2 || (await this.freeBytes()) < bytes.length) return false;
+    // Whole and synced under another name, then renamed, then the folder: at any moment one of the two is there, and nobody was told of the new
+    // head before it cannot go away any more.
+    await writeFileAtomic(this.#path, bytes, { disk: this.#disk });
+    const old = this.#file;
+    this.#file = await this.#disk.open(this.#path);
+    this.#end = bytes.length;
+    this.#synced = head;
+    await old.close();
+    return true;
   }
 
   /** After a failed write or sync nobody knows what the medium holds; only opening it anew tells. */
   #poison(batch: readonly Waiting[], error: JournalError): void {
     this.#refusal = error;
-    for (const { reject } of [...batch, ...this.#waiting.splice(0)]) reject(error);
+    for (const { reject } of [...batch, ...this.#waiting.splice(0), ...this.#compactions.splice(0)]) reject(error);
   }
 }
 

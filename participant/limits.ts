@@ -6,6 +6,12 @@ export const maxJournalRecordBytes = 16 * 1024 * 1024;
 /** Bytes that one write to the journal takes on: waiting appends beyond it go with the next, so that none waits for a huge write. */
 export const maxJournalBatchBytes = 1024 * 1024;
 
+/** Bytes of a journal below which it is never compacted: reading it takes no time. */
+export const minCompactedBytes = 128 * 1024;
+
+/** Seconds after a request's death for which decision and burned attempts are kept: clocks that go back must not bring it to life anew. */
+export const keptAfterExpirySeconds = 24 * 3600;
+
 /** Secrets in the arena: those of a ceremony of 128 members, and a nonce pair for every pending round several times over. */
 export const arenaSlots = 16_384;
 
@@ -22,7 +28,11 @@ export const minFreeJournalBytes = maxHeldSlots * maxAttemptBytes;
 export const maxPendingRounds = 1024;
 export const maxPendingRoundsOfAsker = 128;
 
-/** Rounds that are over and still shown. */
+/** Bytes of the documents of pending rounds, which are in memory until they end, and of those of one asker. */
+export const maxPendingDocumentBytes = 256 * 1024 * 1024;
+export const maxPendingDocumentBytesOfAsker = 64 * 1024 * 1024;
+
+/** Rounds that are over and still shown, without their documents. */
 export const maxClosedRounds = 200;
 
 /** Events of one round that wait for the one before; packages and decisions beyond it are dropped, a reconnect brings them again. */

@@ -11,7 +11,7 @@ import type { JournalHead } from '../protocol/wire/frames.ts';
 import type { Stage } from '../protocol/wire/schema.ts';
 import { ParticipantError } from './errors.ts';
 import type { Journal } from './journal.ts';
-import { minFreeJournalBytes } from './limits.ts';
+import { keptAfterExpirySeconds, minCompactedBytes, minFreeJournalBytes } from './limits.ts';
 
 /** One record of the journal, told apart by `type`. Hashes and digests are SHA-256, hex. */
 export type MemberRecord =
@@ -76,6 +76,10 @@ const knownTypes: readonly MemberRecord['type'][] = [
 
 interface RoundMemory {
   said: DecisionPayload | undefined;
+  /** Unix seconds at which the request dies. */
+  readonly expiresAt: number;
+  /** How it ended is known here. */
+  isOver: boolean;
   readonly attempts: Map<string, BurnedAttempt>;
 }
 
@@ -92,9 +96,11 @@ export class Records {
   readonly #shares = new Map<string, StoredShare>();
   #certified: CeremonyMemory['certified'];
   #requestersVersion = 0;
+  /** Bytes of the journal from which on it is worth a look whether it can be compacted. */
+  #compactAt = minCompactedBytes;
 
   /**
-   * Reads the journal's records; a new journal gets its first. Rounds that died before `nowUnixSeconds` are not kept.
+   * Reads the journal's records, and compacts a journal of which most is dead; a new journal gets its first.
    * Throws `ParticipantError('damaged')` for a record of no known type, and `JournalError`.
    */
   static async open(journal: Journal, nowUnixSeconds: number): Promise<Records> {
@@ -105,6 +111,8 @@ export class Records {
         throw new ParticipantError('damaged', 'the journal does not begin with its incarnation');
       await records.append({ type: 'incarnation', incarnation: bytesToHex(randomBytes(16)) });
     }
+    journal.forgetRecords();
+    await records.forgetDead(nowUnixSeconds);
     return records;
   }
 
@@ -140,14 +148,33 @@ export class Records {
     return { said, attempts: new Map(attempts) };
   }
 
-  /** Digests of the requests that this member has decided on. */
-  decidedRounds(): string[] {
-    return [...this.#rounds].flatMap(([digest, { said }]) => (said === undefined ? [] : [digest]));
+  /** Digests of the requests that this member has decided on, that are alive, and whose end it does not know. */
+  openRounds(nowUnixSeconds: number): string[] {
+    const open = [...this.#rounds].filter(
+      ([, { said, isOver, expiresAt }]) => said !== undefined && !isOver && expiresAt > nowUnixSeconds,
+    );
+    return open.map(([digest]) => digest);
   }
 
-  /** Lets go of what nobody will ask for again. */
-  forgetRound(requestDigest: string): void {
-    this.#rounds.delete(requestDigest);
+  /** The round of this request has ended. What was decided and burned still counts: the request might come again. */
+  closeRound(requestDigest: string): void {
+    const round = this.#rounds.get(requestDigest);
+    if (round !== undefined) round.isOver = true;
+  }
+
+  /**
+   * Lets go of requests that died a day ago and of the shares of those that are dead, in memory and, once that is most of it, in the journal
+   * (T43). Throws `JournalError`.
+   */
+  async forgetDead(nowUnixSeconds: number): Promise<void> {
+    for (const [digest, { attempts, expiresAt }] of this.#rounds) {
+      if (expiresAt + keptAfterExpirySeconds <= nowUnixSeconds) this.#rounds.delete(digest);
+      else if (expiresAt <= nowUnixSeconds)
+        for (const [id, { stage }] of attempts) attempts.set(id, { stage, shares: undefined });
+    }
+    if (this.#journal.bytes < this.#compactAt) return;
+    await this.#journal.compact((record) => isAlive(record as MemberRecord, nowUnixSeconds));
+    this.#compactAt = Math.max(minCompactedBytes, 2 * this.#journal.bytes);
   }
 
   /** Throws `ParticipantError('no-room')` while the disk has too little space for what nonces may add to the journal. */
@@ -192,8 +219,7 @@ export class Records {
         'damaged',
         `the journal holds a record ${JSON.stringify(record.type)} of another version of frostmark`,
       );
-    if ('expiresAt' in record && record.expiresAt <= nowUnixSeconds) return;
-    this.#apply(record);
+    if (isAlive(record, nowUnixSeconds)) this.#apply(record);
   }
 
   #apply(record: MemberRecord): void {
@@ -226,13 +252,16 @@ export class Records {
         this.#requestersVersion = Math.max(this.#requestersVersion, record.version);
         return;
       case 'decision':
-        this.#round(record.decision.requestDigest).said = record.decision;
+        this.#round(record.decision.requestDigest, record.expiresAt).said = record.decision;
         return;
       case 'burn':
-        this.#round(record.requestDigest).attempts.set(record.attempt, { stage: record.stage, shares: undefined });
+        this.#round(record.requestDigest, record.expiresAt).attempts.set(record.attempt, {
+          stage: record.stage,
+          shares: undefined,
+        });
         return;
       case 'share':
-        this.#round(record.share.requestDigest).attempts.set(record.share.attempt, {
+        this.#round(record.share.requestDigest, record.expiresAt).attempts.set(record.share.attempt, {
           stage: record.share.stage,
           shares: record.share,
         });
@@ -240,12 +269,33 @@ export class Records {
     }
   }
 
-  #round(requestDigest: string): RoundMemory {
+  #round(requestDigest: string, expiresAt: number): RoundMemory {
     const known = this.#rounds.get(requestDigest);
     if (known !== undefined) return known;
-    const fresh: RoundMemory = { said: undefined, attempts: new Map() };
+    const fresh: RoundMemory = { said: undefined, expiresAt, isOver: false, attempts: new Map() };
     this.#rounds.set(requestDigest, fresh);
     return fresh;
+  }
+}
+
+/** Whether a record still counts: shares until their request dies, decisions and burned attempts for a day longer, all else for ever. */
+function isAlive(record: MemberRecord, nowUnixSeconds: number): boolean {
+  switch (record.type) {
+    case 'share':
+      return record.expiresAt > nowUnixSeconds;
+    case 'decision':
+    case 'burn':
+      return record.expiresAt + keptAfterExpirySeconds > nowUnixSeconds;
+    case 'incarnation':
+    case 'agreed':
+    case 'ceremony-joined':
+    case 'ceremony-aborted':
+    case 'ceremony-share':
+    case 'ceremony-signed':
+    case 'ceremony-released':
+    case 'ceremony-certified':
+    case 'requesters':
+      return true;
   }
 }
 

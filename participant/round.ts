@@ -10,7 +10,12 @@ import { ProtocolError } from '../protocol/errors.ts';
 import { finishRequest, prepareRequest, type PreparedRequest } from '../protocol/formats/index.ts';
 import type { Request } from '../protocol/request/request.ts';
 import { expiresAtUnixSeconds } from '../protocol/request/rights.ts';
-import { assertDecisionOn, isNewerDecision, type Decision } from '../protocol/signing/decision.ts';
+import {
+  assertDecisionOn,
+  isNewerDecision,
+  type Decision,
+  type DecisionPayload,
+} from '../protocol/signing/decision.ts';
 import { areSignatures, type SignerContext, type SignerEvent } from '../protocol/signing/signer.ts';
 import { firstSubject } from '../protocol/signing/stage.ts';
 import { bytesToHex, hexToBytes } from '../protocol/wire/bytes.ts';
@@ -55,6 +60,8 @@ export class Round {
   /** Both are there once every byte is here. */
   #ready: Ready | undefined;
   #signing: Signing | undefined;
+  /** This member's decision when the round ended. */
+  #saidLast: DecisionPayload | undefined;
   /** Why the documents cannot be used, or are not here. */
   #unready: string | undefined;
   /** The documents are here and no good: no second try mends that. */
@@ -142,8 +149,7 @@ export class Round {
         this.#host.log('warn', 'closed-without-signature', { round: this.request.digest });
         return;
       }
-      await this.#close(outcome);
-      if (outcome === 'signed') await this.#takeDocuments(signatures);
+      await this.#close(outcome, signatures);
     });
   }
 
@@ -289,12 +295,22 @@ export class Round {
     return this.#signing !== undefined && areSignatures(this.#signing.context, signatures);
   }
 
-  async #close(outcome: Outcome): Promise<void> {
+  async #close(outcome: Outcome, signatures: readonly string[] = []): Promise<void> {
+    const { digest } = this.request;
     await this.#feed({ kind: 'closed' });
     this.#over = true;
     this.#outcome = outcome;
     this.#judgement.end();
-    this.#host.log('info', 'round-over', { round: this.request.digest, outcome });
+    this.#host.records.closeRound(digest);
+    this.#host.log('info', 'round-over', { round: digest, outcome });
+    try {
+      if (outcome === 'signed') await this.#takeDocuments(signatures);
+    } finally {
+      // What is over is shown for long, and may have brought megabytes (T43).
+      this.#saidLast = this.#signing?.state.said;
+      this.#ready = undefined;
+      this.#signing = undefined;
+    }
   }
 
   /** A signed document is the member's own, whether or not the coordinator ever sends it (T34). */
@@ -334,7 +350,7 @@ export class Round {
       expiresAt: this.expiresAt,
       judgement: this.#judgement,
       ready: this.#ready,
-      said: this.#signing?.state.said,
+      said: this.#signing?.state.said ?? this.#saidLast,
       decisions: this.#decisions,
       state: this.#state(obstacle !== undefined),
       obstacle: obstacle ?? null,

@@ -8,7 +8,13 @@ import type { CoordinatorFrame } from '../protocol/wire/frames.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { RequestSummary, RequestView } from './request-view.ts';
 import { codeOf, messageOf, ParticipantError } from './errors.ts';
-import { maxClosedRounds, maxPendingRounds, maxPendingRoundsOfAsker } from './limits.ts';
+import {
+  maxClosedRounds,
+  maxPendingDocumentBytes,
+  maxPendingDocumentBytesOfAsker,
+  maxPendingRounds,
+  maxPendingRoundsOfAsker,
+} from './limits.ts';
 import { Round, type RoundHost } from './round.ts';
 
 /** The frames of the coordinator that belong to one round. */
@@ -97,6 +103,10 @@ export class Rounds {
     const ofAsker = pending.filter((round) => round.request.asker === request.asker);
     if (pending.length >= maxPendingRounds || ofAsker.length >= maxPendingRoundsOfAsker)
       throw new ProtocolError('too-many', 'too many requests are pending already');
+    const bytes = (rounds: readonly Round[]): number =>
+      documentBytes(request) + rounds.reduce((sum, round) => sum + documentBytes(round.request), 0);
+    if (bytes(pending) > maxPendingDocumentBytes || bytes(ofAsker) > maxPendingDocumentBytesOfAsker)
+      throw new ProtocolError('too-many', 'the documents of pending requests are too large already');
   }
 
   #pending(): Round[] {
@@ -106,11 +116,8 @@ export class Rounds {
   /** Forgets the oldest of those that are over, past the number that is still shown. */
   #prune(): void {
     const over = [...this.#rounds.values()].filter((round) => round.isOver);
-    for (const { request, expiresAt } of over.slice(0, Math.max(0, over.length - maxClosedRounds))) {
+    for (const { request } of over.slice(0, Math.max(0, over.length - maxClosedRounds)))
       this.#rounds.delete(request.digest);
-      // Until it is dead it could come again, and what was decided then still stands.
-      if (expiresAt <= this.#host.nowUnixSeconds()) this.#host.records.forgetRound(request.digest);
-    }
   }
 
   connected(): void {
@@ -132,15 +139,19 @@ export class Rounds {
     return this.#pending().filter((round) => !this.#heard.has(round.request.digest));
   }
 
-  /** Decided on by this member and not dead yet, but unknown to this run: digests. */
+  /** Decided on by this member, with an end that it does not know, but unknown to this run: digests. */
   forgotten(): string[] {
-    return this.#host.records.decidedRounds().filter((digest) => !this.#rounds.has(digest));
+    const open = this.#host.records.openRounds(this.#host.nowUnixSeconds());
+    return open.filter((digest) => !this.#rounds.has(digest));
   }
 
   /** Ends what has expired, and tries again what could not be prepared. */
   sweep(nowUnixSeconds: number): void {
     for (const round of this.#pending()) round.sweep(nowUnixSeconds);
     this.#prune();
+    this.#host.records.forgetDead(nowUnixSeconds).catch((error: unknown) => {
+      this.#host.fatal(error);
+    });
   }
 
   /** Newest last. */
@@ -182,4 +193,9 @@ export class Rounds {
   async settled(): Promise<void> {
     await Promise.all([...this.#rounds.values()].map((round) => round.settled()));
   }
+}
+
+/** Bytes of the documents that a request brings, as its asker signed them. */
+function documentBytes({ payload }: Request): number {
+  return payload.documents.reduce((sum, { size }) => sum + size, 0);
 }

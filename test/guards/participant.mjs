@@ -1,10 +1,7 @@
 /** The guards of `participant/`, each with the smallest change that takes it out, and the test that must notice. */
 
-const signing = 'participant/signing.ts';
-const randomness = 'participant/nonce-randomness.ts';
-const signer = 'protocol/signing/signer.ts';
-const vault = 'participant/vault.ts';
 const roundTest = 'test/participant/round.test.ts';
+const compactionTest = 'test/participant/compaction.test.ts';
 const signingTest = 'test/participant/signing.test.ts';
 const randomnessTest = 'test/participant/nonce-randomness.test.ts';
 const vaultTest = 'test/participant/vault.test.ts';
@@ -63,7 +60,7 @@ export const participantGuards = [
   {
     row: 'T1',
     what: 'a step that fails gives no taken nonces back',
-    file: signer,
+    in: 'abandonStep',
     from: 'filter(([, { slot }]) => !gone.includes(slot))',
     to: 'filter(() => true)',
     test: signingTest,
@@ -71,7 +68,7 @@ export const participantGuards = [
   {
     row: 'T1',
     what: 'a step that fails leaves the machine as it was',
-    file: signing,
+    in: '#step',
     from: 'this.#state = abandonStep(before, step, performed);',
     to: '',
     test: signingTest,
@@ -79,7 +76,7 @@ export const participantGuards = [
   {
     row: 'T1',
     what: 'nonces take the bytes of the kernel, too',
-    file: randomness,
+    in: 'withNonceRandomness',
     from: 'Buffer.concat([draw(sources.process), draw(sources.kernel)])',
     to: 'Buffer.concat([draw(sources.process)])',
     test: randomnessTest,
@@ -87,7 +84,7 @@ export const participantGuards = [
   {
     row: 'T1',
     what: 'nonces take the bytes of the process, too',
-    file: randomness,
+    in: 'withNonceRandomness',
     from: 'Buffer.concat([draw(sources.process), draw(sources.kernel)])',
     to: 'Buffer.concat([draw(sources.kernel)])',
     test: randomnessTest,
@@ -95,7 +92,7 @@ export const participantGuards = [
   {
     row: 'T1',
     what: 'nonces are bound to journal head and slot',
-    file: randomness,
+    in: 'withNonceRandomness',
     from: 'const salt = `${journalHead} ${slot}`;',
     to: "const salt = '' && journalHead && slot;",
     test: randomnessTest,
@@ -103,7 +100,7 @@ export const participantGuards = [
   {
     row: 'T1',
     what: 'the vault uses the mixed randomness',
-    file: vault,
+    in: '#draw',
     from: 'commit(this.#arithmetic, share, random)',
     to: 'commit(this.#arithmetic, share)',
     test: randomnessTest,
@@ -111,7 +108,7 @@ export const participantGuards = [
   {
     row: 'T43',
     what: 'a signer burns so many attempts of a stage and no more',
-    file: signer,
+    in: 'judge',
     from: "if (isUsedUp(context, state, event.stage)) return 'too-many';",
     to: '',
     test: roundTest,
@@ -120,16 +117,52 @@ export const participantGuards = [
   {
     row: 'T43',
     what: 'burned attempts are counted across restarts',
-    file: 'participant/records.ts',
+    in: '#apply',
     from: 'attempts.set(record.attempt, { stage: record.stage, shares: undefined });',
     to: 'attempts.clear();',
     test: roundTest,
     name: 'T43',
   },
   {
+    row: 'T2',
+    what: 'a compacted journal holds all that it carried over',
+    in: 'readChain',
+    from: 'if (head.length < fewest)',
+    to: 'if (head.length < 0)',
+    test: compactionTest,
+    name: 'T2',
+  },
+  {
+    row: 'T3',
+    what: 'a compacted journal goes on after the length of the old one',
+    in: 'encodeCompacted',
+    from: 'let last: Head = { length: head.length + 1, hash: first.head.hash };',
+    to: 'let last: Head = first.head;',
+    test: compactionTest,
+    name: 'goes on where',
+  },
+  {
+    row: 'T43',
+    what: 'the journal is compacted',
+    in: 'forgetDead',
+    from: 'await this.#journal.compact((record) => isAlive(record as MemberRecord, nowUnixSeconds));',
+    to: '',
+    test: compactionTest,
+    name: 'T43',
+  },
+  {
+    row: 'T43',
+    what: 'documents of rounds that are over are dropped',
+    in: '#close',
+    from: 'this.#ready = undefined;\n      this.#signing = undefined;',
+    to: '',
+    test: compactionTest,
+    name: 'T43',
+  },
+  {
     row: 'T43',
     what: 'nonces are made only where the disk has room for what follows',
-    file: signing,
+    in: '#makeNonces',
     from: 'await records.assertRoom();',
     to: '',
     test: signingTest,
@@ -137,7 +170,7 @@ export const participantGuards = [
   {
     row: 'T43',
     what: 'room is there for all wanted slots before any is made',
-    file: vault,
+    in: 'makeNonces',
     from: 'this.#assertRoom(wanted);',
     to: '',
     test: signingTest,
@@ -502,7 +535,7 @@ export const participantGuards = [
   {
     row: 'T34',
     what: 'a signed document is taken from the round itself',
-    in: 'receiveClosed',
+    in: '#close',
     from: "if (outcome === 'signed') await this.#takeDocuments(signatures);",
     to: '',
     test: roundTest,

@@ -281,10 +281,19 @@ export function hookedJournal(
   append: (record: { readonly type: string }, next: () => Promise<void>) => Promise<void>,
 ): Journal {
   return {
-    records: real.records,
+    get records() {
+      return real.records;
+    },
     get head() {
       return real.head;
     },
+    get bytes() {
+      return real.bytes;
+    },
+    forgetRecords: () => {
+      real.forgetRecords();
+    },
+    compact: (keep) => real.compact(keep),
     freeBytes: () => real.freeBytes(),
     append: (record) => append(record as { readonly type: string }, () => real.append(record)),
     close: () => real.close(),
