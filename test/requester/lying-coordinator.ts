@@ -51,10 +51,10 @@ export async function startLyingCoordinator(): Promise<LyingCoordinator> {
     const send = (body: unknown): unknown =>
       response.writeHead(200).end(body instanceof Uint8Array ? body : JSON.stringify(body));
     const expiresAt = formatTimestamp(Math.floor(Date.now() / 1000) + 60);
-    if (call === 'POST /v1/challenge') {
+    if (call.startsWith('POST /v1/challenge')) {
       const challenge = { challenge: '11'.repeat(32), url: base, version: protocolVersion, expiresAt } as const;
       send(sealMessage(challengeMessage, challenge, identity));
-    } else if (call === 'POST /v1/login') send({ token: '22'.repeat(32), expiresAt });
+    } else if (call.startsWith('POST /v1/login')) send({ token: '22'.repeat(32), expiresAt });
     else if (call === 'POST /v1/rounds' || call.includes('/documents/')) send(answers.submitted);
     else if (call.endsWith('/events')) stream(response);
     else if (call.includes('/evidence/')) send(answers.evidence.get(call.split('/').at(-1) ?? '') ?? new Uint8Array());
