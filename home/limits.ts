@@ -20,3 +20,12 @@ export const maxShareFileBytes = maxSharePayloadBytes + 4096;
 
 /** Log2 of scrypt's N in share files that we make: age's own default, 256 MiB and about a second for each guess. */
 export const scryptWorkFactor = 18;
+
+/** Bytes of a control socket's path. The kernel's structure has 108, and some systems 104. */
+export const maxSocketPathBytes = 100;
+/** Bytes of one command on the control socket: a reason of 500 characters. */
+export const maxCommandBytes = 16 * 1024;
+/** Connections to the control socket at once. */
+export const maxControlConnections = 32;
+/** Milliseconds for sending a command. */
+export const commandTimeoutMs = 10_000;
