@@ -138,6 +138,10 @@ const coordinatorEntries: Readonly<Record<CoordinatorErrorCode, Entry>> = {
   'store-failed': [1, 'Check the disk, then start it again: what was acknowledged is there.'],
   'bad-listen': [2],
   'bad-tls': [1],
+  'bad-socket': [1],
+  'socket-in-use': [1],
+  'not-running': [1],
+  'bad-command': [1],
 };
 
 /** The same command tells what became of the same request; a new one is a decision. */

@@ -14,6 +14,10 @@ import { retryAfterMs } from './limits.ts';
  * - `store-missing`, `store-damaged`, `store-failed`: the store is not there, not what was written, or could not be written.
  * - `bad-listen`: an address to listen on that does not fit, or plain http beyond loopback.
  * - `bad-tls`: certificate or key cannot be used.
+ * - `bad-socket`: the control socket's path cannot be used.
+ * - `socket-in-use`: a living coordinator answers on the control socket.
+ * - `not-running`: nobody answers on the control socket.
+ * - `bad-command`: not a command of the control socket.
  */
 export type CoordinatorErrorCode =
   | 'not-authenticated'
@@ -27,7 +31,11 @@ export type CoordinatorErrorCode =
   | 'store-damaged'
   | 'store-failed'
   | 'bad-listen'
-  | 'bad-tls';
+  | 'bad-tls'
+  | 'bad-socket'
+  | 'socket-in-use'
+  | 'not-running'
+  | 'bad-command';
 
 /** A refusal of the coordinator: what was found and, where a person can act, what to do. */
 export class CoordinatorError extends Error {
@@ -120,10 +128,14 @@ function statusOf(code: Problem['code']): number {
     case 'store-failed':
     case 'bad-listen':
     case 'bad-tls':
+    case 'bad-socket':
+    case 'socket-in-use':
+    case 'not-running':
       return 500;
     case 'closing':
       return 503;
     case 'bad-body':
+    case 'bad-command':
     case 'bad-card':
     case 'bad-certificate':
     case 'bad-charter':

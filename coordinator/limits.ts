@@ -189,3 +189,5 @@ export const maxIncarnations = 256;
 export const maxRecentHeads = 64;
 /** Milliseconds by which a frame may overtake a login of the same daemon. */
 export const overtakenMs = 5_000;
+/** Bytes of an answer on the control socket. */
+export const maxControlAnswerBytes = 16 * 1024;

@@ -10,7 +10,8 @@ import { createSodiumGroup } from '../protocol/frost/group-sodium.ts';
 import { Addresses } from './address.ts';
 import { App, type Tls } from './app.ts';
 import { Ceremonies } from './ceremonies.ts';
-import type { CoordinatorError } from './errors.ts';
+import { listenForOperator } from './control.ts';
+import { CoordinatorError } from './errors.ts';
 import { Groups } from './groups.ts';
 import { chartersFolder, storePaths } from './init.ts';
 import { Journals } from './journals.ts';
@@ -110,6 +111,7 @@ async function start(options: CoordinatorOptions, lifetime: Lifetime): Promise<C
     groups: parts.groups,
     checkJournal: (charter, member, journal) => parts.members.checkJournal(charter, member, journal),
   });
+  await openControl(home, parts.rounds, world.log, lifetime);
   const app = new App({ ...world, ...parts, logins, addresses, tls, run: randomBytes(8).toString('hex') });
   lifetime.add(() => app.close());
   // Known before the first call wherever it can be: a challenge names it.
@@ -120,6 +122,17 @@ async function start(options: CoordinatorOptions, lifetime: Lifetime): Promise<C
   const url = formatCoordinatorUrl(base, identity.publicKey);
   world.log('info', 'listening', { url });
   return { url, port, closed: lifetime.ended, close: () => lifetime.end(undefined) };
+}
+
+/** A home whose path is too long for a socket still serves; its operator reads why there is none. */
+async function openControl(home: Home, rounds: Rounds, log: Log, lifetime: Lifetime): Promise<void> {
+  try {
+    const control = await listenForOperator(home, { cancel: (id) => rounds.cancelByOperator(id) });
+    lifetime.add(async () => control[Symbol.asyncDispose]());
+  } catch (error) {
+    if (!(error instanceof CoordinatorError) || error.code !== 'bad-socket') throw error;
+    log('warn', 'no-control-socket', { code: error.code, failure: error.message });
+  }
 }
 
 /** What everything here takes from outside. */

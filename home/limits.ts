@@ -23,3 +23,11 @@ export const scryptWorkFactor = 18;
 
 /** Characters of a file's name that its temporary file repeats, for a person who finds one: up to 128 bytes of the 255 that a name may have. */
 export const maxTemporaryNameCharacters = 32;
+/** Bytes of a control socket's path. The kernel's structure has 108, and some systems 104. */
+export const maxSocketPathBytes = 100;
+/** Bytes of one command on the control socket: a reason of 500 characters. */
+export const maxCommandBytes = 16 * 1024;
+/** Connections to the control socket at once. */
+export const maxControlConnections = 32;
+/** Milliseconds for sending a command. */
+export const commandTimeoutMs = 10_000;

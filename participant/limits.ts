@@ -90,12 +90,5 @@ export const execPollMs = 200;
 /** Bytes of standard error that are kept: its last line is the reason. */
 export const maxExecErrorBytes = 16 * 1024;
 
-/** Bytes of a control socket's path. The kernel's structure has 108, and some systems 104. */
-export const maxSocketPathBytes = 100;
-/** Bytes of one command on the control socket: a reason of 500 characters. */
-export const maxCommandBytes = 16 * 1024;
 /** Bytes of one answer: all pending requests, or one with 200 artifacts and its documents. */
 export const maxAnswerBytes = 64 * 1024 * 1024;
-/** Connections to the control socket at once, and milliseconds for sending a command. */
-export const maxControlConnections = 32;
-export const commandTimeoutMs = 10_000;

@@ -35,6 +35,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./coordinator/serve.ts')).command,
   },
   {
+    path: ['coordinator', 'cancel'],
+    summary: 'end a pending round of whoever asked for it',
+    load: async () => (await import('./coordinator/cancel.ts')).command,
+  },
+  {
     path: ['participant', 'init'],
     summary: 'make a home and identity, print the card',
     load: async () => (await import('./participant/init.ts')).command,

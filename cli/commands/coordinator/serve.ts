@@ -11,6 +11,10 @@ export const command = defineCommand({
     url: text('URL', 'how clients reach it, when not by HOST:PORT'),
     'tls-cert': text('FILE', 'its TLS certificate, PEM'),
     'tls-key': text('FILE', 'the key of that certificate, PEM'),
+    'trust-proxy': text(
+      'ADDR',
+      'IP address of a proxy in front, whose X-Forwarded-For is believed; several with commas',
+    ),
     insecure: flag('plain http beyond this machine: anybody on the way sees who signs what'),
   },
   about: `Runs the coordinator for any number of groups. Trusted to be up, not with
@@ -33,6 +37,7 @@ requesters: they recognise the coordinator by it.`,
       url: settings.url,
       tls,
       insecure: settings.insecure,
+      trustProxies: settings['trust-proxy']?.split(','),
       log: (line) => world.stderr.write(line),
     });
     output.result(`ready: ${coordinator.url}`, { ready: true, url: coordinator.url });
