@@ -35,6 +35,7 @@ interface KeyPacket extends PublicPart {
   readonly publicKey: Uint8Array;
 }
 
+/** Which key of an export is wanted, and when it must be good. */
 export interface OpenpgpChoice {
   /** Fingerprint of a subkey; without it the primary key is taken. */
   readonly subkey: string | undefined;

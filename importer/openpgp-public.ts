@@ -20,6 +20,7 @@ const mpiCounts: Readonly<Record<number, number>> = { 1: 2, 2: 2, 3: 2, 16: 3, 1
 /** How many bytes it has, where it is just bytes. */
 const nativeBytes: Readonly<Record<number, number>> = { 25: 32, 26: 56, 27: 32, 28: 57 };
 
+/** The numbers of a public key, as far as they are needed to verify with it. */
 export type PublicMaterial =
   /** `isNative`: under the newer algorithm number, without MPIs. */
   | { readonly kind: 'ed25519'; readonly isNative: boolean; readonly point: Uint8Array }
@@ -28,6 +29,7 @@ export type PublicMaterial =
   /** Signs in a way that is not verified here, or not at all. */
   | { readonly kind: 'other' };
 
+/** A version 4 key packet, with its public half understood. */
 export interface PublicPart {
   readonly createdUnixSeconds: number;
   readonly algorithm: number;

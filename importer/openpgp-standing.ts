@@ -15,6 +15,7 @@ import {
 
 const signFlag = 0x02;
 
+/** What a key may do at the time that is asked about. */
 export type Standing =
   /** There is no self-signature in the file. */
   | { readonly kind: 'unsaid' }
