@@ -600,7 +600,7 @@ describe('frostmark sign --kind refuses', { timeout: 60_000 }, () => {
       1,
     ],
     ['a line of 20,000', `${'x'.repeat(20_000)}\n`, 'text', 'openpgp-cleartext', 'line 1 has over 19990 bytes', 1],
-    ['a text of over 64 KiB', 'line\n'.repeat(14_000), 'text', 'openpgp', 'a text document has at most 65536 bytes', 1],
+    ['a text of over 64 KiB', 'line\n'.repeat(14_000), 'text', 'openpgp', 'a text document has at most 65536 bytes', 2],
     ['a file of over 8 MiB', 'line\n'.repeat(1_700_000), 'text', 'openpgp', 'sign big files by --manifest', 2],
     ['an unknown kind', 'line\n'.repeat(20), 'letter', 'openpgp', 'there is no document kind letter', 2],
     ['an unknown format', 'line\n'.repeat(20), 'text', 'pkcs7', 'has no format "pkcs7"', 2],

@@ -213,7 +213,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'a key that may not sign is not split',
-    file: 'importer/openpgp-standing.ts',
+    in: 'standingOfPrimary',
     from: 'flags === undefined || (flags & signFlag) !== 0',
     to: 'flags === undefined || flags !== 0',
     test: standings,
@@ -221,7 +221,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'a self-signature counts only when it verifies',
-    file: 'importer/openpgp-signatures.ts',
+    in: 'verifyNumbers',
     from: 'return verifySignature(material.point, createHash(hash).update(data).digest(), signature);',
     to: 'return verifySignature(material.point, createHash(hash).update(data).digest(), signature) || signature.length === 64;',
     test: standings,
@@ -230,7 +230,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'a revocation that cannot be checked is not lost',
-    file: 'importer/openpgp-standing.ts',
+    in: 'revocationOf',
     from: "return isDoubtful ? 'has a revocation that cannot be checked here' : undefined;",
     to: 'return isDoubtful ? undefined : undefined;',
     test: standings,
@@ -239,7 +239,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'a subkey says itself that it belongs to its primary key',
-    file: 'importer/openpgp-standing.ts',
+    in: 'standingOfSubkey',
     from: 'if (!isCrossCertified(binding, subkey, context))',
     to: 'if (binding.embedded.length < 0)',
     test: standings,
@@ -247,7 +247,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'what has expired is not split',
-    file: 'importer/openpgp-standing.ts',
+    in: 'lifeUntil',
     from: 'if (untilUnixSeconds === undefined || untilUnixSeconds > nowUnixSeconds)',
     to: 'if (untilUnixSeconds === undefined || nowUnixSeconds > 0)',
     test: standings,

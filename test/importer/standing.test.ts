@@ -16,7 +16,7 @@ const made = 1_767_225_600;
 
 function gpg(args: readonly string[], input = '', at = made): Ran {
   const before = ['--batch', '--no-tty', '--passphrase', '', '--pinentry-mode', 'loopback'];
-  return run('gpg', [...before, `--faked-system-time=${at}`, ...args], { env: { GNUPGHOME: home }, input });
+  return run('gpg', [...before, `--faked-system-time=${at}!`, ...args], { env: { GNUPGHOME: home }, input });
 }
 
 /** Fingerprints: the primary key's, then its subkeys'. */
