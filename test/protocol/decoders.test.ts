@@ -31,6 +31,13 @@ import {
 import { dearmor } from '../../protocol/openpgp/armor.ts';
 import { canonicalCleartext, cleartextLines } from '../../protocol/openpgp/cleartext.ts';
 import { decodePackets } from '../../protocol/openpgp/packet.ts';
+import { openCheckpoint } from '../../protocol/record/checkpoint.ts';
+import { decodeEntries } from '../../protocol/record/entries.ts';
+import { decodeHead } from '../../protocol/record/head.ts';
+import { decodeLeaf } from '../../protocol/record/leaf.ts';
+import { maxHeadBytes, maxLeafBytes, maxNoteBytes, maxTilePathCharacters } from '../../protocol/record/limits.ts';
+import { decodeTile, parseTilePath, tileWidth } from '../../protocol/record/tile.ts';
+import { hashBytes } from '../../protocol/record/tree.ts';
 import { openRequest, requestMessage } from '../../protocol/request/request.ts';
 import { decodeSshCertificate } from '../../protocol/ssh/certificate.ts';
 import { decodeSshSignature } from '../../protocol/ssh/signature.ts';
@@ -471,6 +478,51 @@ const decoders: Readonly<Record<string, Decoder>> = {
     inputs: anything,
     run: decodeSshSignature,
   },
+  'a record of a log': {
+    covers: ['decodeLeaf'],
+    maxBytes: maxLeafBytes,
+    inputs: [...anything, ...json],
+    run: decodeLeaf,
+  },
+  'the head of a log': {
+    covers: ['decodeHead'],
+    maxBytes: maxHeadBytes,
+    inputs: [...anything, ...json],
+    run: decodeHead,
+  },
+  'a bundle of entries': {
+    covers: ['decodeEntries'],
+    maxBytes: tileWidth * (maxLeafBytes + 2),
+    inputs: [
+      ['empty records', repeated('\0\0')],
+      ['records of one length', repeated('aa')],
+    ],
+    run: (bytes) => decodeEntries(bytes, tileWidth),
+  },
+  'a tile': {
+    covers: ['decodeTile'],
+    maxBytes: tileWidth * hashBytes,
+    inputs: anything,
+    run: (bytes) => decodeTile({ level: 0, index: 0, width: tileWidth }, bytes),
+  },
+  'the path of a tile': {
+    covers: ['parseTilePath'],
+    maxBytes: maxTilePathCharacters,
+    inputs: [...anything, ['groups', around('tile/0/', 'x000/', '000')]],
+    run: (bytes) => parseTilePath(text(bytes)),
+  },
+  'a checkpoint': {
+    covers: ['openCheckpoint', 'parseOrigin', 'openNote'],
+    maxBytes: maxNoteBytes,
+    inputs: [
+      ...anything,
+      ...['— ', '— a ', '— a AAAA\n', 'a\n\n', '—'].map((pattern): [string, Input] => [
+        `a note of ${JSON.stringify(pattern)}`,
+        around(`frostmark/${hex}/${'a1'.repeat(16)}\n1\n\n`, pattern, '\n'),
+      ]),
+    ],
+    run: (bytes) => openCheckpoint(text(bytes), new Uint8Array(32)),
+  },
   'what is shown': {
     covers: [],
     maxBytes: maxBytesOf('text'),
@@ -555,6 +607,9 @@ const elsewhere: Readonly<Record<string, string>> = {
       'decodeRecord',
       'readChain',
       'openLevel',
+      'openEdge',
+      'openKept',
+      'openBlob',
     ].map((name) => [name, 'reads what its own user wrote, or in pieces what a row above decodes']),
   ),
 };
