@@ -98,7 +98,7 @@ export const importGuards = [
     row: 'T40',
     what: 'the ceremony id names the import file',
     in: 'ceremonyId',
-    from: "[charter, requesters, agreed.import ?? '', ...nonces]",
+    from: '[charter, requesters, file, ...nonces]',
     to: '[charter, requesters, ...nonces]',
     test: ceremonies,
     name: 'has an id that names the import',

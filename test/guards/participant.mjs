@@ -594,7 +594,7 @@ export const participantGuards = [
   {
     row: 'T29',
     what: 'the control socket is its owner’s alone',
-    in: 'listenForCommands',
+    file: 'home/control-socket.ts',
     from: 'await chmod(path, 0o600);',
     to: '',
     test: controlTest,
