@@ -7,12 +7,12 @@ import { transcriptHash, type Transcript } from '../protocol/ceremony/transcript
 import { sealMessage, type Envelope, type Identity, type MessageType } from '../protocol/wire/envelope.ts';
 import {
   ceremonyStart,
-  stepCeremony,
   type CeremonyContext,
   type CeremonyEffect,
   type CeremonyEvent,
   type CeremonyState,
-} from '../protocol/ceremony/machine.ts';
+} from '../protocol/ceremony/events.ts';
+import { stepCeremony } from '../protocol/ceremony/machine.ts';
 import { codeOf, messageOf, ParticipantError } from './errors.ts';
 import type { Log } from './log.ts';
 import type { Agreement } from './member-home.ts';

@@ -5,7 +5,7 @@ import { bytesToHex } from '../protocol/wire/bytes.ts';
 import type { CeremonyPayload } from '../protocol/ceremony/messages.ts';
 import type { Transcript } from '../protocol/ceremony/transcript.ts';
 import type { DecisionPayload } from '../protocol/signing/decision.ts';
-import type { CeremonyRecord } from '../protocol/ceremony/machine.ts';
+import type { CeremonyRecord } from '../protocol/ceremony/events.ts';
 import type { BurnedAttempt, SignerMemory } from '../protocol/signing/signer.ts';
 import type { JournalHead } from '../protocol/wire/frames.ts';
 import { ParticipantError } from './errors.ts';

@@ -38,7 +38,7 @@ import type { Scalar } from '../protocol/frost/scalar.ts';
 import { publicSharesMatch, publicShareOf, samePoint } from '../protocol/frost/sharing.ts';
 import { commit, signShare, type Attempt, type Nonces } from '../protocol/frost/sign.ts';
 import { openImportedShare, type Import } from '../protocol/ceremony/import.ts';
-import type { BoxToOpen, CeremonyEffect } from '../protocol/ceremony/machine.ts';
+import type { BoxToOpen, CeremonyEffect } from '../protocol/ceremony/events.ts';
 import type { OpenedShares, ShareToSeal } from '../home/keystore.ts';
 import { ParticipantError } from './errors.ts';
 import { arenaSlots, maxHeldSlots } from './limits.ts';

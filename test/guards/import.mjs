@@ -88,7 +88,7 @@ export const importGuards = [
   {
     row: 'T40',
     what: 'members with different import files stop',
-    file: 'protocol/ceremony/machine.ts',
+    file: 'protocol/ceremony/hellos.ts',
     from: 'if (payload.import !== (context.imported?.hash ?? null)) {',
     to: "if (payload.import === '') {",
     test: ceremonies,

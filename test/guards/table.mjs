@@ -9,7 +9,6 @@ import { protocolGuards } from './protocol.mjs';
 
 const signer = 'protocol/signing/signer.ts';
 const round = 'protocol/signing/round.ts';
-const ceremony = 'protocol/ceremony/machine.ts';
 const hostile = 'test/scenario/hostile-coordinator.test.ts';
 const rounds = 'test/scenario/round.test.ts';
 const ceremonies = 'test/scenario/ceremony.test.ts';
@@ -106,7 +105,7 @@ export const guards = [
   {
     row: 'T13',
     what: 'all sign one transcript, ciphertexts included',
-    file: ceremony,
+    file: 'protocol/ceremony/boxes.ts',
     from: "boxes: boxes[index]?.hash ?? '',",
     to: "boxes: '00'.repeat(32),",
     test: ceremonies,
@@ -124,7 +123,7 @@ export const guards = [
   {
     row: 'T15',
     what: 'a reveal is what was committed to',
-    file: ceremony,
+    file: 'protocol/ceremony/reveals.ts',
     from: 'if (commit?.payload.reveal !== reveal.hash) {',
     to: 'if (commit === undefined) {',
     test: ceremonies,
@@ -142,7 +141,7 @@ export const guards = [
   {
     row: 'T16',
     what: 'a ceremony that was left is never entered again',
-    file: ceremony,
+    file: 'protocol/ceremony/hellos.ts',
     from: 'if (state.left.has(ceremony) || context.finished.has(ceremony)) return undefined;',
     to: '',
     test: ceremonies,
@@ -150,7 +149,7 @@ export const guards = [
   {
     row: 'T18',
     what: 'another requesters file is refused by name',
-    file: ceremony,
+    file: 'protocol/ceremony/hellos.ts',
     from: 'if (payload.requesters !== context.requesters) {',
     to: 'if (payload.requesters.length !== 64) {',
     test: ceremonies,

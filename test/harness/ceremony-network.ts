@@ -39,13 +39,13 @@ import {
 } from '../../protocol/frost/keygen.ts';
 import {
   ceremonyStart,
-  stepCeremony,
   type CeremonyContext,
   type CeremonyEffect,
   type CeremonyEvent,
   type CeremonyRecord,
   type CeremonyState,
-} from '../../protocol/ceremony/machine.ts';
+} from '../../protocol/ceremony/events.ts';
+import { stepCeremony } from '../../protocol/ceremony/machine.ts';
 import { emptyRequesters } from '../../protocol/files/requesters.ts';
 import type { Person } from './people.ts';
 import type { Random } from './random.ts';
