@@ -2,6 +2,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { maxGroupBytes } from '../client/limits.ts';
 import { ProtocolError } from '../protocol/errors.ts';
+import { openRequest } from '../protocol/request/request.ts';
+import type { Envelope } from '../protocol/wire/envelope.ts';
 import { cancelBody, groupBody, submitBody } from '../protocol/wire/frames.ts';
 import { assertSchema, type Static, type TSchema } from '../protocol/wire/schema.ts';
 import { CoordinatorError } from './errors.ts';
@@ -49,6 +51,13 @@ export class Routes {
       return rounds.issued(group.epoch.charter.hash);
     });
 
+    scope.get('/v1/charters/:charterHash/groups', (request) => {
+      const session = this.#sessionOf(request);
+      if (session.role !== 'member' || session.charter.hash !== paramOf(request, 'charterHash'))
+        throw new ProtocolError('not-allowed', 'only a member of the charter asks for its keys');
+      return { groupKeys: groups.candidatesOf(session.charter.hash).map(({ epoch }) => epoch.groupKey) };
+    });
+
     scope.put('/v1/charters/:charterHash/group', { bodyLimit: maxGroupBytes }, async (request) => {
       const session = this.#sessionOf(request);
       if (session.role !== 'member' || session.charter.hash !== paramOf(request, 'charterHash'))
@@ -64,12 +73,13 @@ export class Routes {
     scope.get('/v1/rounds', async (request) => {
       const { groupKey } = request.query as { readonly groupKey?: unknown };
       const group = this.#ownGroup(request, groups.ofKey(typeof groupKey === 'string' ? groupKey : ''));
-      return { rounds: await rounds.list(group.epoch.charter.hash) };
+      return { rounds: await rounds.list(group) };
     });
 
     scope.post('/v1/rounds', { bodyLimit: maxSubmitBodyBytes }, (request) => {
       const session = this.#sessionOf(request);
-      return rounds.submit(session.key, this.#groupOf(session), bodyAs(submitBody, request).request);
+      const { request: envelope } = bodyAs(submitBody, request);
+      return rounds.submit(session.key, this.#groupOf(session, envelope), envelope);
     });
 
     scope.get('/v1/rounds/:digest', (request) => rounds.body(this.#charterOf(request), paramOf(request, 'digest')));
@@ -126,8 +136,12 @@ export class Routes {
     return this.#sessionOf(request).charter.hash;
   }
 
-  #groupOf({ charter }: Session): KnownGroup {
-    const group = this.#options.groups.ofCharter(charter.hash);
+  /** The live group; before there is one, the candidate that a request names. */
+  #groupOf({ charter }: Session, request?: Envelope): KnownGroup {
+    const { groups } = this.#options;
+    const [candidate] = groups.candidatesOf(charter.hash);
+    const named = request === undefined ? undefined : groups.ofEpoch(charter.hash, openRequest(request).payload.epoch);
+    const group = named ?? candidate;
     if (group === undefined)
       throw new CoordinatorError(
         'not-found',
@@ -144,8 +158,8 @@ export class Routes {
 
   async #learnGroup(session: Session, body: Static<typeof groupBody>): Promise<void> {
     const { groups, members, rounds } = this.#options;
-    if (!(await groups.put(session.charter, body))) return;
-    const group = this.#groupOf(session);
+    const group = await groups.put(session.charter, body);
+    if (group === undefined) return;
     members.documentsChanged(group);
     rounds.judgeAskers(group);
   }

@@ -110,6 +110,8 @@ export class Signing {
         return undefined;
       case 'burn': {
         const { attempt, slot } = effect;
+        // From here on this member is bound to this key, and to no other (T35).
+        await records.give(context.epoch.certificate.ceremony);
         // On the medium before the share exists: after a crash this attempt is answered with `lost`, never signed again.
         await records.append({ type: 'burn', requestDigest: request.digest, attempt, slot, expiresAt });
         return undefined;

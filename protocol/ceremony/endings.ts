@@ -1,87 +1,106 @@
-/** How a ceremony ends without a key: a fault that this member found, or somebody's signed abort. */
+/** How a member goes from a ceremony: by a signed `leave` before its own `stored`, in silence after it (T35); and whom it names when it fails. */
 import { ProtocolError, type ProtocolErrorCode } from '../errors.ts';
-import type { Envelope } from '../wire/envelope.ts';
-import {
-  ceremonyOf,
-  type CeremonyContext,
-  type CeremonyEffect,
-  type CeremonyState,
-  type CeremonyStep,
-} from './events.ts';
-import { helloOf } from './hellos.ts';
-import { placeOf } from './inbox.ts';
-import type { CeremonyMessageOf, CeremonyPayload } from './messages.ts';
+import { maxReasonCharacters } from '../limits.ts';
+import { ceremonyOf, record, type CeremonyContext, type CeremonyState, type CeremonyStep } from './events.ts';
+import { hellosOf, messagesOf, versionsOf } from './inbox.ts';
+import { contradiction, judgeViews, type CeremonyView } from './judge.ts';
+import { departure } from './memory.ts';
+import type { CeremonyMessage, CeremonyPayload } from './messages.ts';
+import type { Transcript } from './transcript.ts';
 
-export type AbortCode = CeremonyPayload<'abort'>['code'];
-
-export function abortEffects(
-  ceremony: string,
-  code: AbortCode,
-  reason: string,
-  suspect: string | null,
-): CeremonyEffect[] {
-  return [
-    // Stored first: a member that aborted never signs this transcript, whatever happens next.
-    { kind: 'record', entry: { type: 'ceremony-aborted', ceremony } },
-    { kind: 'send', message: { kind: 'abort', payload: { ceremony, code, reason, suspect } } },
-    { kind: 'wipe', ceremony },
-  ];
-}
-
-/** Ends this run: with a signed abort when the own transcript signature is not out, without one when it is. */
-export function fail(
-  state: CeremonyState,
-  ceremony: string,
-  abort: AbortCode,
-  code: ProtocolErrorCode,
-  reason: string,
-  culprit: string | null,
-  evidence: readonly Envelope[],
-): CeremonyStep {
-  const error = new ProtocolError(code, reason, { culprits: culprit === null ? [] : [culprit] });
-  const signed =
-    state.phase.kind === 'transcript' || state.phase.kind === 'certifying' || state.phase.kind === 'stored';
+/** Goes from a ceremony for good, or until all n `stored` of it are shown; then a hello is due. A key that is in use is not gone from. */
+export function leave(state: CeremonyState, words: CeremonyPayload<'leave'>): CeremonyStep {
+  const entry = departure(state.memory, words);
+  if (entry === undefined) return { state, effects: [] };
+  const gone = record(state, entry);
   return {
-    state: { ...state, phase: { kind: 'failed', error } },
-    effects: [...(signed ? [] : abortEffects(ceremony, abort, reason, culprit)), { kind: 'failed', error, evidence }],
+    state: { ...gone.state, phase: { kind: 'hello' } },
+    effects: [
+      // On disk first: who said that it left never says `stored` for this ceremony, whatever happens next.
+      ...gone.effects,
+      ...(entry.type === 'ceremony-left'
+        ? [{ kind: 'send', message: { kind: 'leave', payload: words } } as const]
+        : []),
+      { kind: 'wipe', ceremony: words.ceremony },
+    ],
   };
 }
 
-/** Somebody's signed abort of the running ceremony, for as long as that can still matter. */
-export function abortOf(state: CeremonyState): CeremonyMessageOf<'abort'> | undefined {
-  const { phase } = state;
-  if (phase.kind === 'certifying' || phase.kind === 'stored' || phase.kind === 'done' || phase.kind === 'failed')
-    return undefined;
+/** What was found, and what the others are told. */
+export interface Failure {
+  readonly code: ProtocolErrorCode;
+  readonly leave: CeremonyPayload<'leave'>['code'];
+  /** Used when the judge names nobody. */
+  readonly reason: string;
+  /** Whom a box is suspected of; never proof. */
+  readonly suspect?: string;
+  /** Messages that no inbox keeps. */
+  readonly also?: readonly CeremonyMessage[];
+}
+
+/** Ends this run, and names only whom the judge of outsiders names. */
+export function fail(context: CeremonyContext, state: CeremonyState, failure: Failure): CeremonyStep {
+  const view = viewOf(context, state, failure.also);
+  const [proved] = judgeViews(context.group, context.charter, [view]);
+  const reason = proved === undefined ? failure.reason : `${proved.culprit.name} ${proved.deed}`;
+  const error = new ProtocolError(failure.code, reason, {
+    culprits: proved === undefined ? [] : [proved.culprit.name],
+  });
   const ceremony = ceremonyOf(state);
-  return ceremony === undefined
-    ? undefined
-    : [...state.inbox.abort.values()].find((abort) => abort.payload.ceremony === ceremony);
+  const gone: CeremonyStep =
+    ceremony === undefined
+      ? { state, effects: [] }
+      : leave(state, {
+          ceremony,
+          code: failure.leave,
+          reason: shortened(reason),
+          suspect: failure.suspect ?? proved?.culprit.name ?? null,
+        });
+  return {
+    state: { ...gone.state, phase: { kind: 'failed', error } },
+    effects: [...gone.effects, { kind: 'failed', error, view }],
+  };
 }
 
-export function leaveAborted(
-  context: CeremonyContext,
+/** All that this member saw of the running ceremony: a judge may find more in it beside the views of others. */
+export function viewOf(
+  { charter }: CeremonyContext,
   state: CeremonyState,
-  abort: CeremonyMessageOf<'abort'>,
-): CeremonyStep {
-  const { ceremony } = abort.payload;
-  const released: CeremonyEffect[] =
-    state.phase.kind === 'transcript'
-      ? [{ kind: 'record', entry: { type: 'ceremony-released', ceremony, abort: abort.envelope } }]
-      : [];
-  const left = new Set([...state.left, ceremony]);
-  const wipe: CeremonyEffect = { kind: 'wipe', ceremony };
-  if (abort.payload.code === 'restarted') {
-    const hello = state.inbox.hello.has(placeOf('hello', '', context.self)) ? [] : [helloOf(context, state.nonce)];
-    return { state: { ...state, left, phase: { kind: 'hello' } }, effects: [...released, wipe, ...hello] };
-  }
-  const suspect = abort.payload.suspect === null ? '' : ` and suspects ${abort.payload.suspect}`;
-  const error = new ProtocolError(
-    'bad-ceremony-message',
-    `${abort.from.name} stopped the ceremony${suspect}: ${abort.payload.reason}`,
-    { culprits: [] },
+  also: readonly CeremonyMessage[] = [],
+): CeremonyView {
+  const ceremony = ceremonyOf(state) ?? '';
+  const messages = [...hellosOf(charter, state.inbox), ...messagesOf(state.inbox, ceremony), ...also];
+  const hashes = new Set<string>();
+  const distinct = messages.filter(({ kind, hash }) => hashes.size < hashes.add(`${kind} ${hash}`).size);
+  return { charter, transcript: transcriptIn(state), messages: distinct };
+}
+
+function transcriptIn({ phase, memory }: CeremonyState): Transcript | undefined {
+  if ('transcript' in phase) return phase.transcript;
+  return 'ceremony' in phase ? memory.signed.get(phase.ceremony)?.transcript : undefined;
+}
+
+/** Two messages of one member that contradict each other end a ceremony in which this member did not say `stored` yet. */
+export function failAtConflict(context: CeremonyContext, state: CeremonyState): CeremonyStep | undefined {
+  const ceremony = ceremonyOf(state);
+  if (ceremony === undefined) return undefined;
+  const kinds = ['commit', 'reveal', 'boxes', 'transcript'] as const;
+  const liar = context.charter.members.find((member) =>
+    kinds.some((kind) => versionsOf(state.inbox, kind, ceremony, member).length > 1),
   );
-  return {
-    state: { ...state, left, phase: { kind: 'failed', error } },
-    effects: [...released, wipe, { kind: 'failed', error, evidence: [abort.envelope] }],
-  };
+  if (liar === undefined) return undefined;
+  const reason = `${liar.name} signed two different messages for one step`;
+  return fail(context, state, { code: 'conflict', leave: 'conflict', reason });
+}
+
+/** What a message proves against its sender beside another, in a ceremony that goes on all the same. */
+export function keepProof(context: CeremonyContext, state: CeremonyState, message: CeremonyMessage): CeremonyStep {
+  const own = messagesOf(state.inbox, ceremonyOf(state) ?? '').filter(({ from }) => from.key === message.from.key);
+  const isProof = own.some((other) => contradiction(other, message) !== undefined);
+  return { state, effects: isProof ? [{ kind: 'evidence', view: viewOf(context, state) }] : [] };
+}
+
+/** As much of a reason as a message holds. */
+export function shortened(reason: string): string {
+  return reason.slice(0, maxReasonCharacters);
 }

@@ -7,6 +7,8 @@ import type { Certificate } from './certificate.ts';
 import type { Origin, PublicDealing, SharingPlace } from './dealing.ts';
 import type { Import } from './import.ts';
 import { emptyInbox, type Inbox } from './inbox.ts';
+import type { CeremonyView } from './judge.ts';
+import { emptyCeremonyMemory, remembered, type CeremonyMemory, type CeremonyRecord } from './memory.ts';
 import type { CeremonyKind, CeremonyMessage, CeremonyPayload } from './messages.ts';
 import type { Transcript } from './transcript.ts';
 
@@ -19,8 +21,6 @@ export interface CeremonyContext {
   readonly imported: Import | undefined;
   readonly self: Member;
   readonly group: Group;
-  /** Ceremonies that an earlier run joined or aborted; never joined again (T16). */
-  readonly finished: ReadonlySet<string>;
 }
 
 export type CeremonyPhase =
@@ -43,19 +43,24 @@ export type CeremonyPhase =
     }
   /** The vault opens boxes, checks and stores the share, and proves it. */
   | { readonly kind: 'storing'; readonly ceremony: string; readonly transcript: Transcript }
-  /** The own transcript signature is out: from here only a certificate or somebody's signed abort ends this ceremony. */
+  /** The own transcript signature is out. */
   | { readonly kind: 'transcript'; readonly ceremony: string; readonly transcript: Transcript }
   /** The certificate is being stored. */
   | { readonly kind: 'certifying'; readonly ceremony: string; readonly certificate: Certificate }
+  /** The own `stored` is out. */
   | { readonly kind: 'stored'; readonly ceremony: string; readonly certificate: Certificate }
+  /** Every member's `stored` is here: a candidate, which lives when its genesis verifies. */
   | { readonly kind: 'done'; readonly ceremony: string; readonly certificate: Certificate }
   | { readonly kind: 'failed'; readonly error: ProtocolError };
 
 export interface CeremonyState {
   /** Own nonce, hex. */
   readonly nonce: string;
-  /** Ceremonies this run left; never joined again. */
-  readonly left: ReadonlySet<string>;
+  readonly memory: CeremonyMemory;
+  /** Certificates on this member's disk, by ceremony. */
+  readonly held: ReadonlyMap<string, Certificate>;
+  /** Ceremonies whose genesis was seen to verify. */
+  readonly live: ReadonlySet<string>;
   /** Nonces of hellos that a newer one replaced: said again, they count no more. */
   readonly superseded: ReadonlySet<string>;
   readonly inbox: Inbox;
@@ -63,14 +68,22 @@ export interface CeremonyState {
 }
 
 export type CeremonyEvent =
-  /** Begins with a fresh nonce of 32 bytes, hex. */
-  | { readonly kind: 'start'; readonly nonce: string }
-  /** An earlier run crashed inside this ceremony before it signed the transcript. */
-  | { readonly kind: 'abort-earlier'; readonly ceremony: string }
-  /** An earlier run signed this transcript; its share is stored. */
-  | { readonly kind: 'resume-signed'; readonly transcript: Transcript; readonly nonce: string }
-  | { readonly kind: 'resume-certified'; readonly certificate: Certificate }
+  /** Begins, or goes on where the memory says that an earlier run stopped. */
+  | {
+      readonly kind: 'start';
+      /** Fresh, 32 bytes, hex. */
+      readonly nonce: string;
+      readonly memory: CeremonyMemory;
+      /** Certificates of this charter on disk, by ceremony; of the current one if `stored` was said for it. */
+      readonly held: ReadonlyMap<string, Certificate>;
+      /** Every member's `stored` of the current ceremony is on disk. */
+      readonly isCandidate: boolean;
+    }
   | { readonly kind: 'message'; readonly message: CeremonyMessage }
+  /** The genesis of this ceremony's key verifies. */
+  | { readonly kind: 'genesis'; readonly ceremony: string }
+  /** All n `stored` of a ceremony that this home knows nothing of verify: they hold a share that this home lost. */
+  | { readonly kind: 'foreign-key'; readonly ceremony: string }
   | {
       readonly kind: 'dealt';
       readonly ceremony: string;
@@ -101,7 +114,7 @@ export type CeremonyEffect =
         [K in CeremonyKind]: { readonly kind: K; readonly payload: CeremonyPayload<K> };
       }[CeremonyKind];
     }
-  /** Stored and synced before the effects behind it. `signed` and `aborted` exclude each other for one ceremony. */
+  /** Stored and synced before the effects after it. */
   | { readonly kind: 'record'; readonly entry: CeremonyRecord }
   | { readonly kind: 'deal'; readonly ceremony: string }
   | {
@@ -120,19 +133,18 @@ export type CeremonyEffect =
       readonly boxes: readonly BoxToOpen[];
     }
   | { readonly kind: 'store-certificate'; readonly ceremony: string; readonly certificate: Certificate }
+  /** Takes the share of a ceremony that was parted from out of its file again. */
+  | { readonly kind: 'load-share'; readonly transcript: Transcript }
   /** Forget this ceremony's secrets; a stored share stays. */
   | { readonly kind: 'wipe'; readonly ceremony: string }
   | { readonly kind: 'progress'; readonly waitingFor: readonly string[]; readonly step: CeremonyKind }
   | { readonly kind: 'done'; readonly certificate: Certificate; readonly stored: readonly Envelope[] }
-  | { readonly kind: 'failed'; readonly error: ProtocolError; readonly evidence: readonly Envelope[] };
-
-export type CeremonyRecord =
-  | { readonly type: 'ceremony-joined'; readonly ceremony: string }
-  | { readonly type: 'ceremony-aborted'; readonly ceremony: string }
-  | { readonly type: 'ceremony-signed'; readonly ceremony: string; readonly transcript: string }
-  /** Somebody else's signed abort frees this member from its transcript signature. */
-  | { readonly type: 'ceremony-released'; readonly ceremony: string; readonly abort: Envelope }
-  | { readonly type: 'ceremony-certified'; readonly ceremony: string; readonly certificate: string };
+  /** Somebody says hello who should know that there is a key: show certificate and `stored`s to everybody. */
+  | { readonly kind: 'show'; readonly certificate: Certificate }
+  /** Somebody lied, and the ceremony goes on: keep the proof. */
+  | { readonly kind: 'evidence'; readonly view: CeremonyView }
+  /** The run ends; `view` is all that was said in the ceremony, for a judge who has other members' views as well. */
+  | { readonly kind: 'failed'; readonly error: ProtocolError; readonly view: CeremonyView | undefined };
 
 export interface CeremonyStep {
   readonly state: CeremonyState;
@@ -141,16 +153,27 @@ export interface CeremonyStep {
 
 export const ceremonyStart: CeremonyState = {
   nonce: '',
-  left: new Set(),
+  memory: emptyCeremonyMemory,
+  held: new Map(),
+  live: new Set(),
   superseded: new Set(),
-  inbox: emptyInbox(),
+  inbox: emptyInbox,
   phase: { kind: 'hello' },
 };
 
+/** The ceremony that the machine is in. */
 export function ceremonyOf(state: CeremonyState): string | undefined {
   return 'ceremony' in state.phase ? state.phase.ceremony : undefined;
 }
 
 export function originIn({ imported }: CeremonyContext): Origin {
   return imported === undefined ? 'generated' : 'imported';
+}
+
+/** The state that remembers one more record, and the effect that puts it on disk. */
+export function record(state: CeremonyState, entry: CeremonyRecord): CeremonyStep {
+  return {
+    state: { ...state, memory: remembered(state.memory, entry) },
+    effects: [{ kind: 'record', entry }],
+  };
 }

@@ -1,57 +1,64 @@
-/** What the members have said so far: the newest hello of each, and every other message once, by kind, ceremony and sender. */
+/** What the members have said so far: the newest hello of each, and of everything else at most two versions, by ceremony, kind and sender. */
 import type { Charter, Member } from '../files/charter.ts';
-import { maxMembers } from '../limits.ts';
-import type { CeremonyKind, CeremonyMessage, CeremonyMessageOf } from './messages.ts';
+import { maxKeptCeremonyPlaces, maxVersions } from '../limits.ts';
+import type { CeremonyKind, CeremonyMessageOf } from './messages.ts';
 
-/** The newest hello of each member by identifier; every other message by ceremony and identifier. */
-export type Inbox = { readonly [K in CeremonyKind]: ReadonlyMap<string, CeremonyMessageOf<K>> };
+/** Every kind that names its ceremony. */
+export type BoundKind = Exclude<CeremonyKind, 'hello'>;
+export type BoundMessage = CeremonyMessageOf<BoundKind>;
 
-/** Messages of one kind that are kept: enough for a few ceremonies of the largest charter; the oldest goes first. */
-export const maxKept = 8 * maxMembers;
-
-export function emptyInbox(): Inbox {
-  return {
-    hello: new Map(),
-    commit: new Map(),
-    reveal: new Map(),
-    boxes: new Map(),
-    transcript: new Map(),
-    stored: new Map(),
-    abort: new Map(),
-  };
+export interface Inbox {
+  /** By identifier. */
+  readonly hellos: ReadonlyMap<number, CeremonyMessageOf<'hello'>>;
+  /** By place, the oldest place first; a second version is kept because it proves something. */
+  readonly said: ReadonlyMap<string, readonly BoundMessage[]>;
 }
 
-export function keyOf(message: CeremonyMessage): string {
-  return placeOf(message.kind, message.kind === 'hello' ? '' : message.payload.ceremony, message.from);
+export const emptyInbox: Inbox = { hellos: new Map(), said: new Map() };
+
+function placeOf(kind: BoundKind, ceremony: string, identifier: number): string {
+  return `${ceremony}/${kind}/${identifier}`;
 }
 
-/** Where the inbox keeps a member's message of one kind. */
-export function placeOf(kind: CeremonyKind, ceremony: string, member: Member): string {
-  return kind === 'hello' ? `${member.identifier}` : `${ceremony}/${member.identifier}`;
+/** The inbox with one more message; the same inbox for a repeat, or for a third version. */
+export function filed(inbox: Inbox, message: BoundMessage): Inbox {
+  const place = placeOf(message.kind, message.payload.ceremony, message.from.identifier);
+  const versions = inbox.said.get(place) ?? [];
+  if (versions.length >= maxVersions || versions.some(({ hash }) => hash === message.hash)) return inbox;
+  const said = new Map(inbox.said).set(place, [...versions, message]);
+  const [oldest] = said.keys();
+  if (said.size > maxKeptCeremonyPlaces && oldest !== undefined) said.delete(oldest);
+  return { ...inbox, said };
 }
 
-/** All members' messages of one kind for the running ceremony, in order of identifiers; `undefined` while one is missing. */
-export function complete<K extends Exclude<CeremonyKind, 'hello'>>(
-  context: { readonly charter: Charter },
-  state: { readonly inbox: Inbox },
+/** What one member said of one kind, at most two versions. */
+export function versionsOf<K extends BoundKind>(
+  inbox: Inbox,
   kind: K,
   ceremony: string,
+  member: Member,
+): readonly CeremonyMessageOf<K>[] {
+  // Filed by kind: what lies at the place of a kind is of that kind.
+  return (inbox.said.get(placeOf(kind, ceremony, member.identifier)) ?? []) as readonly CeremonyMessageOf<K>[];
+}
+
+/** All members' messages of one kind that fit, in order of identifiers; `undefined` while one is missing. */
+export function complete<K extends BoundKind>(
+  { charter, inbox }: { readonly charter: Charter; readonly inbox: Inbox },
+  kind: K,
+  ceremony: string,
+  fits: (message: CeremonyMessageOf<K>) => boolean = () => true,
 ): CeremonyMessageOf<K>[] | undefined {
-  const messages: CeremonyMessageOf<K>[] = [];
-  for (const member of context.charter.members) {
-    const message: CeremonyMessage | undefined = (state.inbox[kind] as ReadonlyMap<string, CeremonyMessage>).get(
-      placeOf(kind, ceremony, member),
-    );
-    if (message === undefined) return undefined;
-    messages.push(message as CeremonyMessageOf<K>);
-  }
-  return messages;
+  const messages = charter.members.flatMap((member) => versionsOf(inbox, kind, ceremony, member).find(fits) ?? []);
+  return messages.length === charter.members.length ? messages : undefined;
 }
 
 /** The hellos that are here, in order of identifiers. */
-export function hellosOf(
-  context: { readonly charter: Charter },
-  state: { readonly inbox: Inbox },
-): CeremonyMessageOf<'hello'>[] {
-  return context.charter.members.flatMap((member) => state.inbox.hello.get(placeOf('hello', '', member)) ?? []);
+export function hellosOf(charter: Charter, inbox: Inbox): CeremonyMessageOf<'hello'>[] {
+  return charter.members.flatMap((member) => inbox.hellos.get(member.identifier) ?? []);
+}
+
+/** Everything that was said in one ceremony, but for the hellos, which name none. */
+export function messagesOf(inbox: Inbox, ceremony: string): BoundMessage[] {
+  return [...inbox.said].flatMap(([place, versions]) => (place.startsWith(`${ceremony}/`) ? versions : []));
 }

@@ -2,8 +2,10 @@
  * Key generation, one member's side, as a pure machine: PedPop (Komlo and Goldberg 2020, Figure 1) over all sharings of all channels at once,
  * with hash commitments first and one transcript that all members sign. Secrets stay in the vault; here are only public values.
  */
-import { checkBoxes } from './boxes.ts';
-import { abortEffects, abortOf, fail, leaveAborted } from './endings.ts';
+import { ProtocolError } from '../errors.ts';
+import { maxWordsSaidAgain } from '../limits.ts';
+import { checkBoxes, refuseBox } from './boxes.ts';
+import { failAtConflict, keepProof, leave } from './endings.ts';
 import {
   ceremonyOf,
   type CeremonyContext,
@@ -13,53 +15,30 @@ import {
   type CeremonyState,
   type CeremonyStep,
 } from './events.ts';
-import { beginCeremony, helloOf, receiveHello } from './hellos.ts';
-import { keyOf, maxKept, placeOf } from './inbox.ts';
+import { beginCeremony, helloOf, idOfHellos, receiveHello } from './hellos.ts';
+import { filed, versionsOf, type BoundKind, type BoundMessage } from './inbox.ts';
+import type { CeremonyMemory } from './memory.ts';
 import type { CeremonyKind, CeremonyMessage } from './messages.ts';
+import { comeBack, follow, leaveSeen } from './partings.ts';
 import { checkReveals, revealSecrets } from './reveals.ts';
-import { certify, finish, signTranscript } from './signatures.ts';
+import { certify, finish, sayStored, sayTranscript, signTranscript } from './signatures.ts';
 
 /** One event in, the next state and what to do out. Effects run in order, each finished before the next. */
 export function stepCeremony(context: CeremonyContext, state: CeremonyState, event: CeremonyEvent): CeremonyStep {
-  const first = apply(context, state, event);
-  return advance(context, first);
+  return advance(context, apply(context, state, event));
 }
 
 function apply(context: CeremonyContext, state: CeremonyState, event: CeremonyEvent): CeremonyStep {
   const { phase } = state;
   switch (event.kind) {
     case 'start':
-      return { state: { ...state, nonce: event.nonce }, effects: [helloOf(context, event.nonce)] };
-    case 'abort-earlier':
-      return {
-        state: { ...state, left: new Set([...state.left, event.ceremony]) },
-        effects: abortEffects(
-          event.ceremony,
-          'restarted',
-          'the member restarted before it signed the transcript',
-          null,
-        ),
-      };
-    case 'resume-signed':
-      // No hello: members that have not signed yet would leave the ceremony that this member can no longer leave.
-      return {
-        state: {
-          ...state,
-          nonce: event.nonce,
-          phase: { kind: 'transcript', ceremony: event.transcript.ceremony, transcript: event.transcript },
-        },
-        effects: [],
-      };
-    case 'resume-certified':
-      return {
-        state: {
-          ...state,
-          phase: { kind: 'stored', ceremony: event.certificate.ceremony, certificate: event.certificate },
-        },
-        effects: [],
-      };
+      return start(context, state, event);
     case 'message':
       return receive(context, state, event.message);
+    case 'genesis':
+      return { state: { ...state, live: new Set(state.live).add(event.ceremony) }, effects: [] };
+    case 'foreign-key':
+      return forgotten(state, `there is a key of this charter already, and the journal does not know it`);
     case 'dealt':
       if (phase.kind !== 'dealing' || phase.ceremony !== event.ceremony) return { state, effects: [] };
       return {
@@ -81,62 +60,100 @@ function apply(context: CeremonyContext, state: CeremonyState, event: CeremonyEv
       };
     case 'share-stored':
       if (phase.kind !== 'storing' || phase.ceremony !== event.ceremony) return { state, effects: [] };
-      return signTranscript(state, phase.transcript, event.proofs);
-    case 'box-refused': {
+      return signTranscript(state, { ...phase, proofs: event.proofs });
+    case 'box-refused':
       if (phase.kind !== 'storing' || phase.ceremony !== event.ceremony) return { state, effects: [] };
-      const suspect = context.charter.members[event.from - 1]?.name ?? '?';
-      return fail(
-        state,
-        event.ceremony,
-        'suspicion',
-        'bad-share',
-        `the box from ${suspect} does not open or its share does not fit what ${suspect} committed to; that is a suspicion, not a proof`,
-        suspect,
-        [],
-      );
-    }
+      return refuseBox(context, state, event.from);
     case 'certificate-stored':
       if (phase.kind !== 'certifying' || phase.ceremony !== event.ceremony) return { state, effects: [] };
-      return {
-        state: { ...state, phase: { ...phase, kind: 'stored' } },
-        effects: [
-          {
-            kind: 'record',
-            entry: { type: 'ceremony-certified', ceremony: event.ceremony, certificate: phase.certificate.hash },
-          },
-          {
-            kind: 'send',
-            message: {
-              kind: 'stored',
-              payload: {
-                ceremony: event.ceremony,
-                transcript: phase.certificate.transcriptHash,
-                certificate: phase.certificate.hash,
-              },
-            },
-          },
-        ],
-      };
+      return sayStored(state, phase.certificate);
   }
 }
 
-/** Files one message: repeats are no-ops, a hello replaces the last, and two different ones of another kind are a fault with proof. */
-function receive(context: CeremonyContext, state: CeremonyState, message: CeremonyMessage): CeremonyStep {
-  const key = keyOf(message);
-  const held = state.inbox[message.kind].get(key);
-  if (held?.hash === message.hash) return { state, effects: [] };
-  if (message.kind === 'hello') return receiveHello(context, state, message);
-  if (held !== undefined) {
-    // An abort may be said twice in other words; everything else has one version.
-    if (message.kind === 'abort' || message.payload.ceremony !== ceremonyOf(state)) return { state, effects: [] };
-    const what = `${message.from.name} signed two different ${message.kind} messages for one ceremony`;
-    const proof = [held.envelope, message.envelope];
-    return fail(state, message.payload.ceremony, 'conflict', 'conflict', what, message.from.name, proof);
+/** A restart goes on with a ceremony whose share is on disk, and leaves one whose secrets were in memory only. */
+function start(
+  context: CeremonyContext,
+  state: CeremonyState,
+  { nonce, memory, held, isCandidate }: Extract<CeremonyEvent, { kind: 'start' }>,
+): CeremonyStep {
+  const begun: CeremonyState = { ...state, nonce, memory, held };
+  const { current } = memory;
+  const said = wordsSaidAgain(memory, held);
+  if (current === undefined) return { state: begun, effects: [...said, helloOf(context, nonce)] };
+  const certificate = held.get(current);
+  if (certificate !== undefined && memory.stored.includes(current)) {
+    // No hello: members that have not signed yet would leave for a ceremony that this member cannot enter.
+    const kind = isCandidate ? 'done' : 'stored';
+    return { state: { ...begun, phase: { kind, ceremony: current, certificate } }, effects: said };
   }
-  const kept = new Map<string, CeremonyMessage>(state.inbox[message.kind]).set(key, message);
-  const [oldest] = kept.keys();
-  if (kept.size > maxKept && oldest !== undefined) kept.delete(oldest);
-  return { state: { ...state, inbox: { ...state.inbox, [message.kind]: kept } }, effects: [] };
+  const signed = memory.signed.get(current);
+  if (signed !== undefined) {
+    const resumed = sayTranscript(
+      { ...begun, phase: { kind: 'transcript', ceremony: current, transcript: signed.transcript } },
+      signed,
+    );
+    return { state: resumed.state, effects: [...said, ...resumed.effects] };
+  }
+  const reason = 'the member restarted before it signed the transcript';
+  const gone = leave(begun, { ceremony: current, code: 'restarted', reason, suspect: null });
+  return { state: gone.state, effects: [...said, ...gone.effects, helloOf(context, nonce)] };
+}
+
+/** What the others may still wait for: a crash may have come between a record and its message, and the relay may have lost it. */
+function wordsSaidAgain(memory: CeremonyMemory, held: CeremonyState['held']): CeremonyEffect[] {
+  const left = [...memory.left.values()].slice(-maxWordsSaidAgain);
+  const stored = memory.stored.flatMap((ceremony) => held.get(ceremony) ?? []).slice(-maxWordsSaidAgain);
+  return [
+    ...left.map((payload): CeremonyEffect => ({ kind: 'send', message: { kind: 'leave', payload } })),
+    ...stored.map(({ ceremony, transcriptHash: transcript }): CeremonyEffect => ({
+      kind: 'send',
+      message: { kind: 'stored', payload: { ceremony, transcript } },
+    })),
+  ];
+}
+
+/** Files one message: repeats are no-ops, a hello replaces the last, and of everything else a second version is kept as a proof. */
+function receive(context: CeremonyContext, state: CeremonyState, message: CeremonyMessage): CeremonyStep {
+  if (message.kind === 'hello') return receiveHello(context, state, message);
+  if (message.from.identifier === context.self.identifier && !isRemembered(state.memory, message))
+    return forgotten(state, `it signed a ${message.kind} message that the journal does not know`);
+  const inbox = filed(state.inbox, message);
+  if (inbox === state.inbox) return { state, effects: [] };
+  const next = { ...state, inbox };
+  const isLate = state.phase.kind === 'stored' || state.phase.kind === 'done';
+  return isLate && message.payload.ceremony === ceremonyOf(state)
+    ? keepProof(context, next, message)
+    : { state: next, effects: [] };
+}
+
+/** Whether the journal knows that this member said so: everything is on disk before it is said. */
+function isRemembered(memory: CeremonyMemory, { kind, payload }: BoundMessage): boolean {
+  const { ceremony } = payload;
+  switch (kind) {
+    case 'commit':
+    case 'reveal':
+    case 'boxes':
+      return memory.joined.has(ceremony);
+    case 'transcript':
+      return memory.signed.has(ceremony);
+    case 'stored':
+      return memory.stored.includes(ceremony);
+    case 'leave':
+      return memory.left.has(ceremony);
+  }
+}
+
+/** This home lost its disk, or is a copy: whatever it said now could contradict what it said before, so it says nothing more. */
+function forgotten(state: CeremonyState, found: string): CeremonyStep {
+  if (state.phase.kind === 'failed') return { state, effects: [] };
+  const error = new ProtocolError(
+    'rolled-back',
+    `this home lost what it had signed, or a copy of it ran: ${found}; put the newest files back, or make a new home and a charter with its card`,
+  );
+  return {
+    state: { ...state, phase: { kind: 'failed', error } },
+    effects: [{ kind: 'failed', error, view: undefined }],
+  };
 }
 
 /** Moves on for as long as what is in the inbox allows. */
@@ -151,7 +168,62 @@ function advance(context: CeremonyContext, step: CeremonyStep): CeremonyStep {
   }
 }
 
-const phaseKind: Partial<Record<CeremonyPhase['kind'], CeremonyKind>> = {
+function progress(context: CeremonyContext, state: CeremonyState): CeremonyStep | undefined {
+  const { phase } = state;
+  switch (phase.kind) {
+    case 'certifying':
+    case 'done':
+    case 'failed':
+      return undefined;
+    case 'stored':
+      // Before any `leave` is looked at: who has every member's word stays, or would come back at once.
+      return finish(context, state, phase) ?? comeBack(context, state) ?? followLeave(context, state);
+    case 'hello':
+      return comeBack(context, state) ?? beginCeremony(context, state);
+    case 'dealing':
+    case 'commit':
+    case 'reveal':
+    case 'sealing':
+    case 'boxes':
+    case 'storing':
+    case 'transcript':
+      return (
+        comeBack(context, state) ??
+        failAtConflict(context, state) ??
+        followLeave(context, state) ??
+        goOn(context, state, phase)
+      );
+  }
+}
+
+function followLeave(context: CeremonyContext, state: CeremonyState): CeremonyStep | undefined {
+  const seen = leaveSeen(context, state);
+  return seen === undefined ? undefined : follow(context, state, seen);
+}
+
+type OpenPhase = Extract<
+  CeremonyPhase,
+  { kind: 'dealing' | 'commit' | 'reveal' | 'sealing' | 'boxes' | 'storing' | 'transcript' }
+>;
+
+function goOn(context: CeremonyContext, state: CeremonyState, phase: OpenPhase): CeremonyStep | undefined {
+  switch (phase.kind) {
+    case 'commit':
+      return revealSecrets(context, state, phase);
+    case 'reveal':
+      return checkReveals(context, state, phase.ceremony);
+    case 'boxes':
+      return checkBoxes(context, state, phase);
+    case 'transcript':
+      return certify(context, state, phase);
+    case 'dealing':
+    case 'sealing':
+    case 'storing':
+      return undefined;
+  }
+}
+
+const awaited: Partial<Record<CeremonyPhase['kind'], CeremonyKind>> = {
   hello: 'hello',
   commit: 'commit',
   reveal: 'reveal',
@@ -161,36 +233,26 @@ const phaseKind: Partial<Record<CeremonyPhase['kind'], CeremonyKind>> = {
 };
 
 function waiting(context: CeremonyContext, state: CeremonyState): CeremonyEffect[] {
-  const step = phaseKind[state.phase.kind];
+  const step = awaited[state.phase.kind];
   if (step === undefined) return [];
-  const ceremony = ceremonyOf(state) ?? '';
-  const missing = context.charter.members.filter((member) => !state.inbox[step].has(placeOf(step, ceremony, member)));
-  return [{ kind: 'progress', step, waitingFor: missing.map((member) => member.name) }];
+  const missing = step === 'hello' ? missingHellos(context, state) : missingMessages(context, state, step);
+  return [{ kind: 'progress', step, waitingFor: missing }];
 }
 
-function progress(context: CeremonyContext, state: CeremonyState): CeremonyStep | undefined {
-  const { phase } = state;
-  const aborted = abortOf(state);
-  if (aborted !== undefined) return leaveAborted(context, state, aborted);
-  switch (phase.kind) {
-    case 'hello':
-      return beginCeremony(context, state);
-    case 'commit':
-      return revealSecrets(context, state, phase);
-    case 'reveal':
-      return checkReveals(context, state, phase.ceremony);
-    case 'boxes':
-      return checkBoxes(context, state, phase);
-    case 'transcript':
-      return certify(context, state, phase);
-    case 'stored':
-      return finish(context, state, phase);
-    case 'dealing':
-    case 'sealing':
-    case 'storing':
-    case 'certifying':
-    case 'done':
-    case 'failed':
-      return undefined;
-  }
+function missingMessages({ charter }: CeremonyContext, state: CeremonyState, step: BoundKind): string[] {
+  const ceremony = ceremonyOf(state) ?? '';
+  return charter.members
+    .filter((member) => versionsOf(state.inbox, step, ceremony, member).length === 0)
+    .map(({ name }) => name);
+}
+
+/** Whose hello is not here; or, when the hellos are of a ceremony that was left, who left it and has to come anew. */
+function missingHellos(context: CeremonyContext, state: CeremonyState): string[] {
+  const { charter, self } = context;
+  const id = idOfHellos(context, state);
+  if (id === undefined)
+    return charter.members.filter(({ identifier }) => !state.inbox.hellos.has(identifier)).map(({ name }) => name);
+  return charter.members
+    .filter((member) => member !== self && versionsOf(state.inbox, 'leave', id, member).length > 0)
+    .map(({ name }) => name);
 }

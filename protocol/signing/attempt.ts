@@ -11,7 +11,7 @@ const Slot = Type.String({ pattern: '^[0-9a-f]{32}-[0-9]{1,12}$' });
 const PairSchema = Strict({ hiding: Hex(32), binding: Hex(32) });
 
 export const commitmentSchema = Strict({
-  certificate: Hash,
+  epoch: Hash,
   channelKey: Key,
   requestDigest: Hash,
   stage: StageNumber,
@@ -25,7 +25,7 @@ export type CommitmentPayload = Static<typeof commitmentSchema>;
 export const commitmentMessage = defineMessage('commitment', commitmentSchema, 'bad-commitment');
 
 export const shareSchema = Strict({
-  certificate: Hash,
+  epoch: Hash,
   channelKey: Key,
   requestDigest: Hash,
   stage: StageNumber,
@@ -50,7 +50,7 @@ export const declineCodes = [
 export type DeclineCode = (typeof declineCodes)[number];
 
 export const answerSchema = Strict({
-  certificate: Hash,
+  epoch: Hash,
   requestDigest: Hash,
   stage: StageNumber,
   attempt: Hash,
@@ -109,7 +109,7 @@ function senderOf(key: string, charter: Charter): Member {
 /** What an attempt is about; the same for every signer. */
 export interface AttemptSubject {
   /** Certificate hash, hex. */
-  readonly certificate: string;
+  readonly epoch: string;
   /** Channel key, base64url. */
   readonly channelKey: string;
   /** Hex. */
@@ -125,7 +125,7 @@ export function attemptId(subject: AttemptSubject, commitments: readonly SignedC
   return bytesToHex(
     taggedHash(
       'attempt',
-      hexToBytes(subject.certificate),
+      hexToBytes(subject.epoch),
       utf8ToBytes(subject.channelKey),
       hexToBytes(subject.requestDigest),
       u32(subject.stage),
@@ -142,7 +142,7 @@ export function attemptId(subject: AttemptSubject, commitments: readonly SignedC
 /** True when a commitment is for exactly this subject; a stage 2 commitment names no messages. */
 export function isCommitmentFor(payload: CommitmentPayload, subject: AttemptSubject): boolean {
   return (
-    payload.certificate === subject.certificate &&
+    payload.epoch === subject.epoch &&
     payload.channelKey === subject.channelKey &&
     payload.requestDigest === subject.requestDigest &&
     payload.stage === subject.stage &&

@@ -203,7 +203,7 @@ function decide(
   }
   const decision: DecisionPayload = {
     groupKey: context.epoch.groupKey,
-    certificate: context.epoch.certificateHash,
+    epoch: context.epoch.hash,
     requestDigest: context.subject.requestDigest,
     decision: event.decision,
     serial: state.serial + 1,
@@ -233,9 +233,9 @@ function commit(
   { stage, slot, commitments }: Extract<SignerEvent, { kind: 'nonces-made' }>,
 ): SignerStep {
   if (state.decision !== 'approve') return { state, effects: [{ kind: 'wipe', slot }] };
-  const { certificate, channelKey, requestDigest, messages } = context.subject;
+  const { epoch, channelKey, requestDigest, messages } = context.subject;
   const commitment: CommitmentPayload = {
-    certificate,
+    epoch,
     channelKey,
     requestDigest,
     stage,
@@ -375,9 +375,9 @@ interface Refusal {
 
 /** Says why there is no share, with a fresh commitment when none is left. */
 function answer(context: SignerContext, state: SignerState, { stage, attempt, code }: Refusal): SignerStep {
-  const { certificate, requestDigest } = context.subject;
+  const { epoch, requestDigest } = context.subject;
   const said = code === null ? 'lost' : 'declined';
-  const payload: AnswerPayload = { certificate, requestDigest, stage, attempt, answer: said, code };
+  const payload: AnswerPayload = { epoch, requestDigest, stage, attempt, answer: said, code };
   const step: SignerStep = { state, effects: [{ kind: 'send-answer', answer: payload }] };
   return state.decision === 'approve' ? withFresh(context, step) : step;
 }
@@ -387,9 +387,9 @@ function storeShares(
   state: SignerState,
   { stage, attempt, shares }: Extract<SignerEvent, { kind: 'signed' }>,
 ): SignerStep {
-  const { certificate, channelKey, requestDigest } = context.subject;
+  const { epoch, channelKey, requestDigest } = context.subject;
   const share: SharePayload = {
-    certificate,
+    epoch,
     channelKey,
     requestDigest,
     stage,

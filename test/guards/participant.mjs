@@ -227,7 +227,7 @@ export const participantGuards = [
     row: 'T25',
     what: 'a request under another certificate is not looked at',
     file: rounds,
-    from: 'if (certificate !== epoch.certificateHash)',
+    from: 'if (epochHash !== epoch.hash)',
     to: "if (certificate === '')",
     test: roundTest,
     name: 'T25',
