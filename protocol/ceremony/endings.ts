@@ -3,7 +3,7 @@ import { ProtocolError, type ProtocolErrorCode } from '../errors.ts';
 import { maxReasonCharacters } from '../limits.ts';
 import { ceremonyOf, record, type CeremonyContext, type CeremonyState, type CeremonyStep } from './events.ts';
 import { hellosOf, messagesOf, versionsOf } from './inbox.ts';
-import { contradiction, judgeViews, type CeremonyView } from './judge.ts';
+import { contradiction, distinctMessages, judgeViews, type CeremonyView } from './judge.ts';
 import { departure } from './memory.ts';
 import type { CeremonyMessage, CeremonyPayload } from './messages.ts';
 import type { Transcript } from './transcript.ts';
@@ -70,9 +70,7 @@ export function viewOf(
 ): CeremonyView {
   const ceremony = ceremonyOf(state) ?? '';
   const messages = [...hellosOf(charter, state.inbox), ...messagesOf(state.inbox, ceremony), ...also];
-  const hashes = new Set<string>();
-  const distinct = messages.filter(({ kind, hash }) => hashes.size < hashes.add(`${kind} ${hash}`).size);
-  return { charter, transcript: transcriptIn(state), messages: distinct };
+  return { charter, transcript: transcriptIn(state), messages: distinctMessages(messages) };
 }
 
 function transcriptIn({ phase, memory }: CeremonyState): Transcript | undefined {

@@ -30,7 +30,7 @@ export interface Deed {
 
 /** Everything that these views of one charter prove together, in order of identifiers; nothing that an honest member says is ever among it. */
 export function judgeViews(group: Group, charter: Charter, views: readonly CeremonyView[]): Deed[] {
-  const together = distinct(views.flatMap(({ messages }) => messages));
+  const together = distinctMessages(views.flatMap(({ messages }) => messages));
   const founded = views.map((view) => ({ view, ground: groundOf(group, charter, view) }));
   return charter.members.flatMap((culprit) => {
     const isOwn = ({ from }: CeremonyMessage): boolean => from.identifier === culprit.identifier;
@@ -43,7 +43,8 @@ export function judgeViews(group: Group, charter: Charter, views: readonly Cerem
   });
 }
 
-function distinct(messages: readonly CeremonyMessage[]): CeremonyMessage[] {
+/** Each message once: what one member said, by kind and payload, whatever signature it came with. */
+export function distinctMessages(messages: readonly CeremonyMessage[]): CeremonyMessage[] {
   const known = new Map(
     messages.map((message) => [`${message.kind} ${message.from.identifier} ${message.hash}`, message]),
   );
