@@ -92,6 +92,8 @@ export interface SimulatedMember {
   /** Of the candidate it is at. */
   stored: readonly Envelope[] | undefined;
   down: boolean;
+  /** Whom its owner was told that it waits for. */
+  waitingFor: readonly string[];
   /** Counts crashes: what an earlier life had still to do is not done. */
   life: number;
 }
@@ -164,6 +166,7 @@ export class CeremonyNetwork {
       evidence: [],
       stored: undefined,
       down: false,
+      waitingFor: [],
       life: 0,
     }));
   }
@@ -334,6 +337,7 @@ export class CeremonyNetwork {
         this.forget(member, effect.ceremony);
         return undefined;
       case 'progress':
+        member.waitingFor = effect.waitingFor;
         return undefined;
       case 'show':
         for (const other of this.members)
@@ -345,6 +349,7 @@ export class CeremonyNetwork {
             );
         return undefined;
       case 'done':
+        member.waitingFor = [];
         member.disk.stored.set(effect.certificate.transcriptHash, effect.stored);
         member.stored = effect.stored;
         return undefined;

@@ -53,11 +53,12 @@ function expectOneCandidate(run: CeremonyNetwork): string {
   return epochs[0]!;
 }
 
-/** From here on the relay shows everybody everything, and whoever failed joins again, until nothing changes. */
+/** From here on the relay shows everybody everything, and whoever failed, or is waited for, joins again, until all are at a candidate. */
 function heal(run: CeremonyNetwork, members = run.members): void {
   for (let round = 0; round < 8; round += 1) {
+    const awaited = new Set(round === 0 ? [] : members.flatMap(({ waitingFor }) => waitingFor));
     for (const member of members) {
-      if (member.down || member.state.phase.kind === 'failed') run.restart(member);
+      if (member.down || member.state.phase.kind === 'failed' || awaited.has(member.person.name)) run.restart(member);
       else member.inbox.push(...run.log);
     }
     run.settle();
@@ -431,18 +432,20 @@ describe('whatever a liar, a relay and crashes do, by a seed (T35, T45)', () => 
       deliver: (envelope, kind, from, to) => {
         const isLiars = from === people[2]!.name;
         if (!state.wild) return isLiars && kind === 'leave' && to === from ? undefined : envelope;
-        if (to !== from && random.oneIn(12)) {
+        if (to !== from && random.oneIn(40)) {
           count('drops');
           return undefined;
         }
-        if (isLiars && to !== from && random.oneIn(9)) {
+        // Most lies come at the end: an early one only ends the run.
+        if (isLiars && to !== from && random.oneIn(kind === 'transcript' || kind === 'stored' ? 2 : 14)) {
           count('lies');
           return lie(envelope, kind, people[2]!, random);
         }
         return random.oneIn(2) ? respelled(envelope) : envelope;
       },
       tick: (net) => {
-        if (!state.wild || !random.oneIn(25)) return;
+        // Each brings all that was ever said once more, so they are few.
+        if (!state.wild || happened['crashes']! >= 3 || !random.oneIn(40)) return;
         count('crashes');
         net.restart(random.pick(net.members.slice(0, 2)));
       },
@@ -505,8 +508,8 @@ describe('whatever a liar, a relay and crashes do, by a seed (T35, T45)', () => 
         `seed ${seed}`,
       ).toEqual([]);
     }
-    expect(total['lies']).toBeGreaterThan(20);
-    expect(total['drops']).toBeGreaterThan(20);
+    expect(total['lies']).toBeGreaterThan(15);
+    expect(total['drops']).toBeGreaterThan(10);
     expect(total['crashes']).toBeGreaterThan(10);
   }, 60_000);
 });

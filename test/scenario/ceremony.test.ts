@@ -5,7 +5,7 @@ import { openCeremonyMessage, ceremonyMessageType, type CeremonyKind } from '../
 import { decodeCertificate } from '../../protocol/ceremony/certificate.ts';
 import { assertAllStored, openEpoch } from '../../protocol/ceremony/epoch.ts';
 import { sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
-import { ceremonyEvidence, encodeEvidence, judgeTogether, type Verdict } from '../../protocol/evidence.ts';
+import { namesIn, verdictsOf } from '../harness/ceremony-judge.ts';
 import { CeremonyNetwork, publicGroup, sharedSodium, type CeremonyFaults } from '../harness/ceremony-network.ts';
 import { writeCharter, type CharterPlan, type Person } from '../harness/people.ts';
 import { seededRandom } from '../harness/random.ts';
@@ -41,16 +41,6 @@ function expectExclusive(run: CeremonyNetwork): void {
     const { stored, left } = disk.memory;
     expect(stored.filter((ceremony) => left.has(ceremony))).toEqual([]);
   }
-}
-
-/** What outsiders make of the files that these members kept. */
-function verdictsOf(run: CeremonyNetwork, members = run.members): Verdict[] {
-  const files = members.flatMap(({ evidence }) => evidence.map((view) => encodeEvidence(ceremonyEvidence(view)).bytes));
-  return judgeTogether(publicGroup, files);
-}
-
-function namesIn(verdicts: readonly Verdict[]): string[] {
-  return [...new Set(verdicts.map(({ culprit }) => culprit.name))];
 }
 
 function expectOneKey(run: CeremonyNetwork): void {
