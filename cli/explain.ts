@@ -208,7 +208,7 @@ const protocolEntries: Readonly<Record<ProtocolErrorCode, Entry>> = {
   'too-many': [1, 'Wait until some of your rounds are over, or cancel them: frostmark rounds'],
   'unknown-channel': [2],
   'unknown-format': [2],
-  'wrong-certificate': [1],
+  'wrong-epoch': [1],
   'wrong-group': [1],
 };
 

@@ -4,6 +4,7 @@ import type { Envelope, Identity } from '../protocol/wire/envelope.ts';
 import { maxDocumentBytes } from '../protocol/limits.ts';
 import {
   groupBody,
+  groupKeysBody,
   issuedBody,
   roundBody,
   submittedBody,
@@ -90,6 +91,12 @@ export class CoordinatorClient {
   /** Everything the coordinator knows of a group (base64url key); believed only through `openGroup`. */
   group(groupKey: string): Promise<GroupBody> {
     return this.#json(groupBody, { method: 'GET', path: `/v1/groups/${groupKey}`, maxBytes: maxGroupBytes });
+  }
+
+  /** The keys of a member's own charter (SHA-256, hex) that the coordinator knows of, base64url; each to be asked for with `group`. */
+  async groupKeys(charterHash: string): Promise<string[]> {
+    const path = `/v1/charters/${charterHash}/groups`;
+    return (await this.#json(groupKeysBody, { method: 'GET', path })).groupKeys;
   }
 
   /** A member's group for a coordinator that knows less (`wanted`). */

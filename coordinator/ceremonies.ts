@@ -35,7 +35,7 @@ export class Ceremonies {
       throw new ProtocolError('not-allowed', `${sender.name} sent a message of ${message.from.name}`);
     if (!this.#file(charter.hash, message)) return undefined;
     // Stored before anyone sees it: what a member acted upon is there again after a restart.
-    await this.#store({ type: 'ceremony', charter: charter.hash, message: envelope });
+    await this.#store({ type: 'ceremony', charter: charter.hash, message: message.envelope });
     return message;
   }
 
@@ -44,23 +44,24 @@ export class Ceremonies {
     this.#file(charter.hash, openCeremonyMessage(envelope, charter));
   }
 
-  /** Everything that a member of this charter may have missed; with a certificate it needs only who else holds it. */
-  backlog(charter: Charter, holdsCertificate: boolean): Envelope[] {
+  /** Everything that a member of this charter may have missed; with a key it needs only who else holds it. */
+  backlog(charter: Charter, holdsKey: boolean): Envelope[] {
     return [...(this.#said.get(charter.hash)?.values() ?? [])]
       .flatMap(({ hello, ceremonies }) => [...(hello === undefined ? [] : [hello]), ...[...ceremonies.values()].flat()])
-      .filter(({ kind }) => !holdsCertificate || kind === 'stored')
+      .filter(({ kind }) => !holdsKey || kind === 'stored')
       .map(({ envelope }) => envelope);
   }
 
-  /** Whether every member said that it stored the same certificate. */
-  isCertified(charter: Charter): boolean {
-    const hashes = charter.members.map((member) => this.#storedBy(charter, member));
-    return hashes[0] !== undefined && hashes.every((hash) => hash === hashes[0]);
+  /** Whether every member said that it stored a certificate of this transcript: there is a candidate. */
+  isStored(charter: Charter, transcript: string): boolean {
+    return charter.members.every((member) =>
+      this.#storedBy(charter, member).some(({ payload }) => payload.transcript === transcript),
+    );
   }
 
-  #storedBy(charter: Charter, member: Member): string | undefined {
+  #storedBy(charter: Charter, member: Member): CeremonyMessageOf<'stored'>[] {
     const messages = [...(this.#said.get(charter.hash)?.get(member.identifier)?.ceremonies.values() ?? [])].flat();
-    return messages.findLast((message) => message.kind === 'stored')?.payload.certificate;
+    return messages.filter((message) => message.kind === 'stored');
   }
 
   /** False for a repeat. */

@@ -13,6 +13,8 @@ export type StoreRecord =
   | {
       readonly type: 'group';
       readonly charter: string;
+      /** Transcript hash. */
+      readonly epoch: string;
       /** Names the certificate's bytes. */
       readonly certificate: string;
       readonly stored: readonly Envelope[];
@@ -20,6 +22,7 @@ export type StoreRecord =
   | {
       readonly type: 'group-document';
       readonly charter: string;
+      readonly epoch: string;
       readonly document: 'genesis' | 'requesters' | 'delegation';
       readonly envelope: Envelope;
     }

@@ -115,7 +115,7 @@ function statusOf(code: Problem['code']): number {
     case 'stale-version':
     case 'expired':
     case 'not-yet-valid':
-    case 'wrong-certificate':
+    case 'wrong-epoch':
     case 'wrong-group':
       return 409;
     case 'too-large':

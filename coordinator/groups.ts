@@ -1,6 +1,6 @@
 /** The groups this coordinator serves: admitted charters, and for each the key epoch and the newest documents under its key. */
 import { join } from 'node:path';
-import { encodeBase64 } from '../verifier/base64.ts';
+import { decodeBase64, encodeBase64 } from '../verifier/base64.ts';
 import { parseTime } from '../verifier/time.ts';
 import {
   openGroupDocuments,
@@ -11,12 +11,13 @@ import {
 import { HomeError } from '../home/errors.ts';
 import { readFileBounded } from '../home/files.ts';
 import { decodeCharter, memberByKey, type Charter } from '../protocol/files/charter.ts';
+import { decodeCertificate } from '../protocol/ceremony/certificate.ts';
 import { sha256Hex } from '../protocol/wire/bytes.ts';
-import type { Envelope } from '../protocol/wire/envelope.ts';
+import { refuseAs, respelled, type Envelope } from '../protocol/wire/envelope.ts';
 import type { Epoch } from '../protocol/ceremony/epoch.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { Group } from '../protocol/frost/group.ts';
-import { maxCharterBytes } from '../protocol/limits.ts';
+import { maxCandidates, maxCharterBytes } from '../protocol/limits.ts';
 import type { CoordinatorFrame, GroupBody } from '../protocol/wire/frames.ts';
 import type { RequestKind } from '../protocol/request/request.ts';
 import { emptyRequesters } from '../protocol/files/requesters.ts';
@@ -27,7 +28,7 @@ import type { Log } from './log.ts';
 import type { StoreRecord } from './chain.ts';
 import type { Store } from './store.ts';
 
-/** A group whose key is live: every member holds its certificate. */
+/** A key of a charter that every member stored: a candidate, and the group's own once its genesis verifies (T35). */
 export interface KnownGroup {
   readonly epoch: Epoch;
   /** "Certificate stored" of every member. */
@@ -70,7 +71,8 @@ export function charterFile(folder: string, hash: string): string {
 export class Groups {
   readonly #options: Options;
   readonly #charters = new Map<string, Charter>();
-  readonly #byCharter = new Map<string, KnownGroup>();
+  /** Every candidate, in the order in which they came. */
+  readonly #byCharter = new Map<string, readonly KnownGroup[]>();
   readonly #byKey = new Map<string, KnownGroup>();
   /** One change of a charter's group at a time. */
   readonly #changes = new Map<string, Promise<unknown>>();
@@ -107,10 +109,21 @@ export class Groups {
 
   /** The live group of a charter, if there is one. */
   ofCharter(hash: string): KnownGroup | undefined {
-    return this.#byCharter.get(hash);
+    return this.#byCharter.get(hash)?.find(isLive);
   }
 
-  /** The live group with this public key (base64url), if there is one. */
+  /** The live group of a charter alone; before there is one every candidate. */
+  candidatesOf(hash: string): readonly KnownGroup[] {
+    const live = this.ofCharter(hash);
+    return live === undefined ? (this.#byCharter.get(hash) ?? []) : [live];
+  }
+
+  /** The live group or candidate of a charter with this transcript hash. */
+  ofEpoch(hash: string, epoch: string): KnownGroup | undefined {
+    return this.candidatesOf(hash).find((known) => known.epoch.hash === epoch);
+  }
+
+  /** The live group or candidate with this public key (base64url), if there is one. */
   ofKey(groupKey: string): KnownGroup | undefined {
     return this.#byKey.get(groupKey);
   }
@@ -118,7 +131,7 @@ export class Groups {
   /** Whether a key (base64url) is a member's of a charter that was used here, or a requester's of a live group. */
   isKnown(key: string): boolean {
     for (const charter of this.#charters.values()) if (memberByKey(charter, key) !== undefined) return true;
-    for (const { documents } of this.#byCharter.values())
+    for (const { documents } of this.#byKey.values())
       if (documents.requesters?.entries.some((entry) => entry.key === key) === true) return true;
     return false;
   }
@@ -142,7 +155,7 @@ export class Groups {
       });
       return;
     }
-    const known = this.#byCharter.get(record.charter);
+    const known = this.#byCharter.get(record.charter)?.find(({ epoch }) => epoch.hash === record.epoch);
     if (known === undefined) return;
     known.documents = newest(
       known.documents,
@@ -151,25 +164,27 @@ export class Groups {
   }
 
   #remember(known: KnownGroup): void {
-    this.#byCharter.set(known.epoch.charter.hash, known);
+    const { hash } = known.epoch.charter;
+    const others = (this.#byCharter.get(hash) ?? []).filter((other) => other !== known);
+    this.#byCharter.set(hash, [...others, known]);
     this.#byKey.set(known.epoch.groupKey, known);
   }
 
   /**
    * Learns a group from one of its members: believes nothing that does not follow from the admitted charter and signatures, never replaces a
-   * newer document by an older one, and stores before it answers. Answers whether anything is new. Throws `ProtocolError`.
+   * newer document by an older one, and stores before it answers. Answers the group if anything is new. Throws `ProtocolError`.
    */
-  put(charter: Charter, body: GroupBody): Promise<boolean> {
+  put(charter: Charter, body: GroupBody): Promise<KnownGroup | undefined> {
     return this.#inTurn(charter.hash, async () => {
       if (body.charter !== encodeBase64(charter.bytes))
         throw new ProtocolError('bad-charter', 'the charter is not the one that was admitted');
-      const known = this.#byCharter.get(charter.hash);
+      const known = this.#byCharter.get(charter.hash)?.find(({ epoch }) => epoch.hash === epochIn(body));
       const next = known ?? this.#open(body);
-      this.#assertSameCertificate(next, body);
       const offered = openGroupDocuments(next.epoch, body);
+      this.#assertMayCome(next, offered.genesis !== undefined);
       const documents = newest(next.documents, offered);
-      const records = changesBetween(charter.hash, next.documents, documents);
-      if (known !== undefined && records.length === 0) return false;
+      const records = changesBetween(next.epoch, next.documents, documents);
+      if (known !== undefined && records.length === 0) return undefined;
       await this.#append(
         known === undefined ? [groupRecord(next), ...records] : records,
         known === undefined ? [next.epoch.certificate.bytes] : [],
@@ -178,24 +193,30 @@ export class Groups {
       next.documents = newest(next.documents, offered);
       this.#remember(next);
       this.#options.log('info', 'group-learned', { group: charter.group });
-      return true;
+      return next;
     });
   }
 
   #open(body: GroupBody): KnownGroup {
     const epoch = openGroupEpoch(body, this.#options.arithmetic);
-    return { epoch, stored: body.stored, documents: noDocuments };
+    return { epoch, stored: body.stored.map(respelled), documents: noDocuments };
   }
 
-  /** Two live keys for one charter cannot be: every member says "stored" once (T35). */
-  #assertSameCertificate({ epoch }: KnownGroup, body: GroupBody): void {
-    if (body.certificate === encodeBase64(epoch.certificate.bytes)) return;
-    const hash = sha256Hex(Buffer.from(body.certificate, 'base64'));
-    this.#options.log('error', 'second-certificate', { group: epoch.charter.group, code: 'conflict' });
-    throw new ProtocolError(
-      'conflict',
-      `the certificate of ${epoch.charter.group} is ${epoch.certificateHash}, not ${hash}`,
-    );
+  /** Two live keys for one charter cannot be (T35); candidates can, and only a genesis tells which of them lives. */
+  #assertMayCome({ epoch }: KnownGroup, hasGenesis: boolean): void {
+    const { charter, hash } = epoch;
+    const live = this.ofCharter(charter.hash);
+    if (live !== undefined && live.epoch.hash !== hash) {
+      if (hasGenesis) this.#options.log('error', 'second-live-key', { group: charter.group, code: 'conflict' });
+      throw new ProtocolError(
+        'conflict',
+        `the key of ${charter.group} that lives is of epoch ${live.epoch.hash}, not ${hash}`,
+      );
+    }
+    const candidates = this.#byCharter.get(charter.hash) ?? [];
+    const isKnown = candidates.some((known) => known.epoch.hash === hash);
+    if (!isKnown && !hasGenesis && candidates.length >= maxCandidates)
+      throw new ProtocolError('too-many', `${candidates.length} candidates of ${charter.group} are kept; no more are`);
   }
 
   /** What a signed round adds to its group: records to store with its result, and what to do once they are. */
@@ -210,7 +231,7 @@ export class Groups {
       return known.documents !== before;
     };
     return {
-      records: [{ type: 'group-document', charter: known.epoch.charter.hash, document: kind, envelope }],
+      records: [documentRecord(known.epoch, kind, envelope)],
       apply,
     };
   }
@@ -236,6 +257,17 @@ function notAdmitted(hash: string): CoordinatorError {
   );
 }
 
+/** Whether a key lives: its genesis verifies. */
+export function isLive({ documents }: KnownGroup): boolean {
+  return documents.genesis !== undefined;
+}
+
+/** The epoch that a body is of, by its transcript alone. Throws `ProtocolError('bad-certificate')`. */
+function epochIn({ certificate }: GroupBody): string {
+  const bytes = refuseAs('bad-certificate', 'certificate', () => decodeBase64(certificate));
+  return decodeCertificate(bytes).transcriptHash;
+}
+
 /** Everything a client needs to know of a group. */
 export function bodyOf({ epoch, stored, documents }: KnownGroup): GroupBody {
   return {
@@ -257,8 +289,8 @@ function documentsOf({ genesis, requestersEnvelope, delegations }: GroupDocument
 }
 
 /** The frame that shows them to members. */
-export function documentsFrame(documents: GroupDocuments): CoordinatorFrame {
-  return { type: 'documents', ...documentsOf(documents) };
+export function documentsFrame({ epoch, documents }: KnownGroup): CoordinatorFrame {
+  return { type: 'documents', epoch: epoch.hash, ...documentsOf(documents) };
 }
 
 /** What the group has signed about itself; before the first requesters document only members may ask. */
@@ -292,17 +324,18 @@ function documentOf(kind: GroupDocumentKind, envelope: Envelope): DocumentsBody 
 }
 
 function groupRecord({ epoch, stored }: KnownGroup): StoreRecord {
-  return { type: 'group', charter: epoch.charter.hash, certificate: epoch.certificateHash, stored };
+  const { charter, certificate, hash } = epoch;
+  return { type: 'group', charter: charter.hash, epoch: hash, certificate: sha256Hex(certificate.bytes), stored };
+}
+
+function documentRecord({ charter, hash }: Epoch, document: GroupDocumentKind, envelope: Envelope): StoreRecord {
+  return { type: 'group-document', charter: charter.hash, epoch: hash, document, envelope };
 }
 
 /** What of `after` is not in `before`, to be stored. */
-function changesBetween(charter: string, before: GroupDocuments, after: GroupDocuments): StoreRecord[] {
-  const record = (document: GroupDocumentKind, envelope: Envelope): StoreRecord => ({
-    type: 'group-document',
-    charter,
-    document,
-    envelope,
-  });
+function changesBetween(epoch: Epoch, before: GroupDocuments, after: GroupDocuments): StoreRecord[] {
+  const record = (document: GroupDocumentKind, envelope: Envelope): StoreRecord =>
+    documentRecord(epoch, document, envelope);
   const { genesis, requestersEnvelope, delegations } = after;
   return [
     ...(genesis === undefined || genesis === before.genesis ? [] : [record('genesis', genesis)]),

@@ -11,7 +11,7 @@ import { ProtocolError } from '../protocol/errors.ts';
 import { challengeMessage, loginMessage, protocolVersion, type JournalHead } from '../protocol/wire/frames.ts';
 import { formatTimestamp } from '../protocol/wire/time.ts';
 import { CoordinatorError } from './errors.ts';
-import { standingOf, type Groups, type KnownGroup } from './groups.ts';
+import { isLive, standingOf, type Groups, type KnownGroup } from './groups.ts';
 import { maxSpentPerIdentity, type Limits } from './limits.ts';
 
 /** Who a token stands for. */
@@ -144,7 +144,9 @@ export class Logins {
     if (groupKey === null || charter !== null || journal !== null)
       throw new ProtocolError('bad-login', 'a requester names a group key, and neither charter nor journal');
     const group = this.#options.groups.ofKey(groupKey);
-    if (group === undefined) throw new CoordinatorError('not-found', 'this coordinator serves no group with that key');
+    // Before its genesis a key is nobody's but its members'.
+    if (group === undefined || !isLive(group))
+      throw new CoordinatorError('not-found', 'this coordinator serves no group with that key');
     assertMayRead(key, group);
     return { role: 'requester', key, charter: group.epoch.charter, expiresAtMs };
   }

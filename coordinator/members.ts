@@ -88,8 +88,8 @@ export class Members {
   }
 
   /** Tells every member of a group which documents are the newest now. */
-  documentsChanged({ epoch, documents }: KnownGroup): void {
-    this.#options.presence.tellAll(epoch.charter.hash, documentsFrame(documents));
+  documentsChanged(known: KnownGroup): void {
+    this.#options.presence.tellAll(known.epoch.charter.hash, documentsFrame(known));
   }
 
   async #receive(connection: Connection, frame: MemberFrame): Promise<void> {
@@ -142,8 +142,12 @@ export class Members {
     else if (this.#wants(charter, holding)) connection.send({ type: 'wanted' });
   }
 
-  #wants(charter: Charter, { certificate, requesters }: Holding): boolean {
-    return certificate !== null && lacks(this.#options.groups.ofCharter(charter.hash), requesters);
+  #wants(charter: Charter, { epoch, requesters }: Holding): boolean {
+    const { groups } = this.#options;
+    if (epoch === null) return false;
+    const known = groups.ofEpoch(charter.hash, epoch);
+    // What is held beside the key that lives is wanted by nobody.
+    return (known !== undefined || groups.ofCharter(charter.hash) === undefined) && lacks(known, requesters);
   }
 
   /** In this order: ceremony, documents, what is wanted of it, pending requests with the packages it owes answers to, who is present. */
@@ -151,12 +155,11 @@ export class Members {
     const { ceremonies, groups, rounds } = this.#options;
     const { charter, member } = connection;
     connection.stage = 'catching-up';
-    const backlog = ceremonies.backlog(charter, holding.certificate !== null);
+    const backlog = ceremonies.backlog(charter, holding.epoch !== null);
     await connection.sendPaced(() => backlog.map((message) => ({ type: 'ceremony', message })));
-    const known = groups.ofCharter(charter.hash);
-    if (known !== undefined) connection.send(documentsFrame(known.documents));
+    for (const known of groups.candidatesOf(charter.hash)) connection.send(documentsFrame(known));
     if (this.#wants(charter, holding)) connection.send({ type: 'wanted' });
-    if (holding.certificate !== null) this.#compareCertificates(connection, holding.certificate);
+    if (holding.epoch !== null) this.#compareEpochs(connection, holding.epoch);
     if (!this.#options.presence.of(charter.hash).includes(connection)) return;
     // From here on a round that begins greets the member by itself.
     connection.stage = 'greeting';
@@ -167,13 +170,13 @@ export class Members {
     this.#announce(charter);
   }
 
-  /** Two certificates of one charter would be two live keys (T35): whoever has the wrong one must hear of it. */
-  #compareCertificates(connection: Connection, held: string): void {
+  /** A key beside the one that lives has no use (T35): whoever has the wrong one must hear of it. */
+  #compareEpochs(connection: Connection, held: string): void {
     const { charter, member } = connection;
-    const known = this.#options.groups.ofCharter(charter.hash)?.epoch.certificateHash;
+    const known = this.#options.groups.ofCharter(charter.hash)?.epoch.hash;
     if (known === undefined || known === held) return;
-    this.#options.log('error', 'second-certificate', { group: charter.group, member: member.name, code: 'conflict' });
-    const message = `${member.name} holds the certificate ${held}, and the group lives by ${known}; something is very wrong: talk to the other members`;
+    this.#options.log('error', 'second-key', { group: charter.group, member: member.name, code: 'conflict' });
+    const message = `${member.name} holds a key of epoch ${held}, and the group lives in ${known}; something is very wrong: talk to the other members`;
     connection.send({ type: 'error', code: 'conflict', message });
   }
 
@@ -190,9 +193,14 @@ export class Members {
     const { charter, member } = connection;
     const message = await ceremonies.receive(charter, member, frame.message);
     if (message === undefined) return;
-    presence.tellAll(charter.hash, { type: 'ceremony', message: frame.message });
-    const isLast = message.kind === 'stored' && ceremonies.isCertified(charter);
-    if (isLast && groups.ofCharter(charter.hash) === undefined) presence.tellAll(charter.hash, { type: 'wanted' });
+    presence.tellAll(charter.hash, { type: 'ceremony', message: message.envelope });
+    // Who says hello may not know that there is a key.
+    if (message.kind === 'hello')
+      for (const known of groups.candidatesOf(charter.hash)) connection.send(documentsFrame(known));
+    if (message.kind !== 'stored' || groups.ofCharter(charter.hash) !== undefined) return;
+    const { transcript } = message.payload;
+    const isKnown = groups.ofEpoch(charter.hash, transcript) !== undefined;
+    if (!isKnown && ceremonies.isStored(charter, transcript)) presence.tellAll(charter.hash, { type: 'wanted' });
   }
 
   #receiveJournal(connection: Connection, journal: JournalHead): void {

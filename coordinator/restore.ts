@@ -1,4 +1,5 @@
 /** What the store holds at a start, sorted by who takes it back: groups and ceremonies, journal heads, rounds. */
+import { openRequest } from '../protocol/request/request.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import type { Outcome } from '../protocol/wire/frames.ts';
 import type { Ceremonies } from './ceremonies.ts';
@@ -58,10 +59,10 @@ export class Found {
   async restore(parts: Parts): Promise<void> {
     for (const record of this.#ofGroups) await this.#restoreGroup(record, parts);
     for (const { charter, member, journal } of this.#journals) parts.journals.restore(charter, member, journal);
-    for (const { charter, sequences, outcome } of this.#rounds.values()) {
-      const group = parts.groups.ofCharter(charter);
-      if (group === undefined) continue;
+    for (const { sequences, outcome } of this.#rounds.values()) {
       const envelope = await requestAt(parts.store, sequences[0] ?? 0);
+      const group = parts.groups.ofKey(openRequest(envelope).payload.groupKey);
+      if (group === undefined) continue;
       await parts.rounds.restore(group, envelope, sequences, outcome);
     }
     parts.log('info', 'restored', { count: this.#rounds.size });

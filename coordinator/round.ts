@@ -209,7 +209,7 @@ export class Round {
     this.touch();
   }
 
-  /** Throws `ProtocolError` (`wrong-group`, `wrong-certificate`, `too-many`). */
+  /** Throws `ProtocolError` (`wrong-group`, `wrong-epoch`, `too-many`). */
   decide(decision: Decision): void {
     assertDecisionOn(decision, this.digest, this.group.epoch);
     if ((this.#decisionsStored.get(decision.member.identifier) ?? 0) >= maxDecisionsPerMember)

@@ -17,7 +17,7 @@ import {
 import { askerOf, askerOrUndefined, assertFresh, assertOfEpoch, assertSignable } from '../protocol/request/rights.ts';
 import { Archive, noRound, type Filed } from './archive.ts';
 import { CoordinatorError } from './errors.ts';
-import { standingOf, type Groups, type KnownGroup } from './groups.ts';
+import { isLive, standingOf, type Groups, type KnownGroup } from './groups.ts';
 import { maxListedBytes, maxListedRounds, type Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import { Round, type Audience } from './round.ts';
@@ -236,6 +236,10 @@ export class Rounds {
 
   /** Ends the rounds of those who may no longer ask for them (T33). */
   judgeAskers(group: KnownGroup): void {
+    const { charter } = group.epoch;
+    const isOther = (of: KnownGroup): boolean => of !== group && of.epoch.charter.hash === charter.hash;
+    // Once a key lives, nothing is signed under the candidates beside it.
+    if (isLive(group)) for (const entry of [...this.#pending]) if (isOther(entry.group)) void entry.round?.cancel();
     for (const { round } of [...this.#pending].filter((entry) => entry.group === group)) {
       if (round !== undefined && askerOrUndefined(round.request, standingOf(group)) === undefined) void round.cancel();
     }
@@ -329,10 +333,13 @@ export class Rounds {
   }
 
   /** Newest first, as many as fit one answer. */
-  async list(charterHash: string): Promise<RoundBody[]> {
+  async list(group: KnownGroup): Promise<RoundBody[]> {
     const bodies: RoundBody[] = [];
     let bytes = 0;
-    for (const entry of (this.#byCharter.get(charterHash) ?? []).slice(-maxListedRounds).reverse()) {
+    for (const entry of (this.#byCharter.get(group.epoch.charter.hash) ?? [])
+      .filter((entry) => entry.group === group)
+      .slice(-maxListedRounds)
+      .reverse()) {
       const body = await this.#bodyOf(entry);
       bytes += JSON.stringify(body).length;
       if (bytes > maxListedBytes) break;
@@ -392,9 +399,15 @@ function bytesOf({ envelope, payload }: Request): number {
   return payload.documents.reduce((sum, { size }) => sum + size, envelope.payload.length);
 }
 
-function assertForGroup(request: Request, { epoch }: KnownGroup): void {
+function assertForGroup(request: Request, group: KnownGroup): void {
+  const { epoch } = group;
   const { channel, formats, kind } = request.payload;
   assertOfEpoch(request.payload, epoch, 'the request');
+  if (!isLive(group) && kind !== 'genesis')
+    throw new ProtocolError(
+      'not-allowed',
+      'the key is not live before its genesis is signed, and only that can be asked for',
+    );
   channelOf(epoch.charter, channel);
   formats.forEach((name) => formatOf(name, kind));
 }

@@ -3,6 +3,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptio
 import { maxGroupBytes } from '../client/limits.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { Charter } from '../protocol/files/charter.ts';
+import { openRequest } from '../protocol/request/request.ts';
+import type { Envelope } from '../protocol/wire/envelope.ts';
 import { cancelBody, groupBody, submitBody } from '../protocol/wire/frames.ts';
 import { assertSchema, type Static, type TSchema } from '../protocol/wire/schema.ts';
 import { CoordinatorError } from './errors.ts';
@@ -62,6 +64,14 @@ export class Routes {
       return rounds.issued(group.epoch.charter.hash);
     });
 
+    const asking: Rule = {
+      cost: costs.call,
+      judge: (session, request) => assertBrings(session, paramOf(request, 'charterHash')),
+    };
+    scope.get('/v1/charters/:charterHash/groups', this.#rule(asking), (request) => ({
+      groupKeys: groups.candidatesOf(this.#sessionOf(request).charter.hash).map(({ epoch }) => epoch.groupKey),
+    }));
+
     const bringing: Rule = {
       cost: costs.group,
       maxBytes: ({ charter }) => maxGroupBodyBytes(charter.bytes.length, charter.members.length, sharingsOf(charter)),
@@ -79,7 +89,7 @@ export class Routes {
     scope.get('/v1/rounds', this.#rule({ cost: costs.listedRound }), async (request) => {
       const { groupKey } = request.query as { readonly groupKey?: unknown };
       const group = this.#ownGroup(request, groups.ofKey(typeof groupKey === 'string' ? groupKey : ''));
-      const listed = await rounds.list(group.epoch.charter.hash);
+      const listed = await rounds.list(group);
       this.#options.gate.chargeMore(this.#sessionOf(request).key, listed.length * costs.listedRound);
       return { rounds: listed };
     });
@@ -91,7 +101,8 @@ export class Routes {
     };
     scope.post('/v1/rounds', this.#rule(submitting), (request) => {
       const session = this.#sessionOf(request);
-      return rounds.submit(session.key, this.#groupOf(session), bodyAs(submitBody, request));
+      const body = bodyAs(submitBody, request);
+      return rounds.submit(session.key, this.#groupOf(session, body.request), body);
     });
 
     scope.get('/v1/rounds/:digest', this.#rule({ cost: costs.listedRound }), (request) =>
@@ -200,8 +211,12 @@ export class Routes {
     return this.#sessionOf(request).charter.hash;
   }
 
-  #groupOf({ charter }: Session): KnownGroup {
-    const group = this.#options.groups.ofCharter(charter.hash);
+  /** The live group; before there is one, the candidate that a request names. */
+  #groupOf({ charter }: Session, request?: Envelope): KnownGroup {
+    const { groups } = this.#options;
+    const [candidate] = groups.candidatesOf(charter.hash);
+    const named = request === undefined ? undefined : groups.ofEpoch(charter.hash, openRequest(request).payload.epoch);
+    const group = named ?? candidate;
     if (group === undefined)
       throw new CoordinatorError(
         'not-found',
@@ -218,8 +233,8 @@ export class Routes {
 
   async #learnGroup(session: Session, body: Static<typeof groupBody>): Promise<void> {
     const { groups, members, rounds } = this.#options;
-    if (!(await groups.put(session.charter, body))) return;
-    const group = this.#groupOf(session);
+    const group = await groups.put(session.charter, body);
+    if (group === undefined) return;
     members.documentsChanged(group);
     rounds.judgeAskers(group);
   }

@@ -1,9 +1,8 @@
 /**
  * What a share file holds, once age has opened it. Binary, integers big-endian:
  *
- *     magic       16 bytes  "frostmark-share" 0x01
- *     state        1 byte   0 pending, 1 certified
- *     hash        32 bytes  the transcript hash while pending, then the certificate hash
+ *     magic       16 bytes  "frostmark-share" 0x02
+ *     hash        32 bytes  the hash of the transcript whose shares these are
  *     then for every share:
  *     channel     1 byte length, then that many bytes of UTF-8 (1 to 255)
  *     sharing      1 byte   its place in the channel's quorum, 0-based
@@ -12,13 +11,9 @@
  */
 import { HomeError } from './errors.ts';
 
-/** A pending share belongs to a ceremony that is not certified yet; it is never deleted. */
-export type ShareState = 'pending' | 'certified';
-
-/** What a share file is about: a ceremony that is still pending or certified, and the 32-byte hash that names it. */
+/** What the shares of one file are of. The file is written before its transcript is signed, and never deleted. */
 export interface ShareHeader {
-  readonly state: ShareState;
-  /** 32 bytes: the transcript hash while pending, then the certificate hash. */
+  /** 32 bytes: the transcript hash. */
   readonly hash: Uint8Array;
 }
 
@@ -37,18 +32,17 @@ export interface ShareEntry extends ShareLabel {
   readonly scalarOffset: number;
 }
 
-const magic = new TextEncoder().encode('frostmark-share\x01');
+const magic = new TextEncoder().encode('frostmark-share\x02');
 const hashBytes = 32;
 /** Bytes of one share: a scalar, little-endian. */
 export const scalarBytes = 32;
-/** Bytes before the first share: magic, state, hash. */
-export const headerBytes = magic.length + 1 + hashBytes;
-const states: readonly ShareState[] = ['pending', 'certified'];
+/** Bytes before the first share: magic, hash. */
+export const headerBytes = magic.length + hashBytes;
 
-/** 49 bytes. */
-export function encodeHeader({ state, hash }: ShareHeader): Uint8Array {
+/** 48 bytes. */
+export function encodeHeader({ hash }: ShareHeader): Uint8Array {
   if (hash.length !== hashBytes) throw new RangeError(`a hash has ${hashBytes} bytes, not ${hash.length}`);
-  return Uint8Array.of(...magic, states.indexOf(state), ...hash);
+  return Uint8Array.of(...magic, ...hash);
 }
 
 /** What stands before a share's scalar. */
@@ -91,9 +85,8 @@ export function decodePayload(
 }
 
 function decodeHeader(bytes: Uint8Array): ShareHeader | undefined {
-  const state = states[bytes[magic.length] ?? states.length];
-  if (state === undefined || magic.some((byte, index) => bytes[index] !== byte)) return undefined;
-  return { state, hash: bytes.slice(magic.length + 1) };
+  if (magic.some((byte, index) => bytes[index] !== byte)) return undefined;
+  return { hash: bytes.slice(magic.length) };
 }
 
 function decodeLabel(bytes: Uint8Array, refuse: (found: string) => never): ShareLabel {

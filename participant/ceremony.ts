@@ -1,22 +1,29 @@
 /** Drives the ceremony's machine: performs its effects in order, with everything that must not be forgotten on disk first. */
 import { randomBytes } from 'node:crypto';
 import { bytesToHex, sha256Hex } from '../protocol/wire/bytes.ts';
-import { ceremonyMessageType, openCeremonyMessage, type CeremonyKind } from '../protocol/ceremony/messages.ts';
+import {
+  ceremonyMessageType,
+  openCeremonyMessage,
+  type CeremonyKind,
+  type CeremonyMessage,
+} from '../protocol/ceremony/messages.ts';
 import { type Certificate } from '../protocol/ceremony/certificate.ts';
-import { transcriptHash, type Transcript } from '../protocol/ceremony/transcript.ts';
-import { sealMessage, type Envelope, type Identity, type MessageType } from '../protocol/wire/envelope.ts';
 import {
   ceremonyStart,
-  stepCeremony,
   type CeremonyContext,
   type CeremonyEffect,
   type CeremonyEvent,
   type CeremonyState,
-} from '../protocol/ceremony/machine.ts';
+} from '../protocol/ceremony/events.ts';
+import { judgeViews, type CeremonyView } from '../protocol/ceremony/judge.ts';
+import { stepCeremony } from '../protocol/ceremony/machine.ts';
+import type { Transcript } from '../protocol/ceremony/transcript.ts';
+import { sealMessage, type Envelope, type Identity, type MessageType } from '../protocol/wire/envelope.ts';
 import { codeOf, messageOf, ParticipantError } from './errors.ts';
+import { maxSaidAgain } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Agreement } from './member-home.ts';
-import { openCeremonyOf, type Records, type StoredShare } from './records.ts';
+import type { Records } from './records.ts';
 import type { Vault } from './vault.ts';
 
 /** What the ceremony needs from the home and the network. */
@@ -25,19 +32,25 @@ export interface CeremonyHost {
   readonly identity: Identity;
   readonly vault: Vault;
   readonly records: Records;
-  /** The certificate, if this member holds it already. */
-  readonly certificate: Certificate | undefined;
+  /** Certificates of this charter on disk, by ceremony. */
+  readonly held: ReadonlyMap<string, Certificate>;
+  /** Every member's `stored` of the ceremony that this member is in is on disk. */
+  readonly isCandidate: boolean;
   /** Seals the vault's shares into the share file of this transcript; synced when it resolves. */
   storeShare(transcript: Transcript): Promise<void>;
   /** Synced when it resolves. */
   storeCertificate(certificate: Certificate): Promise<void>;
-  /** Keeps what proves a disturbance; returns where. */
-  storeEvidence(evidence: readonly Envelope[]): Promise<string>;
+  /** Takes the shares of this transcript out of their file into the vault again. */
+  loadShare(transcript: Transcript): Promise<void>;
+  /** Keeps what was said in a ceremony that was disturbed; returns where. */
+  storeEvidence(ceremony: string, view: CeremonyView): Promise<string>;
   /** Does nothing while there is no connection: `said` is sent again on the next. */
   send(message: Envelope): void;
   progress(step: CeremonyKind, waitingFor: readonly string[]): void;
   /** Every member holds the certificate; awaited before the next message is looked at. */
   finished(result: CeremonyResult): Promise<void>;
+  /** Somebody may not know that there is a key: brings certificate and `stored`s to the coordinator. */
+  show(): void;
   /** It ended without a key (`ParticipantError('ceremony-failed')`), or something here broke. */
   failed(error: unknown): void;
   readonly log: Log;
@@ -58,11 +71,10 @@ export class Ceremony {
   readonly #context: CeremonyContext;
   #state: CeremonyState = ceremonyStart;
   #queue: Promise<void> = Promise.resolve();
-  /** What this member said that still matters: hello, aborts, and everything of the running ceremony, by kind and ceremony. */
+  /** What this member said that still matters: hello, and everything of the last ceremonies, by kind and ceremony. */
   readonly #said = new Map<string, Envelope>();
 
   constructor(host: CeremonyHost) {
-    const { joined, aborted } = host.records.ceremonies;
     this.#host = host;
     this.#context = {
       charter: host.agreement.charter,
@@ -70,29 +82,15 @@ export class Ceremony {
       imported: host.agreement.imported,
       self: host.agreement.self,
       group: host.vault.arithmetic,
-      // Taken once: what this run joins is the machine's own business.
-      finished: new Set([...joined, ...aborted]),
     };
   }
 
   /** Begins, or goes on where the journal says that an earlier run stopped. */
   start(): Promise<void> {
-    return this.#enqueue(async () => {
-      const nonce = bytesToHex(randomBytes(32));
-      const memory = this.#host.records.ceremonies;
-      const signed = openCeremonyOf(memory);
-      const { certificate } = this.#host;
-      if (signed !== undefined) this.#sayTranscript(signed);
-      if (certificate !== undefined) {
-        this.#sayStored(certificate);
-        await this.#feed({ kind: 'resume-certified', certificate });
-      } else if (signed === undefined) {
-        // Nobody is left waiting for one that this member joined and can never sign.
-        const left = [...memory.joined].filter((ceremony) => !memory.signed.has(ceremony)).slice(-16);
-        for (const ceremony of left) await this.#feed({ kind: 'abort-earlier', ceremony });
-        await this.#feed({ kind: 'start', nonce });
-      } else await this.#feed({ kind: 'resume-signed', transcript: signed.transcript, nonce });
-    });
+    const { held, isCandidate } = this.#host;
+    const nonce = bytesToHex(randomBytes(32));
+    const memory = this.#host.records.ceremonies;
+    return this.#enqueue(() => this.#feed({ kind: 'start', nonce, memory, held, isCandidate }));
   }
 
   /** What the relay must hear again on every connect; it keeps each message once. */
@@ -100,25 +98,38 @@ export class Ceremony {
     return [...this.#said.values()];
   }
 
-  /** The transcript that this member has signed and whose certificate, or everybody's word on it, it still lacks. */
-  get openTranscript(): Transcript | undefined {
+  /** Whether this member holds a share and still lacks everybody's word that they hold the certificate. */
+  get isWaiting(): boolean {
     const { phase } = this.#state;
-    if (phase.kind === 'transcript') return phase.transcript;
-    return phase.kind === 'certifying' || phase.kind === 'stored' ? phase.certificate.transcript : undefined;
+    return phase.kind === 'transcript' || phase.kind === 'certifying' || phase.kind === 'stored';
   }
 
   /** One relayed message, or one found in a certificate. What is no valid message of a member is dropped. */
   receive(envelope: Envelope): Promise<void> {
     return this.#enqueue(async () => {
-      let message;
-      try {
-        message = openCeremonyMessage(envelope, this.#context.charter);
-      } catch (error) {
-        this.#host.log('warn', 'ceremony-message-refused', { code: codeOf(error), message: messageOf(error) });
-        return;
-      }
-      await this.#feed({ kind: 'message', message });
+      const message = this.#open(envelope);
+      if (message !== undefined) await this.#feed({ kind: 'message', message });
     });
+  }
+
+  /** A key of this charter that all members stored: verified certificate and `stored`s, and whether its genesis verifies, too. */
+  async receiveKey({ certificate, stored, isLive }: CeremonyResult & { readonly isLive: boolean }): Promise<void> {
+    const { ceremony } = certificate;
+    await this.#enqueue(async () => {
+      if (isLive) await this.#feed({ kind: 'genesis', ceremony });
+      if (!this.#state.memory.joined.has(ceremony)) await this.#feed({ kind: 'foreign-key', ceremony });
+    });
+    // Each is a signed message of the ceremony, checked like those that the relay brings.
+    for (const envelope of [...certificate.signatures, ...stored]) await this.receive(envelope);
+  }
+
+  #open(envelope: Envelope): CeremonyMessage | undefined {
+    try {
+      return openCeremonyMessage(envelope, this.#context.charter);
+    } catch (error) {
+      this.#host.log('warn', 'ceremony-message-refused', { code: codeOf(error), message: messageOf(error) });
+      return undefined;
+    }
   }
 
   /** One event at a time; what breaks here ends the ceremony. */
@@ -160,6 +171,9 @@ export class Ceremony {
       case 'store-certificate':
         await this.#host.storeCertificate(effect.certificate);
         return { kind: 'certificate-stored', ceremony: effect.ceremony };
+      case 'load-share':
+        await this.#host.loadShare(effect.transcript);
+        return undefined;
       case 'wipe':
         vault.wipeCeremony();
         vault.forgetShares();
@@ -170,6 +184,12 @@ export class Ceremony {
       case 'done':
         await this.#host.finished(effect);
         return undefined;
+      case 'show':
+        this.#host.show();
+        return undefined;
+      case 'evidence':
+        await this.#keepEvidence(effect.view);
+        return undefined;
       case 'failed':
         this.#host.failed(await this.#failure(effect));
         return undefined;
@@ -177,7 +197,7 @@ export class Ceremony {
   }
 
   async #openAndStore(effect: Extract<CeremonyEffect, { kind: 'open-and-store' }>): Promise<CeremonyEvent> {
-    const { vault, records } = this.#host;
+    const { vault } = this.#host;
     const { ceremony, transcript, boxes } = effect;
     const refused = vault.openBoxes(ceremony, boxes);
     if (refused !== undefined) return { kind: 'box-refused', ceremony, from: refused.from };
@@ -185,13 +205,24 @@ export class Ceremony {
     await this.#host.storeShare(transcript);
     // Polynomials and one-time key are of no more use to us, and of much to whoever finds them.
     vault.wipeCeremony();
-    // With the proofs on disk the signature can be said again word for word: two versions of it would look like a fault.
-    await records.append({ type: 'ceremony-share', ceremony, transcript, proofs });
     return { kind: 'share-stored', ceremony, proofs };
   }
 
-  async #failure({ error, evidence }: Extract<CeremonyEffect, { kind: 'failed' }>): Promise<ParticipantError> {
-    const where = evidence.length === 0 ? '' : `; what was signed is in ${await this.#host.storeEvidence(evidence)}`;
+  /** Somebody lied in a ceremony that goes on. Judged before it is written, by the judge that outsiders use. */
+  async #keepEvidence(view: CeremonyView): Promise<void> {
+    const deeds = judgeViews(this.#context.group, this.#context.charter, [view]);
+    if (deeds.length === 0) return;
+    const path = await this.#host.storeEvidence(idIn(view) ?? '', view);
+    for (const { culprit, deed } of deeds)
+      this.#host.log('error', 'evidence', { member: culprit.name, deed, evidence: path });
+  }
+
+  async #failure({ error, view }: Extract<CeremonyEffect, { kind: 'failed' }>): Promise<ParticipantError> {
+    const ceremony = view === undefined ? undefined : idIn(view);
+    const where =
+      view === undefined || ceremony === undefined
+        ? ''
+        : `; what was signed is in ${await this.#host.storeEvidence(ceremony, view)}`;
     return new ParticipantError('ceremony-failed', `${error.message}${where}`, {
       culprits: error.culprits,
       cause: error,
@@ -203,24 +234,17 @@ export class Ceremony {
     // The machine pairs each kind with its payload; the compiler cannot follow the pair through the lookup.
     const type = ceremonyMessageType(kind) as MessageType<unknown>;
     const envelope = sealMessage(type, payload, this.#host.identity);
-    if (kind === 'hello') this.#forgetSaid(['hello']);
-    // A new round-1 message opens a new ceremony: only aborts of the one before still matter.
-    if (kind === 'commit') this.#forgetSaid(['commit', 'reveal', 'boxes', 'transcript', 'stored']);
-    this.#said.set(kind === 'hello' ? kind : `${kind} ${payload.ceremony}`, envelope);
+    const key = kind === 'hello' ? kind : `${kind} ${payload.ceremony}`;
+    // What was said last is last, so that the oldest goes first.
+    this.#said.delete(key);
+    this.#said.set(key, envelope);
+    const [oldest] = this.#said.keys();
+    if (this.#said.size > maxSaidAgain && oldest !== undefined) this.#said.delete(oldest);
     return envelope;
   }
+}
 
-  #forgetSaid(kinds: readonly CeremonyKind[]): void {
-    for (const key of this.#said.keys())
-      if (kinds.some((kind) => key === kind || key.startsWith(`${kind} `))) this.#said.delete(key);
-  }
-
-  #sayTranscript({ transcript, proofs }: StoredShare): void {
-    const { ceremony } = transcript;
-    this.#say({ kind: 'transcript', payload: { ceremony, transcript: transcriptHash(transcript), proofs } });
-  }
-
-  #sayStored({ ceremony, transcriptHash: transcript, hash: certificate }: Certificate): void {
-    this.#say({ kind: 'stored', payload: { ceremony, transcript, certificate } });
-  }
+/** The ceremony that a view is of. */
+function idIn({ messages }: CeremonyView): string | undefined {
+  return messages.flatMap((message) => (message.kind === 'hello' ? [] : [message.payload.ceremony]))[0];
 }

@@ -36,7 +36,7 @@ export interface Status {
   /** Whether production's key was made in pieces or once was whole; `null` before there is a certificate. */
   readonly origin: Origin | null;
   /** Certificate hash, hex. */
-  readonly certificate: string;
+  readonly epoch: string;
   /** Without the fingerprint. */
   readonly coordinator: string;
   readonly connected: boolean;

@@ -1,4 +1,5 @@
 /** The daemon behind `frostmark participant serve`: one member, always ready to sign what it has decided to sign. */
+import type { Envelope } from '../protocol/wire/envelope.ts';
 import { parseCoordinatorUrl, type CoordinatorUrl } from '../client/url.ts';
 import { openShares, type PassphraseSource } from '../home/keystore.ts';
 import type { Certificate } from '../protocol/ceremony/certificate.ts';
@@ -62,7 +63,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Daemon> {
   const policy = options.policyPath === undefined ? askAlways : await loadPolicy(options.policyPath);
   const home = closers.use(await MemberHome.open(options.home, options.log));
-  const { agreement, certificate } = await certifiedHome(home);
+  const { agreement, certificate, stored } = await certifiedHome(home);
   const { charter, self } = agreement;
   const log = withFields(options.log, { group: charter.group, member: self.name });
   const runner = await ExecRunner.open(policy, log);
@@ -82,8 +83,10 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
     coordinator: await coordinatorOf(home, options),
     ca: options.ca,
     certificate,
-    stored: await home.stored(),
-    storeShare: () => Promise.reject(new ParticipantError('ceremony-failed', 'a daemon makes no keys; run join again')),
+    stored,
+    held: new Map([[certificate.ceremony, certificate]]),
+    storeShare: makesNoKeys,
+    loadShare: makesNoKeys,
     judge: judgeBy(policy, runner),
     progress: () => undefined,
     isFatalLogin: () => false,
@@ -103,20 +106,33 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
   };
 }
 
-async function certifiedHome(home: MemberHome): Promise<{ agreement: Agreement; certificate: Certificate }> {
+interface CertifiedHome {
+  readonly agreement: Agreement;
+  readonly certificate: Certificate;
+  readonly stored: readonly Envelope[];
+}
+
+/** Before every member holds the certificate a daemon could not go on by itself: the ceremony may have to begin anew. */
+async function certifiedHome(home: MemberHome): Promise<CertifiedHome> {
   const [agreement, certificate] = [await home.agreement(), await home.certificate()];
-  if (agreement !== undefined && certificate !== undefined) return { agreement, certificate };
+  const stored = certificate === undefined ? undefined : await home.stored(certificate.transcriptHash);
+  if (agreement !== undefined && certificate !== undefined && stored !== undefined)
+    return { agreement, certificate, stored };
   throw new ParticipantError(
     'not-joined',
     `${home.home.path} has no share of a key yet; run: frostmark participant join CHARTER.yaml --coordinator URL`,
   );
 }
 
+function makesNoKeys(): Promise<void> {
+  return Promise.reject(new ParticipantError('ceremony-failed', 'a daemon makes no keys; run join again'));
+}
+
 /** Opens the share file in a child process, and checks the share against all that is public (T19). */
 async function loadShare(
   vault: Vault,
   home: MemberHome,
-  certificate: Pick<Certificate, 'transcript' | 'transcriptHash' | 'hash'>,
+  certificate: Pick<Certificate, 'transcript' | 'transcriptHash'>,
   options: Pick<DaemonOptions, 'passphrase' | 'ageChildPath'>,
 ): Promise<void> {
   const opened = await openShares({
@@ -124,7 +140,7 @@ async function loadShare(
     passphrase: options.passphrase,
     ...(options.ageChildPath === undefined ? {} : { childPath: options.ageChildPath }),
   });
-  vault.load(opened, certificate.transcript, certificate.hash);
+  vault.load(opened, certificate.transcript);
 }
 
 async function coordinatorOf(home: MemberHome, options: DaemonOptions): Promise<CoordinatorUrl> {

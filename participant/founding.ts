@@ -48,10 +48,10 @@ export class Founding {
 
   /** Submits a round for each missing document that nobody asks for yet. */
   async submitMissing(): Promise<void> {
-    const { missing } = this.#host.documents;
-    if (missing.length === 0) return;
+    const { due } = this.#host.documents;
+    if (due.length === 0) return;
     const requests = await this.#openRequests();
-    for (const name of missing) if (!requests.some((request) => this.#asksFor(request, name))) await this.#submit(name);
+    for (const name of due) if (!requests.some((request) => this.#asksFor(request, name))) await this.#submit(name);
   }
 
   /** Two members that took themselves for the lowest asked for the same document: one of the rounds is of no use any more. */

@@ -81,6 +81,11 @@ export class Documents {
     }
   }
 
+  /** What of it may be asked for now: nothing is signed under a key before its genesis. */
+  get due(): readonly string[] {
+    return this.#held.genesis === null ? ['genesis'] : this.missing;
+  }
+
   holdsDelegation(channel: string): boolean {
     return this.#delegations.some((delegation) => delegation.channel === channel);
   }

@@ -24,7 +24,6 @@ import { ignoreInspectorSignal } from './inspector.ts';
 import { ParticipantError } from './errors.ts';
 import type { Log } from './log.ts';
 import { MemberHome, type Agreement } from './member-home.ts';
-import { openCeremonyOf } from './records.ts';
 import { Session, type SessionEvent } from './session.ts';
 import { Vault } from './vault.ts';
 
@@ -96,9 +95,10 @@ async function agree(home: MemberHome, options: JoinOptions): Promise<Agreement>
   const agreed = await agreedHome(home);
   const requesters = await readRequesters(options.requestersPath, charter, agreed);
   const imported = await readImport(options.importPath, charter);
-  const { agreed: pinned, certified } = home.records.ceremonies;
+  const { agreed: pinned, ceremonies } = home.records;
+  const isStored = ceremonies.current !== undefined && ceremonies.stored.includes(ceremonies.current);
   const isSameCharter = agreed?.charter.hash === charter.hash;
-  if (isSameCharter && certified === undefined && imported === undefined && pinned?.import !== undefined)
+  if (isSameCharter && !isStored && imported === undefined && pinned?.import !== undefined)
     throw new ParticipantError(
       'import-needed',
       `this home agreed to make a key out of the import file ${pinned.import}`,
@@ -107,11 +107,18 @@ async function agree(home: MemberHome, options: JoinOptions): Promise<Agreement>
   const importHash = imported?.hash ?? (isSameCharter ? pinned?.import : undefined);
   const isSame =
     isSameCharter && equalBytes(agreed.requesters.bytes, requesters.bytes) && pinned?.import === importHash;
-  const review = { charter, requesters, imported, self, warnings: charterWarnings(charter) };
+  const warnings = [...charterWarnings(charter), ...(isSame ? [] : leavingWarnings(home))];
+  const review = { charter, requesters, imported, self, warnings };
   if (!isSame && !(await options.confirm(review)))
     throw new ParticipantError('cancelled', 'the charter was not accepted; nothing was made');
   await home.agree(charter, requesters, importHash);
   return { charter, requesters, imported, self };
+}
+
+/** Another agreement ends what this home is in the middle of. */
+function leavingWarnings({ records: { ceremonies } }: MemberHome): string[] {
+  if (ceremonies.current === undefined) return [];
+  return ['this home is in the middle of making another key; to join under other files leaves that ceremony for good'];
 }
 
 async function readImport(path: string | undefined, charter: Charter): Promise<Import | undefined> {
@@ -127,7 +134,8 @@ async function agreedHome(home: MemberHome): Promise<Agreement | undefined> {
     return await home.agreement();
   } catch (error) {
     // Before anything was signed a new agreement simply replaces files that are damaged.
-    if (openCeremonyOf(home.records.ceremonies) !== undefined) throw error;
+    const { current, signed } = home.records.ceremonies;
+    if (current !== undefined && signed.has(current)) throw error;
     return undefined;
   }
 }
@@ -154,7 +162,8 @@ async function takePart(
     closers.defer(() => {
       vault.end();
     });
-    const [certificate, stored] = [await home.certificate(), await home.stored()];
+    const certificate = await home.certificate();
+    const stored = certificate === undefined ? undefined : await home.stored(certificate.transcriptHash);
     const finished = await finishedGroup(home, agreement, vault.arithmetic, certificate, stored);
     if (finished !== undefined) return finished;
 
@@ -164,12 +173,13 @@ async function takePart(
       await useIdentitySeed(home.home, (seed) => {
         vault.useImport(imported, seed);
       });
-    const signed = openCeremonyOf(home.records.ceremonies);
-    const keystore = closers.use(await openKeystoreFor(signed === undefined ? 'new' : 'existing', options));
-    if (signed !== undefined) {
-      const opened = await keystore.open(home.sharePath(transcriptHash(signed.transcript)));
-      vault.load(opened, signed.transcript, certificate?.hash);
-    }
+    const needed = neededShare(home, agreement.charter);
+    const keystore = closers.use(await openKeystoreFor(needed === undefined ? 'new' : 'existing', options));
+    const loadShare = async (transcript: Transcript): Promise<void> => {
+      vault.load(await keystore.open(home.sharePath(transcriptHash(transcript))), transcript);
+    };
+    // Of one that was parted from, too: so that the passphrase is known to be right before anybody comes back to it.
+    if (needed !== undefined) await loadShare(needed);
     const session = new Session({
       home,
       agreement,
@@ -178,7 +188,9 @@ async function takePart(
       ca: options.ca,
       certificate,
       stored,
+      held: await home.certificates(agreement.charter),
       storeShare: (transcript) => sealShares(home, keystore, vault, transcript),
+      loadShare,
       // Nobody is here to ask; the ceremony's own documents need no policy.
       judge: () => Promise.resolve({ action: 'ask', reason: null, rule: 'join decides nothing else' }),
       progress: (event) => {
@@ -193,6 +205,13 @@ async function takePart(
   } finally {
     await closers.close();
   }
+}
+
+/** The share that this run goes on with, or may have to come back to. */
+function neededShare({ records: { ceremonies } }: MemberHome, charter: Charter): Transcript | undefined {
+  const { current, parted, signed } = ceremonies;
+  const transcripts = [current ?? '', ...parted].flatMap((ceremony) => signed.get(ceremony)?.transcript ?? []);
+  return transcripts.find((transcript) => transcript.charter === charter.hash);
 }
 
 async function runSession(session: Session, home: MemberHome, signal: AbortSignal | undefined): Promise<Joined> {
@@ -237,5 +256,5 @@ function openKeystoreFor(purpose: 'new' | 'existing', options: JoinOptions): Pro
 /** The file stays bound to the transcript: the certificate contains it, so that it need never be written anew. */
 async function sealShares(home: MemberHome, keystore: Keystore, vault: Vault, transcript: Transcript): Promise<void> {
   const hash = transcriptHash(transcript);
-  await keystore.seal(home.sharePath(hash), { state: 'pending', hash: hexToBytes(hash) }, vault.sharesToSeal());
+  await keystore.seal(home.sharePath(hash), { hash: hexToBytes(hash) }, vault.sharesToSeal());
 }

@@ -1,5 +1,6 @@
 /** One member's judgement of one request: whether it may be signed now, who is kept out, and what the ceremony or the policy says to it. */
 import type { Epoch } from '../protocol/ceremony/epoch.ts';
+import { mayGive } from '../protocol/ceremony/memory.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { Member } from '../protocol/files/charter.ts';
 import type { PreparedRequest } from '../protocol/formats/index.ts';
@@ -19,6 +20,7 @@ import { decodeDelegation } from '../verifier/delegation.ts';
 import { ParticipantError } from './errors.ts';
 import type { Documents } from './group-documents.ts';
 import type { Judge, Verdict } from './judge.ts';
+import type { Records } from './records.ts';
 
 /** What a request comes to once every byte of it is here. */
 export interface Ready {
@@ -40,6 +42,7 @@ export interface JudgementHost {
   readonly epoch: Epoch;
   readonly self: Member;
   readonly documents: Documents;
+  readonly records: Records;
   readonly judge: Judge;
   nowUnixSeconds(): number;
 }
@@ -151,8 +154,18 @@ export class Judgement {
     return this.keptOut?.identifier === this.#host.self.identifier;
   }
 
+  /** Genesis is the first share under a key, and given only where no other key of this charter may live (T35). */
+  #assertOneKey(): void {
+    const { epoch, records, documents } = this.#host;
+    if (!mayGive(records.ceremonies, epoch.certificate.ceremony))
+      throw new ProtocolError('not-allowed', 'this member stored another key of the charter after this one');
+    if (this.#request.payload.kind !== 'genesis' && documents.held.genesis === null)
+      throw new ProtocolError('not-allowed', 'the key is not live before its genesis is signed');
+  }
+
   #assertRights(document: Uint8Array | undefined): void {
     const { epoch, documents } = this.#host;
+    this.#assertOneKey();
     askerOf(this.#request, this.#standing);
     if (this.#request.payload.kind === 'requesters' && document !== undefined)
       assertNewerRequesters(document, epoch, documents.requestersVersion);

@@ -41,6 +41,9 @@ export const maxWaitingEvents = 256;
 /** Frames that wait before the group's key is known; the coordinator sends them again on the next connect. */
 export const maxEarlyFrames = 256;
 
+/** Epochs whose documents wait before this member has a candidate: as many as a coordinator keeps. */
+export const maxEarlyEpochs = 16;
+
 /** Frames that were received and not yet handled, before reading stops until they are. */
 export const maxUnhandledFrames = 64;
 
@@ -49,6 +52,12 @@ export const maxUnsentBytes = 32 * 1024 * 1024;
 
 /** Alarms of the coordinator that `status` shows, the newest. */
 export const maxAlarms = 20;
+
+/** Evidence files of ceremonies that a home keeps, the newest; each may take 22 MiB. */
+export const maxEvidenceFiles = 16;
+
+/** Ceremony messages of this member that the relay hears again on every connect: those of the last ceremonies. */
+export const maxSaidAgain = 64;
 
 /** Milliseconds between pings, and until a missing answer ends the connection: a dead network is noticed within half a minute. */
 export const pingIntervalMs = 15_000;

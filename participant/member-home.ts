@@ -4,15 +4,20 @@
  *     identity.pem  name  coordinator            who this is, and which coordinator it talks to
  *     charter.yaml  requesters.json              what it agreed to; both pinned by hash in the journal
  *     share-<transcript>.age                     its shares of one ceremony; never deleted, bound to the transcript hash by their header
- *     certificate.json  stored.json              the certificate, and every member's word that it holds it
+ *     certificate-<transcript>.json              a certificate of it, and every member's word that it holds one: of each epoch
+ *     stored-<transcript>.json                   one set, never deleted either
+ *     evidence-<ceremony>.json                   what was said in a ceremony that failed, for whoever judges it with others' files
  *     documents.json                             genesis, newest requesters, delegations, under the group's signature
  *     manifest-CHANNEL                           the manifest that was signed last, to show what the next one changes
  *     journal  lock  control.sock  GROUP.pub
  */
-import { readdir } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { decodeCanonicalJson, encodeCanonicalJson } from '../verifier/json.ts';
 import { sha256Hex } from '../protocol/wire/bytes.ts';
+import type { CeremonyView } from '../protocol/ceremony/judge.ts';
+import { departure } from '../protocol/ceremony/memory.ts';
+import { transcriptHash } from '../protocol/ceremony/transcript.ts';
 import { decodeCertificate, type Certificate } from '../protocol/ceremony/certificate.ts';
 import { decodeCharter, memberByKey, type Charter, type Member } from '../protocol/files/charter.ts';
 import type { Import } from '../protocol/ceremony/import.ts';
@@ -36,6 +41,7 @@ import { acquireLock } from '../home/lock.ts';
 import { ParticipantError } from './errors.ts';
 import { readName } from './init.ts';
 import { openJournal, type Journal } from './journal.ts';
+import { maxEvidenceFiles } from './limits.ts';
 import type { Log } from './log.ts';
 import { Records } from './records.ts';
 
@@ -51,6 +57,7 @@ export type HeldDocuments = Static<typeof documentsSchema>;
 const maxStoredBytes = 1024 * 1024;
 const maxDocumentsBytes = 2 * maxRequestersBytes;
 const shareName = /^share-[0-9a-f]{64}\.age$/;
+const evidenceName = /^evidence-[0-9a-f]{64}\.json$/;
 
 /** What a home has agreed to. */
 export interface Agreement {
@@ -128,7 +135,7 @@ export class MemberHome implements AsyncDisposable {
 
   /** What this home agreed to, but for an import file, `undefined` before that. Throws `ParticipantError('damaged')` if the files are not those. */
   async agreement(): Promise<Agreement | undefined> {
-    const { agreed } = this.records.ceremonies;
+    const { agreed } = this.records;
     if (agreed === undefined) return undefined;
     const charter = decodeCharter(
       await this.#pinned('charter.yaml', maxCharterBytes, agreed.charter),
@@ -150,9 +157,12 @@ export class MemberHome implements AsyncDisposable {
     return bytes;
   }
 
-  /** Pins charter, requesters and the hash of an import. Throws `ParticipantError('other-charter')` once a transcript of another one is signed. */
+  /**
+   * Pins charter, requesters and the hash of an import. A ceremony under another agreement is left first, for good.
+   * Throws `ParticipantError('other-charter')` when its key is in use.
+   */
   async agree(charter: Charter, requesters: Requesters, importHash: string | undefined): Promise<void> {
-    const { agreed, signed, released } = this.records.ceremonies;
+    const { agreed } = this.records;
     const next = {
       charter: charter.hash,
       requesters: sha256Hex(requesters.bytes),
@@ -160,15 +170,26 @@ export class MemberHome implements AsyncDisposable {
     };
     if (agreed?.charter === next.charter && agreed.requesters === next.requesters && agreed.import === importHash)
       return;
-    if (agreed !== undefined && [...signed].some((ceremony) => !released.has(ceremony)))
-      throw new ParticipantError(
-        'other-charter',
-        `${this.home.path} has signed a key under another charter, requesters or import file; one home is one member of one group, make another home`,
-      );
+    await this.#leaveCeremony();
     await writeFileAtomic(this.home.file('charter.yaml'), charter.bytes);
     await writeFileAtomic(this.home.file('requesters.json'), requesters.bytes);
     // Pinned last: a crash before this line leaves files that nothing relies on.
     await this.records.append({ type: 'agreed', ...next });
+  }
+
+  /** Whoever gave no share can always join under another charter; whoever did is of that group for good (T35). */
+  async #leaveCeremony(): Promise<void> {
+    const { ceremonies } = this.records;
+    const ceremony = ceremonies.current;
+    if (ceremony === undefined) return;
+    const reason = 'its owner joined under another charter, requesters or import file';
+    const entry = departure(ceremonies, { ceremony, code: 'restarted', reason, suspect: null });
+    if (entry === undefined || (await this.documents()).genesis !== null)
+      throw new ParticipantError(
+        'other-charter',
+        `${this.home.path} holds a share of a key that is in use; one home is one member of one group, make another home`,
+      );
+    await this.records.append(entry);
   }
 
   /** The coordinator's URL with its fingerprint, as `join` was given it. */
@@ -185,29 +206,46 @@ export class MemberHome implements AsyncDisposable {
     return this.home.file(`share-${transcriptHash}.age`);
   }
 
-  /** The certificate that the journal names, `undefined` before there is one. Throws `ParticipantError('damaged')`. */
+  /** A certificate of the ceremony that this member is in and said `stored` for; `undefined` before that. Throws `ParticipantError('damaged')`. */
   async certificate(): Promise<Certificate | undefined> {
-    const { certified } = this.records.ceremonies;
-    if (certified === undefined) return undefined;
-    const path = this.home.file('certificate.json');
+    const { current, stored } = this.records.ceremonies;
+    return current === undefined || !stored.includes(current) ? undefined : this.#certificateOf(current);
+  }
+
+  /** Certificates of every ceremony of this charter that this member said `stored` for, by ceremony. */
+  async certificates(charter: Charter): Promise<Map<string, Certificate>> {
+    const { stored, signed } = this.records.ceremonies;
+    const held = new Map<string, Certificate>();
+    for (const ceremony of stored) {
+      if (signed.get(ceremony)?.transcript.charter === charter.hash)
+        held.set(ceremony, await this.#certificateOf(ceremony));
+    }
+    return held;
+  }
+
+  async #certificateOf(ceremony: string): Promise<Certificate> {
+    const signed = this.records.ceremonies.signed.get(ceremony);
+    const hash = signed === undefined ? '' : transcriptHash(signed.transcript);
+    const path = this.home.file(`certificate-${hash}.json`);
     const certificate = decodeCertificate(await readFileBounded(path, maxCertificateBytes));
-    if (certificate.hash !== certified.certificate)
-      throw damaged(path, 'it is not the certificate that the journal names');
+    if (certificate.transcriptHash !== hash)
+      throw damaged(path, 'it is no certificate of the transcript that the journal names');
     return certificate;
   }
 
   async writeCertificate(certificate: Certificate): Promise<void> {
-    await writeFileAtomic(this.home.file('certificate.json'), certificate.bytes);
+    await writeFileAtomic(this.home.file(`certificate-${certificate.transcriptHash}.json`), certificate.bytes);
   }
 
-  /** Every member's signed word that it holds the certificate; `undefined` before all have said so. `assertAllStored` checks it. */
-  async stored(): Promise<readonly Envelope[] | undefined> {
-    const bytes = await this.#readIfThere('stored.json', maxStoredBytes);
-    return bytes === undefined ? undefined : this.#decode('stored.json', storedSchema, bytes, maxStoredBytes);
+  /** Every member's signed word that it holds a certificate of this transcript; `undefined` before all have said so. `assertAllStored` checks it. */
+  async stored(transcript: string): Promise<readonly Envelope[] | undefined> {
+    const name = `stored-${transcript}.json`;
+    const bytes = await this.#readIfThere(name, maxStoredBytes);
+    return bytes === undefined ? undefined : this.#decode(name, storedSchema, bytes, maxStoredBytes);
   }
 
-  async writeStored(stored: readonly Envelope[]): Promise<void> {
-    await writeFileAtomic(this.home.file('stored.json'), encodeCanonicalJson(stored));
+  async writeStored(transcript: string, stored: readonly Envelope[]): Promise<void> {
+    await writeFileAtomic(this.home.file(`stored-${transcript}.json`), encodeCanonicalJson(stored));
   }
 
   /** Unverified; `Documents.load` verifies. */
@@ -230,10 +268,15 @@ export class MemberHome implements AsyncDisposable {
     await writeFileAtomic(this.home.file(`manifest-${channel}`), manifest);
   }
 
-  /** An evidence file about a ceremony that was disturbed, for whoever looks into it; returns where it lies. */
-  async writeEvidence(charter: Charter, messages: readonly Envelope[]): Promise<string> {
-    const path = this.home.file('ceremony-evidence.json');
-    await writeFileAtomic(path, encodeEvidence(ceremonyEvidence(charter, messages)).bytes);
+  /** What was said in a ceremony that was disturbed, for whoever judges it with other members' files; returns where it lies. The newest are kept. */
+  async writeEvidence(ceremony: string, view: CeremonyView): Promise<string> {
+    const path = this.home.file(`evidence-${ceremony}.json`);
+    await writeFileAtomic(path, encodeEvidence(ceremonyEvidence(view)).bytes);
+    const files = (await readdir(this.home.path)).filter((name) => evidenceName.test(name));
+    const dated = await Promise.all(
+      files.map(async (name) => ({ name, at: (await stat(this.home.file(name))).mtimeMs })),
+    );
+    for (const { name } of dated.sort((a, b) => b.at - a.at).slice(maxEvidenceFiles)) await rm(this.home.file(name));
     return path;
   }
 

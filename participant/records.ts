@@ -2,10 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import type { SharePayload } from '../protocol/signing/attempt.ts';
 import { bytesToHex } from '../protocol/wire/bytes.ts';
-import type { CeremonyPayload } from '../protocol/ceremony/messages.ts';
-import type { Transcript } from '../protocol/ceremony/transcript.ts';
 import type { DecisionPayload } from '../protocol/signing/decision.ts';
-import type { CeremonyRecord } from '../protocol/ceremony/machine.ts';
+import {
+  contradictionOf,
+  emptyCeremonyMemory,
+  remembered,
+  type CeremonyMemory,
+  type CeremonyRecord,
+} from '../protocol/ceremony/memory.ts';
 import type { BurnedAttempt, SignerMemory } from '../protocol/signing/signer.ts';
 import type { JournalHead } from '../protocol/wire/frames.ts';
 import type { Stage } from '../protocol/wire/schema.ts';
@@ -20,13 +24,6 @@ export type MemberRecord =
   | { readonly type: 'incarnation'; readonly incarnation: string }
   /** The charter, requesters document and import file this home agreed to: SHA-256, hex. Without an import, `import` is absent. */
   | { readonly type: 'agreed'; readonly charter: string; readonly requesters: string; readonly import?: string }
-  /** The share of this transcript is on disk; written before the transcript is signed, so that it can be said again word for word. */
-  | {
-      readonly type: 'ceremony-share';
-      readonly ceremony: string;
-      readonly transcript: Transcript;
-      readonly proofs: CeremonyPayload<'transcript'>['proofs'];
-    }
   /** The newest requesters version that was seen under the group's signature. */
   | { readonly type: 'requesters'; readonly version: number }
   /** `expiresAt`: Unix seconds after which the request is dead and this need not be read any more. */
@@ -41,33 +38,19 @@ export type MemberRecord =
     }
   | { readonly type: 'share'; readonly share: SharePayload; readonly expiresAt: number };
 
-/** A share that is stored, of a ceremony whose transcript may be signed. */
-export interface StoredShare {
-  readonly transcript: Transcript;
-  readonly proofs: CeremonyPayload<'transcript'>['proofs'];
-}
-
-/** Everything the records say about ceremonies. */
-export interface CeremonyMemory {
-  readonly agreed: { readonly charter: string; readonly requesters: string; readonly import?: string } | undefined;
-  readonly joined: ReadonlySet<string>;
-  readonly aborted: ReadonlySet<string>;
-  readonly signed: ReadonlySet<string>;
-  readonly released: ReadonlySet<string>;
-  readonly shares: ReadonlyMap<string, StoredShare>;
-  /** The ceremony whose certificate this member holds, with the certificate's hash. */
-  readonly certified: { readonly ceremony: string; readonly certificate: string } | undefined;
-}
+/** What this home agreed to make a key under: SHA-256, hex. */
+export type AgreedHashes = Pick<Extract<MemberRecord, { type: 'agreed' }>, 'charter' | 'requesters' | 'import'>;
 
 const knownTypes: readonly MemberRecord['type'][] = [
   'incarnation',
   'agreed',
   'ceremony-joined',
-  'ceremony-aborted',
+  'ceremony-left',
   'ceremony-signed',
-  'ceremony-released',
-  'ceremony-certified',
-  'ceremony-share',
+  'ceremony-stored',
+  'ceremony-parted',
+  'ceremony-returned',
+  'ceremony-given',
   'requesters',
   'decision',
   'burn',
@@ -88,13 +71,8 @@ export class Records {
   readonly #journal: Journal;
   readonly #rounds = new Map<string, RoundMemory>();
   #incarnation: string | undefined;
-  #agreed: CeremonyMemory['agreed'];
-  readonly #joined = new Set<string>();
-  readonly #aborted = new Set<string>();
-  readonly #signed = new Set<string>();
-  readonly #released = new Set<string>();
-  readonly #shares = new Map<string, StoredShare>();
-  #certified: CeremonyMemory['certified'];
+  #agreed: AgreedHashes | undefined;
+  #ceremonies = emptyCeremonyMemory;
   #requestersVersion = 0;
   /** Bytes of the journal from which on it is worth a look whether it can be compacted. */
   #compactAt = minCompactedBytes;
@@ -120,16 +98,13 @@ export class Records {
     this.#journal = journal;
   }
 
+  /** `undefined` before a charter was accepted. */
+  get agreed(): AgreedHashes | undefined {
+    return this.#agreed;
+  }
+
   get ceremonies(): CeremonyMemory {
-    return {
-      agreed: this.#agreed,
-      joined: this.#joined,
-      aborted: this.#aborted,
-      signed: this.#signed,
-      released: this.#released,
-      shares: this.#shares,
-      certified: this.#certified,
-    };
+    return this.#ceremonies;
   }
 
   get requestersVersion(): number {
@@ -194,20 +169,20 @@ export class Records {
     this.#apply(record);
   }
 
-  /** Signing a transcript and aborting it exclude each other, and who was released from a transcript never certifies it (T35). */
+  /**
+   * Before the first signature share under a ceremony's key: from then on this member never leaves it. A repeat is a no-op.
+   * Throws `ParticipantError('contradiction')` when another key may live (T35).
+   */
+  async give(ceremony: string): Promise<void> {
+    if (this.#ceremonies.given !== ceremony) await this.append({ type: 'ceremony-given', ceremony });
+  }
+
   #assertNoContradiction(record: MemberRecord): void {
-    if (!('ceremony' in record)) return;
-    const { type, ceremony } = record;
-    const excluded =
-      (type === 'ceremony-signed' && this.#aborted.has(ceremony)) ||
-      (type === 'ceremony-aborted' && this.#signed.has(ceremony)) ||
-      (type === 'ceremony-certified' && this.#released.has(ceremony)) ||
-      (type === 'ceremony-joined' && this.#joined.has(ceremony)) ||
-      (type === 'ceremony-signed' && !this.#shares.has(ceremony));
-    if (excluded)
+    const found = 'ceremony' in record ? contradictionOf(this.#ceremonies, record) : undefined;
+    if (found !== undefined && 'ceremony' in record)
       throw new ParticipantError(
         'contradiction',
-        `${type} is excluded by what the journal says of ceremony ${ceremony}`,
+        `${record.type} is excluded for the ceremony ${record.ceremony} by what the journal says: ${found}`,
       );
   }
 
@@ -231,22 +206,14 @@ export class Records {
         this.#agreed = record;
         return;
       case 'ceremony-joined':
-        this.#joined.add(record.ceremony);
-        return;
-      case 'ceremony-aborted':
-        this.#aborted.add(record.ceremony);
-        return;
-      case 'ceremony-share':
-        this.#shares.set(record.ceremony, record);
-        return;
+      case 'ceremony-left':
       case 'ceremony-signed':
-        this.#signed.add(record.ceremony);
-        return;
-      case 'ceremony-released':
-        this.#released.add(record.ceremony);
-        return;
-      case 'ceremony-certified':
-        this.#certified = record;
+      case 'ceremony-stored':
+      case 'ceremony-parted':
+      case 'ceremony-returned':
+      case 'ceremony-given':
+      case 'ceremony-given':
+        this.#ceremonies = remembered(this.#ceremonies, record);
         return;
       case 'requesters':
         this.#requestersVersion = Math.max(this.#requestersVersion, record.version);
@@ -289,18 +256,13 @@ function isAlive(record: MemberRecord, nowUnixSeconds: number): boolean {
     case 'incarnation':
     case 'agreed':
     case 'ceremony-joined':
-    case 'ceremony-aborted':
-    case 'ceremony-share':
+    case 'ceremony-left':
     case 'ceremony-signed':
-    case 'ceremony-released':
-    case 'ceremony-certified':
+    case 'ceremony-stored':
+    case 'ceremony-parted':
+    case 'ceremony-returned':
+    case 'ceremony-given':
     case 'requesters':
       return true;
   }
-}
-
-/** The ceremony this member signed and was not released from: it can only go on with that one. */
-export function openCeremonyOf(memory: CeremonyMemory): StoredShare | undefined {
-  const open = [...memory.signed].filter((ceremony) => !memory.released.has(ceremony)).at(-1);
-  return open === undefined ? undefined : memory.shares.get(open);
 }

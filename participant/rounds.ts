@@ -80,15 +80,14 @@ export class Rounds {
     throw new ProtocolError('not-found', `there is no request ${digest} here`);
   }
 
-  /** Opens a round for a request that is for this group, this certificate and a quorum this member is in. Throws `ProtocolError`. */
+  /** Opens a round for a request that is for this group, this epoch and a quorum this member is in. Throws `ProtocolError`. */
   #roundFor(request: Request): void {
     this.#heard.add(request.digest);
     if (this.#rounds.has(request.digest)) return;
     const { epoch, self, log } = this.#host;
-    const { groupKey, certificate, channel } = request.payload;
+    const { groupKey, epoch: epochHash, channel } = request.payload;
     if (groupKey !== epoch.groupKey) throw new ProtocolError('wrong-group', 'the request is for another group');
-    if (certificate !== epoch.certificateHash)
-      throw new ProtocolError('wrong-certificate', 'the request is for another certificate');
+    if (epochHash !== epoch.hash) throw new ProtocolError('wrong-epoch', 'the request is for another key epoch');
     if (epoch.sharingOf(channel, self.identifier) === undefined)
       throw new ProtocolError('not-a-member', `${self.name} holds no share of ${channel}`);
     this.#assertRoom(request);

@@ -2,17 +2,16 @@
  * One member at work: its line to the coordinator, the ceremony while there is no key, and rounds and documents from then on.
  * `join` and the daemon are both a session; they differ in when it ends and in who decides.
  */
-import { encodeBase64, decodeBase64 } from '../verifier/base64.ts';
+import { encodeBase64 } from '../verifier/base64.ts';
 import { CoordinatorClient } from '../client/client.ts';
 import { ClientError } from '../client/errors.ts';
 import type { CoordinatorUrl } from '../client/url.ts';
-import { decodeCertificate, type Certificate } from '../protocol/ceremony/certificate.ts';
+import type { Certificate } from '../protocol/ceremony/certificate.ts';
 import { assertAllStored, openEpoch, type Epoch } from '../protocol/ceremony/epoch.ts';
-import { channelKeysOf, type Transcript } from '../protocol/ceremony/transcript.ts';
-import { production } from '../protocol/files/charter.ts';
+import type { Transcript } from '../protocol/ceremony/transcript.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import type { CoordinatorFrame, GroupBody, MemberFrame } from '../protocol/wire/frames.ts';
+import type { CoordinatorFrame, MemberFrame } from '../protocol/wire/frames.ts';
 import type { RequestKind } from '../protocol/request/request.ts';
 import { Ceremony, type CeremonyResult } from './ceremony.ts';
 import { Connection, within, type ConnectionTiming } from './connection.ts';
@@ -25,6 +24,7 @@ import {
   httpTimeoutMs,
   patienceMs,
   maxAlarms,
+  maxEarlyEpochs,
   maxEarlyFrames,
   retryIntervalMs,
   sweepIntervalMs,
@@ -32,6 +32,7 @@ import {
 import type { Log } from './log.ts';
 import { unixSeconds, type Agreement, type HeldDocuments, type MemberHome } from './member-home.ts';
 import type { Judge } from './judge.ts';
+import { knownKeys } from './known-keys.ts';
 import { Rounds, type RoundFrame } from './rounds.ts';
 import type { Vault } from './vault.ts';
 
@@ -41,8 +42,8 @@ export type SessionEvent =
   | { readonly kind: 'disconnected'; readonly reason: string }
   /** The ceremony waits for these members' part of this step. */
   | { readonly kind: 'waiting'; readonly step: string; readonly for: readonly string[] }
-  /** All members hold the certificate with this hash. */
-  | { readonly kind: 'certified'; readonly certificate: string; readonly groupLine: string }
+  /** All members hold a certificate of this epoch (transcript hash). */
+  | { readonly kind: 'certified'; readonly epoch: string; readonly groupLine: string }
   /** These documents still need signatures. */
   | { readonly kind: 'signing'; readonly documents: readonly string[] }
   /** A document of the ceremony is there under the group's signature. */
@@ -58,8 +59,12 @@ export interface SessionOptions {
   /** The certificate this member holds, and everybody's word that they hold it, as far as they are on disk. */
   readonly certificate: Certificate | undefined;
   readonly stored: readonly Envelope[] | undefined;
+  /** Certificates of this charter on disk, by ceremony. */
+  readonly held: ReadonlyMap<string, Certificate>;
   /** Seals the vault's shares of this transcript; synced when it resolves. */
   storeShare(transcript: Transcript): Promise<void>;
+  /** Takes the shares of this transcript out of their file into the vault again. */
+  loadShare(transcript: Transcript): Promise<void>;
   readonly judge: Judge;
   progress(event: SessionEvent): void;
   /** Whether a login that fails so is the end. */
@@ -90,11 +95,13 @@ export class Session {
   readonly #ceremony: Ceremony;
   readonly #timers: NodeJS.Timeout[] = [];
   #live: Live | undefined;
-  /** Came before the key was live; the newest documents, and frames of rounds. */
-  #earlyDocuments: HeldDocuments | undefined;
+  /** Came before there was a candidate: the newest documents of each epoch that was spoken of, and frames of rounds. */
+  readonly #earlyDocuments = new Map<string, HeldDocuments>();
   #early: RoundFrame[] = [];
   #present: readonly number[] = [];
   readonly #alarms: string[] = [];
+  /** The coordinator was brought the group on this connection. */
+  #shown = false;
   /** HTTP calls that nobody waits for, one after the other. */
   #chores: Promise<void> = Promise.resolve();
   #ended = false;
@@ -150,7 +157,7 @@ export class Session {
   async start(): Promise<void> {
     const { certificate, stored } = this.#options;
     if (certificate !== undefined && stored !== undefined) await this.#goLive(certificate, stored);
-    else await this.#ceremony.start();
+    await this.#ceremony.start();
     this.#connection.start();
     this.#timers.push(
       setInterval(() => {
@@ -179,7 +186,7 @@ export class Session {
       group: charter.group,
       groupKey: this.#live?.epoch.groupKey ?? '',
       origin: certificate?.transcript.origin ?? null,
-      certificate: certificate?.hash ?? '',
+      epoch: this.#live?.epoch.hash ?? certificate?.transcriptHash ?? '',
       coordinator: coordinator.base,
       connected: this.#connection.isConnected,
       present: this.#present.map((identifier) => charter.members[identifier - 1]?.name ?? '?'),
@@ -222,16 +229,18 @@ export class Session {
   }
 
   #makeCeremony(): Ceremony {
-    const { home, agreement, vault, certificate, log } = this.#options;
+    const { home, agreement, vault, held, stored, log } = this.#options;
     return new Ceremony({
       agreement,
       identity: home.identity,
       vault,
       records: home.records,
-      certificate,
+      held,
+      isCandidate: stored !== undefined,
       storeShare: (transcript) => this.#options.storeShare(transcript),
+      loadShare: (transcript) => this.#options.loadShare(transcript),
       storeCertificate: (made) => home.writeCertificate(made),
-      storeEvidence: (messages) => home.writeEvidence(agreement.charter, messages),
+      storeEvidence: (ceremony, view) => home.writeEvidence(ceremony, view),
       send: (message) => {
         this.#send({ type: 'ceremony', message: message });
       },
@@ -239,6 +248,9 @@ export class Session {
         this.#options.progress({ kind: 'waiting', step, for: waitingFor });
       },
       finished: (result) => this.#ceremonyFinished(result),
+      show: () => {
+        if (!this.#shown) this.#chore('put-group', () => this.#putGroup());
+      },
       failed: (error) => {
         this.#fail(error);
       },
@@ -247,12 +259,12 @@ export class Session {
   }
 
   async #ceremonyFinished({ certificate, stored }: CeremonyResult): Promise<void> {
-    await this.#options.home.writeStored(stored);
+    await this.#options.home.writeStored(certificate.transcriptHash, stored);
     await this.#goLive(certificate, stored);
     this.#sayHolding();
   }
 
-  /** The key is live: every member holds the certificate. */
+  /** Every member holds a certificate: a candidate, whose genesis is what is signed first. */
   async #goLive(certificate: Certificate, stored: readonly Envelope[]): Promise<void> {
     const { home, agreement, vault, log } = this.#options;
     const epoch = openEpoch(vault.arithmetic, agreement.charter, certificate);
@@ -261,11 +273,12 @@ export class Session {
     const documents = await Documents.load(epoch, agreement.requesters, home);
     const rounds = this.#makeRounds(epoch, documents);
     this.#live = { epoch, stored, documents, founding: this.#makeFounding(epoch, documents), rounds };
-    log('info', 'certified', { group: agreement.charter.group, certificate: certificate.hash });
-    this.#options.progress({ kind: 'certified', certificate: certificate.hash, groupLine: epoch.groupLine });
+    log('info', 'certified', { group: agreement.charter.group, epoch: epoch.hash });
+    this.#options.progress({ kind: 'certified', epoch: epoch.hash, groupLine: epoch.groupLine });
     if (documents.missing.length > 0) this.#options.progress({ kind: 'signing', documents: documents.missing });
     await this.#checkComplete();
-    if (this.#earlyDocuments !== undefined) await this.#adopt(this.#earlyDocuments);
+    const early = this.#earlyDocuments.get(epoch.hash);
+    if (early !== undefined) await this.#adopt(early);
     for (const frame of this.#early.splice(0)) rounds.receive(frame);
   }
 
@@ -315,11 +328,11 @@ export class Session {
   #connected(): void {
     this.#options.log('info', 'connected', { coordinator: this.#options.coordinator.base });
     this.#options.progress({ kind: 'connected' });
+    this.#shown = false;
     this.#sayHolding();
-    if (this.#live === undefined) {
-      for (const message of this.#ceremony.said()) this.#send({ type: 'ceremony', message: message });
-      this.#chore('find-certificate', () => this.#findCertificate());
-    } else this.#live.rounds.connected();
+    for (const message of this.#ceremony.said()) this.#send({ type: 'ceremony', message: message });
+    this.#live?.rounds.connected();
+    this.#findKeys();
   }
 
   #disconnected(reason: string): void {
@@ -330,15 +343,15 @@ export class Session {
   }
 
   #sayHolding(): void {
-    const certificate = this.#live?.epoch.certificateHash ?? null;
-    this.#send({ type: 'holding', certificate, requesters: this.#live?.documents.requestersVersion ?? 0 });
+    const epoch = this.#live?.epoch.hash ?? null;
+    this.#send({ type: 'holding', epoch, requesters: this.#live?.documents.requestersVersion ?? 0 });
   }
 
   async #handle(frame: CoordinatorFrame): Promise<void> {
     if (this.#ended) return;
     switch (frame.type) {
       case 'ceremony':
-        if (this.#live === undefined) await this.#ceremony.receive(frame.message);
+        await this.#ceremony.receive(frame.message);
         return;
       case 'request':
       case 'decision':
@@ -347,8 +360,8 @@ export class Session {
         this.#handleRound(frame);
         return;
       case 'documents': {
-        const { genesis, requesters, delegations } = frame;
-        await this.#adopt({ genesis, requesters, delegations });
+        const { epoch, genesis, requesters, delegations } = frame;
+        await this.#takeDocuments(epoch, { genesis, requesters, delegations });
         return;
       }
       case 'present':
@@ -378,12 +391,20 @@ export class Session {
     if (frame.type === 'closed' && frame.outcome !== 'signed') this.#settleDocuments();
   }
 
-  /** Documents are believed by the group's signature alone, wherever they come from. */
-  async #adopt(offered: HeldDocuments): Promise<void> {
-    if (this.#live === undefined) {
-      this.#earlyDocuments = offered;
+  /** Documents of the own epoch; those of any other only tell that there is a key to ask for. */
+  async #takeDocuments(epoch: string, offered: HeldDocuments): Promise<void> {
+    if (this.#live !== undefined) {
+      if (this.#live.epoch.hash === epoch) await this.#adopt(offered);
       return;
     }
+    if (this.#earlyDocuments.size < maxEarlyEpochs || this.#earlyDocuments.has(epoch))
+      this.#earlyDocuments.set(epoch, offered);
+    this.#findKeys();
+  }
+
+  /** Documents are believed by the group's signature alone, wherever they come from. */
+  async #adopt(offered: HeldDocuments): Promise<void> {
+    if (this.#live === undefined) return;
     const { documents, rounds } = this.#live;
     const before = documents.missing;
     try {
@@ -398,6 +419,8 @@ export class Session {
     rounds.reconsider();
     this.#sayHolding();
     await this.#checkComplete();
+    // Genesis was what the others waited for.
+    this.#settleDocuments();
   }
 
   async #checkComplete(): Promise<void> {
@@ -435,22 +458,14 @@ export class Session {
     this.#timers.push(timer);
   }
 
-  /** Another member may hold what the relay no longer shows: the certificate, and everybody's word on it (T34). */
-  async #findCertificate(): Promise<void> {
-    const transcript = this.#ceremony.openTranscript;
-    if (transcript === undefined) return;
-    const { vault, agreement } = this.#options;
-    const key = channelKeysOf(vault.arithmetic, agreement.charter, transcript).get(production)?.key ?? '';
-    let body: GroupBody;
-    try {
-      body = await this.#client.group(key);
-    } catch (error) {
-      if (error instanceof ClientError && error.code === 'refused') return;
-      throw error;
-    }
-    // Each is a signed message of the ceremony, checked like those that the relay brings.
-    const { signatures } = decodeCertificate(decodeBase64(body.certificate));
-    for (const envelope of [...signatures, ...body.stored]) await this.#ceremony.receive(envelope);
+  /** Other members may hold what the relay no longer shows: certificates, and everybody's word on them (T34). */
+  #findKeys(): void {
+    if (this.#live !== undefined) return;
+    const { vault, agreement, log } = this.#options;
+    this.#chore('find-keys', async () => {
+      for (const key of await knownKeys(this.#client, agreement.charter, { group: vault.arithmetic, log }))
+        await this.#ceremony.receiveKey(key);
+    });
   }
 
   async #putGroup(): Promise<void> {
@@ -458,6 +473,7 @@ export class Session {
     const { epoch, stored, documents } = this.#live;
     const { charter, certificate } = epoch;
     const { genesis, requesters, delegations } = documents.held;
+    this.#shown = true;
     await this.#client.putGroup(charter.hash, {
       charter: encodeBase64(charter.bytes),
       certificate: encodeBase64(certificate.bytes),

@@ -110,7 +110,7 @@ export class Signing {
 
   async #perform(effect: SignerEffect, hands: Hands): Promise<SignerEvent | undefined> {
     const { vault, records } = this.#host;
-    const { request, expiresAt } = this.#subject;
+    const { request, context, expiresAt } = this.#subject;
     switch (effect.kind) {
       case 'make-nonces':
         return this.#makeNonces(effect.wanted);
@@ -122,6 +122,8 @@ export class Signing {
         return undefined;
       case 'burn': {
         const { stage, attempt, slot } = effect;
+        // From here on this member is bound to this key, and to no other (T35).
+        await records.give(context.epoch.certificate.ceremony);
         // On the medium before the share exists: after a crash this attempt is answered with `lost`, never signed again.
         await records.append({ type: 'burn', requestDigest: request.digest, stage, attempt, slot, expiresAt });
         return undefined;

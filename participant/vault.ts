@@ -38,7 +38,7 @@ import type { Scalar } from '../protocol/frost/scalar.ts';
 import { publicSharesMatch, publicShareOf, samePoint } from '../protocol/frost/sharing.ts';
 import { commit, signShare, type Attempt, type Nonces } from '../protocol/frost/sign.ts';
 import { openImportedShare, type Import } from '../protocol/ceremony/import.ts';
-import type { BoxToOpen, CeremonyEffect } from '../protocol/ceremony/machine.ts';
+import type { BoxToOpen, CeremonyEffect } from '../protocol/ceremony/events.ts';
 import type { OpenedShares, ShareToSeal } from '../home/keystore.ts';
 import { ParticipantError } from './errors.ts';
 import { arenaSlots, maxHeldSlots } from './limits.ts';
@@ -260,10 +260,9 @@ export class Vault {
    * Takes the shares out of an opened share file, and checks that they are exactly this member's shares of this transcript.
    * Throws `ParticipantError('damaged-share')`; nothing is kept then.
    */
-  load(opened: OpenedShares, transcript: Transcript, certificateHash: string | undefined): void {
-    const hash = opened.state === 'pending' ? transcriptHash(transcript) : (certificateHash ?? '');
-    if (!equalBytes(opened.hash, hexToBytes(hash)))
-      throw damaged('the share file is of another ceremony than the certificate');
+  load(opened: OpenedShares, transcript: Transcript): void {
+    if (!equalBytes(opened.hash, hexToBytes(transcriptHash(transcript))))
+      throw damaged('the share file is of another ceremony than the transcript');
     const places = sharingsHeldBy(this.#charter, this.#self);
     const matches = places.map((place) => opened.shares.find((share) => isSamePlace(share, place)));
     if (

@@ -38,7 +38,7 @@ export const protocolErrorCodes = [
   'too-many',
   'unknown-channel',
   'unknown-format',
-  'wrong-certificate',
+  'wrong-epoch',
   'wrong-group',
 ] as const;
 

@@ -13,15 +13,15 @@ import {
   type SignedShare,
 } from './signing/attempt.ts';
 import { bytesToHex, hexToBytes, sha256Hex } from './wire/bytes.ts';
-import { ceremonyId, openCeremonyMessage, type CeremonyMessage } from './ceremony/messages.ts';
+import { judgeViews, type CeremonyView } from './ceremony/judge.ts';
+import { openCeremonyMessage } from './ceremony/messages.ts';
+import { respelledTranscript, transcriptSchema } from './ceremony/transcript.ts';
 import { decodeCertificate } from './ceremony/certificate.ts';
 import { openEpoch, type Epoch } from './ceremony/epoch.ts';
 import { decodeCharter, type Charter, type Member } from './files/charter.ts';
-import { verifyReveal } from './ceremony/dealing.ts';
 import { refuseAs, type Envelope } from './wire/envelope.ts';
 import { ProtocolError } from './errors.ts';
 import { prepareRequest } from './formats/index.ts';
-import { FrostError } from './frost/errors.ts';
 import type { Group } from './frost/group.ts';
 import { decodeShare, prepareAttempt, verifyShare, type Attempt } from './frost/sign.ts';
 import {
@@ -29,13 +29,14 @@ import {
   maxCharterBytes,
   maxDocumentBytes,
   maxDocuments,
+  maxEvidenceMessages,
   maxJsonDepth,
   maxMembers,
   maxMessages,
 } from './limits.ts';
 import { sessionInput, stageSubject } from './signing/stage.ts';
 import { openRequest } from './request/request.ts';
-import { assertSchema, EnvelopeSchema, Hex, Strict, Type, type Static } from './wire/schema.ts';
+import { assertSchema, EnvelopeSchema, Hex, Nullable, Strict, Type, type Static } from './wire/schema.ts';
 import { at } from './wire/present.ts';
 
 const Base64 = Type.String({ pattern: '^[A-Za-z0-9+/]*={0,2}$' });
@@ -60,11 +61,12 @@ const badCommitmentSchema = Strict({
   commitment: EnvelopeSchema,
 });
 
-/** Two ceremony messages of one member that contradict the protocol or each other; behind a dealing, everybody's hello. */
+/** What one member saw of a ceremony: at most one hello of each member, everything else that was said in it, and its own transcript. */
 const ceremonySchema = Strict({
   kind: Type.Literal('ceremony'),
   charter: Base64,
-  messages: Type.Array(EnvelopeSchema, { minItems: 2, maxItems: 2 + maxMembers }),
+  transcript: Nullable(transcriptSchema),
+  messages: Type.Array(EnvelopeSchema, { maxItems: maxEvidenceMessages }),
 });
 
 const schemas = {
@@ -77,7 +79,12 @@ const schemas = {
 export type Evidence =
   Static<typeof wrongShareSchema> | Static<typeof badCommitmentSchema> | Static<typeof ceremonySchema>;
 
-/** Bytes of an evidence file: charter and certificate in base64, documents, and a commitment of every signer. */
+/** Bytes of the messages in a ceremony's evidence: the boxes of 128 members in 16 channels take about 16 MiB. */
+const maxViewBytes = 16 * 1024 * 1024;
+/** Bytes of an envelope besides its payload. */
+const envelopeOverheadBytes = 300;
+
+/** Bytes of an evidence file: charter and certificate in base64, documents, and a commitment of every signer; or what was said in a ceremony. */
 export const maxEvidenceBytes =
   Math.ceil((maxCharterBytes + maxCertificateBytes + maxDocumentBytes) * 1.4) + 2 * 1024 * 1024;
 
@@ -128,12 +135,18 @@ export function badCommitmentEvidence(charter: Charter, commitment: Envelope): E
   };
 }
 
-/** `messages` are what the ceremony's machine gives as evidence. */
-export function ceremonyEvidence(charter: Charter, messages: readonly Envelope[]): Evidence {
+/** What this member saw. Past the bound of a file the largest messages, the boxes, are left out. */
+export function ceremonyEvidence({ charter, transcript, messages }: CeremonyView): Evidence {
+  const inOrder = [...messages].sort((a, b) => Number(a.kind === 'boxes') - Number(b.kind === 'boxes'));
+  let bytes = 0;
+  const fitting = inOrder.filter(
+    ({ envelope }) => (bytes += envelope.payload.length + envelopeOverheadBytes) <= maxViewBytes,
+  );
   return {
     kind: 'ceremony',
     charter: encodeBase64(charter.bytes),
-    messages: [...messages],
+    transcript: transcript ?? null,
+    messages: fitting.slice(0, maxEvidenceMessages).map(({ envelope }) => envelope),
   };
 }
 
@@ -143,22 +156,49 @@ export function encodeEvidence(evidence: Evidence): { readonly bytes: Uint8Array
   return { bytes, hash: sha256Hex(bytes) };
 }
 
-/** Judges a file offline. Throws `ProtocolError('bad-evidence')` when it proves nothing against anybody. */
+/** Judges a file offline: its first proof. Throws `ProtocolError('bad-evidence')` when it proves nothing against anybody. */
 export function judgeEvidence(group: Group, bytes: Uint8Array): Verdict {
-  const value = refuseAs('bad-evidence', 'evidence', () =>
-    decodeCanonicalJson(bytes, { maxBytes: maxEvidenceBytes, maxDepth: maxJsonDepth }),
+  const [verdict] = judgeTogether(group, [bytes]);
+  if (verdict === undefined) throw new ProtocolError('bad-evidence', 'what was signed contradicts nothing');
+  return verdict;
+}
+
+/**
+ * Judges several files offline: each by itself, and what members saw of ceremonies of one charter together, which is how the liar of a split
+ * view is found. Every proof, none if there is none. Throws `ProtocolError('bad-evidence')` for a file that is no evidence or is wrong.
+ */
+export function judgeTogether(group: Group, files: readonly Uint8Array[]): Verdict[] {
+  const read = files.map(decodeEvidence);
+  const views = read.filter((evidence) => evidence.kind === 'ceremony');
+  const charters = [...new Set(views.map(({ charter }) => charter))];
+  return refuseAs('bad-evidence', 'evidence', () => [
+    ...read.flatMap((evidence) => judgeAlone(group, evidence)),
+    ...charters.flatMap((charter) =>
+      judgeCeremony(
+        group,
+        views.filter((view) => view.charter === charter),
+      ),
+    ),
+  ]);
+}
+
+function judgeAlone(group: Group, evidence: Evidence): Verdict[] {
+  switch (evidence.kind) {
+    case 'wrong-share':
+      return [judgeShare(group, evidence)];
+    case 'bad-commitment':
+      return [judgeCommitment(group, evidence)];
+    case 'ceremony':
+      return [];
+  }
+}
+
+function decodeEvidence(bytes: Uint8Array): Evidence {
+  return readEvidence(
+    refuseAs('bad-evidence', 'evidence', () =>
+      decodeCanonicalJson(bytes, { maxBytes: maxEvidenceBytes, maxDepth: maxJsonDepth }),
+    ),
   );
-  const evidence = readEvidence(value);
-  return refuseAs('bad-evidence', evidence.kind, () => {
-    switch (evidence.kind) {
-      case 'wrong-share':
-        return judgeShare(group, evidence);
-      case 'bad-commitment':
-        return judgeCommitment(group, evidence);
-      case 'ceremony':
-        return judgeCeremony(group, evidence);
-    }
-  });
 }
 
 function readEvidence(value: unknown): Evidence {
@@ -179,7 +219,7 @@ function judgeShare(group: Group, evidence: Static<typeof wrongShareSchema>): Ve
   const channel = epoch.channel(request.payload.channel);
   const share = openShare(evidence.share, charter);
   const first: AttemptSubject = {
-    certificate: epoch.certificateHash,
+    epoch: epoch.hash,
     channelKey: channel.key,
     requestDigest: request.digest,
     stage: 1,
@@ -244,73 +284,27 @@ function judgeCommitment(group: Group, evidence: Static<typeof badCommitmentSche
   };
 }
 
-function judgeCeremony(group: Group, evidence: Static<typeof ceremonySchema>): Verdict {
-  const charter = decodeCharter(decodeBase64(evidence.charter));
-  const [first, second, ...hellos] = evidence.messages.map((envelope) => openCeremonyMessage(envelope, charter));
-  if (first === undefined || second === undefined || first.from.key !== second.from.key) {
-    throw new ProtocolError('bad-evidence', 'the two messages are not of one member');
-  }
-  const deed = contradiction(first, second) ?? wrongDealing(group, charter, [first, second], hellos);
-  if (deed === undefined)
-    throw new ProtocolError('bad-evidence', `the messages of ${first.from.name} do not contradict each other`);
-  return {
-    culprit: first.from,
+/** Views of one charter, judged together. Throws `ProtocolError('bad-evidence')` for what is no message of a member. */
+function judgeCeremony(group: Group, files: readonly Static<typeof ceremonySchema>[]): Verdict[] {
+  const views = files.map(viewIn);
+  const [first] = views;
+  if (first === undefined) return [];
+  const { charter } = first;
+  return judgeViews(group, charter, views).map(({ culprit, deed }) => ({
+    culprit,
     deed,
     group: charter.group,
     charterHash: charter.hash,
     groupLine: undefined,
     requestDigest: undefined,
+  }));
+}
+
+function viewIn({ charter: base64, transcript, messages }: Static<typeof ceremonySchema>): CeremonyView {
+  const charter = decodeCharter(decodeBase64(base64));
+  return {
+    charter,
+    transcript: transcript === null ? undefined : respelledTranscript(transcript),
+    messages: messages.map((envelope) => openCeremonyMessage(envelope, charter)),
   };
-}
-
-/** What two messages of one member prove by themselves, whatever the charter says. */
-function contradiction(first: CeremonyMessage, second: CeremonyMessage): string | undefined {
-  if (first.kind === 'hello' || second.kind === 'hello' || first.payload.ceremony !== second.payload.ceremony)
-    return undefined;
-  if (first.kind === second.kind) {
-    return first.kind === 'abort' || first.hash === second.hash
-      ? undefined
-      : `signed two different ${first.kind} messages for one ceremony`;
-  }
-  const kinds = new Map([first, second].map((message) => [message.kind, message]));
-  if (kinds.has('abort') && (kinds.has('transcript') || kinds.has('stored')))
-    return 'signed a transcript and aborted it';
-  const [commit, reveal] = [kinds.get('commit'), kinds.get('reveal')];
-  if (commit?.kind !== 'commit' || reveal?.kind !== 'reveal') return undefined;
-  return commit.payload.reveal === reveal.hash ? undefined : 'revealed something else than it had committed to';
-}
-
-/** A dealing is judged by its charter, so all hellos must show that the ceremony was of this one: under another, right dealings look wrong. */
-function wrongDealing(
-  group: Group,
-  charter: Charter,
-  messages: readonly CeremonyMessage[],
-  hellos: readonly CeremonyMessage[],
-): string | undefined {
-  const reveal = messages.find((message) => message.kind === 'reveal');
-  if (reveal === undefined || reveal.payload.ceremony !== ceremonyOf(charter, hellos)) return undefined;
-  const [hello] = hellos;
-  const origin = hello?.kind === 'hello' && hello.payload.import !== null ? 'imported' : 'generated';
-  const problem = refuseFrost(() => verifyReveal(group, charter, reveal.from, reveal.payload, origin));
-  return typeof problem === 'string' ? `dealt wrongly: ${problem}` : undefined;
-}
-
-/** The id of the ceremony that these hellos, one of each member in order of identifiers, began under this charter. */
-function ceremonyOf(charter: Charter, hellos: readonly CeremonyMessage[]): string | undefined {
-  const payloads = hellos.flatMap((hello) => (hello.kind === 'hello' ? [hello.payload] : []));
-  const [first] = payloads;
-  if (first === undefined || payloads.length !== charter.members.length) return undefined;
-  return ceremonyId(
-    { charter: charter.hash, requesters: first.requesters, import: first.import },
-    payloads.map(({ nonce }) => nonce),
-  );
-}
-
-function refuseFrost<T>(judge: () => T): T | string {
-  try {
-    return judge();
-  } catch (error) {
-    if (error instanceof FrostError) return error.message;
-    throw error;
-  }
 }

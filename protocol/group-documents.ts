@@ -37,7 +37,7 @@ export function openGroupEpoch(body: Pick<GroupBody, 'charter' | 'certificate' |
   const charter = decodeCharter(decode(body.charter, 'bad-charter'));
   const certificate = decodeCertificate(decode(body.certificate, 'bad-certificate'));
   // Signatures first: only what all members vouch for is worth the arithmetic on its points (T30).
-  assertAllStored({ charter, certificateHash: certificate.hash }, body.stored);
+  assertAllStored({ charter, hash: certificate.transcriptHash }, body.stored);
   return openEpoch(group, charter, certificate);
 }
 

@@ -96,6 +96,19 @@ export const maxExpirySeconds = 30 * 24 * 3600;
 /** Seconds a delegation may live (90 days). */
 export const maxDelegationSeconds = 90 * 24 * 3600;
 
+/** Versions of one ceremony message of one member that are kept: two that differ prove something, a third adds nothing. */
+export const maxVersions = 2;
+/** Places (ceremony, kind, member) of ceremony messages that a member keeps: a few ceremonies of the largest charter; the oldest goes first. */
+export const maxKeptCeremonyPlaces = 48 * maxMembers;
+/** Ceremonies left, and ceremonies stored and parted from, whose last word is said again on every start: the others wait for none older. */
+export const maxWordsSaidAgain = 16;
+
+/** Messages in a ceremony's evidence: of each member a hello, and two versions of six kinds. */
+export const maxEvidenceMessages = (1 + 6 * maxVersions) * maxMembers;
+
+/** Candidates of one charter that a coordinator keeps: each cost every honest member a ceremony. A key that lives is always taken. */
+export const maxCandidates = 16;
+
 /** R of promise 7: `lost` and `declined` answers that a member may give in one round before it is left out of it. */
 export const maxLosses = 3;
 /**

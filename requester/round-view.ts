@@ -65,7 +65,7 @@ export function openRound(group: OpenedGroup, body: RoundBody): RoundView {
   const request = openRequest(body.request);
   if (request.digest !== body.digest)
     throw new RequesterError('bad-result', `the coordinator shows another request under the id ${body.digest}`);
-  if (request.payload.groupKey !== group.epoch.groupKey || request.payload.certificate !== group.epoch.certificateHash)
+  if (request.payload.groupKey !== group.epoch.groupKey || request.payload.epoch !== group.epoch.hash)
     throw new RequesterError('bad-result', `round ${body.digest} is of another group or key epoch`);
   const out = keptOut(request, group);
   const { decisions, unverified } = latestDecisions(group, request, body);

@@ -15,7 +15,7 @@ export function groupPage({ epoch, requesters, delegations }: OpenedGroup, nowUn
     .row('group', charter.group)
     .row('key', epoch.groupLine)
     .row('origin', originText(epoch.origin))
-    .row('certificate', epoch.certificateHash)
+    .row('epoch', epoch.hash)
     .row('charter', charter.hash);
   const members = table(
     [['ID', 'NAME', 'TIER'], ...charter.members.map(({ identifier, name, tier }) => [String(identifier), name, tier])],
@@ -52,7 +52,7 @@ export function groupJson({ epoch, requesters, delegations }: OpenedGroup): obje
     ...charterJson(epoch.charter),
     key: epoch.groupLine,
     origin: epoch.origin,
-    certificate: epoch.certificateHash,
+    epoch: epoch.hash,
     channelKeys: epoch.charter.channels.map(({ name }) => ({ channel: name, key: epoch.channel(name).key })),
     delegations: delegations.map(({ delegation }) => ({
       channel: delegation.channel,

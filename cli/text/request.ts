@@ -103,8 +103,8 @@ export function statusPage(status: Status): string {
   const page = new Page()
     .row('member', `${status.member} (${status.tier}, identifier ${status.identifier})`)
     .row('group', `${status.group} (${status.groupKey})`)
-    .row('origin', status.origin === null ? 'no certificate yet' : originText(status.origin))
-    .row('certificate', status.certificate)
+    .row('origin', status.origin === null ? 'no key yet' : originText(status.origin))
+    .row('epoch', status.epoch)
     .row('coordinator', `${status.coordinator}, ${status.connected ? 'connected' : 'NOT connected'}`)
     .row('present', status.present.length === 0 ? 'nobody' : status.present.join(', '))
     .row('requesters', status.requestersVersion === 0 ? 'not signed yet' : `version ${status.requestersVersion}`);

@@ -1,5 +1,6 @@
 /** What a member deals in a ceremony: one polynomial for each sharing it holds, shown by its commitments and a proof of knowledge. */
 import { hexToBytes, taggedHash, u32, utf8ToBytes } from '../wire/bytes.ts';
+import { isSmallOrderBoxKey } from './box-key.ts';
 import type { CeremonyPayload } from './messages.ts';
 import { production, type Charter, type Member } from '../files/charter.ts';
 import type { Group, Point } from '../frost/group.ts';
@@ -62,6 +63,18 @@ export function shareContext(transcript: string, { channel, sharing }: SharingPl
   return taggedHash('share', hexToBytes(transcript), utf8ToBytes(channel), u32(sharing));
 }
 
+/** Whether a member's boxes are for exactly those others with whom it shares a sharing that it deals, in order of identifiers. */
+export function hasRightReceivers(
+  charter: Charter,
+  dealer: Member,
+  { boxes }: CeremonyPayload<'boxes'>,
+  origin: Origin,
+): boolean {
+  const holders = sharingsDealtBy(charter, dealer, origin).flatMap((place) => place.of.members);
+  const others = [...new Set(holders)].filter((identifier) => identifier !== dealer.identifier).sort((a, b) => a - b);
+  return boxes.map(({ to }) => to).join() === others.join();
+}
+
 /** Decodes and checks all that a dealer revealed; a text that says what is wrong if anything is. */
 export function verifyReveal(
   group: Group,
@@ -70,6 +83,8 @@ export function verifyReveal(
   reveal: CeremonyPayload<'reveal'>,
   origin: Origin,
 ): PublicDealing[] | string {
+  // Nobody could seal a box to it, and the ceremony would wait for boxes that cannot come.
+  if (isSmallOrderBoxKey(hexToBytes(reveal.encryptionKey))) return 'its one-time key has a small order';
   const places = sharingsDealtBy(charter, dealer, origin);
   if (reveal.dealings.length !== places.length)
     return `it dealt ${reveal.dealings.length} sharings instead of ${places.length}`;

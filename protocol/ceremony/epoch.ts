@@ -21,9 +21,9 @@ export class Epoch {
     this.#channels = channels;
   }
 
-  /** SHA-256 of the certificate, hex: the epoch's name. */
-  get certificateHash(): string {
-    return this.certificate.hash;
+  /** The transcript hash, hex: the epoch's name, whoever's signatures it was shown with. */
+  get hash(): string {
+    return this.certificate.transcriptHash;
   }
 
   /** The group public key, base64url: production's. */
@@ -87,12 +87,12 @@ export function openEpoch(group: Group, charter: Charter, certificate: Certifica
 }
 
 /** Checks that all n members said that they hold this certificate: only then is the key live (T35). Throws `ProtocolError('bad-certificate')`. */
-export function assertAllStored(epoch: Pick<Epoch, 'charter' | 'certificateHash'>, stored: readonly Envelope[]): void {
+export function assertAllStored(epoch: Pick<Epoch, 'charter' | 'hash'>, stored: readonly Envelope[]): void {
   const missing = new Set(epoch.charter.members.map((member) => member.name));
   for (const envelope of stored) {
     const opened = openMessage(storedMessage, envelope, (key) => memberByKey(epoch.charter, key) !== undefined);
-    if (opened.payload.certificate !== epoch.certificateHash)
-      throw new ProtocolError('bad-certificate', 'a member stored another certificate');
+    if (opened.payload.transcript !== epoch.hash)
+      throw new ProtocolError('bad-certificate', 'a member stored the certificate of another epoch');
     missing.delete(memberByKey(epoch.charter, opened.from)?.name ?? '');
   }
   if (missing.size > 0) {

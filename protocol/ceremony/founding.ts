@@ -16,7 +16,7 @@ export const genesisMessage = defineMessage(
   Strict({
     group: Name,
     groupKey: Key,
-    certificate: Hash,
+    epoch: Hash,
     charter: Hash,
     channels: Type.Array(Strict({ channel: Name, key: Key }), { minItems: 1, maxItems: maxChannels }),
   }),
@@ -28,7 +28,7 @@ export function genesisOf(epoch: Epoch): Uint8Array {
   return encodeCanonicalJson({
     group: epoch.charter.group,
     groupKey: epoch.groupKey,
-    certificate: epoch.certificateHash,
+    epoch: epoch.hash,
     charter: epoch.charter.hash,
     channels: epoch.charter.channels.map(({ name }) => ({ channel: name, key: epoch.channel(name).key })),
   });

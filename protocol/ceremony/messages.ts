@@ -70,16 +70,12 @@ export const transcriptMessage = defineMessage(
   code,
 );
 
-/** "I hold the certificate." Nothing is signed under the key before all members have said so. */
-export const storedMessage = defineMessage(
-  'ceremony-stored',
-  Strict({ ceremony: Hash, transcript: Hash, certificate: Hash }),
-  code,
-);
+/** "I hold a certificate of this transcript." Nothing is signed under the key before all members have said so. */
+export const storedMessage = defineMessage('ceremony-stored', Strict({ ceremony: Hash, transcript: Hash }), code);
 
-/** "I will never sign the transcript of this ceremony." Excludes a transcript signature, and is stored before it is sent. */
-const abortMessage = defineMessage(
-  'ceremony-abort',
+/** "I will never say `stored` for this ceremony." Excludes `stored` for ever, and is on disk before it is sent. */
+const leaveMessage = defineMessage(
+  'ceremony-leave',
   Strict({
     ceremony: Hash,
     code: Type.Union([
@@ -101,7 +97,7 @@ const messageTypes = {
   boxes: boxesMessage,
   transcript: transcriptMessage,
   stored: storedMessage,
-  abort: abortMessage,
+  leave: leaveMessage,
 } as const;
 
 export type CeremonyKind = keyof typeof messageTypes;

@@ -61,6 +61,21 @@ export interface ChannelKey {
   readonly publicShares: ReadonlyMap<Identifier, Point>;
 }
 
+/** The same transcript with its fields in our own order, as every member makes it: only that spelling has the hash that was signed. */
+export function respelledTranscript(transcript: Transcript): Transcript {
+  const { version, charter, requesters, ceremony } = transcript;
+  const channels = transcript.channels.map(({ channel, sharings }) => ({
+    channel,
+    sharings: sharings.map(({ commitments }) => ({ commitments })),
+  }));
+  const messages = transcript.messages.map(({ hello, commit, reveal, boxes }) => ({ hello, commit, reveal, boxes }));
+  const made = { charter, requesters, ceremony, channels, messages };
+  if (transcript.origin === 'generated') return { version, origin: transcript.origin, ...made };
+  const { file, groupKey } = transcript.import;
+  return { version, origin: transcript.origin, import: { file, groupKey }, ...made };
+}
+
+/** SHA-256 of the transcript's canonical JSON, hex: the name of the epoch. */
 export function transcriptHash(transcript: Transcript): string {
   return sha256Hex(encodeCanonicalJson(transcript));
 }

@@ -71,8 +71,7 @@ export function prepareRequest(input: FormatInput): PreparedRequest {
   const { payload } = input.request;
   if (payload.groupKey !== input.epoch.groupKey)
     throw new ProtocolError('wrong-group', `the request is for the group key ${payload.groupKey}`);
-  if (payload.certificate !== input.epoch.certificateHash)
-    throw new ProtocolError('wrong-certificate', 'the request is of another key epoch');
+  if (payload.epoch !== input.epoch.hash) throw new ProtocolError('wrong-epoch', 'the request is of another key epoch');
   if (input.documents.length !== payload.documents.length)
     throw new ProtocolError('bad-document', 'a document is missing');
   payload.documents.forEach((entry, index) => assertDocument(entry, input.documents[index] ?? new Uint8Array()));

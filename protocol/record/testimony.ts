@@ -116,13 +116,13 @@ export class Testimony {
     const certificate = decodeCertificate(openBlob(record.certificate, blobs));
     const stored = openKept(record.stored, blobs) as readonly Envelope[];
     // Signatures first: only what all members vouch for is worth the arithmetic on its points (T30).
-    assertAllStored({ charter, certificateHash: certificate.hash }, stored);
+    assertAllStored({ charter, hash: certificate.transcriptHash }, stored);
     if (this.#standings.size >= maxAuditedEpochs)
       throw new ProtocolError('too-many', `the log has more than ${maxAuditedEpochs} keys`);
     // A repeat is a no-op: what the group has signed since stays in force.
-    if (this.#standings.has(certificate.hash)) return;
+    if (this.#standings.has(certificate.transcriptHash)) return;
     const epoch = openEpoch(this.#group, charter, certificate);
-    this.#standings.set(epoch.certificateHash, { epoch, requesters: emptyRequesters(charter), delegations: [] });
+    this.#standings.set(epoch.hash, { epoch, requesters: emptyRequesters(charter), delegations: [] });
   }
 
   /** The key that signed says which epoch it is of: one charter may have had several ceremonies. */
@@ -132,7 +132,7 @@ export class Testimony {
     for (const standing of this.#standings.values()) {
       if (standing.epoch.charter.hash !== record.charter) continue;
       try {
-        this.#standings.set(standing.epoch.certificateHash, withDocument(standing, record.document, envelope));
+        this.#standings.set(standing.epoch.hash, withDocument(standing, record.document, envelope));
         return;
       } catch (error) {
         refusal = error;
@@ -144,7 +144,7 @@ export class Testimony {
   #hearRound(record: RecordOf<'round'>, blobs: Blobs): void {
     const request = openRequest(openKept(record.request, blobs));
     if (request.digest !== record.digest) throw new ProtocolError('bad-record', 'its request has another digest');
-    const standing = known(this.#standings.get(request.payload.certificate), 'the group of its request');
+    const standing = known(this.#standings.get(request.payload.epoch), 'the group of its request');
     const { epoch } = standing;
     if (epoch.charter.hash !== record.charter)
       throw new ProtocolError('bad-record', 'its request is for the key of another charter');

@@ -97,7 +97,7 @@ const certifySchema = Strict({ channel: Name, until: Nullable(Timestamp) });
 /** All fields of a request; those that a kind does not need are null or empty. */
 export const requestSchema = Strict({
   groupKey: Key,
-  certificate: Hash,
+  epoch: Hash,
   kind: Type.Unsafe<RequestKind>(Type.Union(requestKinds.map((kind) => Type.Literal(kind)))),
   channel: Name,
   formats: Type.Array(Name, { minItems: 1, maxItems: maxMessages, uniqueItems: true }),
@@ -137,13 +137,13 @@ export interface Request {
 
 /** A payload with nothing in it but what every request must say; the rest is laid over it. */
 export function blankRequest(
-  { groupKey, certificateHash }: Epoch,
+  { groupKey, hash }: Epoch,
   kind: RequestKind,
   createdAtUnixSeconds: number,
 ): RequestPayload {
   return {
     groupKey,
-    certificate: certificateHash,
+    epoch: hash,
     kind,
     channel: production,
     formats: [kind],

@@ -29,15 +29,15 @@ export interface Asker {
   readonly member: Member | undefined;
 }
 
-/** Throws `ProtocolError` (`wrong-group`, `wrong-certificate`) for what was made for another group or key epoch. */
+/** Throws `ProtocolError` (`wrong-group`, `wrong-epoch`) for what was made for another group or key epoch. */
 export function assertOfEpoch(
-  { groupKey, certificate }: Pick<RequestPayload, 'groupKey' | 'certificate'>,
+  { groupKey, epoch: hash }: Pick<RequestPayload, 'groupKey' | 'epoch'>,
   epoch: Epoch,
   what: string,
 ): void {
   if (groupKey !== epoch.groupKey) throw new ProtocolError('wrong-group', `${what} is for another group`);
-  if (certificate !== epoch.certificateHash)
-    throw new ProtocolError('wrong-certificate', `${what} is for another key epoch; fetch the group again`);
+  if (hash !== epoch.hash)
+    throw new ProtocolError('wrong-epoch', `${what} is for another key epoch; fetch the group again`);
 }
 
 /** Throws `ProtocolError('not-a-requester')` or `('not-allowed')`. */

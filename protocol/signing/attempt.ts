@@ -12,7 +12,7 @@ const PairSchema = Strict({ hiding: Hex(32), binding: Hex(32) });
 
 /** Commitments to nonces, for one stage of one request and good for one attempt (RFC 9591, Section 5.1). */
 export const commitmentSchema = Strict({
-  certificate: Hash,
+  epoch: Hash,
   channelKey: Key,
   requestDigest: Hash,
   stage: StageNumber,
@@ -29,7 +29,7 @@ export const commitmentMessage = defineMessage('commitment', commitmentSchema, '
 
 /** Signature shares of one attempt (RFC 9591, Section 5.2). */
 export const shareSchema = Strict({
-  certificate: Hash,
+  epoch: Hash,
   channelKey: Key,
   requestDigest: Hash,
   stage: StageNumber,
@@ -59,7 +59,7 @@ export type DeclineCode = (typeof declineCodes)[number];
 
 /** What a signer says to an attempt for which it gives no share. */
 export const answerSchema = Strict({
-  certificate: Hash,
+  epoch: Hash,
   requestDigest: Hash,
   stage: StageNumber,
   attempt: Hash,
@@ -124,7 +124,7 @@ function senderOf(key: string, charter: Charter): Member {
 /** What an attempt is about; the same for every signer. */
 export interface AttemptSubject {
   /** Certificate hash, hex. */
-  readonly certificate: string;
+  readonly epoch: string;
   /** Channel key, base64url. */
   readonly channelKey: string;
   /** Hex. */
@@ -140,7 +140,7 @@ export function attemptId(subject: AttemptSubject, commitments: readonly SignedC
   return bytesToHex(
     taggedHash(
       'attempt',
-      hexToBytes(subject.certificate),
+      hexToBytes(subject.epoch),
       utf8ToBytes(subject.channelKey),
       hexToBytes(subject.requestDigest),
       u32(subject.stage),
@@ -157,7 +157,7 @@ export function attemptId(subject: AttemptSubject, commitments: readonly SignedC
 /** True when a commitment is for exactly this subject; a stage 2 commitment names no messages. */
 export function isCommitmentFor(payload: CommitmentPayload, subject: AttemptSubject): boolean {
   return (
-    payload.certificate === subject.certificate &&
+    payload.epoch === subject.epoch &&
     payload.channelKey === subject.channelKey &&
     payload.requestDigest === subject.requestDigest &&
     payload.stage === subject.stage &&

@@ -10,7 +10,7 @@ import { Hash, Key, Nullable, Strict, Text, Timestamp, Type, type Static } from 
 /** A decision: of one member, on one request, under one key epoch. */
 export const decisionSchema = Strict({
   groupKey: Key,
-  certificate: Hash,
+  epoch: Hash,
   requestDigest: Hash,
   decision: Type.Union([Type.Literal('approve'), Type.Literal('refuse'), Type.Literal('withdraw')]),
   /** Counts this member's decisions on this request from 1: a replayed older one is a no-op. */
@@ -40,7 +40,7 @@ export function openDecision(envelope: unknown, charter: Charter): Decision {
   return { member, payload: opened.payload, envelope: opened.envelope };
 }
 
-/** Throws `ProtocolError` (`bad-decision`, `wrong-group`, `wrong-certificate`) for a decision on another request, or under another key epoch. */
+/** Throws `ProtocolError` (`bad-decision`, `wrong-group`, `wrong-epoch`) for a decision on another request, or under another key epoch. */
 export function assertDecisionOn({ payload, member }: Decision, requestDigest: string, epoch: Epoch): void {
   if (payload.requestDigest !== requestDigest)
     throw new ProtocolError('bad-decision', `${member.name} decided on another request`);

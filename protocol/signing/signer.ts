@@ -253,7 +253,7 @@ function decide(
   }
   const decision: DecisionPayload = {
     groupKey: context.epoch.groupKey,
-    certificate: context.epoch.certificateHash,
+    epoch: context.epoch.hash,
     requestDigest: context.subject.requestDigest,
     decision: event.decision,
     serial: state.serial + 1,
@@ -296,9 +296,9 @@ function commit(
 }
 
 function commitmentTo({ subject }: SignerContext, { stage, slot, commitments }: MadeNonces): CommitmentPayload {
-  const { certificate, channelKey, requestDigest, messages } = subject;
+  const { epoch, channelKey, requestDigest, messages } = subject;
   return {
-    certificate,
+    epoch,
     channelKey,
     requestDigest,
     stage,
@@ -439,9 +439,9 @@ interface Refusal {
 
 /** Says why there is no share, with a fresh commitment when none is left. */
 function answer(context: SignerContext, state: SignerState, { stage, attempt, code }: Refusal): SignerStep {
-  const { certificate, requestDigest } = context.subject;
+  const { epoch, requestDigest } = context.subject;
   const said = code === null ? 'lost' : 'declined';
-  const payload: AnswerPayload = { certificate, requestDigest, stage, attempt, answer: said, code };
+  const payload: AnswerPayload = { epoch, requestDigest, stage, attempt, answer: said, code };
   const spent = code === 'too-many' ? new Set(state.spent).add(stage) : state.spent;
   return replenish(context, { state: { ...state, spent }, effects: [{ kind: 'send-answer', answer: payload }] });
 }
@@ -451,9 +451,9 @@ function storeShares(
   state: SignerState,
   { stage, attempt, shares }: Extract<SignerEvent, { kind: 'signed' }>,
 ): SignerStep {
-  const { certificate, channelKey, requestDigest } = context.subject;
+  const { epoch, channelKey, requestDigest } = context.subject;
   const share: SharePayload = {
-    certificate,
+    epoch,
     channelKey,
     requestDigest,
     stage,

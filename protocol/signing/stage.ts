@@ -35,7 +35,7 @@ export function firstSubject(
   { messages }: PreparedRequest,
 ): AttemptSubject {
   return {
-    certificate: epoch.certificateHash,
+    epoch: epoch.hash,
     channelKey: epoch.channel(payload.channel).key,
     requestDigest: digest,
     stage: 1,

@@ -41,6 +41,7 @@ export interface Opened<T> {
   readonly bytes: Uint8Array;
   /** SHA-256 of those bytes, hex. */
   readonly hash: string;
+  /** As this program spells it. */
   readonly envelope: Envelope;
 }
 
@@ -91,8 +92,14 @@ export function openMessage<P>(type: MessageType<P>, envelope: unknown, isKnown:
     payload: decodePayload(type, decoded.payload),
     bytes: decoded.payload,
     hash: sha256Hex(decoded.payload),
-    envelope: envelope as Envelope,
+    envelope: respelled(envelope as Envelope),
   };
+}
+
+/** The same envelope with its unsigned fields in our own order: how a relay spelled it changes nothing that is kept, compared or named. */
+export function respelled({ payload, payloadType, signatures }: Envelope): Envelope {
+  const [{ keyid, sig }] = signatures;
+  return { payload, payloadType, signatures: [{ keyid, sig }] };
 }
 
 /** Canonical JSON of exactly the type's schema. */

@@ -1,6 +1,6 @@
 /** The frames between a member and the coordinator, and the bodies of the HTTP routes. */
 import { ProtocolError } from '../errors.ts';
-import { maxDocuments, maxIssued, maxMessages, maxUrlCharacters } from '../limits.ts';
+import { maxCandidates, maxDocuments, maxIssued, maxMessages, maxUrlCharacters } from '../limits.ts';
 import { decodeCanonicalJson } from '../../verifier/json.ts';
 import { defineMessage, refuseAs } from './envelope.ts';
 import {
@@ -43,7 +43,7 @@ export const memberFrames = [
   Strict({ type: Type.Literal('answer'), answer: EnvelopeSchema }),
   Strict({ type: Type.Literal('ceremony'), message: EnvelopeSchema }),
   /** What the member knows of its group, sent first on every connect: a coordinator that lost its store answers `wanted`. */
-  Strict({ type: Type.Literal('holding'), certificate: Nullable(Hash), requesters: Type.Integer({ minimum: 0 }) }),
+  Strict({ type: Type.Literal('holding'), epoch: Nullable(Hash), requesters: Type.Integer({ minimum: 0 }) }),
   /** The head of the member's journal as it moves on (T3). */
   Strict({ type: Type.Literal('journal'), journal: JournalHead }),
 ] as const;
@@ -85,6 +85,8 @@ export const coordinatorFrames = [
   /** The newest documents under the group key; sent on connect and on change to every member. Believed only after verification. */
   Strict({
     type: Type.Literal('documents'),
+    /** Transcript hash of the epoch whose documents they are. */
+    epoch: Hash,
     genesis: Nullable(EnvelopeSchema),
     requesters: Nullable(EnvelopeSchema),
     delegations: Type.Array(EnvelopeSchema, { maxItems: 64 }),
@@ -225,6 +227,9 @@ export const groupBody = Strict({
 });
 /** One group as the coordinator brings it. */
 export type GroupBody = Static<typeof groupBody>;
+
+/** The keys of one charter that a coordinator knows of: the live one, or before there is one every candidate. */
+export const groupKeysBody = Strict({ groupKeys: Type.Array(Key, { maxItems: maxCandidates }) });
 
 /** Signed certificates for stock tools, oldest first; believed only after verification. */
 export const issuedBody = Strict({

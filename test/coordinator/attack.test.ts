@@ -356,7 +356,7 @@ describe('points in a big frame burn no time (T30)', () => {
     await member.next('request');
     const pair = { hiding: '11'.repeat(32), binding: '22'.repeat(32) };
     const commitment: CommitmentPayload = {
-      certificate: group.epoch.certificateHash,
+      epoch: group.epoch.hash,
       channelKey: group.epoch.groupKey,
       requestDigest: digest,
       stage: 1,

@@ -308,7 +308,7 @@ describe('a journal that goes back (T3)', () => {
     const http = new Http(world.base);
     const late = asMember(await challengeOf(http), { journal: one.journal });
     one.send({ type: 'journal', journal: head(2, 'ee'.repeat(16)) });
-    one.send({ type: 'holding', certificate: group.epoch.certificateHash, requesters: 1 });
+    one.send({ type: 'holding', epoch: group.epoch.hash, requesters: 1 });
     await one.next('wanted'); // the frame before it was handled by now
     await send(http, late);
     await one.drop();

@@ -111,7 +111,7 @@ describe('somebody outside the group reads and writes nothing of it (T25)', () =
     }
     const decision = (of: typeof ours, requestDigest: string) => ({
       groupKey: of.epoch.groupKey,
-      certificate: of.epoch.certificateHash,
+      epoch: of.epoch.hash,
       requestDigest,
       decision: 'approve' as const,
       serial: 1,
@@ -145,8 +145,8 @@ describe('somebody outside the group reads and writes nothing of it (T25)', () =
     test('a decision for another group or key epoch changes nothing', async () => {
       const wrongGroup = insider.seal(decisionMessage, { ...decision(ours, digest), groupKey: theirs.epoch.groupKey });
       expect(await answerTo(insider, { type: 'decision', decision: wrongGroup })).toBe('wrong-group');
-      const wrongEpoch = insider.seal(decisionMessage, { ...decision(ours, digest), certificate: '22'.repeat(32) });
-      expect(await answerTo(insider, { type: 'decision', decision: wrongEpoch })).toBe('wrong-certificate');
+      const wrongEpoch = insider.seal(decisionMessage, { ...decision(ours, digest), epoch: '22'.repeat(32) });
+      expect(await answerTo(insider, { type: 'decision', decision: wrongEpoch })).toBe('wrong-epoch');
       expect((await insider.client.round(digest)).decisions).toEqual([]);
     });
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Ceremonies } from '../../coordinator/ceremonies.ts';
-import { charterFile, Groups } from '../../coordinator/groups.ts';
+import { charterFile, Groups, type KnownGroup } from '../../coordinator/groups.ts';
 import { Journals } from '../../coordinator/journals.ts';
 import { defaultLimits } from '../../coordinator/limits.ts';
 import { Found } from '../../coordinator/restore.ts';
@@ -180,11 +180,11 @@ async function forgotten(machine: Machine, told: readonly Told[]): Promise<Told[
 }
 
 async function remembers({ groups, ceremonies, rounds }: Running, told: Told): Promise<boolean> {
-  const { charter, certificateHash } = group.epoch;
+  const { charter, hash } = group.epoch;
   const known = groups.ofCharter(charter.hash);
   switch (told.kind) {
     case 'group':
-      return known?.epoch.certificateHash === certificateHash && known.documents.genesis !== undefined;
+      return known?.epoch.hash === hash && known.documents.genesis !== undefined;
     case 'echo':
       return ceremonies.backlog(charter, false).some(({ payload }) => payload === told.message.payload);
     case 'round':
@@ -192,18 +192,23 @@ async function remembers({ groups, ceremonies, rounds }: Running, told: Told): P
     case 'document':
       return Buffer.from(await rounds.document(charter.hash, told.digest, sha256Hex(told.bytes))).equals(told.bytes);
     case 'frame':
-      return remembersFrame(rounds, known?.documents.requesters?.version, told.frame);
+      return remembersFrame(rounds, known, told.frame);
   }
 }
 
-async function remembersFrame(rounds: Rounds, version: number | undefined, frame: CoordinatorFrame): Promise<boolean> {
+async function remembersFrame(
+  rounds: Rounds,
+  known: KnownGroup | undefined,
+  frame: CoordinatorFrame,
+): Promise<boolean> {
   const { charter } = group.epoch;
+  const version = known?.documents.requesters?.version;
   if (frame.type === 'request') {
-    const bodies = await rounds.list(charter.hash);
+    const bodies = await rounds.list(known!);
     return bodies.some(({ request }) => request.payload === frame.request.payload);
   }
   if (frame.type === 'decision') {
-    const bodies = await rounds.list(charter.hash);
+    const bodies = await rounds.list(known!);
     return bodies.some(({ decisions }) => decisions.some(({ payload }) => payload === frame.decision.payload));
   }
   if (frame.type === 'closed') {

@@ -164,7 +164,7 @@ describe('a coordinator that lost its store but kept identity and charters', () 
     await world.start();
     expect(world.url).toBe(url);
 
-    const poor = world.member(group, 1, { holding: { certificate: null, requesters: 0 } });
+    const poor = world.member(group, 1, { holding: { epoch: null, requesters: 0 } });
     await poor.connect();
     expect(poor.frames.map(({ type }) => type)).toEqual(['present']);
     const rich = world.member(group, 2, { decide: () => 'approve' });
@@ -185,7 +185,7 @@ describe('a coordinator that lost its store but kept identity and charters', () 
     await using world = await CoordinatorWorld.create(group);
     await world.start();
     await world.learn(group);
-    const newer = world.member(group, 1, { holding: { certificate: group.epoch.certificateHash, requesters: 2 } });
+    const newer = world.member(group, 1, { holding: { epoch: group.epoch.hash, requesters: 2 } });
     await newer.connect();
     expect(newer.frames.map(({ type }) => type)).toEqual(['documents', 'wanted', 'present']);
     const same = world.member(group, 2);
@@ -194,14 +194,14 @@ describe('a coordinator that lost its store but kept identity and charters', () 
   });
 });
 
-test('a member with another certificate of the same charter hears of it, and the log does (T35)', async () => {
+test('a member with another key of the same charter hears of it, and the log does (T35)', async () => {
   await using world = await CoordinatorWorld.create(group);
   await world.start();
   await world.learn(group);
-  const member = world.member(group, 1, { holding: { certificate: 'ab'.repeat(32), requesters: 1 } });
+  const member = world.member(group, 1, { holding: { epoch: 'ab'.repeat(32), requesters: 1 } });
   await member.connect();
   expect((await member.next('error')).code).toBe('conflict');
-  expect(world.log).toContainEqual(expect.objectContaining({ event: 'second-certificate', member: 'admin-1' }));
+  expect(world.log).toContainEqual(expect.objectContaining({ event: 'second-key', member: 'admin-1' }));
 });
 
 describe('the relay of ceremonies', () => {
@@ -210,7 +210,7 @@ describe('the relay of ceremonies', () => {
   test('echoes to all, the sender included, and keeps the backlog for who comes later and over a restart', async () => {
     await using world = await CoordinatorWorld.create(group);
     await world.start();
-    const holding = { certificate: null, requesters: 0 };
+    const holding = { epoch: null, requesters: 0 };
     const [first, second] = [world.member(group, 1, { holding }), world.member(group, 2, { holding })];
     for (const member of [first, second]) await member.connect();
     const payload = {
@@ -239,14 +239,13 @@ describe('the relay of ceremonies', () => {
   test('keeps and relays two different versions, which are the proof, and refuses a third (T13)', async () => {
     await using world = await CoordinatorWorld.create(group);
     await world.start();
-    const holding = { certificate: null, requesters: 0 };
+    const holding = { epoch: null, requesters: 0 };
     const liar = world.member(group, 1, { holding });
     const victim = world.member(group, 2, { holding });
     for (const member of [liar, victim]) await member.connect();
-    const said = (certificate: string) =>
-      liar.seal(storedMessage, { ceremony: epoch.certificate.ceremony, transcript: '00'.repeat(32), certificate });
-    for (const certificate of ['01', '02', '01', '03'])
-      liar.send({ type: 'ceremony', message: said(certificate.repeat(32)) });
+    const said = (transcript: string) => liar.seal(storedMessage, { ceremony: epoch.certificate.ceremony, transcript });
+    for (const transcript of ['01', '02', '01', '03'])
+      liar.send({ type: 'ceremony', message: said(transcript.repeat(32)) });
     expect((await liar.next('error')).code).toBe('too-many');
     await victim.next('ceremony', () => victim.frames.filter(({ type }) => type === 'ceremony').length >= 2);
     expect(victim.frames.filter(({ type }) => type === 'ceremony')).toHaveLength(2);
@@ -255,7 +254,7 @@ describe('the relay of ceremonies', () => {
   test('asks for the group once every member said that it stored the certificate', async () => {
     await using world = await CoordinatorWorld.create(group);
     await world.start();
-    const holding = { certificate: null, requesters: 0 };
+    const holding = { epoch: null, requesters: 0 };
     const members = people.map((_person, index) => world.member(group, index + 1, { holding }));
     for (const member of members) await member.connect();
     for (const [index, message] of storedBy(group).entries()) {
@@ -269,7 +268,7 @@ describe('the relay of ceremonies', () => {
   test('a charter that was not admitted has no room here; once it is, a running coordinator lets its members in', async () => {
     await using world = await CoordinatorWorld.create();
     await world.start();
-    const member = world.member(group, 1, { holding: { certificate: null, requesters: 0 } });
+    const member = world.member(group, 1, { holding: { epoch: null, requesters: 0 } });
     await expect(member.connect()).rejects.toMatchObject({ refusal: { code: 'not-found' } });
     await world.admit(epoch.charter.bytes);
     await member.connect();

@@ -223,11 +223,7 @@ describe('a submission', () => {
       'wrong-group',
       () => releaseOf(group, group.requester, { groupKey: encodeBase64Url(new Uint8Array(32).fill(9)) }),
     ],
-    [
-      'of another key epoch',
-      'wrong-certificate',
-      () => releaseOf(group, group.requester, { certificate: '11'.repeat(32) }),
-    ],
+    ['of another key epoch', 'wrong-epoch', () => releaseOf(group, group.requester, { epoch: '11'.repeat(32) })],
     ['on an unknown channel', 'unknown-channel', () => releaseOf(group, group.requester, { channel: 'nightly' })],
     ['with an unknown format', 'unknown-format', () => releaseOf(group, group.requester, { formats: ['raw'] })],
     [

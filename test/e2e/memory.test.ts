@@ -20,6 +20,7 @@ import { openRequest } from '../../protocol/request/request.ts';
 import { openShares } from '../../home/keystore.ts';
 import { arenaSlots } from '../../participant/limits.ts';
 import { demand } from '../../demo/process.ts';
+import { epochFile } from '../harness/home-files.ts';
 import { approves, TestCompany } from '../harness/company.ts';
 import { tracesOf, WindowSearch, type Trace } from '../harness/traces.ts';
 import { Wiretap } from '../harness/wiretap.ts';
@@ -64,7 +65,7 @@ beforeAll(async () => {
   shares = new Map(opened.shares.map((share) => [share.channel, share.take((bytes) => bytes.slice())]));
   const arithmetic = await publicArithmetic();
   const charter = decodeCharter(readFileSync(join(home, 'charter.yaml')));
-  epoch = openEpoch(arithmetic, charter, decodeCertificate(readFileSync(join(home, 'certificate.json'))));
+  epoch = openEpoch(arithmetic, charter, decodeCertificate(readFileSync(join(home, epochFile(home, 'certificate')))));
 }, 120_000);
 
 afterAll(async () => {
@@ -148,8 +149,8 @@ async function nonceSums(): Promise<Map<string, Uint8Array>> {
     const request = requests.get(payload.requestDigest);
     if (member.name !== 'hw-1' || request === undefined) continue;
     const { message } = prepareRequest({ epoch, request, documents: [] }).formats[0]!;
-    const { certificate, channelKey, requestDigest, stage } = payload;
-    const subject = { certificate, channelKey, requestDigest, stage, messages: [sha256Hex(message)] };
+    const { channelKey, requestDigest, stage } = payload;
+    const subject = { epoch: payload.epoch, channelKey, requestDigest, stage, messages: [sha256Hex(message)] };
     const commitments = down
       .flatMap((other) => (other.type === 'package' ? [other.commitments] : []))
       .map((envelopes) => envelopes.map((envelope) => openCommitment(envelope, charter)))

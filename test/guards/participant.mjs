@@ -339,7 +339,7 @@ export const participantGuards = [
     row: 'T25',
     what: 'a request under another certificate is not looked at',
     in: '#roundFor',
-    from: 'if (certificate !== epoch.certificateHash)',
+    from: 'if (epochHash !== epoch.hash)',
     to: "if (certificate === '')",
     test: roundTest,
     name: 'T25',

@@ -39,24 +39,37 @@ import {
 } from '../../protocol/frost/keygen.ts';
 import {
   ceremonyStart,
-  stepCeremony,
   type CeremonyContext,
   type CeremonyEffect,
   type CeremonyEvent,
-  type CeremonyRecord,
   type CeremonyState,
-} from '../../protocol/ceremony/machine.ts';
+} from '../../protocol/ceremony/events.ts';
+import type { CeremonyView } from '../../protocol/ceremony/judge.ts';
+import {
+  contradictionOf,
+  emptyCeremonyMemory,
+  mayGive,
+  remembered,
+  type CeremonyMemory,
+  type CeremonyRecord,
+} from '../../protocol/ceremony/memory.ts';
+import { stepCeremony } from '../../protocol/ceremony/machine.ts';
 import { emptyRequesters } from '../../protocol/files/requesters.ts';
 import type { Person } from './people.ts';
 import type { Random } from './random.ts';
 
-/** What a member's disk holds: it survives `crash`. */
+/** What a member's disk holds: it survives `crash`. Shares lie in `SimulatedMember.shares`. */
 interface Disk {
   readonly records: CeremonyRecord[];
-  certificate: Certificate | undefined;
-  transcript: CeremonyState['phase'] | undefined;
-  /** Own messages of the ceremony it signed, to say them again. */
-  said: Envelope[];
+  memory: CeremonyMemory;
+  /** By ceremony. */
+  readonly certificates: Map<string, Certificate>;
+  /** Every member's `stored`, by transcript hash. */
+  readonly stored: Map<string, readonly Envelope[]>;
+}
+
+function emptyDisk(): Disk {
+  return { records: [], memory: emptyCeremonyMemory, certificates: new Map(), stored: new Map() };
 }
 
 interface Secrets {
@@ -67,16 +80,22 @@ interface Secrets {
 export interface SimulatedMember {
   readonly person: Person;
   readonly member: Member;
-  readonly disk: Disk;
+  disk: Disk;
   state: CeremonyState;
   readonly inbox: Envelope[];
   readonly secrets: Map<string, Secrets>;
   /** Final shares by ceremony and channel: in memory here, an age file in a real home. */
   readonly shares: Map<string, Map<string, Secret>>;
   readonly failures: ProtocolError[];
-  readonly evidence: (readonly Envelope[])[];
+  /** What it saw of ceremonies that failed, and of lies in those that did not. */
+  readonly evidence: CeremonyView[];
+  /** Of the candidate it is at. */
   stored: readonly Envelope[] | undefined;
   down: boolean;
+  /** Whom its owner was told that it waits for. */
+  waitingFor: readonly string[];
+  /** Counts crashes: what an earlier life had still to do is not done. */
+  life: number;
 }
 
 export interface ImportedShare {
@@ -96,6 +115,8 @@ export interface CeremonyFaults {
   /** Called before each delivery; may crash members. */
   readonly tick?: (network: CeremonyNetwork) => void;
   readonly doubled?: boolean;
+  /** Called when a record is on a member's disk and before anything that follows from it is done. */
+  readonly recorded?: (network: CeremonyNetwork, member: SimulatedMember, entry: CeremonyRecord) => void;
   /** The import file that a member joins with, and its share in it. */
   readonly imported?: (name: string) => ImportedShare | undefined;
 }
@@ -119,6 +140,8 @@ export class CeremonyNetwork {
   readonly faults: CeremonyFaults;
   /** Everything anybody ever sent, in order: what a relay sees. */
   readonly log: Envelope[] = [];
+  /** Who gave a share of genesis, by epoch. */
+  readonly given = new Map<string, Set<number>>();
 
   constructor(
     charter: Charter,
@@ -134,7 +157,7 @@ export class CeremonyNetwork {
     this.members = people.map((who, index) => ({
       person: who,
       member: charter.members[index]!,
-      disk: { records: [], certificate: undefined, transcript: undefined, said: [] },
+      disk: emptyDisk(),
       state: ceremonyStart,
       inbox: [],
       secrets: new Map(),
@@ -143,22 +166,28 @@ export class CeremonyNetwork {
       evidence: [],
       stored: undefined,
       down: false,
+      waitingFor: [],
+      life: 0,
     }));
   }
 
   context(member: SimulatedMember): CeremonyContext {
-    const finished = member.disk.records.flatMap((record) =>
-      record.type === 'ceremony-joined' || record.type === 'ceremony-aborted' ? [record.ceremony] : [],
-    );
-    const current = 'ceremony' in member.state.phase ? member.state.phase.ceremony : undefined;
     return {
       charter: this.charter,
       requesters: sha256Hex(emptyRequesters(this.charter).bytes),
       imported: this.importedBy(member)?.imported,
       self: member.member,
       group: this.sodium,
-      finished: new Set(finished.filter((ceremony) => ceremony !== current)),
     };
+  }
+
+  private start(member: SimulatedMember): void {
+    const { memory, certificates, stored } = member.disk;
+    const current = certificates.get(memory.current ?? '');
+    const isCandidate = current !== undefined && stored.has(current.transcriptHash);
+    if (isCandidate) member.stored = stored.get(current.transcriptHash);
+    const nonce = bytesToHex(randomBytes(32));
+    this.feed(member, { kind: 'start', nonce, memory, held: new Map(certificates), isCandidate });
   }
 
   private importedBy(member: SimulatedMember): ImportedShare | undefined {
@@ -171,8 +200,7 @@ export class CeremonyNetwork {
 
   /** Everybody joins; then messages travel until none is left. */
   run(maxDeliveries = 20_000): void {
-    for (const member of this.random.shuffle(this.members))
-      this.feed(member, { kind: 'start', nonce: bytesToHex(randomBytes(32)) });
+    for (const member of this.random.shuffle(this.members)) this.start(member);
     this.settle(maxDeliveries);
   }
 
@@ -204,37 +232,81 @@ export class CeremonyNetwork {
   /** Loses memory; what is on disk stays. */
   crash(member: SimulatedMember): void {
     member.down = true;
+    member.life += 1;
     for (const ceremony of member.secrets.keys()) this.forget(member, ceremony);
     member.inbox.length = 0;
     member.state = ceremonyStart;
   }
 
+  /** Loses everything but its identity. */
+  loseDisk(member: SimulatedMember): void {
+    this.crash(member);
+    member.disk = emptyDisk();
+    member.shares.clear();
+  }
+
   /** A new `join` on the same home: what the relay kept is delivered again. */
   restart(member: SimulatedMember): void {
+    this.crash(member);
     member.down = false;
     const relayed = this.log.flatMap((envelope) => this.seenBy(envelope, member));
-    const last = member.disk.records.at(-1);
-    const nonce = bytesToHex(randomBytes(32));
-    if (member.disk.certificate !== undefined)
-      this.feed(member, { kind: 'resume-certified', certificate: member.disk.certificate });
-    else if (last?.type === 'ceremony-signed' && member.disk.transcript?.kind === 'transcript') {
-      this.feed(member, { kind: 'resume-signed', transcript: member.disk.transcript.transcript, nonce });
-    } else {
-      if (last?.type === 'ceremony-joined') this.feed(member, { kind: 'abort-earlier', ceremony: last.ceremony });
-      this.feed(member, { kind: 'start', nonce });
-    }
+    this.start(member);
     member.inbox.push(...relayed);
-    if (member.state.phase.kind === 'transcript' || member.state.phase.kind === 'stored') {
-      for (const envelope of member.disk.said) this.broadcast(member, envelope);
-    }
+  }
+
+  /** Gives a share of genesis under the candidate that this member is at, if the rules let it; answers whether they did. */
+  give(member: SimulatedMember): boolean {
+    const { phase } = member.state;
+    if (member.down || phase.kind !== 'done' || !mayGive(member.disk.memory, phase.ceremony)) return false;
+    if (member.disk.memory.given !== phase.ceremony)
+      this.record(member, { type: 'ceremony-given', ceremony: phase.ceremony });
+    this.gave(phase.certificate.transcriptHash, member);
+    return true;
+  }
+
+  /** What a liar does without asking anybody's rules. */
+  gave(epoch: string, { member }: SimulatedMember): void {
+    this.given.set(epoch, new Set([...(this.given.get(epoch) ?? []), Number(member.identifier)]));
+  }
+
+  /** Epochs whose genesis has the shares of a quorum: keys that live. */
+  live(): string[] {
+    const { sharings } = this.charter.channels[0]!;
+    return [...this.given].flatMap(([epoch, signers]) =>
+      sharings.every(({ members, threshold }) => members.filter((one) => signers.has(one)).length >= threshold)
+        ? [epoch]
+        : [],
+    );
+  }
+
+  /** Shows a member the certificate and all `stored` of a candidate, and whether its genesis verifies: what its relay may have hidden. */
+  show(
+    member: SimulatedMember,
+    { certificate, stored }: { certificate: Certificate; stored: readonly Envelope[] },
+  ): void {
+    const { ceremony, transcriptHash: epoch } = certificate;
+    if (this.live().includes(epoch)) this.feed(member, { kind: 'genesis', ceremony });
+    if (!member.state.memory.joined.has(ceremony)) this.feed(member, { kind: 'foreign-key', ceremony });
+    member.inbox.push(...certificate.signatures, ...stored);
+  }
+
+  private record(member: SimulatedMember, entry: CeremonyRecord): void {
+    const found = contradictionOf(member.disk.memory, entry);
+    if (found !== undefined)
+      throw new Error(`${member.person.name}: ${entry.type}: ${found} (seed ${this.random.seed})`);
+    member.disk.memory = remembered(member.disk.memory, entry);
+    member.disk.records.push(entry);
+    this.faults.recorded?.(this, member, entry);
   }
 
   feed(member: SimulatedMember, event: CeremonyEvent): void {
     const queue: CeremonyEvent[] = [event];
+    const { life } = member;
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const step = stepCeremony(this.context(member), member.state, next);
       member.state = step.state;
       for (const effect of step.effects) {
+        if (member.life !== life) return;
         const answer = this.perform(member, effect);
         if (answer !== undefined) queue.push(answer);
       }
@@ -247,8 +319,7 @@ export class CeremonyNetwork {
         this.send(member, effect.message.kind, effect.message.payload);
         return undefined;
       case 'record':
-        member.disk.records.push(effect.entry);
-        if (effect.entry.type === 'ceremony-signed') member.disk.transcript = member.state.phase;
+        this.record(member, effect.entry);
         return undefined;
       case 'deal':
         return this.deal(member, effect.ceremony);
@@ -257,19 +328,37 @@ export class CeremonyNetwork {
       case 'open-and-store':
         return this.openAndStore(member, effect);
       case 'store-certificate':
-        member.disk.certificate = effect.certificate;
+        member.disk.certificates.set(effect.ceremony, effect.certificate);
         return { kind: 'certificate-stored', ceremony: effect.ceremony };
+      case 'load-share':
+        if (!member.shares.has(effect.transcript.ceremony)) throw new Error('the share that is come back to is gone');
+        return undefined;
       case 'wipe':
         this.forget(member, effect.ceremony);
         return undefined;
       case 'progress':
+        member.waitingFor = effect.waitingFor;
+        return undefined;
+      case 'show':
+        for (const other of this.members)
+          if (!other.down && other !== member && member.stored !== undefined)
+            other.inbox.push(
+              ...[...effect.certificate.signatures, ...member.stored].flatMap((envelope) =>
+                this.seenBy(envelope, other),
+              ),
+            );
         return undefined;
       case 'done':
+        member.waitingFor = [];
+        member.disk.stored.set(effect.certificate.transcriptHash, effect.stored);
         member.stored = effect.stored;
+        return undefined;
+      case 'evidence':
+        member.evidence.push(effect.view);
         return undefined;
       case 'failed':
         member.failures.push(effect.error);
-        member.evidence.push(effect.evidence);
+        if (effect.view !== undefined) member.evidence.push(effect.view);
         return undefined;
     }
   }
@@ -277,7 +366,6 @@ export class CeremonyNetwork {
   private send(member: SimulatedMember, kind: CeremonyKind, honest: CeremonyPayload<CeremonyKind>): void {
     const payload = this.faults.lie?.(kind, honest, member.person.name) ?? honest;
     const envelope = sealMessage<unknown>(ceremonyMessageType(kind), payload, member.person);
-    if (kind !== 'hello' && kind !== 'abort') member.disk.said.push(envelope);
     this.broadcast(member, envelope);
   }
 

@@ -43,8 +43,8 @@ export async function dealtGroup(plan: CharterPlan, options: { readonly member?:
 
 /** "Certificate stored" of every member. */
 export function storedBy({ epoch, people }: LiveGroup): Envelope[] {
-  const { ceremony, transcriptHash: transcript, hash: certificate } = epoch.certificate;
-  return people.map((who) => sealMessage(storedMessage, { ceremony, transcript, certificate }, who));
+  const { ceremony, transcriptHash: transcript } = epoch.certificate;
+  return people.map((who) => sealMessage(storedMessage, { ceremony, transcript }, who));
 }
 
 export function delegationEnvelope(group: LiveGroup, channel: string, fromUnixSeconds: number): Held {
@@ -105,7 +105,7 @@ export function quorumSignature(
 export function releaseOf(group: LiveGroup, asker: Person, change: Partial<RequestPayload> = {}): Envelope {
   const payload: RequestPayload = {
     groupKey: group.epoch.groupKey,
-    certificate: group.epoch.certificateHash,
+    epoch: group.epoch.hash,
     kind: 'release',
     channel: production,
     formats: ['native'],

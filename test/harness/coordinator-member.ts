@@ -46,7 +46,7 @@ export interface MemberOptions {
   readonly reason?: () => string;
   /** Changes or drops (`undefined`) a frame before it is sent. */
   readonly send?: (frame: MemberFrame) => MemberFrame | undefined;
-  readonly holding?: { readonly certificate: string | null; readonly requesters: number };
+  readonly holding?: { readonly epoch: string | null; readonly requesters: number };
 }
 
 type FrameOf<T extends CoordinatorFrame['type']> = Extract<CoordinatorFrame, { type: T }>;
@@ -87,8 +87,7 @@ export class TestMember {
     const seen = this.frames.length;
     this.send({
       type: 'holding',
-      certificate:
-        this.#options.holding === undefined ? this.#group.epoch.certificateHash : this.#options.holding.certificate,
+      epoch: this.#options.holding === undefined ? this.#group.epoch.hash : this.#options.holding.epoch,
       requesters: this.#options.holding?.requesters ?? 1,
     });
     for (const signing of this.#signings.values()) this.#feed(signing, { kind: 'connected' });
@@ -234,7 +233,7 @@ export class TestMember {
       self: this.member,
       channel: channel.channel,
       subject: {
-        certificate: epoch.certificateHash,
+        epoch: epoch.hash,
         channelKey: channel.key,
         requestDigest: request.digest,
         stage: 1,

@@ -39,7 +39,7 @@ export function signingOf(
   const channel = epoch.channel('production');
   const message = prepareRequest({ epoch, request, documents }).messages[0]!;
   const subject: AttemptSubject = {
-    certificate: epoch.certificateHash,
+    epoch: epoch.hash,
     channelKey: channel.key,
     requestDigest: request.digest,
     stage: 1,
@@ -53,7 +53,7 @@ export function signingOf(
   const decisions = signers.map(({ person }) => {
     const decision = {
       groupKey: epoch.groupKey,
-      certificate: epoch.certificateHash,
+      epoch: epoch.hash,
       requestDigest: request.digest,
       decision: 'approve',
       serial: 1,
@@ -73,11 +73,11 @@ export function signingOf(
     commitments,
     shares: () => {
       const attempt = prepareAttempt(sodium, sessionInput(channel, message, commitments, 0));
-      const { certificate, channelKey, requestDigest, stage } = subject;
+      const { epoch, channelKey, requestDigest, stage } = subject;
       return signers.map(({ member, person, share, nonces }) => {
         const scalar = signShare(sodium, attempt, member.identifier, nonces, share);
         const payload = {
-          certificate,
+          epoch,
           channelKey,
           requestDigest,
           stage,

@@ -47,13 +47,15 @@ export interface CharterPlan {
   readonly openpgp?: string;
 }
 
-/** A charter as somebody would write it, with one person for each tier entry, named `admin-1`, `build-2`, … after tier and place. */
-export function writeCharter(plan: CharterPlan): {
-  readonly people: Person[];
+/** A charter as somebody would write it, with one person for each tier entry, named `admin-1`, `build-2`, … after tier and place, unless they are given. */
+export function writeCharter(
+  plan: CharterPlan,
+  people: readonly Person[] = plan.tiers.map((tier, index) => person(`${tier}-${index + 1}`)),
+): {
+  readonly people: readonly Person[];
   readonly text: string;
   readonly charter: Charter;
 } {
-  const people = plan.tiers.map((tier, index) => person(`${tier}-${index + 1}`));
   const members = people.map(
     (who, index) => `  - { name: ${who.name}, tier: ${plan.tiers[index]!}, card: "${who.card('member')}" }`,
   );

@@ -82,7 +82,7 @@ export function liveGroupOf(network: CeremonyNetwork, people: readonly Person[])
 export function releaseRequest(group: LiveGroup, channel: string, change: Partial<RequestPayload> = {}): Request {
   const payload: RequestPayload = {
     groupKey: group.epoch.groupKey,
-    certificate: group.epoch.certificateHash,
+    epoch: group.epoch.hash,
     kind: 'release',
     channel,
     formats: ['native'],
@@ -182,7 +182,7 @@ export class RoundNetwork {
     this.prepared = prepareRequest({ epoch: group.epoch, request, documents });
     const channel = group.epoch.channel(request.payload.channel);
     const subject: AttemptSubject = {
-      certificate: group.epoch.certificateHash,
+      epoch: group.epoch.hash,
       channelKey: channel.key,
       requestDigest: request.digest,
       stage: 1,

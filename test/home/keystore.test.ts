@@ -30,7 +30,7 @@ afterAll(() => {
 });
 
 const hash = Uint8Array.from({ length: 32 }, (_, index) => index);
-const header: ShareHeader = { state: 'pending', hash };
+const header: ShareHeader = { hash };
 const scalar = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
 
 function share(channel: string, byte: number, labels: Partial<ShareToSeal> = {}): ShareToSeal {
@@ -38,14 +38,14 @@ function share(channel: string, byte: number, labels: Partial<ShareToSeal> = {})
 }
 
 /** What a share file holds, with the scalars as hex. */
-function described({ state, hash, shares }: OpenedShares): unknown {
+function described({ hash, shares }: OpenedShares): unknown {
   const scalars = shares.map(({ channel, sharing, identifier, ...rest }) => [
     channel,
     sharing,
     identifier,
     hexOf(rest),
   ]);
-  return { state, hash: Buffer.from(hash).toString('hex'), scalars };
+  return { hash: Buffer.from(hash).toString('hex'), scalars };
 }
 
 function hexOf({ take }: { take: OpenedShares['shares'][number]['take'] }): string {
@@ -78,8 +78,8 @@ function opened({ path, file }: Files): Promise<OpenedShares> {
 }
 
 /** What stands in the payload: magic, state, hash, then channel, sharing, identifier and scalar of each share. */
-function payload(state: number, ...shares: readonly Uint8Array[]): Buffer {
-  return Buffer.concat([Buffer.from('frostmark-share\x01'), Uint8Array.of(state), hash, ...shares]);
+function payload(...shares: readonly Uint8Array[]): Buffer {
+  return Buffer.concat([Buffer.from('frostmark-share\x02'), hash, ...shares]);
 }
 
 const productionShare = Buffer.concat([
@@ -99,7 +99,6 @@ describe('a share file', () => {
     expect((await stat(files.path)).mode & 0o777).toBe(0o600);
     expect((await readdir(files.folder)).sort()).toEqual(['passphrase', 'share.age']);
     expect(described(await opened(files))).toEqual({
-      state: 'pending',
       hash: Buffer.from(hash).toString('hex'),
       scalars: [
         ['production', 0, 65535, 'a5'.repeat(32)],
@@ -136,7 +135,7 @@ describe('a share file', () => {
     await using keystore = await openKeystore({ passphrase: { file: files.file }, purpose: 'existing', childPath });
     const results = await Promise.all([
       keystore.open(files.path),
-      keystore.seal(files.path, { state: 'certified', hash }, [share('other', 1)]),
+      keystore.seal(files.path, { hash }, [share('other', 1)]),
       keystore.open(files.path),
     ]);
     expect([results[0].shares[0]!.channel, results[2].shares[0]!.channel]).toEqual(['production', 'other']);
@@ -154,15 +153,14 @@ describe('the stock age tool', () => {
     const terminal = onTerminal(`age -d -o ${output} ${path}`);
     await terminal.answer('passphrase', 'correct horse');
     expect(await terminal.exited).toBe(0);
-    expect(await readFile(output)).toEqual(payload(0, productionShare));
+    expect(await readFile(output)).toEqual(payload(productionShare));
   });
 
   it('makes a file that we open', async () => {
     const files = await newFiles();
-    await writeFile(join(files.folder, 'payload'), payload(1, productionShare));
+    await writeFile(join(files.folder, 'payload'), payload(productionShare));
     await stockSeal(files);
     expect(described(await opened(files))).toMatchObject({
-      state: 'certified',
       scalars: [['production', 0, 3, 'a5'.repeat(32)]],
     });
   });
@@ -379,7 +377,7 @@ describe('a passphrase asked for on the terminal', () => {
     const second = onTerminal(`${process.execPath} ${program} open ${childPath} ${path}`);
     await second.answer('Passphrase', 'correct horse');
     await second.exited;
-    expect(second.shown()).toContain(`pending production/0/3=${'a5'.repeat(32)} development/0/3=${'5a'.repeat(32)}`);
+    expect(second.shown()).toContain(`production/0/3=${'a5'.repeat(32)} development/0/3=${'5a'.repeat(32)}`);
     expect(second.shown()).not.toContain('horse');
   });
 

@@ -5,8 +5,8 @@ const hash = new Uint8Array(32).fill(0x22);
 const scalar = new Uint8Array(32).fill(0xa5);
 const share = Buffer.concat([Uint8Array.of(10), Buffer.from('production'), Uint8Array.of(0, 0x01, 0x02), scalar]);
 
-function payload(state: number, ...shares: readonly Uint8Array[]): Buffer {
-  return Buffer.concat([Buffer.from('frostmark-share\x01'), Uint8Array.of(state), hash, ...shares]);
+function payload(...shares: readonly Uint8Array[]): Buffer {
+  return Buffer.concat([Buffer.from('frostmark-share\x02'), hash, ...shares]);
 }
 
 function decode(bytes: Uint8Array): ReturnType<typeof decodePayload> {
@@ -16,16 +16,16 @@ function decode(bytes: Uint8Array): ReturnType<typeof decodePayload> {
 describe('the payload of a share file', () => {
   it('is what the format says, byte for byte', () => {
     const label: ShareLabel = { channel: 'production', sharing: 0, identifier: 258 };
-    const bytes = Buffer.concat([encodeHeader({ state: 'certified', hash }), encodeLabel(label), scalar]);
-    expect(bytes.equals(payload(1, share))).toBe(true);
+    const bytes = Buffer.concat([encodeHeader({ hash }), encodeLabel(label), scalar]);
+    expect(bytes.equals(payload(share))).toBe(true);
     expect(decode(bytes)).toEqual({
-      header: { state: 'certified', hash },
+      header: { hash },
       entries: [{ ...label, scalarOffset: bytes.length - 32 }],
     });
   });
 
   it('is decoded without a look at a scalar', () => {
-    const bytes = payload(0, share);
+    const bytes = payload(share);
     decodePayload(
       bytes.length,
       (from, to) => {
@@ -38,15 +38,14 @@ describe('the payload of a share file', () => {
 
   it.each([
     ['nothing', Buffer.alloc(0), 'too short'],
-    ['half a header', payload(0).subarray(0, 48), 'too short'],
-    ['another magic', Buffer.concat([Buffer.from('frostmark-share\x02'), payload(0).subarray(16)]), 'of this version'],
-    ['another state', payload(2), 'of this version'],
-    ['half a share', payload(0, share.subarray(0, -1)), 'ends inside'],
-    ['a share and a byte', payload(0, share, Uint8Array.of(1)), 'ends inside'],
-    ['a share without a channel', payload(0, Uint8Array.of(0, 0, 0, 3), scalar), 'ends inside'],
-    ['a share of identifier 0', payload(0, Uint8Array.of(1, 0x61, 0, 0, 0), scalar), 'identifier 0'],
-    ['a channel that is not UTF-8', payload(0, Uint8Array.of(1, 0xff, 0, 0, 3), scalar), 'UTF-8'],
-    ['two shares of one sharing', payload(0, share, share), 'two shares'],
+    ['half a header', payload().subarray(0, 47), 'too short'],
+    ['another magic', Buffer.concat([Buffer.from('frostmark-share\x01'), payload().subarray(16)]), 'of this version'],
+    ['half a share', payload(share.subarray(0, -1)), 'ends inside'],
+    ['a share and a byte', payload(share, Uint8Array.of(1)), 'ends inside'],
+    ['a share without a channel', payload(Uint8Array.of(0, 0, 0, 3), scalar), 'ends inside'],
+    ['a share of identifier 0', payload(Uint8Array.of(1, 0x61, 0, 0, 0), scalar), 'identifier 0'],
+    ['a channel that is not UTF-8', payload(Uint8Array.of(1, 0xff, 0, 0, 3), scalar), 'UTF-8'],
+    ['two shares of one sharing', payload(share, share), 'two shares'],
   ])('is refused when it is %s', (_, bytes, reason) => {
     expect(() => decode(bytes)).toThrow(reason);
   });
@@ -64,6 +63,6 @@ describe('the payload of a share file', () => {
   });
 
   it('does not take a hash of another length', () => {
-    expect(() => encodeHeader({ state: 'pending', hash: hash.subarray(1) })).toThrow('32 bytes');
+    expect(() => encodeHeader({ hash: hash.subarray(1) })).toThrow('32 bytes');
   });
 });

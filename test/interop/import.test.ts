@@ -14,6 +14,7 @@ import { decodeCharter } from '../../protocol/files/charter.ts';
 import { openImport } from '../../protocol/ceremony/import.ts';
 import { formatTimestamp } from '../../protocol/wire/time.ts';
 import { frostmark, type Finished } from '../cli/frostmark.ts';
+import { epochFile } from '../harness/home-files.ts';
 import { CeremonyNetwork, publicGroup, sharedSodium } from '../harness/ceremony-network.ts';
 import { approves, TestCompany } from '../harness/company.ts';
 import { importedFor, rfc8032Keys } from '../harness/import.ts';
@@ -512,7 +513,9 @@ describe.skipIf(!hasTool('openssl'))('a company with an imported key', { timeout
 
   it('leaves no import file in a home, and a certificate that names it', () => {
     const made = decodeCharter(readFileSync(company.path('charter.yaml')));
-    const certificate = decodeCertificate(readFileSync(join(company.path('alice'), 'certificate.json')));
+    const certificate = decodeCertificate(
+      readFileSync(join(company.path('alice'), epochFile(company.path('alice'), 'certificate'))),
+    );
     const imported = openImport(publicGroup, made, readFileSync(company.path('acme.frostmark-import')));
     expect(openEpoch(publicGroup, made, certificate).origin).toBe('imported');
     expect(certificate.transcript).toMatchObject({ import: { file: imported.hash, groupKey: imported.groupKey } });

@@ -15,6 +15,7 @@ import { maxFrameBytes } from '../../protocol/limits.ts';
 import { decodeMemberFrame } from '../../protocol/wire/frames.ts';
 import { openShares } from '../../home/keystore.ts';
 import { Vault } from '../../participant/vault.ts';
+import { epochFile } from '../harness/home-files.ts';
 import { startProcess } from '../harness/coordinator-server.ts';
 import { tracesOf, WindowSearch } from '../harness/traces.ts';
 import { Wiretap } from '../harness/wiretap.ts';
@@ -78,7 +79,7 @@ interface Captured {
   readonly witness: Witness;
   /** The shares as their keystores give them, by member and channel. */
   readonly shares: ReadonlyMap<string, Uint8Array>;
-  readonly certificateHash: string;
+  readonly epochHash: string;
   readonly identitySeeds: ReadonlyMap<string, Uint8Array>;
   /** Secrets that were in a member's memory when its share was certified, beyond the shares themselves. */
   readonly heldWhenCertified: readonly string[];
@@ -147,7 +148,9 @@ async function capture(): Promise<Captured> {
     const { d = '' } = createPrivateKey(await readFile(join(home, 'identity.pem'))).export({ format: 'jwk' });
     identitySeeds.set(name, Buffer.from(d, 'base64url'));
   }
-  const certificate = decodeCertificate(await readFile(join(group.members[0]!.home, 'certificate.json')));
+  const certificate = decodeCertificate(
+    await readFile(join(group.members[0]!.home, epochFile(group.members[0]!.home, 'certificate'))),
+  );
   return {
     charter: group.charter,
     wire: tap.captured(),
@@ -156,7 +159,7 @@ async function capture(): Promise<Captured> {
     sent: tap.messages('up'),
     witness,
     shares,
-    certificateHash: certificate.hash,
+    epochHash: certificate.transcriptHash,
     identitySeeds,
     heldWhenCertified,
   };
@@ -239,14 +242,14 @@ function x25519PublicKey(secret: Uint8Array): Uint8Array {
 
 describe('a captured ceremony (T17)', () => {
   it('is all there: every message of every member, the ciphertexts, and what the search must find', () => {
-    const { charter, wire, coordinatorDisk, certificateHash, witness } = captured.all;
+    const { charter, wire, coordinatorDisk, epochHash, witness } = captured.all;
     for (const kind of ['hello', 'commit', 'reveal', 'boxes', 'transcript', 'stored'] as const)
       expect(new Set(said(kind).map(({ from }) => from.identifier)).size, kind).toBe(charter.members.length);
     const boxes = capturedBoxes();
     expect(boxes).toHaveLength(6);
     // Public, and known to pass: written as hex or base64, in JSON, in base64, in JSON, behind a mask.
     const passed = new Map([
-      ['the certificate hash', hexToBytes(certificateHash)],
+      ['the transcript hash', hexToBytes(epochHash)],
       ...boxes.map(({ box }, index) => [`box ${index}`, box] as const),
     ]);
     for (const places of [wire, coordinatorDisk])

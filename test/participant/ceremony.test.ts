@@ -12,7 +12,7 @@ import { emptyRequesters, type Requesters } from '../../protocol/files/requester
 import type { OpenedShares } from '../../home/keystore.ts';
 import { Ceremony, type CeremonyResult } from '../../participant/ceremony.ts';
 import { openJournal, type Journal } from '../../participant/journal.ts';
-import { openCeremonyOf, Records } from '../../participant/records.ts';
+import { Records } from '../../participant/records.ts';
 import { Vault } from '../../participant/vault.ts';
 import { publicGroup } from '../harness/ceremony-network.ts';
 import { writeCharter, type CharterPlan, type Person } from '../harness/people.ts';
@@ -37,7 +37,7 @@ class Site {
     string,
     { channel: string; sharing: number; identifier: number; scalar: Uint8Array }[]
   >();
-  certificate: Certificate | undefined;
+  readonly certificates = new Map<string, Certificate>();
   result: CeremonyResult | undefined;
   failure: unknown;
   traces: string[] = [];
@@ -78,22 +78,28 @@ class Site {
     this.records = records;
     const vault = await Vault.open(charter, self);
     this.vault = vault;
-    const signed = openCeremonyOf(records.ceremonies);
-    if (signed !== undefined) vault.load(this.openShares(signed.transcript), signed.transcript, undefined);
-    const certified = records.ceremonies.certified;
+    const { current, signed } = records.ceremonies;
+    const transcript = signed.get(current ?? '')?.transcript;
+    if (transcript !== undefined) vault.load(this.openShares(transcript), transcript);
     this.failure = undefined;
     const ceremony = new Ceremony({
       agreement: { charter, requesters: this.requesters, imported: undefined, self },
       identity: this.person,
       vault,
       records,
-      certificate: certified === undefined ? undefined : this.certificate,
+      held: new Map(this.certificates),
+      isCandidate: this.result !== undefined && this.result.certificate.ceremony === current,
+      loadShare: (of) => {
+        vault.load(this.openShares(of), of);
+        return Promise.resolve();
+      },
+      show: () => undefined,
       storeShare: (transcript) => this.trace('share file', () => this.storeShare(transcript, vault)),
       storeCertificate: (certificate) =>
         this.trace('certificate file', () => {
-          this.certificate = certificate;
+          this.certificates.set(certificate.ceremony, certificate);
         }),
-      storeEvidence: (evidence) => Promise.resolve(`evidence of ${evidence.length} messages`),
+      storeEvidence: (_ceremony, { messages }) => Promise.resolve(`evidence of ${messages.length} messages`),
       send: (message) => {
         const { kind } = openCeremonyMessage(message, charter);
         const isLast = this.kill?.at === this.traces.push(`send ${kind}`) - 1;
@@ -138,7 +144,7 @@ class Site {
       ...label,
       take: <T>(load: (bytes: Uint8Array) => T): T => load(scalar.slice()),
     }));
-    return { state: 'pending', hash: hexToBytes(hash), shares };
+    return { hash: hexToBytes(hash), shares };
   }
 
   get isDead(): boolean {
@@ -221,11 +227,10 @@ async function traceLength(): Promise<number> {
     'send reveal',
     'send boxes',
     'share file',
-    'record ceremony-share',
     'record ceremony-signed',
     'send transcript',
     'certificate file',
-    'record ceremony-certified',
+    'record ceremony-stored',
     'send stored',
     'stored file',
   ]);
@@ -234,11 +239,11 @@ async function traceLength(): Promise<number> {
 
 describe('a ceremony (T35)', () => {
   it('makes one key, and every member stores its share before it signs and the certificate before it says so', async () => {
-    expect(await traceLength()).toBe(13);
+    expect(await traceLength()).toBe(12);
   });
 
   // Before a trace is after the one before it: the disk cannot tell them apart.
-  const kills: Kill[] = Array.from({ length: 13 }, (_, at) => ({ at, when: 'after' }));
+  const kills: Kill[] = Array.from({ length: 12 }, (_, at) => ({ at, when: 'after' }));
   it.each(kills)(
     'in which a member is killed $when trace $at ends in one live key once it joins again',
     async (kill) => {
@@ -253,39 +258,42 @@ describe('a ceremony (T35)', () => {
       await network.settle();
       // The other one may have been told to begin anew; it goes on by itself.
       expect(network.sites.map(({ failure }) => failure)).toEqual([undefined, undefined]);
-      const epochs = network.sites.map(({ result, certificate }) => {
-        const epoch = openEpoch(publicGroup, network.charter, certificate!);
+      const epochs = network.sites.map(({ result }) => {
+        const epoch = openEpoch(publicGroup, network.charter, result!.certificate);
         assertAllStored(epoch, result!.stored);
         return epoch;
       });
-      expect(epochs[0]!.certificateHash).toBe(epochs[1]!.certificateHash);
+      expect(epochs[0]!.hash).toBe(epochs[1]!.hash);
       // A share that was ever stored is still there, and the live one opens.
       for (const hash of files) expect(victim!.shareFiles.has(hash)).toBe(true);
       for (const site of [victim!, other!]) {
-        const { transcript } = site.certificate!;
+        const { transcript } = site.result!.certificate;
         const vault = await Vault.open(
           network.charter,
           network.charter.members.find(({ key }) => key === site.person.key)!,
         );
-        vault.load(site.openShares(transcript), transcript, site.certificate!.hash);
+        vault.load(site.openShares(transcript), transcript);
         vault.end();
-        // At most one transcript was signed and not released: there is no second live key.
-        const { signed, released } = site.records!.ceremonies;
-        expect([...signed].filter((ceremony) => !released.has(ceremony))).toEqual([transcript.ceremony]);
+        // It is in this ceremony, and left every other.
+        const { current, joined, left } = site.records!.ceremonies;
+        expect(current).toBe(transcript.ceremony);
+        expect([...joined].filter((ceremony) => !left.has(ceremony))).toEqual([transcript.ceremony]);
       }
     },
   );
 
   it('goes on by itself when both were killed after they had signed', async () => {
     const network = await Network.open(plan);
-    for (const site of network.sites) site.kill = { at: 8, when: 'after' };
+    for (const site of network.sites) site.kill = { at: 7, when: 'after' };
     await network.run();
     for (const site of network.sites) await site.stop();
     // The relay forgot everything, too.
     network.kept.clear();
     for (const site of network.sites) await site.start();
     await network.settle();
-    expect(network.sites[0]!.result?.certificate.hash).toBe(network.sites[1]!.result!.certificate.hash);
+    expect(network.sites[0]!.result?.certificate.transcriptHash).toBe(
+      network.sites[1]!.result!.certificate.transcriptHash,
+    );
   });
 
   it('ends for everybody when somebody joined with another requesters file, and names who', async () => {

@@ -216,18 +216,18 @@ describe('a connection', () => {
 
   it('sends nothing while it is down, and everything that was sent before it is closed', async () => {
     const { connection, socket } = await rig();
-    connection.send({ type: 'holding', certificate: null, requesters: 0 });
+    connection.send({ type: 'holding', epoch: null, requesters: 0 });
     const server = await socket(0);
     const received: string[] = [];
     server.on('message', (data: Buffer) => received.push(data.toString()));
     while (!connection.isConnected) await new Promise((resolve) => setTimeout(resolve, 1));
     for (let requesters = 1; requesters <= 100; requesters++)
-      connection.send({ type: 'holding', certificate: null, requesters });
+      connection.send({ type: 'holding', epoch: null, requesters });
     const closed = once(server, 'close');
     await connection.close();
     await closed;
     expect(received).toHaveLength(100);
-    connection.send({ type: 'holding', certificate: null, requesters: 0 });
+    connection.send({ type: 'holding', epoch: null, requesters: 0 });
     await connection.close();
     expect(connection.isConnected).toBe(false);
   });

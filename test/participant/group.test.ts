@@ -2,6 +2,7 @@
 import { cp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { epochFile } from '../harness/home-files.ts';
 import { decodeRequesters } from '../../protocol/files/requesters.ts';
 import { encodeCanonicalJson } from '../../verifier/json.ts';
 import { sha256Hex } from '../../protocol/wire/bytes.ts';
@@ -362,8 +363,9 @@ describe('a home', () => {
       bytes[place] = bytes[place]! ^ 1;
       await writeFile(path(name), bytes, { mode: 0o600 });
     };
+    const [certificateFile, storedFile] = [epochFile(one.home, 'certificate'), epochFile(one.home, 'stored')];
     const { transcriptHash } = (await import('../../protocol/ceremony/certificate.ts')).decodeCertificate(
-      await readFile(path('certificate.json')),
+      await readFile(path(certificateFile)),
     );
     const share = `share-${transcriptHash}.age`;
     expect(await refusal()).toBe('it serves');
@@ -380,10 +382,10 @@ describe('a home', () => {
     expect(one.log.some(({ event }) => event === 'journal-cut-back')).toBe(true);
 
     // Every other file: one bit anywhere in it.
-    const places = { 'charter.yaml': [5, 150, -20], 'requesters.json': [5, -20], 'certificate.json': [5, 150, -20] };
+    const places = { 'charter.yaml': [5, 150, -20], 'requesters.json': [5, -20], [certificateFile]: [5, 150, -20] };
     for (const [name, ats] of Object.entries({
       ...places,
-      'stored.json': [150],
+      [storedFile]: [150],
       'documents.json': [150],
       [share]: [40, -20],
     }))
@@ -406,13 +408,13 @@ describe('a home', () => {
       await writeFile(path(name), other, { mode: 0o600 });
       expect([name, await refusal()]).toEqual([name, 'damaged']);
     }
-    for (const name of ['charter.yaml', 'requesters.json', 'certificate.json', share, 'identity.pem']) {
+    for (const name of ['charter.yaml', 'requesters.json', certificateFile, share, 'identity.pem']) {
       await rm(path(name));
       expect(await refusal()).toBe('missing');
     }
     // One member's word on the certificate is missing: the key is not live (T35).
-    const stored = JSON.parse(await readFile(path('stored.json'), 'utf8')) as unknown[];
-    await writeFile(path('stored.json'), JSON.stringify(stored.slice(1)), { mode: 0o600 });
+    const stored = JSON.parse(await readFile(path(storedFile), 'utf8')) as unknown[];
+    await writeFile(path(storedFile), JSON.stringify(stored.slice(1)), { mode: 0o600 });
     expect(await refusal()).toBe('bad-certificate');
     // Another member's share, certificate and identity.
     await cp(join(two.home, share), path(share));

@@ -13,6 +13,7 @@ import { maxImportBytes } from '../../protocol/limits.ts';
 import { useIdentitySeed } from '../../home/identity.ts';
 import { openHome } from '../../home/home.ts';
 import { Vault } from '../../participant/vault.ts';
+import { epochFile } from '../harness/home-files.ts';
 import { publicGroup, sharedSodium } from '../harness/ceremony-network.ts';
 import { importBytes, openFor, rfc8032Keys, shareFor } from '../harness/import.ts';
 import { writeCharter } from '../harness/people.ts';
@@ -39,7 +40,7 @@ describe('joining with an import file', () => {
     for (const one of joined)
       expect(one).toMatchObject({ groupLine: `frostmark-group:acme:${groupKey}`, origin: 'imported' });
     const [first] = group.members as [TestMember];
-    const certificate = decodeCertificate(await readFile(join(first.home, 'certificate.json')));
+    const certificate = decodeCertificate(await readFile(join(first.home, epochFile(first.home, 'certificate'))));
     expect(openEpoch(publicGroup, group.charter, certificate).groupKey).toBe(groupKey);
     const file = await readFile(importPath);
     for (const { home } of group.members)

@@ -26,6 +26,8 @@ import { Records } from '../../participant/records.ts';
 import { Rounds, type RoundFrame } from '../../participant/rounds.ts';
 import { Vault } from '../../participant/vault.ts';
 import { publicGroup } from '../harness/ceremony-network.ts';
+import { genesisMessage, genesisOf } from '../../protocol/ceremony/founding.ts';
+import { underKey } from '../harness/coordinator-group.ts';
 import { liveGroup, releaseRequest, type LiveGroup } from '../harness/round-network.ts';
 import type { CharterPlan, Person } from '../harness/people.ts';
 import type { Request, RequestPayload } from '../../protocol/request/request.ts';
@@ -40,6 +42,8 @@ export async function scratch(): Promise<string> {
 }
 
 export interface World {
+  /** Signed by the group. */
+  readonly genesis: Envelope;
   readonly live: LiveGroup;
   readonly requesters: Requesters;
   /** May ask on every channel. */
@@ -63,7 +67,8 @@ export async function runCeremony(plan: CharterPlan, bossIs?: string): Promise<W
   const also = bossIs === undefined ? '' : `, member: ${bossIs}`;
   const text = `version: 1\nrequesters:\n  - { card: "${live.requester.card('requester')}", channels: [${channels}]${also} }\n`;
   const requesters = readRequestersFile(new TextEncoder().encode(text), 'requesters.yaml', live.epoch.charter);
-  return { live, requesters, requester: live.requester };
+  const genesis = underKey(live, genesisMessage.payloadType, genesisOf(live.epoch));
+  return { live, requesters, requester: live.requester, genesis };
 }
 
 /** This member's shares as a keystore would open them. */
@@ -85,7 +90,7 @@ export async function openedShares(live: LiveGroup, member: Member): Promise<Ope
       take: <T>(load: (bytes: Uint8Array) => T): T => load(bytes),
     });
   }
-  return { state: 'pending', hash: hexToBytes(live.epoch.certificate.transcriptHash), shares };
+  return { hash: hexToBytes(live.epoch.certificate.transcriptHash), shares };
 }
 
 export interface TestParticipant {
@@ -114,6 +119,20 @@ export interface ParticipantOptions {
   /** Wraps the journal, to make it fail or to watch it. */
   readonly journal?: (journal: Journal) => Journal;
   readonly now?: () => number;
+  /** Genesis is not signed yet, and this member gave no share. */
+  readonly isYoung?: boolean;
+}
+
+/** What the ceremony left in this member's journal. */
+async function takePart(path: string, { live }: World, { isYoung }: ParticipantOptions): Promise<void> {
+  const { ceremony, transcript } = live.epoch.certificate;
+  const journal = await openJournal(path, { mustExist: false });
+  const records = await Records.open(journal, now);
+  await records.append({ type: 'ceremony-joined', ceremony });
+  await records.append({ type: 'ceremony-signed', ceremony, transcript, proofs: [] });
+  await records.append({ type: 'ceremony-stored', ceremony });
+  if (isYoung !== true) await records.give(ceremony);
+  await journal.close();
 }
 
 const ask: Judge = () => Promise.resolve({ action: 'ask', reason: null, rule: 'no rule' });
@@ -128,6 +147,7 @@ export async function makeParticipant(
   const person = live.people[identifier - 1]!;
   const path = join(await scratch(), 'journal');
   const held: { documents: HeldDocuments } = { documents: { genesis: null, requesters: null, delegations: [] } };
+  if (options.isYoung !== true) held.documents.genesis = world.genesis;
   const participant = {
     member,
     person,
@@ -137,12 +157,13 @@ export async function makeParticipant(
     manifests: new Map(),
     connected: true,
   } as unknown as TestParticipant;
+  await takePart(path, world, options);
   let journal: Journal | undefined;
   const boot = async (): Promise<void> => {
-    journal = await openJournal(path, { mustExist: journal !== undefined });
+    journal = await openJournal(path, { mustExist: true });
     const records = await Records.open(options.journal?.(journal) ?? journal, now);
     const vault = await Vault.open(live.epoch.charter, member);
-    vault.load(await openedShares(live, member), live.epoch.certificate.transcript, undefined);
+    vault.load(await openedShares(live, member), live.epoch.certificate.transcript);
     const documents = await Documents.load(live.epoch, requesters, {
       records,
       documents: () => Promise.resolve(held.documents),
@@ -241,7 +262,7 @@ export function commitmentOf(
   return sealMessage(
     commitmentMessage,
     {
-      certificate: epoch.certificateHash,
+      epoch: epoch.hash,
       channelKey: epoch.channel(request.payload.channel).key,
       requestDigest: request.digest,
       stage: 1,

@@ -14,7 +14,7 @@ import {
 
 const payload: RequestPayload = {
   groupKey: 'A'.repeat(43),
-  certificate: '00'.repeat(32),
+  epoch: '00'.repeat(32),
   kind: 'release',
   channel: 'development',
   formats: ['native'],

@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { SharePayload } from '../../protocol/signing/attempt.ts';
 import { openJournal } from '../../participant/journal.ts';
-import { openCeremonyOf, Records, type MemberRecord } from '../../participant/records.ts';
+import { Records, type MemberRecord } from '../../participant/records.ts';
 import { makeWorld, now, scratch } from './members.ts';
 
 const ceremony = 'aa'.repeat(32);
 const other = 'bb'.repeat(32);
+const third = 'cc'.repeat(32);
 const plan = { tiers: ['a', 'a'], production: '{ any: 2 }' };
 
 async function fresh(): Promise<{
@@ -29,53 +30,83 @@ async function fresh(): Promise<{
   };
 }
 
-async function shareRecord(of: string): Promise<MemberRecord> {
+async function signedRecord(of: string): Promise<MemberRecord> {
   const world = await makeWorld(plan);
-  return {
-    type: 'ceremony-share',
-    ceremony: of,
-    transcript: { ...world.live.epoch.certificate.transcript, ceremony: of },
-    proofs: [],
-  };
+  const transcript = { ...world.live.epoch.certificate.transcript, ceremony: of };
+  return { type: 'ceremony-signed', ceremony: of, transcript, proofs: [] };
+}
+
+function leftRecord(of: string): MemberRecord {
+  const leave = { ceremony: of, code: 'fault' as const, reason: 'no', suspect: null };
+  return { type: 'ceremony-left', ceremony: of, leave };
 }
 
 describe('records (T35)', () => {
-  it('of one ceremony exclude each other: signed and aborted, released and certified, joined twice, signed without a share', async () => {
+  const given = (of: string): MemberRecord => ({ type: 'ceremony-given', ceremony: of });
+  const joined = (of: string): MemberRecord => ({ type: 'ceremony-joined', ceremony: of });
+  const stored = (of: string): MemberRecord => ({ type: 'ceremony-stored', ceremony: of });
+  const parted = (of: string): MemberRecord => ({ type: 'ceremony-parted', ceremony: of });
+  const returned = (of: string, isLive = false): MemberRecord => ({ type: 'ceremony-returned', ceremony: of, isLive });
+
+  it('exclude what could give two keys shares, before and after a restart', async () => {
     const { records, reopen } = await fresh();
-    const refused = (record: MemberRecord) =>
-      expect(records.append(record)).rejects.toMatchObject({ code: 'contradiction' });
-    await records.append({ type: 'ceremony-joined', ceremony });
-    await refused({ type: 'ceremony-joined', ceremony });
-    await refused({ type: 'ceremony-signed', ceremony, transcript: '00'.repeat(32) });
-    await records.append(await shareRecord(ceremony));
-    await records.append({ type: 'ceremony-signed', ceremony, transcript: '00'.repeat(32) });
-    await refused({ type: 'ceremony-aborted', ceremony });
-    await records.append({ type: 'ceremony-joined', ceremony: other });
-    await records.append(await shareRecord(other));
-    await records.append({ type: 'ceremony-aborted', ceremony: other });
-    await refused({ type: 'ceremony-signed', ceremony: other, transcript: '00'.repeat(32) });
-    const abort = (await makeWorld(plan)).live.epoch.certificate.signatures[0]!;
-    await records.append({ type: 'ceremony-released', ceremony, abort });
-    await refused({ type: 'ceremony-certified', ceremony, certificate: '00'.repeat(32) });
-    // A restart knows as much.
-    const again = await reopen();
-    await expect(
-      again.append({ type: 'ceremony-certified', ceremony, certificate: '00'.repeat(32) }),
-    ).rejects.toMatchObject({ code: 'contradiction' });
-    await expect(
-      again.append({ type: 'ceremony-signed', ceremony: other, transcript: '00'.repeat(32) }),
-    ).rejects.toMatchObject({ code: 'contradiction' });
-    expect(openCeremonyOf(again.ceremonies)).toBeUndefined();
-    expect(again.head.length).toBe(8);
+    let now = records;
+    const refused = async (...wrong: MemberRecord[]): Promise<void> => {
+      for (const record of wrong)
+        await expect(now.append(record), record.type).rejects.toMatchObject({ code: 'contradiction' });
+    };
+    const written = async (record: MemberRecord): Promise<void> => {
+      await now.append(record);
+      now = await reopen();
+    };
+    await refused(await signedRecord(ceremony), stored(ceremony), parted(ceremony), given(ceremony));
+    await written(joined(ceremony));
+    // One ceremony at a time, and each id once.
+    await refused(joined(ceremony), joined(other), stored(ceremony), given(ceremony), parted(ceremony));
+    await written(await signedRecord(ceremony));
+    await refused(parted(ceremony), given(ceremony));
+    await written(stored(ceremony));
+    // Who said `stored` never says that it left.
+    await refused(leftRecord(ceremony), joined(other));
+    await written(parted(ceremony));
+    await refused(given(ceremony), parted(ceremony), leftRecord(ceremony));
+    await written(joined(other));
+    await refused(returned(ceremony));
+    await written(await signedRecord(other));
+    await written(stored(other));
+    await written(parted(other));
+    // Another was stored after it: only its genesis brings this member back.
+    await refused(returned(ceremony), given(other));
+    await written(returned(other));
+    await written(given(other));
+    await refused(parted(other), joined(third), returned(ceremony, true));
+    expect(now.ceremonies.current).toBe(other);
   });
 
-  it('bind to a signed transcript until somebody’s abort releases from it', async () => {
+  it('let nobody who left say `stored`, and leave who gave no share free to join again', async () => {
     const { records } = await fresh();
-    await records.append({ type: 'ceremony-joined', ceremony });
-    await records.append(await shareRecord(ceremony));
-    expect(openCeremonyOf(records.ceremonies)).toBeUndefined();
-    await records.append({ type: 'ceremony-signed', ceremony, transcript: '00'.repeat(32) });
-    expect(openCeremonyOf(records.ceremonies)?.transcript.ceremony).toBe(ceremony);
+    await records.append(joined(ceremony));
+    await records.append(await signedRecord(ceremony));
+    await records.append(leftRecord(ceremony));
+    for (const record of [stored(ceremony), given(ceremony), joined(ceremony), leftRecord(ceremony)])
+      await expect(records.append(record)).rejects.toMatchObject({ code: 'contradiction' });
+    await records.append(joined(other));
+  });
+
+  it('let a member come back to a key whose genesis verifies, and sign under it', async () => {
+    const { records } = await fresh();
+    for (const of of [ceremony, other]) {
+      await records.append(joined(of));
+      await records.append(await signedRecord(of));
+      await records.append(stored(of));
+      await records.append(parted(of));
+    }
+    await records.append(returned(ceremony, true));
+    await expect(records.append(parted(ceremony))).rejects.toMatchObject({ code: 'contradiction' });
+    await records.give(ceremony);
+    const { length } = records.head;
+    await records.give(ceremony);
+    expect(records.head.length).toBe(length);
   });
 });
 
@@ -84,7 +115,7 @@ describe('a journal read again', () => {
     type: 'decision',
     decision: {
       groupKey: 'A'.repeat(43),
-      certificate: '00'.repeat(32),
+      epoch: '00'.repeat(32),
       requestDigest: '11'.repeat(32),
       decision: said,
       serial,
@@ -94,7 +125,7 @@ describe('a journal read again', () => {
     expiresAt: now + 100,
   });
   const share: SharePayload = {
-    certificate: '00'.repeat(32),
+    epoch: '00'.repeat(32),
     channelKey: 'A'.repeat(43),
     requestDigest: '11'.repeat(32),
     stage: 1,

@@ -24,7 +24,7 @@ let vault: Vault;
 async function freshVault(): Promise<Vault> {
   const member = world.live.epoch.charter.members[0]!;
   const fresh = await Vault.open(world.live.epoch.charter, member);
-  fresh.load(await openedShares(world.live, member), world.live.epoch.certificate.transcript, undefined);
+  fresh.load(await openedShares(world.live, member), world.live.epoch.certificate.transcript);
   return fresh;
 }
 

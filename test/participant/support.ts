@@ -19,6 +19,7 @@ import { initParticipant } from '../../participant/init.ts';
 import { joinCeremony, type JoinEvent, type JoinOptions, type Joined } from '../../participant/join.ts';
 import type { LogFields } from '../../participant/log.ts';
 import { callControl, type AnswerTo, type Command, type CommandName } from '../../participant/control.ts';
+import { epochFile } from '../harness/home-files.ts';
 import { person, type Person } from '../harness/people.ts';
 import { compile } from '../home/support.ts';
 
@@ -261,15 +262,17 @@ export class TestGroup implements AsyncDisposable {
     });
   }
 
-  async certificateHash(): Promise<string> {
-    return decodeCertificate(await readFile(join(this.members[0]!.home, 'certificate.json'))).hash;
+  async epochHash(): Promise<string> {
+    return decodeCertificate(
+      await readFile(join(this.members[0]!.home, epochFile(this.members[0]!.home, 'certificate'))),
+    ).transcriptHash;
   }
 
   /** A release as dave would ask for it. */
   async release(fields: Partial<RequestPayload> = {}, asker: Person = this.dave): Promise<Envelope> {
     const payload: RequestPayload = {
       groupKey: this.groupKey,
-      certificate: await this.certificateHash(),
+      epoch: await this.epochHash(),
       kind: 'release',
       channel: 'production',
       formats: ['native'],

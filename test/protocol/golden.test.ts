@@ -94,7 +94,7 @@ describe('a golden file', () => {
     ['answer', (envelope) => openAnswer(envelope, charter)],
     ['challenge', (envelope) => openMessage(challengeMessage, envelope, (key) => key === coordinator.key)],
     ['login', (envelope) => openMessage(loginMessage, envelope, (key) => key === alice.key)],
-    ...['hello', 'commit', 'reveal', 'boxes', 'transcript', 'stored', 'abort'].map(
+    ...['hello', 'commit', 'reveal', 'boxes', 'transcript', 'stored', 'leave'].map(
       (kind): [string, (envelope: Envelope) => { readonly payload: unknown }] => [
         `ceremony-${kind}`,
         (envelope) => openCeremonyMessage(envelope, charter),

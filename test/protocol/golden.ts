@@ -52,8 +52,8 @@ const ceremony = hex(0xce);
 
 /** One message of every type that an identity signs, but for the card. */
 export function goldenMessages(epoch: Epoch): GoldenMessage[] {
-  const { groupKey, certificateHash: certificate, charter } = epoch;
-  const round = { certificate, requestDigest: hex(0xdd), stage: 1 };
+  const { groupKey, hash, charter } = epoch;
+  const round = { epoch: hash, requestDigest: hex(0xdd), stage: 1 };
   const at = { challenge: hex(0xc1), url: 'https://sign.example.org:7443', version: 1, expiresAt: createdAt };
   return [
     {
@@ -61,7 +61,7 @@ export function goldenMessages(epoch: Epoch): GoldenMessage[] {
       signer: dev,
       payload: {
         groupKey,
-        certificate,
+        epoch: hash,
         kind: 'release',
         channel: 'production',
         formats: ['native'],
@@ -83,7 +83,7 @@ export function goldenMessages(epoch: Epoch): GoldenMessage[] {
       signer: bob,
       payload: {
         groupKey,
-        certificate,
+        epoch: hash,
         requestDigest: hex(0xdd),
         decision: 'refuse',
         serial: 2,
@@ -95,7 +95,7 @@ export function goldenMessages(epoch: Epoch): GoldenMessage[] {
       type: commitmentMessage,
       signer: alice,
       payload: {
-        certificate,
+        epoch: hash,
         channelKey: groupKey,
         requestDigest: hex(0xdd),
         stage: 1,
@@ -108,7 +108,7 @@ export function goldenMessages(epoch: Epoch): GoldenMessage[] {
       type: shareMessage,
       signer: alice,
       payload: {
-        certificate,
+        epoch: hash,
         channelKey: groupKey,
         requestDigest: hex(0xdd),
         stage: 1,
@@ -149,10 +149,10 @@ export function goldenMessages(epoch: Epoch): GoldenMessage[] {
     {
       type: ceremonyMessageType('stored'),
       signer: alice,
-      payload: { ceremony, transcript: hex(0x06), certificate: hex(0x08) },
+      payload: { ceremony, transcript: hex(0x06) },
     },
     {
-      type: ceremonyMessageType('abort'),
+      type: ceremonyMessageType('leave'),
       signer: bob,
       payload: { ceremony, code: 'suspicion', reason: 'the box from alice does not open', suspect: 'alice' },
     },

@@ -60,7 +60,7 @@ describe('a group is believed only if everything follows from the pinned key (T3
     [
       'a genesis of other contents under the right key',
       'bad-document',
-      { genesis: genesis({ certificate: '00'.repeat(32) }) },
+      { genesis: genesis({ epoch: '00'.repeat(32) }) },
     ],
     ['no requesters', 'bad-document', { requesters: null }],
     ['requesters of another group', 'bad-signature', { requesters: other.body.requesters }],
@@ -96,7 +96,7 @@ test('no point of a certificate is looked at before every member vouched for it 
     multiply: (point, scalar) => publicGroup.multiply(point, scalar),
     multiplyBase: (scalar) => publicGroup.multiplyBase(scalar),
   };
-  expect(() => openGroup({ ...body, certificate }, key, counting)).toThrow(/another certificate/);
+  expect(() => openGroup({ ...body, certificate }, key, counting)).toThrow(/certificate of another epoch/);
   expect(decoded).toBe(0);
   openGroup(body, key, counting);
   expect(decoded).toBeGreaterThan(0);

@@ -1,9 +1,11 @@
 /** What the tests of `protocol/` share: refusals told apart, and envelopes that no honest writer would make. */
 import { encodeEnvelope, preAuthEncoding, type Envelope } from '../../verifier/dsse.ts';
-import { decodeBase64 } from '../../verifier/base64.ts';
+import { decodeBase64, encodeBase64 } from '../../verifier/base64.ts';
 import { decodeCharter, type Charter } from '../../protocol/files/charter.ts';
 import type { Identity } from '../../protocol/wire/envelope.ts';
 import { ProtocolError, type ProtocolErrorCode } from '../../protocol/errors.ts';
+import type { Transcript } from '../../protocol/ceremony/transcript.ts';
+import type { Evidence } from '../../protocol/evidence.ts';
 import type { Person } from '../harness/people.ts';
 
 /** Runs it and returns what it was refused with. */
@@ -93,4 +95,14 @@ export function spoiltOf(value: unknown, at = ''): Spoilt[] {
   if (typeof value === 'string') return [{ at, value: altered(value) }];
   if (typeof value === 'number') return [{ at, value: value + 1 }];
   return [{ at, value: value === null ? 0 : null }];
+}
+
+/** Evidence of what one member saw of a ceremony: these messages, and the transcript that it made of them. */
+export function viewOf(charter: Charter, messages: readonly Envelope[], transcript?: Transcript): Evidence {
+  return {
+    kind: 'ceremony',
+    charter: encodeBase64(charter.bytes),
+    transcript: transcript ?? null,
+    messages: [...messages],
+  };
 }

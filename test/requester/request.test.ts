@@ -38,7 +38,7 @@ describe('asking for a release', () => {
     const { request, asker, keptOut } = ask();
     expect(request.payload).toEqual({
       groupKey: world.group.epoch.groupKey,
-      certificate: world.group.epoch.certificateHash,
+      epoch: world.group.epoch.hash,
       kind: 'release',
       channel: 'production',
       formats: ['native'],

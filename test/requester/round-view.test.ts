@@ -123,7 +123,7 @@ describe('who approved and what is missing', () => {
 
   it('is refused for a request of another group', () => {
     const { request } = ask();
-    const other = sealMessage(requestMessage, { ...request.payload, certificate: '00'.repeat(32) }, world.dave);
+    const other = sealMessage(requestMessage, { ...request.payload, epoch: '00'.repeat(32) }, world.dave);
     expect(() => openRound(world.group, roundBody(openRequest(other)))).toThrow(
       expect.objectContaining({ code: 'bad-result' }),
     );

@@ -288,7 +288,7 @@ function misbehaviour({ request }: Submission): Uint8Array {
   const commitment = sealMessage(
     commitmentMessage,
     {
-      certificate: epoch.certificateHash,
+      epoch: epoch.hash,
       channelKey: epoch.channel('production').key,
       requestDigest: request.digest,
       stage: 1,

@@ -102,7 +102,7 @@ export function decide(
     decisionMessage,
     {
       groupKey: world.group.epoch.groupKey,
-      certificate: world.group.epoch.certificateHash,
+      epoch: world.group.epoch.hash,
       requestDigest: change.requestDigest ?? request.digest,
       decision,
       serial: change.serial ?? 1,

@@ -5,7 +5,7 @@ import { openCeremonyMessage, ceremonyMessageType, type CeremonyKind } from '../
 import { decodeCertificate } from '../../protocol/ceremony/certificate.ts';
 import { assertAllStored, openEpoch } from '../../protocol/ceremony/epoch.ts';
 import { sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
-import { ceremonyEvidence, encodeEvidence, judgeEvidence } from '../../protocol/evidence.ts';
+import { namesIn, verdictsOf } from '../harness/ceremony-judge.ts';
 import { CeremonyNetwork, publicGroup, sharedSodium, type CeremonyFaults } from '../harness/ceremony-network.ts';
 import { writeCharter, type CharterPlan, type Person } from '../harness/people.ts';
 import { seededRandom } from '../harness/random.ts';
@@ -29,18 +29,17 @@ const small: CharterPlan = {
 async function network(
   plan: CharterPlan,
   seed: number,
-  faults: (people: Person[]) => CeremonyFaults = () => ({}),
+  faults: (people: readonly Person[]) => CeremonyFaults = () => ({}),
 ): Promise<CeremonyNetwork> {
   const { people, charter } = writeCharter(plan);
   return new CeremonyNetwork(charter, people, await sharedSodium(), seededRandom(seed), faults(people));
 }
 
-/** Nobody may ever sign a transcript and abort it, whatever happened (T35). */
+/** Nobody may ever say `stored` and `leave` for one ceremony, whatever happened (T35). The network itself refuses what contradicts a disk. */
 function expectExclusive(run: CeremonyNetwork): void {
   for (const { disk } of run.members) {
-    const of = (type: string): string[] =>
-      disk.records.flatMap((record) => (record.type === type ? [record.ceremony] : []));
-    expect(of('ceremony-signed').filter((ceremony) => of('ceremony-aborted').includes(ceremony))).toEqual([]);
+    const { stored, left } = disk.memory;
+    expect(stored.filter((ceremony) => left.has(ceremony))).toEqual([]);
   }
 }
 
@@ -48,7 +47,7 @@ function expectOneKey(run: CeremonyNetwork): void {
   const certificates = run.activated();
   expect(run.members.flatMap((member) => member.failures)).toEqual([]);
   expect(certificates).toHaveLength(run.members.length);
-  expect(new Set(certificates.map((certificate) => certificate.hash)).size).toBe(1);
+  expect(new Set(certificates.map((certificate) => certificate.transcriptHash)).size).toBe(1);
 }
 
 function failures(run: CeremonyNetwork): string[] {
@@ -101,17 +100,12 @@ describe('a ceremony with one liar', () => {
     liar: Person,
     change: (payload: Record<string, unknown>) => Record<string, unknown>,
   ): Envelope {
-    const kind = openKind(envelope);
+    const [, kind] = /ceremony-([a-z]+)/.exec(envelope.payloadType) as unknown as [string, CeremonyKind];
     const payload = JSON.parse(Buffer.from(envelope.payload, 'base64').toString()) as Record<string, unknown>;
     return sealMessage<unknown>(ceremonyMessageType(kind), change(payload), liar);
   }
-  function openKind(envelope: Envelope): CeremonyKind {
-    return envelope.payloadType
-      .replace('application/vnd.frostmark.ceremony-', '')
-      .replace('.v1+json', '') as CeremonyKind;
-  }
 
-  it('activates nobody when members were shown different messages, and the two signed versions are the proof (T13)', async () => {
+  it('activates nobody when members were shown different messages, and honest members’ own files name the liar (T13, T45)', async () => {
     const versions: Envelope[] = [];
     const run = await network(small, 3, (people) => ({
       deliver: (envelope, kind, from, to) => {
@@ -133,9 +127,17 @@ describe('a ceremony with one liar', () => {
     run.run();
     expect(versions.length).toBe(2);
     expect(run.activated()).toEqual([]);
-    expect(failures(run).some((message) => message.includes('another transcript'))).toBe(true);
-    const evidence = encodeEvidence(ceremonyEvidence(run.charter, [versions[0]!, versions[1]!]));
-    expect(judgeEvidence(publicGroup, evidence.bytes).culprit.name).toBe('admin-1');
+    // By itself nobody can know who lied, so nobody is named; the honest members' own files together name the liar, and nobody else.
+    expect(failures(run).join()).toContain("'s word differs from mine");
+    const honest = run.members.slice(1);
+    for (const { failures: own, evidence } of honest) {
+      expect(own.flatMap(({ culprits }) => culprits)).toEqual([]);
+      expect(evidence).toHaveLength(1);
+    }
+    expect(honest.flatMap((member) => verdictsOf(run, [member]))).toEqual([]);
+    expect(verdictsOf(run, honest)).toMatchObject([
+      { culprit: { name: 'admin-1' }, deed: 'signed two different boxes messages for one ceremony' },
+    ]);
   });
 
   it.each([
@@ -149,9 +151,7 @@ describe('a ceremony with one liar', () => {
     run.run();
     expect(run.activated()).toEqual([]);
     expect(failures(run).join()).toContain('are not exactly 3 valid points');
-    const proof = run.members.flatMap((member) => member.evidence).find((messages) => messages.length > 2)!;
-    const verdict = judgeEvidence(publicGroup, encodeEvidence(ceremonyEvidence(run.charter, proof)).bytes);
-    expect(verdict.culprit.name).toBe('admin-2');
+    expect(namesIn(verdictsOf(run, [run.members[0]!]))).toEqual(['admin-2']);
   });
 
   it.each([
@@ -181,10 +181,7 @@ describe('a ceremony with one liar', () => {
     run.run();
     expect(run.activated()).toEqual([]);
     expect(failures(run).join()).toContain('build-3 revealed something else');
-    const [commit, reveal] = run.members.flatMap((member) => member.evidence).find((proof) => proof.length === 2)!;
-    expect(
-      judgeEvidence(publicGroup, encodeEvidence(ceremonyEvidence(run.charter, [commit!, reveal!])).bytes).culprit.name,
-    ).toBe('build-3');
+    expect(verdictsOf(run)).toMatchObject([{ culprit: { name: 'build-3' } }]);
   });
 
   it('stops at a proof of knowledge from another ceremony or of another dealer (T15)', async () => {
@@ -223,9 +220,8 @@ describe('a ceremony with one liar', () => {
     run.run();
     expect(run.activated()).toEqual([]);
     expect(failures(run).join()).toContain('a suspicion, not a proof');
-    expect(
-      run.members.flatMap((member) => member.evidence.flat()).filter((envelope) => openKind(envelope) !== 'abort'),
-    ).toEqual([]);
+    expect(verdictsOf(run)).toEqual([]);
+    expect(run.members.flatMap((member) => member.failures.flatMap(({ culprits }) => culprits))).toEqual([]);
   });
 
   it('stops at two different messages for one step, with both as proof', async () => {
@@ -314,7 +310,7 @@ describe('a ceremony with crashes', () => {
       run.settle();
       expectExclusive(run);
       expectOnePolynomialSet(run);
-      expect(new Set(run.activated().map((certificate) => certificate.hash)).size).toBeLessThanOrEqual(1);
+      expect(new Set(run.activated().map((certificate) => certificate.transcriptHash)).size).toBeLessThanOrEqual(1);
     }
   });
 

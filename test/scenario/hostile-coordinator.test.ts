@@ -123,7 +123,7 @@ describe('a signer under a hostile coordinator', () => {
 
   it.each<[string, Partial<CommitmentPayload>]>([
     ['another request', { requestDigest: '11'.repeat(32) }],
-    ['another certificate', { certificate: '22'.repeat(32) }],
+    ['another certificate', { epoch: '22'.repeat(32) }],
     ['another channel key', { channelKey: 'A'.repeat(43) }],
     ['another message', { messages: ['33'.repeat(32)] }],
     ['no messages', { messages: null }],

@@ -15,6 +15,7 @@ import { assertAllStored, openEpoch } from '../../protocol/ceremony/epoch.ts';
 import { transcriptHash, type Transcript } from '../../protocol/ceremony/transcript.ts';
 import { sealMessage } from '../../protocol/wire/envelope.ts';
 import { ceremonyEvidence, encodeEvidence, judgeEvidence } from '../../protocol/evidence.ts';
+import { viewOf } from '../protocol/support.ts';
 import { CeremonyNetwork, publicGroup, sharedSodium } from '../harness/ceremony-network.ts';
 import { importBytes, importedFor, importNetwork, rfc8032Keys } from '../harness/import.ts';
 import { writeCharter, type CharterPlan } from '../harness/people.ts';
@@ -46,7 +47,7 @@ function expectOneKey(run: CeremonyNetwork): void {
   const certificates = run.activated();
   expect(run.members.flatMap((member) => member.failures)).toEqual([]);
   expect(certificates).toHaveLength(run.members.length);
-  expect(new Set(certificates.map((certificate) => certificate.hash)).size).toBe(1);
+  expect(new Set(certificates.map((certificate) => certificate.transcriptHash)).size).toBe(1);
 }
 
 const failures = (run: CeremonyNetwork): string[] =>
@@ -162,8 +163,8 @@ describe('a member of a ceremony with an import', () => {
     expect(lied).toBe(true);
     expect(run.activated()).toEqual([]);
     expect(failures(run).join()).toContain('admin-1: it dealt 1 sharings instead of 0');
-    const [evidence] = run.members.flatMap((member) => member.evidence.filter((one) => one.length > 2));
-    const verdict = judgeEvidence(publicGroup, encodeEvidence(ceremonyEvidence(charter, evidence!)).bytes);
+    const [evidence] = run.members.flatMap((member) => member.evidence.filter((one) => one.messages.length > 2));
+    const verdict = judgeEvidence(publicGroup, encodeEvidence(ceremonyEvidence(evidence!)).bytes);
     expect(verdict.culprit.name).toBe('admin-1');
   });
 
@@ -181,7 +182,7 @@ describe('a member of a ceremony with an import', () => {
     const honest = [of('commit')[0]!, of('reveal')[0]!];
     const hellos = of('hello');
     const judge = (more: typeof hellos) => () =>
-      judgeEvidence(publicGroup, encodeEvidence(ceremonyEvidence(charter, [...honest, ...more])).bytes);
+      judgeEvidence(publicGroup, encodeEvidence(viewOf(charter, [...honest, ...more])).bytes);
     expect(codeOf(judge(hellos))).toBe('bad-evidence');
     // Members who say afterwards that there was no import speak of another ceremony.
     const denied = hellos.map((hello, index) =>

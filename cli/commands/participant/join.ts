@@ -102,7 +102,7 @@ function textOf(event: Exclude<JoinEvent, { readonly kind: 'waiting' }>): string
     case 'disconnected':
       return `disconnected (${event.reason}); trying again`;
     case 'certified':
-      return `all members hold the certificate ${event.certificate.slice(0, 16)}…: the key is made`;
+      return `all members hold the certificate of epoch ${event.epoch.slice(0, 16)}…: the key is made`;
     case 'signing':
       return `signing ${event.documents.join(', ')}`;
     case 'signed':

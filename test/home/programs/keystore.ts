@@ -15,7 +15,7 @@ import {
 
 const [command = '', childPath = '', path = '', file] = process.argv.slice(2);
 const passphrase = file === undefined ? {} : { file };
-const header = { state: 'pending', hash: new Uint8Array(32).fill(7) } as const;
+const header = { hash: new Uint8Array(32).fill(7) } as const;
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 try {
@@ -31,8 +31,8 @@ try {
       print('done');
       break;
     case 'open': {
-      const { state, shares } = await openShares({ path, passphrase, childPath });
-      print([state, ...shares.map(described)].join(' '));
+      const { shares } = await openShares({ path, passphrase, childPath });
+      print(shares.map(described).join(' '));
       break;
     }
     case 'hold':

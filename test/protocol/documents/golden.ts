@@ -55,7 +55,7 @@ export function goldenEpoch(): Epoch {
 export function goldenRequest(epoch: Epoch, change: Partial<RequestPayload> = {}): Request {
   const payload: RequestPayload = {
     groupKey: epoch.groupKey,
-    certificate: epoch.certificateHash,
+    epoch: epoch.hash,
     kind: 'release',
     channel: 'production',
     formats: ['ssh', 'minisign'],

@@ -195,7 +195,7 @@ describe('genesis', () => {
     expect(parsed(right.genesis)).toEqual({
       group: 'acme',
       groupKey: epoch.groupKey,
-      certificate: epoch.certificateHash,
+      epoch: epoch.hash,
       charter: epoch.charter.hash,
       channels: [
         { channel: 'production', key: epoch.groupKey },
@@ -306,12 +306,12 @@ describe('the native statement', () => {
     expect(codeOf(() => messageFor(releaseRequest(group, 'production', { groupKey: person('eve').key })))).toBe(
       'wrong-group',
     );
-    expect(codeOf(() => messageFor(releaseRequest(group, 'production', { certificate: '00'.repeat(32) })))).toBe(
-      'wrong-certificate',
+    expect(codeOf(() => messageFor(releaseRequest(group, 'production', { epoch: '00'.repeat(32) })))).toBe(
+      'wrong-epoch',
     );
     expect(
-      codeOf(() => messageFor(askFor('genesis', right.genesis, { certificate: '00'.repeat(32) }), [right.genesis])),
-    ).toBe('wrong-certificate');
+      codeOf(() => messageFor(askFor('genesis', right.genesis, { epoch: '00'.repeat(32) }), [right.genesis])),
+    ).toBe('wrong-epoch');
   });
 
   it.each<[string, Partial<RequestPayload>]>([

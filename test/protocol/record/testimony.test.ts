@@ -95,7 +95,7 @@ function roundOf(log: Writing, request: Envelope, group = acme): LogRecord {
 function decisionBy(who: Person, request: Envelope, change: Partial<DecisionPayload> = {}, group = acme): LogRecord {
   const payload: DecisionPayload = {
     groupKey: group.epoch.groupKey,
-    certificate: group.epoch.certificateHash,
+    epoch: group.epoch.hash,
     requestDigest: digestOf(request),
     decision: 'approve',
     serial: 1,
@@ -268,7 +268,7 @@ describe('a coordinator that lies in its log', () => {
     [
       'a decision under another key',
       'wrong-certificate',
-      (log, request) => log.put(decisionBy(acme.people[1]!, request, { certificate: 'aa'.repeat(32) })),
+      (log, request) => log.put(decisionBy(acme.people[1]!, request, { epoch: 'aa'.repeat(32) })),
     ],
     [
       'a decision with a changed signature',

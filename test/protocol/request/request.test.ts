@@ -23,7 +23,7 @@ const digest = (letter: string): string => letter.repeat(64);
 
 const release: RequestPayload = {
   groupKey: eve.key,
-  certificate: digest('c'),
+  epoch: digest('c'),
   kind: 'release',
   channel: 'production',
   formats: ['native'],
@@ -80,7 +80,7 @@ describe('a request', () => {
     expect(submissionId(ask(release, ann))).not.toBe(id);
     const others: Partial<RequestPayload>[] = [
       { groupKey: ann.key },
-      { certificate: digest('e') },
+      { epoch: digest('e') },
       { channel: 'development' },
       { formats: ['native', 'other'] },
       { artifacts: [{ ...release.artifacts[0]!, name: 'tool-1.0.1.tgz' }] },

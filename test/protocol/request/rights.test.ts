@@ -212,8 +212,6 @@ describe('the life of a request', () => {
     const { payload } = ask({});
     expect(() => assertOfEpoch(payload, group.epoch, 'the request')).not.toThrow();
     expect(codeOf(() => assertOfEpoch({ ...payload, groupKey: eve.key }, group.epoch, 'it'))).toBe('wrong-group');
-    expect(codeOf(() => assertOfEpoch({ ...payload, certificate: 'c'.repeat(64) }, group.epoch, 'it'))).toBe(
-      'wrong-certificate',
-    );
+    expect(codeOf(() => assertOfEpoch({ ...payload, epoch: 'c'.repeat(64) }, group.epoch, 'it'))).toBe('wrong-epoch');
   });
 });

@@ -29,7 +29,7 @@ const charter = charterOf(people, twoChannels);
 const hash = (letter: string): string => letter.repeat(64);
 
 const subject: AttemptSubject = {
-  certificate: hash('a'),
+  epoch: hash('a'),
   channelKey: eve.key,
   requestDigest: hash('b'),
   stage: 1,
@@ -63,7 +63,7 @@ describe('the name of an attempt', () => {
 
   it('is another for any change of what it is about (T5)', () => {
     const subjects: AttemptSubject[] = [
-      { ...subject, certificate: hash('0') },
+      { ...subject, epoch: hash('0') },
       { ...subject, channelKey: alice.key },
       { ...subject, requestDigest: hash('0') },
       { ...subject, stage: 2 as const },
@@ -72,7 +72,7 @@ describe('the name of an attempt', () => {
       { ...subject, messages: [hash('c'), hash('d'), hash('d')] },
       { ...subject, messages: [hash('c'), hash('0')] },
       // What leaves one field for its neighbour.
-      { ...subject, certificate: subject.requestDigest, requestDigest: subject.certificate },
+      { ...subject, epoch: subject.requestDigest, requestDigest: subject.epoch },
       { ...subject, messages: [] },
     ];
     expect(new Set([id, ...subjects.map((other) => attemptId(other, commitments))]).size).toBe(subjects.length + 1);
@@ -111,11 +111,11 @@ describe('the name of an attempt', () => {
 });
 
 describe('a commitment', () => {
-  it('is for one subject only: certificate, channel key, request, stage, number of messages, each message (T5, T6)', () => {
+  it('is for one subject only: epoch, channel key, request, stage, number of messages, each message (T5, T6)', () => {
     const { payload } = commitments[0]!;
     expect(isCommitmentFor(payload, subject)).toBe(true);
     for (const other of [
-      { ...subject, certificate: hash('0') },
+      { ...subject, epoch: hash('0') },
       { ...subject, channelKey: alice.key },
       { ...subject, requestDigest: hash('0') },
       { ...subject, stage: 2 as const },
@@ -143,7 +143,7 @@ describe('a commitment', () => {
 const pair = { hiding: hash('1'), binding: hash('2') };
 const commitment: CommitmentPayload = { ...commitments[0]!.payload };
 const share: SharePayload = {
-  certificate: hash('a'),
+  epoch: hash('a'),
   channelKey: eve.key,
   requestDigest: hash('b'),
   stage: 1,
@@ -151,7 +151,7 @@ const share: SharePayload = {
   shares: [hash('1'), hash('2')],
 };
 const answer: AnswerPayload = {
-  certificate: hash('a'),
+  epoch: hash('a'),
   requestDigest: hash('b'),
   stage: 1,
   attempt: id,

@@ -10,7 +10,7 @@ const [alice, bob, eve] = [person('alice'), person('bob'), person('eve')];
 const charter = charterOf([alice, bob], twoChannels);
 const payload: DecisionPayload = {
   groupKey: eve.key,
-  certificate: 'aa'.repeat(32),
+  epoch: 'aa'.repeat(32),
   requestDigest: 'bb'.repeat(32),
   decision: 'approve',
   serial: 1,

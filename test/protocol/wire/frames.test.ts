@@ -26,8 +26,8 @@ const fromMember: MemberFrame[] = [
   { type: 'share', share: envelope },
   { type: 'answer', answer: envelope },
   { type: 'ceremony', message: envelope },
-  { type: 'holding', certificate: null, requesters: 0 },
-  { type: 'holding', certificate: hash('a'), requesters: 7 },
+  { type: 'holding', epoch: null, requesters: 0 },
+  { type: 'holding', epoch: hash('a'), requesters: 7 },
   { type: 'journal', journal: { incarnation: 'a'.repeat(32), length: 12, head: hash('b') } },
 ];
 const fromCoordinator: CoordinatorFrame[] = [
@@ -51,8 +51,8 @@ const fromCoordinator: CoordinatorFrame[] = [
   },
   { type: 'ceremony', message: envelope },
   { type: 'present', members: [1, 3] },
-  { type: 'documents', genesis: null, requesters: null, delegations: [] },
-  { type: 'documents', genesis: envelope, requesters: envelope, delegations: [envelope] },
+  { type: 'documents', epoch: hash('a'), genesis: null, requesters: null, delegations: [] },
+  { type: 'documents', epoch: hash('a'), genesis: envelope, requesters: envelope, delegations: [envelope] },
   { type: 'wanted' },
   { type: 'alarm', member: 'alice', message: 'her journal went back' },
   { type: 'error', code: 'bad-frame', message: 'unknown frame' },

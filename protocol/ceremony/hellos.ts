@@ -1,0 +1,154 @@
+/** The first step of a ceremony: everybody says hello under the same files, and with a hello of every member it begins. */
+import { ProtocolError } from '../errors.ts';
+import { fail, leave, viewOf } from './endings.ts';
+import { record, type CeremonyContext, type CeremonyEffect, type CeremonyState, type CeremonyStep } from './events.ts';
+import { hellosOf, type Inbox } from './inbox.ts';
+import { ceremonyId, type CeremonyMessageOf } from './messages.ts';
+
+/** What all members must have agreed to before any secret is made. */
+function agreedIn({ charter, requesters, imported }: CeremonyContext) {
+  return { charter: charter.hash, requesters, import: imported?.hash ?? null };
+}
+
+/** The own hello: the same nonce for as long as this run lasts, so that only who comes anew changes the ceremony's id. */
+export function helloOf(context: CeremonyContext, nonce: string): CeremonyEffect {
+  return {
+    kind: 'send',
+    message: { kind: 'hello', payload: { ...agreedIn(context), nonce } },
+  };
+}
+
+/** A run that went on with an earlier ceremony has said no hello yet: nothing of the next is said before this one is left. */
+export function sayHello(context: CeremonyContext, step: CeremonyStep): CeremonyStep {
+  const { state } = step;
+  if (state.phase.kind !== 'hello' || state.inbox.hellos.has(context.self.identifier)) return step;
+  return { state, effects: [...step.effects, helloOf(context, state.nonce)] };
+}
+
+export function receiveHello(
+  context: CeremonyContext,
+  state: CeremonyState,
+  message: CeremonyMessageOf<'hello'>,
+): CeremonyStep {
+  const { identifier, name } = message.from;
+  const { nonce } = message.payload;
+  const known = state.inbox.hellos.get(identifier);
+  if (known?.hash === message.hash || state.superseded.has(nonce)) return { state, effects: [] };
+  // The relay may still hold a hello of this member's earlier run.
+  if (identifier === context.self.identifier && nonce !== state.nonce) return { state, effects: [] };
+  if (known?.payload.nonce === nonce) return failAtHellos(context, state, [known, message]);
+  const inbox: Inbox = { ...state.inbox, hellos: new Map(state.inbox.hellos).set(identifier, message) };
+  const superseded = known === undefined ? state.superseded : new Set([...state.superseded, known.payload.nonce]);
+  return answerHello(context, { ...state, inbox, superseded }, { message, name });
+}
+
+/** One nonce in two hellos is a lie; which ceremony it was meant for does not matter. */
+function failAtHellos(
+  context: CeremonyContext,
+  state: CeremonyState,
+  messages: readonly CeremonyMessageOf<'hello'>[],
+): CeremonyStep {
+  const [first] = messages;
+  if (state.phase.kind === 'stored' || state.phase.kind === 'done' || state.phase.kind === 'failed')
+    return { state, effects: [{ kind: 'evidence', view: viewOf(context, state, messages) }] };
+  return fail(context, state, {
+    code: 'conflict',
+    leave: 'conflict',
+    reason: `${first?.from.name ?? '?'} signed two different hellos with one nonce`,
+    also: messages,
+  });
+}
+
+/** A new hello before the own transcript signature: the running ceremony can never finish, so it is left for one of the newest hellos. */
+function answerHello(
+  context: CeremonyContext,
+  state: CeremonyState,
+  { message, name }: { readonly message: CeremonyMessageOf<'hello'>; readonly name: string },
+): CeremonyStep {
+  const { phase } = state;
+  switch (phase.kind) {
+    case 'dealing':
+    case 'commit':
+    case 'reveal':
+    case 'sealing':
+    case 'boxes':
+    case 'storing':
+      return leave(state, {
+        ceremony: phase.ceremony,
+        code: 'restarted',
+        reason: `${name} said hello anew`,
+        suspect: null,
+      });
+    case 'hello': {
+      const error = mismatchOf(context, message);
+      if (error === undefined) return { state, effects: [] };
+      return {
+        state: { ...state, phase: { kind: 'failed', error } },
+        effects: [{ kind: 'failed', error, view: undefined }],
+      };
+    }
+    case 'done': {
+      const { certificate } = phase;
+      const isOwn = message.from.identifier === context.self.identifier;
+      return { state, effects: isOwn ? [] : [{ kind: 'show', certificate }] };
+    }
+    case 'transcript':
+    case 'certifying':
+    case 'stored':
+    case 'failed':
+      return { state, effects: [] };
+  }
+}
+
+function mismatchOf(
+  context: CeremonyContext,
+  { from, payload }: CeremonyMessageOf<'hello'>,
+): ProtocolError | undefined {
+  if (payload.charter !== context.charter.hash) {
+    return new ProtocolError(
+      'bad-charter',
+      `${from.name} joined with another charter (${payload.charter}); compare the files`,
+      { culprits: [from.name] },
+    );
+  }
+  if (payload.requesters !== context.requesters) {
+    return new ProtocolError(
+      'bad-requesters',
+      `${from.name} joined with another requesters file (${payload.requesters}); compare the files`,
+      { culprits: [from.name] },
+    );
+  }
+  if (payload.import !== (context.imported?.hash ?? null)) {
+    const what = payload.import === null ? 'without an import file' : `with another import file (${payload.import})`;
+    const mine = context.imported === undefined ? 'there is none here' : `here it is ${context.imported.hash}`;
+    return new ProtocolError(
+      'bad-import',
+      `${from.name} joined ${what}, and ${mine}; compare the files: whoever had the wrong one joins first, then the others`,
+      {
+        culprits: [from.name],
+      },
+    );
+  }
+  return undefined;
+}
+
+/** The id that the hellos which are here come to; `undefined` while one is missing. */
+export function idOfHellos(context: CeremonyContext, { inbox }: CeremonyState): string | undefined {
+  const hellos = hellosOf(context.charter, inbox);
+  if (hellos.length < context.charter.members.length) return undefined;
+  return ceremonyId(
+    agreedIn(context),
+    hellos.map((hello) => hello.payload.nonce),
+  );
+}
+
+export function beginCeremony(context: CeremonyContext, state: CeremonyState): CeremonyStep | undefined {
+  const ceremony = idOfHellos(context, state);
+  // One set of polynomials for one id: an id that was ever joined is never entered again (T16).
+  if (ceremony === undefined || state.memory.joined.has(ceremony)) return undefined;
+  const joined = record(state, { type: 'ceremony-joined', ceremony });
+  return {
+    state: { ...joined.state, phase: { kind: 'dealing', ceremony } },
+    effects: [...joined.effects, { kind: 'deal', ceremony }],
+  };
+}

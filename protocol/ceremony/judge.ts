@@ -1,0 +1,176 @@
+/**
+ * The judge of ceremonies: who of those who spoke can be shown to have lied, from nothing but signed messages. Members ask it before they name
+ * anybody, and outsiders with the very same answer. Silence, and boxes that do not open, never come before it.
+ */
+import { ProtocolError } from '../errors.ts';
+import type { Charter, Member } from '../files/charter.ts';
+import { FrostError } from '../frost/errors.ts';
+import type { Group } from '../frost/group.ts';
+import { hexToBytes } from '../wire/bytes.ts';
+import { isSmallOrderBoxKey } from './box-key.ts';
+import { hasRightReceivers, verifyReveal, type Origin } from './dealing.ts';
+import { ceremonyId, type CeremonyMessage, type CeremonyMessageOf } from './messages.ts';
+import { channelKeysOf, transcriptHash, verifyShareProofs, type ChannelKey, type Transcript } from './transcript.ts';
+
+/** What one member saw of one ceremony. */
+export interface CeremonyView {
+  readonly charter: Charter;
+  /** As that member made it; proofs of shares are judged by it. */
+  readonly transcript: Transcript | undefined;
+  /** Of each member at most one hello: those that the ceremony began with. */
+  readonly messages: readonly CeremonyMessage[];
+}
+
+/** One proved lie. */
+export interface Deed {
+  readonly culprit: Member;
+  /** What it did, in words that follow its name. */
+  readonly deed: string;
+}
+
+/** Everything that these views of one charter prove together, in order of identifiers; nothing that an honest member says is ever among it. */
+export function judgeViews(group: Group, charter: Charter, views: readonly CeremonyView[]): Deed[] {
+  const together = distinctMessages(views.flatMap(({ messages }) => messages));
+  const founded = views.map((view) => ({ view, ground: groundOf(group, charter, view) }));
+  return charter.members.flatMap((culprit) => {
+    const isOwn = ({ from }: CeremonyMessage): boolean => from.identifier === culprit.identifier;
+    const own = together.filter(isOwn);
+    const underCharter = founded.flatMap(({ view, ground }) =>
+      view.messages.filter(isOwn).flatMap((message) => deedUnder(group, charter, ground, message) ?? []),
+    );
+    const found = [...contradictionsIn(own), ...own.flatMap((message) => deedOf(message) ?? []), ...underCharter];
+    return [...new Set(found)].map((deed): Deed => ({ culprit, deed }));
+  });
+}
+
+/** Each message once: what one member said, by kind and payload, whatever signature it came with. */
+export function distinctMessages(messages: readonly CeremonyMessage[]): CeremonyMessage[] {
+  const known = new Map(
+    messages.map((message) => [`${message.kind} ${message.from.identifier} ${message.hash}`, message]),
+  );
+  return [...known.values()];
+}
+
+/** Messages of one member, each against each. */
+function contradictionsIn(own: readonly CeremonyMessage[]): string[] {
+  return own.flatMap((first, index) => own.slice(index + 1).flatMap((second) => contradiction(first, second) ?? []));
+}
+
+/** What two messages of one member prove by themselves, whatever the charter says; `undefined` if nothing. */
+export function contradiction(first: CeremonyMessage, second: CeremonyMessage): string | undefined {
+  if (first.hash === second.hash) return undefined;
+  if (first.kind === 'hello' || second.kind === 'hello') return twoHellos(first, second);
+  if (first.payload.ceremony !== second.payload.ceremony) return undefined;
+  // To leave in other words is no lie: nobody acts on the words.
+  if (first.kind === second.kind)
+    return first.kind === 'leave' ? undefined : `signed two different ${first.kind} messages for one ceremony`;
+  const kinds = { [first.kind]: first, [second.kind]: second } as {
+    [K in CeremonyMessage['kind']]?: CeremonyMessageOf<K>;
+  };
+  const { commit, reveal, transcript, stored, leave } = kinds;
+  if (leave !== undefined && stored !== undefined) return 'left a ceremony and said that it stored its certificate';
+  if (transcript !== undefined && stored !== undefined && transcript.payload.transcript !== stored.payload.transcript)
+    return 'signed one transcript and stored another';
+  if (commit !== undefined && reveal !== undefined && commit.payload.reveal !== reveal.hash)
+    return 'revealed something else than it had committed to';
+  return undefined;
+}
+
+/** A nonce is drawn for one hello: two that differ and share it would give one ceremony two transcripts. */
+function twoHellos(first: CeremonyMessage, second: CeremonyMessage): string | undefined {
+  const same = first.kind === 'hello' && second.kind === 'hello' && first.payload.nonce === second.payload.nonce;
+  return same ? 'signed two different hellos with one nonce' : undefined;
+}
+
+/** What one message proves by itself. */
+function deedOf(message: CeremonyMessage): string | undefined {
+  if (message.kind !== 'reveal' || !isSmallOrderBoxKey(hexToBytes(message.payload.encryptionKey))) return undefined;
+  return 'revealed a one-time key of small order, to which nobody can seal a box';
+}
+
+/** What shows that a view is of this charter: under another one, right dealings would look wrong. */
+interface Ground {
+  /** The ceremony that the view's hellos, one of each member, began under this charter. */
+  readonly begun: { readonly ceremony: string; readonly origin: Origin } | undefined;
+  /** The view's transcript, which whoever signed it said to be of this charter, and its keys. */
+  readonly signed: { readonly transcript: Transcript; readonly channels: ReadonlyMap<string, ChannelKey> } | undefined;
+}
+
+function groundOf(group: Group, charter: Charter, { transcript, messages }: CeremonyView): Ground {
+  const begun = begunBy(charter, messages);
+  if (transcript?.charter !== charter.hash) return { begun, signed: undefined };
+  const channels = refused(() => channelKeysOf(group, charter, transcript));
+  return { begun, signed: typeof channels === 'string' ? undefined : { transcript, channels } };
+}
+
+function begunBy(charter: Charter, messages: readonly CeremonyMessage[]): Ground['begun'] {
+  const hellos = messages.flatMap((message) => (message.kind === 'hello' ? [message] : []));
+  const nonces = charter.members.flatMap(
+    ({ identifier }) => hellos.find(({ from }) => from.identifier === identifier)?.payload.nonce ?? [],
+  );
+  const [first] = hellos;
+  if (first === undefined || nonces.length !== charter.members.length) return undefined;
+  const { requesters, import: imported } = first.payload;
+  const ceremony = ceremonyId({ charter: charter.hash, requesters, import: imported }, nonces);
+  return { ceremony, origin: imported === null ? 'generated' : 'imported' };
+}
+
+/** What one message proves under its charter. */
+function deedUnder(group: Group, charter: Charter, ground: Ground, message: CeremonyMessage): string | undefined {
+  switch (message.kind) {
+    case 'reveal':
+      return wrongDealing(group, charter, ground, message);
+    case 'boxes':
+      return wrongReceivers(charter, ground, message);
+    case 'transcript':
+      return wrongProof(group, charter, ground, message);
+    case 'hello':
+    case 'commit':
+    case 'stored':
+    case 'leave':
+      return undefined;
+  }
+}
+
+function wrongDealing(
+  group: Group,
+  charter: Charter,
+  { begun }: Ground,
+  { from, payload }: CeremonyMessageOf<'reveal'>,
+): string | undefined {
+  if (begun?.ceremony !== payload.ceremony) return undefined;
+  const problem = refused(() => verifyReveal(group, charter, from, payload, begun.origin));
+  return typeof problem === 'string' ? `dealt wrongly: ${problem}` : undefined;
+}
+
+function wrongReceivers(
+  charter: Charter,
+  { begun }: Ground,
+  { from, payload }: CeremonyMessageOf<'boxes'>,
+): string | undefined {
+  if (begun?.ceremony !== payload.ceremony || hasRightReceivers(charter, from, payload, begun.origin)) return undefined;
+  return 'sent boxes for other members than those it deals to';
+}
+
+/** Who signs a transcript names its charter, and proves its shares for it: nothing else needs to be known. */
+function wrongProof(
+  group: Group,
+  charter: Charter,
+  { signed }: Ground,
+  { from, payload }: CeremonyMessageOf<'transcript'>,
+): string | undefined {
+  if (signed === undefined || transcriptHash(signed.transcript) !== payload.transcript) return undefined;
+  const { transcript, channels } = signed;
+  const problem = refused(() => verifyShareProofs(group, charter, transcript, channels, from, payload.proofs));
+  return typeof problem === 'string' ? `signed a transcript with a wrong proof: ${problem}` : undefined;
+}
+
+/** A refusal of the arithmetic as a text. */
+function refused<T>(judge: () => T): T | string {
+  try {
+    return judge();
+  } catch (error) {
+    if (error instanceof FrostError || error instanceof ProtocolError) return error.message;
+    throw error;
+  }
+}

@@ -1,0 +1,61 @@
+/** Commitments and reveals: nobody sees what another deals before its own dealing is fixed (T15). */
+import { hexToBytes } from '../wire/bytes.ts';
+import { commonSharings, verifyReveal, type PublicDealing } from './dealing.ts';
+import { fail } from './endings.ts';
+import { originIn, type CeremonyContext, type CeremonyState, type CeremonyStep } from './events.ts';
+import { complete } from './inbox.ts';
+import type { CeremonyMessageOf, CeremonyPayload } from './messages.ts';
+import { transcriptOf } from './transcript.ts';
+
+export function revealSecrets(
+  { charter }: CeremonyContext,
+  state: CeremonyState,
+  phase: { readonly ceremony: string; readonly own: CeremonyPayload<'reveal'> },
+): CeremonyStep | undefined {
+  const { inbox } = state;
+  if (complete({ charter, inbox }, 'commit', phase.ceremony) === undefined) return undefined;
+  return {
+    state: { ...state, phase: { kind: 'reveal', ceremony: phase.ceremony } },
+    effects: [{ kind: 'send', message: { kind: 'reveal', payload: phase.own } }],
+  };
+}
+
+export function checkReveals(
+  context: CeremonyContext,
+  state: CeremonyState,
+  ceremony: string,
+): CeremonyStep | undefined {
+  const said = { charter: context.charter, inbox: state.inbox };
+  const commits = complete(said, 'commit', ceremony);
+  const reveals = complete(said, 'reveal', ceremony);
+  if (commits === undefined || reveals === undefined) return undefined;
+  const dealings = new Map<number, readonly PublicDealing[]>();
+  for (const [index, reveal] of reveals.entries()) {
+    if (commits[index]?.payload.reveal !== reveal.hash)
+      return failAt(context, state, `${reveal.from.name} revealed something else than it had committed to`);
+    const verified = verifyReveal(context.group, context.charter, reveal.from, reveal.payload, originIn(context));
+    if (typeof verified === 'string') return failAt(context, state, `${reveal.from.name}: ${verified}`);
+    dealings.set(reveal.from.identifier, verified);
+  }
+  const transcript = transcriptOf(context.group, context.charter, { ...context, ceremony, dealings, messages: [] });
+  if (typeof transcript === 'string') return failAt(context, state, transcript);
+  return {
+    state: { ...state, phase: { kind: 'sealing', ceremony, dealings } },
+    effects: [{ kind: 'seal', ceremony, receivers: receiversAmong(context, reveals) }],
+  };
+}
+
+function failAt(context: CeremonyContext, state: CeremonyState, reason: string): CeremonyStep {
+  return fail(context, state, { code: 'bad-ceremony-message', leave: 'fault', reason });
+}
+
+/** Everybody with whom this member shares a sharing that is dealt, with the key to seal to. */
+function receiversAmong(context: CeremonyContext, reveals: readonly CeremonyMessageOf<'reveal'>[]) {
+  return reveals.flatMap(({ from, payload }) => {
+    const places =
+      from.identifier === context.self.identifier
+        ? []
+        : commonSharings(context.charter, context.self, from, originIn(context));
+    return places.length === 0 ? [] : [{ to: from, key: hexToBytes(payload.encryptionKey), places }];
+  });
+}
