@@ -533,6 +533,7 @@ const decoders: Readonly<Record<string, Decoder>> = {
 
 /** Exported names that look like decoders, and why no table row is about them. */
 const elsewhere: Readonly<Record<string, string>> = {
+  decodeBody: 'scans a body in slices, with bounds of its own, and hands it to decodeCanonicalJson',
   ...Object.fromEntries(
     [
       'decodeIdentifier',
