@@ -9,6 +9,7 @@ import type { Certificate } from './certificate.ts';
 import type { Origin } from './dealing.ts';
 import { storedMessage, transcriptMessage } from './messages.ts';
 import { channelKeysOf, verifyShareProofs, type ChannelKey } from './transcript.ts';
+import { present } from '../wire/present.ts';
 
 export class Epoch {
   readonly charter: Charter;
@@ -93,7 +94,7 @@ export function assertAllStored(epoch: Pick<Epoch, 'charter' | 'hash'>, stored: 
     const opened = openMessage(storedMessage, envelope, (key) => memberByKey(epoch.charter, key) !== undefined);
     if (opened.payload.transcript !== epoch.hash)
       throw new ProtocolError('bad-certificate', 'a member stored the certificate of another epoch');
-    missing.delete(memberByKey(epoch.charter, opened.from)?.name ?? '');
+    missing.delete(present(memberByKey(epoch.charter, opened.from), 'the sender').name);
   }
   if (missing.size > 0) {
     throw new ProtocolError(

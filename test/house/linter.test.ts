@@ -259,6 +259,12 @@ describe('a pure room', () => {
     expect(await offences('participant/new.ts', code)).toEqual([]);
   });
 
+  it('asserts in protocol/ what cannot be absent', async () => {
+    const code = "export const a = (hashes: string[]) => hashes[0] ?? '';";
+    expect(await offences('protocol/signing/new.ts', code)).toEqual(['no-restricted-syntax']);
+    expect(await offences('cli/new.ts', code)).toEqual([]);
+  });
+
   it('may read a time that it was given', async () => {
     const code =
       'export const at = (s: number, text: string) => [new Date(s * 1000), Date.parse(text), Math.max(s, 1)];';
