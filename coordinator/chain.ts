@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import type { JournalHead, Outcome } from '../protocol/wire/frames.ts';
 import { sha256Hex } from '../protocol/wire/bytes.ts';
+import { Blobs } from './blobs.ts';
 import { damaged, type Database, type StorePaths } from './database.ts';
 
 /** What is stored, told apart by `type`. Hashes are hex; `charter` is the charter's hash, `digest` the request's. */
@@ -88,26 +89,9 @@ export function decodeRecord(bytes: Uint8Array): StoreRecord {
   return JSON.parse(Buffer.from(bytes).toString()) as StoreRecord;
 }
 
-/** The bytes that must be there for a record. */
-function blobOf(record: StoreRecord): string | undefined {
-  switch (record.type) {
-    case 'group':
-      return record.certificate;
-    case 'round-document':
-    case 'evidence':
-      return record.sha256;
-    case 'group-document':
-    case 'ceremony':
-    case 'journal':
-    case 'round':
-    case 'decision':
-    case 'closed':
-      return undefined;
-  }
-}
-
 /**
- * Reads and checks everything, up to `known` at least, and hands each record to `onRecord`; answers the head that results.
+ * Reads and checks everything, up to `known` at least, and hands each record to `onRecord`; answers the head that results,
+ * and what its records name.
  * Throws `CoordinatorError('store-damaged')`.
  */
 export async function readChain(
@@ -115,8 +99,9 @@ export async function readChain(
   paths: StorePaths,
   known: StoreHead,
   onRecord: (record: StoreRecord, sequence: number) => void,
-): Promise<StoreHead> {
-  const blobs = new Set<string>();
+): Promise<{ readonly head: StoreHead; readonly blobs: Blobs }> {
+  const held = new Set<string>();
+  const blobs = new Blobs();
   let head = emptyHead;
   let written: Uint8Array = encodeHead(emptyHead);
   for await (const [key, value] of database.entries()) {
@@ -124,7 +109,7 @@ export async function readChain(
       written = value;
     } else if (key.startsWith('b')) {
       if (key !== `b${sha256Hex(value)}`) throw damaged(paths, `the bytes ${key.slice(1)} are changed`);
-      blobs.add(key.slice(1));
+      held.add(key.slice(1));
     } else {
       const next = nextHead(head, value);
       if (key !== recordKey(next.sequence)) throw damaged(paths, `record ${next.sequence} is missing`);
@@ -132,8 +117,7 @@ export async function readChain(
       if (head.sequence === known.sequence && head.hash !== known.hash)
         throw damaged(paths, `record ${head.sequence} is not the one that ${paths.anchor} knows`);
       const record = decodeChecked(value, head.sequence, paths);
-      const blob = blobOf(record);
-      if (blob !== undefined && !blobs.has(blob)) throw damaged(paths, `the bytes ${blob} are missing`);
+      blobs.add(record);
       onRecord(record, head.sequence);
     }
   }
@@ -141,7 +125,9 @@ export async function readChain(
     throw damaged(paths, `it ends at record ${head.sequence}, or a record is changed; its head says otherwise`);
   if (head.sequence < known.sequence)
     throw damaged(paths, `it ends at record ${head.sequence}, and ${known.sequence} were acknowledged`);
-  return head;
+  // Bytes that are there and not needed harm nobody; a record that came with its round's end may have brought them.
+  for (const blob of blobs.needed) if (!held.has(blob)) throw damaged(paths, `the bytes ${blob} are missing`);
+  return { head, blobs };
 }
 
 /** Before the head has confirmed the chain, a record may be anything. */

@@ -10,10 +10,13 @@ export interface StorePaths {
   readonly anchor: string;
 }
 
+/** A key and its new value; without one the key is deleted. */
+export type Write = readonly [string, Uint8Array | undefined];
+
 /** The few things that are asked of a database, so that tests can put one here that forgets what was not synced. */
 export interface Database {
-  /** All of it or, after a crash, none of it; on the medium when it resolves, if `sync`. */
-  write(entries: readonly (readonly [string, Uint8Array])[], options: { readonly sync: boolean }): Promise<void>;
+  /** All of it in order or, after a crash, none of it; on the medium when it resolves, if `sync`. */
+  write(entries: readonly Write[], options: { readonly sync: boolean }): Promise<void>;
   get(key: string): Promise<Uint8Array | undefined>;
   /** In the order of keys. */
   entries(): AsyncIterable<readonly [string, Uint8Array]>;
@@ -41,7 +44,11 @@ export async function openLevel(
   return {
     write: (entries, options) =>
       level.batch(
-        entries.map(([key, value]) => ({ type: 'put' as const, key, value: Buffer.from(value) })),
+        entries.map(([key, value]) =>
+          value === undefined
+            ? { type: 'del' as const, key }
+            : { type: 'put' as const, key, value: Buffer.from(value) },
+        ),
         options,
       ),
     get: (key) => level.get(key),

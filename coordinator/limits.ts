@@ -174,6 +174,12 @@ export const maxRememberedRounds = 256;
 /** Attempts shown in a round's body. */
 export const maxShownAttempts = 256;
 
+/** Bytes that a round takes on disk and in memory besides its request and documents: its records, its place in the lists. */
+export const roundOverheadBytes = 4096;
+
+/** Bytes of a journal head in the store. */
+export const journalRecordBytes = 300;
+
 /** Bytes written to the store in one batch, so that one large group does not hold up the others for long. */
 export const maxBatchBytes = 8 * 1024 * 1024;
 /** Milliseconds a record that nobody waits for may wait for company. */

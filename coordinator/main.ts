@@ -16,6 +16,7 @@ import { Groups } from './groups.ts';
 import { chartersFolder, storePaths } from './init.ts';
 import { Journals } from './journals.ts';
 import { addressUrl, assertListen, parseListen, type ListenAddress } from './listen.ts';
+import { Ledger } from './ledger.ts';
 import { defaultLimits, maxTlsFileBytes, type Limits } from './limits.ts';
 import { createLog, type Log } from './log.ts';
 import { Logins } from './login.ts';
@@ -174,9 +175,11 @@ async function openParts(home: Home, { limits, nowMs, log }: World, lifetime: Li
   const presence = new Presence();
   const ceremonies = new Ceremonies((record) => store.append([record]));
   const journals = new Journals(nowMs);
+  const ledger = new Ledger(limits.storedBytesPerDay);
   const rounds: Rounds = new Rounds({
     store,
     groups,
+    ledger,
     arithmetic,
     limits,
     nowMs,
@@ -185,7 +188,7 @@ async function openParts(home: Home, { limits, nowMs, log }: World, lifetime: Li
     onDocument: (group) => members.documentsChanged(group),
   });
   lifetime.add(() => rounds.stop());
-  const members = new Members({ store, groups, ceremonies, journals, rounds, presence, log });
+  const members = new Members({ store, groups, ledger, ceremonies, journals, rounds, presence, log });
   await found.restore({ store, groups, ceremonies, journals, rounds, log });
   return { groups, rounds, members, presence };
 }

@@ -8,6 +8,8 @@ import type { Ceremonies } from './ceremonies.ts';
 import { closeCodes, type Connection } from './connection.ts';
 import { documentsFrame, lacks, type Groups, type KnownGroup } from './groups.ts';
 import type { Journals } from './journals.ts';
+import type { Ledger } from './ledger.ts';
+import { journalRecordBytes } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Presence } from './presence.ts';
 import { Round } from './round.ts';
@@ -18,6 +20,7 @@ import type { Store } from './store.ts';
 export interface MembersOptions {
   readonly store: Store;
   readonly groups: Groups;
+  readonly ledger: Ledger;
   readonly ceremonies: Ceremonies;
   readonly journals: Journals;
   readonly rounds: Rounds;
@@ -109,6 +112,7 @@ export class Members {
       case 'decision': {
         const decision = openDecision(frame.decision, charter);
         const { requestDigest } = decision.payload;
+        this.#options.ledger.charge(connection.member.key, frame.decision.payload.length);
         return this.#toRound(connection, decision.member, requestDigest, (round) => round.decide(decision));
       }
       case 'commitment': {
@@ -191,6 +195,7 @@ export class Members {
   async #receiveCeremony(connection: Connection, frame: CeremonyFrame): Promise<void> {
     const { ceremonies, groups, presence } = this.#options;
     const { charter, member } = connection;
+    this.#options.ledger.charge(member.key, frame.message.payload.length);
     const message = await ceremonies.receive(charter, member, frame.message);
     if (message === undefined) return;
     presence.tellAll(charter.hash, { type: 'ceremony', message: message.envelope });
@@ -208,7 +213,8 @@ export class Members {
     try {
       const moved = this.#judgeJournal(charter, member, journal, false);
       const { identifier } = member;
-      if (moved)
+      // Known to this run in any case; who wrote too much today is forgotten by the next.
+      if (moved && this.#options.ledger.takes(member.key, journalRecordBytes))
         this.#options.store.appendLazily({ type: 'journal', charter: charter.hash, member: identifier, journal });
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;

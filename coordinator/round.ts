@@ -89,6 +89,7 @@ export class Round {
   readonly #listeners = new Set<() => void>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #expiry: NodeJS.Timeout | undefined;
+  #prepared: PreparedRequest | undefined;
   #open: Open | undefined;
   #queue: RoundEvent[] = [];
   #running: Promise<void> | undefined;
@@ -143,13 +144,27 @@ export class Round {
     const documents = this.documents.all;
     this.#armExpiry();
     if (documents === undefined) return;
-    const { epoch } = this.group;
-    const prepared = prepareRequest({ epoch, request: this.request, documents });
+    const prepared = this.#prepared ?? this.#prepare(documents);
     this.#assertNewer(documents);
-    const subject = firstSubject(epoch, this.request, prepared);
+    const subject = firstSubject(this.group.epoch, this.request, prepared);
     this.#open = { prepared, subject, state: this.#startState(prepared, subject) };
     for (const identifier of this.holders)
       if (this.#options.audience.isConnected(identifier)) void this.greet(identifier);
+  }
+
+  /**
+   * Reads the documents by their grammar as soon as they would all be here, with this one: nothing that no quorum may sign is stored (T43).
+   * Throws `ProtocolError`.
+   */
+  assertSignableWith(sha256: string, bytes: Uint8Array): void {
+    const documents = this.documents.allWith(sha256, bytes);
+    if (documents === undefined || this.isOpen) return;
+    this.#prepared = this.#prepare(documents);
+    this.#assertNewer(documents);
+  }
+
+  #prepare(documents: readonly Uint8Array[]): PreparedRequest {
+    return prepareRequest({ epoch: this.group.epoch, request: this.request, documents });
   }
 
   /** A requesters document that is not newer would only be thrown away when it is signed. */

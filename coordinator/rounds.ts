@@ -4,7 +4,7 @@ import { openDecision } from '../protocol/signing/decision.ts';
 import { channelOf, production } from '../protocol/files/charter.ts';
 import { openMessage, type Envelope } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import { formatOf } from '../protocol/formats/index.ts';
+import { formatOf, prepareRequest } from '../protocol/formats/index.ts';
 import type { Group } from '../protocol/frost/group.ts';
 import type { CoordinatorFrame, IssuedBody, Outcome, RoundBody } from '../protocol/wire/frames.ts';
 import {
@@ -18,7 +18,8 @@ import { askerOf, askerOrUndefined, assertFresh, assertOfEpoch, assertSignable }
 import { Archive, noRound, type Filed } from './archive.ts';
 import { CoordinatorError } from './errors.ts';
 import { isLive, standingOf, type Groups, type KnownGroup } from './groups.ts';
-import { maxListedBytes, maxListedRounds, type Limits } from './limits.ts';
+import type { Ledger } from './ledger.ts';
+import { maxListedBytes, maxListedRounds, roundOverheadBytes, type Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import { Round, type Audience } from './round.ts';
 import { closedFrame, storedRequest } from './round-body.ts';
@@ -29,6 +30,7 @@ import type { Store } from './store.ts';
 export interface RoundsOptions {
   readonly store: Store;
   readonly groups: Groups;
+  readonly ledger: Ledger;
   readonly arithmetic: Group;
   readonly limits: Limits;
   readonly nowMs: () => number;
@@ -125,7 +127,10 @@ export class Rounds {
     assertFresh(request, group.epoch.charter, this.#nowUnixSeconds());
     this.assertRoom(request.asker, group, bytesOf(request));
     assertSignable(request, standingOf(group));
+    // What is not well-formed never comes to the store (T43); documents are read when they come.
+    if (request.payload.documents.length === 0) prepareRequest({ epoch: group.epoch, request, documents: [] });
     const { digest, envelope } = request;
+    this.#options.ledger.charge(request.asker, envelope.payload.length + roundOverheadBytes);
     const record: RoundRecord = { type: 'round', digest, charter: group.epoch.charter.hash, request: envelope };
     const sequences: number[] = [];
     const stored = this.#append(sequences, [record], []);
@@ -211,8 +216,12 @@ export class Rounds {
 
   /** A document that no quorum may sign ends its round at once: the request can never have another one. */
   #begin(entry: Entry): void {
+    this.#orEnd(entry, () => entry.round?.begin());
+  }
+
+  #orEnd(entry: Entry, judge: () => void): void {
     try {
-      entry.round?.begin();
+      judge();
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       void entry.round?.cancel();
@@ -253,6 +262,8 @@ export class Rounds {
     if (entry.asker !== asker) throw new ProtocolError('not-allowed', 'only who asked may upload its documents');
     if (round === undefined) throw new ProtocolError('conflict', 'the round is over');
     if (round.documents.check(sha256, bytes)) {
+      this.#orEnd(entry, () => round.assertSignableWith(sha256, bytes));
+      this.#options.ledger.charge(asker, bytes.length);
       await this.#append(entry.sequences, [{ type: 'round-document', digest, sha256 }], [bytes]);
       round.documents.add(sha256, bytes);
       if (!round.isOpen && round.documents.all !== undefined) this.#begin(entry);
@@ -264,6 +275,8 @@ export class Rounds {
   async document(charterHash: string, digest: string, sha256: string): Promise<Uint8Array> {
     const entry = this.#entryOf(charterHash, digest);
     if (entry.round !== undefined) return entry.round.documents.get(sha256);
+    if (entry.outcome !== 'signed')
+      throw new CoordinatorError('not-found', 'the round ended without a signature, and its documents were dropped');
     return this.#archive.file(entry, 'round-document', sha256);
   }
 

@@ -22,13 +22,14 @@ import {
   type StoreHead,
   type StoreRecord,
 } from './chain.ts';
-import { damaged, openLevel, type Database, type StorePaths } from './database.ts';
+import type { Blobs } from './blobs.ts';
+import { damaged, openLevel, type Database, type StorePaths, type Write } from './database.ts';
 import { CoordinatorError } from './errors.ts';
 import { lazyWriteMs, maxBatchBytes } from './limits.ts';
 
 /** One call of `append`: its records stand together, in one batch. */
 interface Waiting {
-  readonly entries: readonly (readonly [string, Uint8Array])[];
+  readonly entries: readonly Write[];
   readonly bytes: number;
   /** The head once these are on the medium. */
   readonly head: StoreHead;
@@ -81,9 +82,9 @@ export async function openStoreOn(
   let anchor: Anchor | undefined;
   try {
     anchor = await openAnchor(paths, disk);
-    const head = await readChain(database, paths, anchor.head, options.onRecord);
+    const { head, blobs } = await readChain(database, paths, anchor.head, options.onRecord);
     await anchor.write(head);
-    return new Store(database, anchor, head, options.onFailure);
+    return new Store({ database, anchor, head, blobs, onFailure: options.onFailure });
   } catch (error) {
     await anchor?.close();
     await database.close();
@@ -92,10 +93,20 @@ export async function openStoreOn(
   }
 }
 
+/** What an open store works with. */
+interface StoreParts {
+  readonly database: Database;
+  readonly anchor: Anchor;
+  readonly head: StoreHead;
+  readonly blobs: Blobs;
+  readonly onFailure: (error: CoordinatorError) => void;
+}
+
 /** An open store: appends records in batches, answers them by number, and says how far it is on the medium. */
 export class Store implements AsyncDisposable {
   readonly #database: Database;
   readonly #anchor: Anchor;
+  readonly #blobs: Blobs;
   readonly #onFailure: (error: CoordinatorError) => void;
   /** The newest head that was handed out, and the newest on the medium. */
   #head: StoreHead;
@@ -108,9 +119,10 @@ export class Store implements AsyncDisposable {
   #refusal: CoordinatorError | undefined;
 
   /** Only `openStoreOn` makes one. */
-  constructor(database: Database, anchor: Anchor, head: StoreHead, onFailure: (error: CoordinatorError) => void) {
+  constructor({ database, anchor, head, blobs, onFailure }: StoreParts) {
     this.#database = database;
     this.#anchor = anchor;
+    this.#blobs = blobs;
     this.#onFailure = onFailure;
     this.#head = head;
     this.#synced = head;
@@ -129,13 +141,14 @@ export class Store implements AsyncDisposable {
     const all = [...this.#lazy.splice(0), ...records];
     if (all.length === 0) return Promise.resolve(this.#head.sequence);
     const first = this.#head.sequence + all.length - records.length + 1;
-    const entries: (readonly [string, Uint8Array])[] = blobs.map((bytes) => [`b${sha256Hex(bytes)}`, bytes]);
+    const entries: Write[] = blobs.map((bytes) => [`b${sha256Hex(bytes)}`, bytes]);
     for (const record of all) {
       const bytes = Buffer.from(JSON.stringify(record));
       this.#head = nextHead(this.#head, bytes);
       entries.push([recordKey(this.#head.sequence), bytes]);
+      for (const sha256 of this.#blobs.add(record)) entries.push([`b${sha256}`, undefined]);
     }
-    const bytes = entries.reduce((sum, [, value]) => sum + value.length, 0);
+    const bytes = entries.reduce((sum, [, value]) => sum + (value?.length ?? 0), 0);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ entries, bytes, head: this.#head, resolve: () => resolve(first), reject });
       this.#writing ??= this.#writeAll();

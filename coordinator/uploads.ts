@@ -19,7 +19,12 @@ export class Documents {
 
   /** Whole, in the request's order; `undefined` while one is missing. */
   get all(): Uint8Array[] | undefined {
-    const documents = this.#entries.map(({ sha256 }) => this.#held.get(sha256));
+    return this.allWith('', new Uint8Array());
+  }
+
+  /** The same as if one more were here already. */
+  allWith(sha256: string, bytes: Uint8Array): Uint8Array[] | undefined {
+    const documents = this.#entries.map((entry) => (entry.sha256 === sha256 ? bytes : this.#held.get(entry.sha256)));
     return documents.every((bytes) => bytes !== undefined) ? documents : undefined;
   }
 

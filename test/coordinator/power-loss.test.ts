@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Ceremonies } from '../../coordinator/ceremonies.ts';
 import { charterFile, Groups, type KnownGroup } from '../../coordinator/groups.ts';
 import { Journals } from '../../coordinator/journals.ts';
+import { Ledger } from '../../coordinator/ledger.ts';
 import { defaultLimits } from '../../coordinator/limits.ts';
 import { Found } from '../../coordinator/restore.ts';
 import type { Round } from '../../coordinator/round.ts';
@@ -86,6 +87,7 @@ async function start({ disk, database }: Machine): Promise<Running> {
   const rounds = new Rounds({
     store,
     groups,
+    ledger: new Ledger(defaultLimits.storedBytesPerDay),
     arithmetic: group.sodium,
     limits: defaultLimits,
     nowMs: Date.now,

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { charterFile, Groups, type KnownGroup } from '../../coordinator/groups.ts';
+import { Ledger } from '../../coordinator/ledger.ts';
 import { defaultLimits } from '../../coordinator/limits.ts';
 import { Rounds } from '../../coordinator/rounds.ts';
 import type { StoreRecord } from '../../coordinator/chain.ts';
@@ -110,6 +111,7 @@ async function benchOf(of: DealtGroup, arithmetic: Group): Promise<Bench> {
   const rounds = new Rounds({
     store,
     groups,
+    ledger: new Ledger(defaultLimits.storedBytesPerDay),
     arithmetic,
     limits: defaultLimits,
     nowMs: Date.now,

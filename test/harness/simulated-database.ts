@@ -1,5 +1,5 @@
 /** A database in memory that can lose power. */
-import type { Database } from '../../coordinator/database.ts';
+import type { Database, Write } from '../../coordinator/database.ts';
 import type { Aftermath } from '../home/simulated-disk.ts';
 
 /** Keeps apart what was written and what was synced, and stops before any write. */
@@ -12,14 +12,14 @@ export class SimulatedDatabase implements Database {
   #synced = new Map<string, Uint8Array>();
 
   // Level's batches are whole or absent, so a crash falls between two of them.
-  async write(
-    entries: readonly (readonly [string, Uint8Array])[],
-    { sync }: { readonly sync: boolean },
-  ): Promise<void> {
+  async write(entries: readonly Write[], { sync }: { readonly sync: boolean }): Promise<void> {
     await Promise.resolve();
     const crashes = (this.writes += 1) >= this.crashAt;
     if (crashes && !this.after) throw new Error('crash');
-    for (const [key, value] of entries) this.#written.set(key, value);
+    for (const [key, value] of entries) {
+      if (value === undefined) this.#written.delete(key);
+      else this.#written.set(key, value);
+    }
     if (sync) this.#synced = new Map(this.#written);
     if (crashes) throw new Error('crash');
   }
