@@ -15,6 +15,7 @@ import {
   maxNameCharacters,
   maxOpenpgpSeconds,
 } from '../limits.ts';
+import { namePattern } from '../wire/schema.ts';
 import { parseDuration } from '../wire/time.ts';
 import { parseYaml, type YamlFile } from './yaml.ts';
 
@@ -81,8 +82,11 @@ class Reader {
   }
 
   name(value: unknown, path: Path): string {
-    if (typeof value !== 'string' || !new RegExp(`^[a-z0-9][a-z0-9._-]{0,${maxNameCharacters - 1}}$`).test(value)) {
-      this.fail(path, `${shown(path)} must be a name of at most ${maxNameCharacters} characters a-z 0-9 . _ -`);
+    if (typeof value !== 'string' || !new RegExp(namePattern).test(value)) {
+      this.fail(
+        path,
+        `${shown(path)} must be a name of at most ${maxNameCharacters} characters a-z 0-9 . _ -, and not of digits alone`,
+      );
     }
     return value;
   }

@@ -33,8 +33,13 @@ export const Key = Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' });
 export const Hash = Hex(32);
 /** RFC 3339, UTC, whole seconds. */
 export const Timestamp = Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$' });
+/**
+ * What is a name: of members, tiers, groups, channels, formats. Never digits alone: a mapping with such keys is read in the order of their
+ * numbers and not in the one that is written (ECMA-262, OrdinaryOwnPropertyKeys), and order numbers the sharings of a quorum.
+ */
+export const namePattern = `^(?![0-9]+$)[a-z0-9][a-z0-9._-]{0,${maxNameCharacters - 1}}$`;
 /** A name of a member, tier, channel or group. */
-export const Name = Type.String({ pattern: `^[a-z0-9][a-z0-9._-]{0,${maxNameCharacters - 1}}$` });
+export const Name = Type.String({ pattern: namePattern });
 /** A member's identifier: its 1-based place in the charter. */
 export const IdentifierNumber = Type.Integer({ minimum: 1, maximum: 65535 });
 

@@ -176,6 +176,15 @@ export const participantGuards = [
     test: signingTest,
   },
   {
+    row: 'T18',
+    what: 'no name is of digits alone',
+    file: 'protocol/wire/schema.ts',
+    from: '(?![0-9]+$)',
+    to: '',
+    test: 'test/protocol/files/charter.test.ts',
+    name: 'of digits alone',
+  },
+  {
     row: 'T2',
     what: 'a journal that is missing beside a share is refused',
     in: 'open',

@@ -64,7 +64,7 @@ describe('a card', () => {
   });
 
   it('is not made for a name that no reader would accept', () => {
-    for (const name of ['', 'Alice', 'a b', '-a', 'a'.repeat(65), 'ал', 'a\n'])
+    for (const name of ['', 'Alice', 'a b', '-a', 'a'.repeat(65), 'ал', 'a\n', '7', '2026'])
       expect(codeOf(() => encodeCard('member', name, alice))).toBe('bad-card');
   });
 

@@ -185,6 +185,12 @@ describe('a charter is refused, with file and line,', () => {
     ['with a tier in capitals', { 5: member('alice', 'Admin', alice!) }, 5, 'must be a name'],
     ['with a name that is a number', { 5: `  - { name: 7, tier: admin, card: "${alice!}" }` }, 5, 'must be a name'],
     ['with an empty name', { 5: member('""', 'admin', alice!) }, 5, 'must be a name'],
+    // Digits alone: such keys of a mapping are read in the order of their numbers, whatever was written.
+    ['with a tier of digits alone', { 5: member('alice', '7', alice!) }, 5, 'not of digits alone'],
+    ['with a member of digits alone', { 5: member('42', 'admin', alice!) }, 5, 'not of digits alone'],
+    ['with a channel of digits alone', { 9: '  2026: { quorum: { any: 2 } }' }, 9, 'not of digits alone'],
+    ['with a channel of digits in quotes', { 9: '  "0": { quorum: { any: 2 } }' }, 9, 'not of digits alone'],
+    ['with a group of digits alone', { 2: 'group: "1"' }, 2, 'not of digits alone'],
     ['with a name of 65 characters', { 5: member('a'.repeat(65), 'admin', alice!) }, 5, 'must be a name'],
     [
       'with an unknown field of a member',
