@@ -18,6 +18,8 @@ export interface OptionSpec<K extends OptionKind = OptionKind> {
   /** How its value is called in the help, such as `FILE`; switches have none. */
   readonly value: string | undefined;
   readonly help: string;
+  /** Belongs to one call: no variable and no line of `config.yaml` sets it. */
+  readonly isFlagOnly?: true;
 }
 
 /** One text. */
@@ -38,6 +40,11 @@ export function duration(help: string): OptionSpec<'duration'> {
 /** Unix seconds, written as 2026-11-22 or 2026-11-22T08:00:00Z. */
 export function time(help: string): OptionSpec<'time'> {
   return { kind: 'time', value: 'TIME', help };
+}
+
+/** The same flag, which belongs to one call. */
+export function flagOnly<K extends OptionKind>(spec: OptionSpec<K>): OptionSpec<K> {
+  return { ...spec, isFlagOnly: true };
 }
 
 /** On or off. */

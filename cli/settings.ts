@@ -52,7 +52,7 @@ export async function resolveSettings<O extends OptionSpecs>(
 ): Promise<Values<O>> {
   const table = settingTables[home.role];
   const settings: Readonly<Record<string, unknown>> = await loadSettings({ table, flags: {}, environment, home });
-  const known = Object.entries(settings).filter(([name]) => name in options);
+  const known = Object.entries(settings).filter(([name]) => name in options && options[name]?.isFlagOnly !== true);
   const texts = { ...Object.fromEntries(known), ...flags };
   return Object.fromEntries(
     Object.entries(texts).map(([name, value]) => [name, parsed(name, options[name], value)]),

@@ -15,8 +15,8 @@ export interface StreamedRound {
   readonly id: string;
   readonly outcome: string;
   readonly quorum: readonly { readonly members: readonly StreamedMember[] }[];
-  readonly attempts: readonly { readonly signers: readonly number[]; readonly open: boolean }[];
-  readonly signers: readonly number[];
+  readonly attempts: readonly { readonly signers: readonly string[]; readonly open: boolean }[];
+  readonly signers: readonly string[];
 }
 
 /** The first state of the round, past or to come, that satisfies `is`. */

@@ -53,6 +53,8 @@ export interface RequestSummary {
   readonly product: string | null;
   readonly release: string | null;
   readonly artifacts: number;
+  /** What is signed whole, if something is; its title by its own grammar, once it is here. */
+  readonly document: { readonly kind: string; readonly title: string | null } | null;
   /** RFC 3339. */
   readonly createdAt: string;
   readonly expiresAt: string;
@@ -107,8 +109,9 @@ export interface RoundFacts {
 }
 
 /** The line that lists this round. */
-export function summaryOf({ request, judgement, expiresAt, state, outcome }: RoundFacts): RequestSummary {
+export function summaryOf({ request, judgement, ready, expiresAt, state, outcome }: RoundFacts): RequestSummary {
   const { payload, digest } = request;
+  const [document] = payload.documents;
   return {
     id: digest,
     kind: payload.kind,
@@ -117,11 +120,23 @@ export function summaryOf({ request, judgement, expiresAt, state, outcome }: Rou
     product: payload.product,
     release: payload.release,
     artifacts: payload.artifacts.length,
+    document: document === undefined ? null : { kind: document.kind, title: titleOf(ready?.prepared.contents[0]) },
     createdAt: payload.createdAt,
     expiresAt: formatTimestamp(expiresAt),
     state,
     outcome,
   };
+}
+
+/** By which people know a document: the name of a tag, the suite of a repository, the name of a package, the first line of a message. */
+const titleFields: readonly string[] = ['tag', 'Suite', 'Codename', 'name', 'Source'];
+
+function titleOf(view: DocumentView | undefined): string | null {
+  if (view === undefined) return null;
+  const field = titleFields
+    .map((name) => view.fields.find((one) => one.name === name))
+    .find((one) => one !== undefined);
+  return field?.value ?? view.text?.split('\n')[0] ?? null;
 }
 
 /** Everything about this round. */

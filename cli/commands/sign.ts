@@ -34,13 +34,16 @@ export const command = defineCommand({
 The signature is verified here, as an installer would do it, and written beside
 each file as FILE.frostmark. The files stay here: only names, sizes and digests
 are sent. In a git working tree, repository, ref and commit go with the request.
-The same command again joins the request that exists.
+The same command again (who asks, files, channel, formats, manifest, product,
+release, source, note) is the same request: it joins its round, fetches what was
+signed, or tells who refused; --again asks anew. With --no-wait it asks, or looks
+what became of it: exit code 0 asked now, or signed; 5 still pending.
 With --manifest the files' digests are signed for gpg, ssh-keygen and minisign,
 too, in the same round; with --kind one small file is, and travels whole.
 
 Exit code: 0 signed, 1 failed, 2 wrong usage, 3 the result is not valid,
-4 not allowed, 5 still pending at the deadline, 6 refused, 7 expired, 8 members
-misbehaved.`,
+4 not allowed, 5 still pending at the deadline, 6 refused, 7 expired or taken
+back, 8 members misbehaved.`,
   example: `frostmark sign acme-1.4.2.tgz --channel production --product acme --release 1.4.2 \\
   --group GROUP.pub --coordinator https://sign.example.org:7443/#AbC…`,
   next: `Publish FILE.frostmark beside FILE. Whoever installs checks it with
@@ -137,7 +140,7 @@ async function hashing<T>(output: Output, work: (onHash: (progress: HashProgress
 }
 
 function tellSigned(output: Output, { request, signers, files, bundles, written }: Signed): void {
-  output.talk(`signed by ${signers.join(', ')}, as the coordinator says; the signature is verified`);
+  output.talk(`signed by ${signers.join(', ')}; the signature is verified`);
   output.result(written.join('\n'), {
     event: 'signed',
     id: request.digest,

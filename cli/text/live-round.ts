@@ -4,7 +4,7 @@ import { formatTimestamp } from '../../protocol/wire/time.ts';
 import type { RoundMember, RoundView } from '../../requester/round-view.ts';
 import type { Output } from '../output.ts';
 import { LiveBlock } from './progress.ts';
-import { refusalTexts, roundJson, sharingText, shortId } from './round.ts';
+import { approvalsText, memberNames, refusalTexts, roundJson, sharingText, shortId } from './round.ts';
 import { whenText } from './page.ts';
 
 /** Shows one round until it is disposed. */
@@ -48,14 +48,18 @@ export class LiveRound implements Disposable {
     this.#block?.[Symbol.dispose]();
   }
 
+  /** Only what is pending expires. */
+  #expiry({ outcome, expiresAtUnixSeconds }: RoundView): string {
+    return outcome === 'pending' ? `, expires ${whenText(expiresAtUnixSeconds, this.#nowUnixSeconds())}` : '';
+  }
+
   #lines(view: RoundView): string[] {
     const attempt = view.body.attempts.findLast(({ open }) => open);
-    const names = namesIn(view);
     return [
-      `round ${shortId(view.request.digest)} on ${view.request.payload.channel}: ${view.outcome}, expires ${whenText(view.expiresAtUnixSeconds, this.#nowUnixSeconds())}`,
+      `round ${shortId(view.request.digest)} on ${view.request.payload.channel}: ${view.outcome}${this.#expiry(view)}`,
       ...view.sharings.map((sharing) => `  ${sharing.of} ${sharing.threshold}: ${sharingText(sharing, view.outcome)}`),
       ...refusalTexts(view).map((text) => `  refused by ${printable(text)}`),
-      ...(attempt === undefined ? [] : [`  signing: ${attempt.signers.map(names).join(', ')}`]),
+      ...(attempt === undefined ? [] : [`  signing: ${memberNames(view, attempt.signers).join(', ')}`]),
     ];
   }
 }
@@ -76,15 +80,19 @@ export function changes(before: RoundView | undefined, after: RoundView, nowUnix
     for (const now of sharing.members) {
       const then = earlier.find(({ member }) => member.name === now.member.name);
       if (then?.standing === now.standing) continue;
-      lines.push(`${standingText(now)}; ${sharing.of}: ${sharing.approvals} of ${sharing.threshold} approved`);
+      lines.push(`${standingText(now)}; ${sharing.of}: ${approvalsText(sharing.approvals, sharing.threshold)}`);
     }
   }
-  const names = namesIn(after);
   for (const attempt of after.body.attempts) {
     const then = before.body.attempts.find((other) => other.attempt === attempt.attempt);
-    if (then === undefined) lines.push(`signing with ${attempt.signers.map(names).join(', ')}`);
+    if (then === undefined) lines.push(`signing with ${memberNames(after, attempt.signers).join(', ')}`);
     else if (then.open && !attempt.open && after.outcome === 'pending')
-      lines.push(`that attempt is over without a signature; the round goes on`);
+      lines.push(
+        // minisign signs its first signature: a second attempt is then no repeat.
+        attempt.answered.length === attempt.signers.length
+          ? 'the first signatures are made; what is signed about them comes next'
+          : 'that attempt is over without a signature; the round goes on',
+      );
   }
   return lines;
 }
@@ -98,11 +106,4 @@ function standingText({ member, standing, reason, keptOut }: RoundMember): strin
     case 'undecided':
       return `${member.name} withdrew its approval`;
   }
-}
-
-function namesIn(view: RoundView): (identifier: number) => string {
-  const names = new Map(
-    view.sharings.flatMap(({ members }) => members.map(({ member }) => [Number(member.identifier), member.name])),
-  );
-  return (identifier) => names.get(identifier) ?? `member ${identifier}`;
 }

@@ -4,7 +4,7 @@ import { decodeCard } from '../../protocol/files/card.ts';
 import type { QuorumView, RequestSummary, RequestView } from '../../participant/request-view.ts';
 import type { Status } from '../../participant/control.ts';
 import { originText } from './import.ts';
-import { requestRows, shortId, whatText } from './round.ts';
+import { approvalsText, requestRows, shortId, whatText } from './round.ts';
 import { Page, table, whenText } from './page.ts';
 
 /** One line a request. */
@@ -46,7 +46,9 @@ export function requestPage(request: RequestView, nowUnixSeconds: number): strin
     documents: [...request.documents],
     formats: [...request.formats],
   });
-  page.row('expires', `${request.expiresAt}, ${timeText(request.expiresAt, nowUnixSeconds)}`).gap();
+  if (request.outcome === 'pending')
+    page.row('expires', `${request.expiresAt}, ${timeText(request.expiresAt, nowUnixSeconds)}`);
+  page.gap();
   contentRows(page, request);
   if (request.kind === 'requesters') page.rows('may ask', request.signs.flatMap(requesterTexts)).gap();
   page.rows('signs', request.signs.length === 0 ? ['(nothing yet: its documents are not here)'] : request.signs).gap();
@@ -93,9 +95,10 @@ interface RequesterEntry {
 function quorumText({ tier, needed, approved, open }: QuorumView): string {
   const by = approved.length === 0 ? '' : `: ${approved.join(', ')}`;
   const missing = Math.max(0, needed - approved.length);
-  if (missing === 0) return `${tier} ${needed}: ${approved.length} of ${needed} approved${by}`;
+  const counted = `${tier} ${needed}: ${approvalsText(approved.length, needed)}${by}`;
+  if (missing === 0) return counted;
   const others = open.length === 0 ? 'and nobody is left' : `of ${open.join(', ')}`;
-  return `${tier} ${needed}: ${approved.length} of ${needed} approved${by}; ${missing} missing ${others}`;
+  return `${counted}; ${missing} missing ${others}`;
 }
 
 /** How a daemon stands. */

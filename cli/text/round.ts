@@ -12,19 +12,35 @@ export function shortId(digest: string): string {
 }
 
 /** What is asked for, in a few words. */
-export function whatText({
-  kind,
-  product,
-  release,
-  artifacts,
-}: Pick<RequestPayload, 'kind' | 'product' | 'release'> & { readonly artifacts: number }): string {
+export function whatText({ kind, product, release, artifacts, document }: Asked): string {
   if (kind !== 'release') return kind;
   const names = [product, release].filter((name) => name !== null).join(' ');
-  return names === '' ? countText(artifacts, 'file') : `${names}, ${countText(artifacts, 'file')}`;
+  const content = artifacts > 0 || document === null ? countText(artifacts, 'file') : documentText(document);
+  return names === '' ? content : `${names}, ${content}`;
+}
+
+/** What a request asks for, as far as a line has room for it. */
+type Asked = Pick<RequestPayload, 'kind' | 'product' | 'release'> & {
+  readonly artifacts: number;
+  /** What is signed whole, if something is; its name where it was read. */
+  readonly document: { readonly kind: string; readonly title: string | null } | null;
+};
+
+/** `v1.4.2 (git tag)`; `git tag` where only its kind is known. */
+function documentText({ kind, title }: NonNullable<Asked['document']>): string {
+  const words = kind.replaceAll('-', ' ');
+  return title === null ? words : `${title} (${words})`;
+}
+
+/** `2 of 3 approved`; more than are needed are no fraction. */
+export function approvalsText(approvals: number, threshold: number): string {
+  return approvals > threshold ? `${approvals} approved, ${threshold} needed` : `${approvals} of ${threshold} approved`;
 }
 
 function whatOf({ request: { payload } }: RoundView): string {
-  return whatText({ ...payload, artifacts: payload.artifacts.length });
+  const [document] = payload.documents;
+  const signedWhole = document === undefined ? null : { kind: document.kind, title: null };
+  return whatText({ ...payload, artifacts: payload.artifacts.length, document: signedWhole });
 }
 
 function askerText({ asker, request }: RoundView): string {
@@ -36,7 +52,7 @@ export function sharingText(sharing: RoundSharing, outcome: Outcome): string {
   const memberText = (member: RoundMember): string => textOfMember(member, outcome === 'pending');
   const approved = sharing.members.filter((member) => member.standing === 'approved' && !member.keptOut);
   const by = approved.length === 0 ? '' : `: ${approved.map(memberText).join(', ')}`;
-  const counted = `${approved.length} of ${sharing.threshold} approved${by}`;
+  const counted = `${approvalsText(approved.length, sharing.threshold)}${by}`;
   if (sharing.missing === 0) return counted;
   if (outcome !== 'pending') return `${counted}; ${sharing.missing} missing`;
   const open = sharing.members.filter((member) => member.standing === 'undecided' && !member.keptOut);
@@ -68,10 +84,12 @@ export function roundPage(view: RoundView, nowUnixSeconds: number): string {
     .row('asked by', askerText(view))
     .row('channel', payload.channel);
   requestRows(page, payload);
-  page.row(
-    'expires',
-    `${formatTimestamp(view.expiresAtUnixSeconds)}, ${whenText(view.expiresAtUnixSeconds, nowUnixSeconds)}`,
-  );
+  // What is over has no end to come.
+  if (view.outcome === 'pending' || view.outcome === 'expired')
+    page.row(
+      view.outcome === 'pending' ? 'expires' : 'expired',
+      `${formatTimestamp(view.expiresAtUnixSeconds)}, ${whenText(view.expiresAtUnixSeconds, nowUnixSeconds)}`,
+    );
   for (const sharing of view.sharings)
     page.row('quorum', `${sharing.of} ${sharing.threshold}: ${sharingText(sharing, view.outcome)}`);
   page.rows('refused by', refusalTexts(view));
@@ -81,7 +99,9 @@ export function roundPage(view: RoundView, nowUnixSeconds: number): string {
     keptOut.map(({ member }) => `${member.name}, who asked for it`),
   );
   for (const { signers, answered, open } of view.body.attempts) {
-    page.row('attempt', `${namesOf(view, signers)}; answered: ${namesOf(view, answered)}${open ? '' : '; over'}`);
+    const isDone = answered.length === signers.length;
+    const how = isDone ? 'all answered' : `answered: ${namesOf(view, answered)}${open ? '' : '; given up'}`;
+    page.row('attempt', `${namesOf(view, signers)}; ${how}`);
   }
   if (view.body.signers.length > 0) page.row('signed by', namesOf(view, view.body.signers));
   page.rows('evidence', view.body.evidence);
@@ -118,26 +138,29 @@ export function requestRows(
   page.row('created', request.createdAt);
 }
 
-function namesOf({ sharings }: RoundView, identifiers: readonly number[]): string {
+function namesOf(view: RoundView, identifiers: readonly number[]): string {
+  return identifiers.length === 0 ? 'nobody' : memberNames(view, identifiers).join(', ');
+}
+
+/** Names of members of the quorum, in this order. */
+export function memberNames({ sharings }: RoundView, identifiers: readonly number[]): string[] {
   const members = new Map(
     sharings.flatMap((sharing) => sharing.members.map(({ member }) => [Number(member.identifier), member.name])),
   );
-  return identifiers.length === 0
-    ? 'nobody'
-    : identifiers.map((identifier) => members.get(identifier) ?? `member ${identifier}`).join(', ');
+  return identifiers.map((identifier) => members.get(identifier) ?? `member ${identifier}`);
 }
 
 /** One line a round, newest first. */
 export function roundsTable(views: readonly RoundView[], nowUnixSeconds: number): string {
   const rows = views.map((view) => [
     shortId(view.request.digest),
+    whenText(view.request.createdAtUnixSeconds, nowUnixSeconds),
     view.outcome,
     view.request.payload.channel,
     view.asker?.name ?? '?',
-    view.outcome === 'pending' ? whenText(view.expiresAtUnixSeconds, nowUnixSeconds) : '-',
     whatOf(view),
   ]);
-  return table([['ID', 'OUTCOME', 'CHANNEL', 'ASKED BY', 'EXPIRES', 'WHAT'], ...rows], 5);
+  return table([['ID', 'ASKED', 'OUTCOME', 'CHANNEL', 'ASKED BY', 'WHAT'], ...rows], 5);
 }
 
 /** A round as JSON: who approved and refused is verified, the rest is as the coordinator says. */
@@ -146,8 +169,10 @@ export function roundJson(view: RoundView): object {
   return {
     id: view.request.digest,
     outcome: view.outcome,
+    what: whatOf(view),
     asker: { name: view.asker?.name ?? null, key: view.request.asker },
     request: payload,
+    createdAt: payload.createdAt,
     expiresAt: formatTimestamp(view.expiresAtUnixSeconds),
     quorum: view.sharings.map(({ of, threshold, missing, members }) => ({
       of,
@@ -164,8 +189,13 @@ export function roundJson(view: RoundView): object {
         keptOut,
       })),
     })),
-    attempts: view.body.attempts,
-    signers: view.body.signers,
+    attempts: view.body.attempts.map(({ attempt, signers, answered, open }) => ({
+      attempt,
+      signers: memberNames(view, signers),
+      answered: memberNames(view, answered),
+      open,
+    })),
+    signers: memberNames(view, view.body.signers),
     evidence: view.body.evidence,
     unverifiedDecisions: view.unverified,
   };

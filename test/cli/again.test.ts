@@ -92,3 +92,33 @@ it('what makes a request the same: files, names, channel, formats, product, rele
     expect((await sign('--no-wait', ...more)).code).toBe(0);
   expect(await world.rounds()).toContain(id);
 });
+
+it('rounds is a history that can be filtered, and its JSON has names and times', async () => {
+  await sign('--product', 'tool', '--no-wait');
+  await decideAll('approve');
+  const listed = async (...more: readonly string[]): Promise<unknown[]> =>
+    (await world.frostmark('rounds', '--json', ...more)).stdout
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as unknown);
+  const [round] = await listed('--product', 'tool', '--state', 'signed', '--asker', 'dev');
+  expect(round).toMatchObject({
+    outcome: 'signed',
+    what: 'tool, 1 file',
+    createdAt: expect.stringMatching(/^\d{4}-.*Z$/) as string,
+    signers: ['admin-1', 'admin-2'],
+  });
+  for (const none of [
+    ['--product', 'other'],
+    ['--product', 'tool', '--state', 'refused,pending'],
+    ['--product', 'tool', '--asker', 'erin'],
+    ['--channel', 'development'],
+    ['--since', '2099-01-01'],
+    ['--until', '2020-01-01T00:00:00Z'],
+  ])
+    expect(await listed(...none)).toEqual([]);
+  expect((await world.frostmark('rounds', '--state', 'open')).stderr).toContain('There are pending, signed');
+  expect((await world.frostmark('rounds', '--since', 'yesterday')).stderr).toContain('--since yesterday is no time');
+  const { stdout } = await world.frostmark('rounds', '--product', 'tool');
+  expect(stdout).toMatch(/^ID +ASKED +OUTCOME +CHANNEL +ASKED BY +WHAT\n/);
+});

@@ -4,16 +4,18 @@ import { askDaemon, socketOptions } from '../../ask-daemon.ts';
 
 export const command = defineCommand({
   home: 'participant',
-  arguments: [roundArgument],
+  arguments: [{ ...roundArgument, name: '<id...>' }],
   options: { ...socketOptions },
-  about: `Approves a request in your name. The decision is signed, stored and sent; your
-share signs as soon as enough others have approved, also after a restart.
-Until your share has signed, "refuse" takes it back.`,
+  about: `Approves requests in your name, one after the other. The decision is signed,
+stored and sent; your share signs as soon as enough others have approved, also
+after a restart. Until your share has signed, "refuse" takes it back.`,
   example: 'frostmark participant approve 4f2a9c1b',
   next: 'See how it goes on: frostmark participant show ID',
   run: async (call) => {
-    const { request } = await askDaemon(call, { command: 'approve', id: call.args[0] ?? '' });
     const { decidedText } = await import('../../text/request.ts');
-    call.output.result(decidedText('approved', request), { request });
+    for (const id of call.args) {
+      const { request } = await askDaemon(call, { command: 'approve', id });
+      call.output.result(decidedText('approved', request), { request });
+    }
   },
 });

@@ -68,6 +68,11 @@ describe('a round for somebody who is no terminal', () => {
     expect(changes(view({ attempts: attempt(true) }), view({ attempts: attempt(false) }), nowUnixSeconds)).toEqual([
       'that attempt is over without a signature; the round goes on',
     ]);
+    const [first] = attempt(false);
+    const founded = view({ attempts: [{ ...first!, answered: [1, 2, 3] }] });
+    expect(changes(view({ attempts: attempt(true) }), founded, nowUnixSeconds)).toEqual([
+      'the first signatures are made; what is signed about them comes next',
+    ]);
     const signed = view({ attempts: attempt(false), outcome: 'signed' });
     expect(changes(view({ attempts: attempt(true) }), signed, nowUnixSeconds)).toEqual([]);
   });

@@ -16,6 +16,7 @@ const request: RequestView = {
   product: 'acme-cli',
   release: '1.4.2',
   artifacts: 1,
+  document: null,
   createdAt: '2026-11-22T07:00:00Z',
   expiresAt: '2026-11-25T07:00:00Z',
   state: 'waiting',
@@ -60,6 +61,23 @@ describe('the table of requests', () => {
       'ID            STATE    CHANNEL     ASKED BY  EXPIRES  WHAT',
       'abababababab  waiting  production  dave      in 71 h  acme-cli 1.4.2, 1 file',
     ]);
+  });
+
+  it('names what is signed whole by its title and kind, and counts no files of it', () => {
+    const tag = { ...request, product: null, release: null, artifacts: 0 };
+    const lines = ['v1.4.2', null].map(
+      (title) => requestsTable([{ ...tag, document: { kind: 'git-tag', title } }], now).split('\n')[1],
+    );
+    expect(lines).toEqual([expect.stringMatching(/ v1\.4\.2 \(git tag\)$/), expect.stringMatching(/ git tag$/)]);
+  });
+
+  it('says of more approvals than are needed how many are needed', () => {
+    const quorum = [{ tier: 'any', needed: 2, approved: ['alice', 'bob', 'carol'], open: [] }];
+    expect(requestPage({ ...request, quorum }, now)).toContain('any 2: 3 approved, 2 needed: alice, bob, carol');
+  });
+
+  it('lets only what is pending expire', () => {
+    expect(requestPage({ ...request, outcome: 'signed' }, now)).not.toContain('expires');
   });
 
   it('escapes what cannot be seen (T36)', () => {
