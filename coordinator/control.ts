@@ -25,7 +25,7 @@ const role: ControlRole = {
 };
 
 /** Where the home's socket is. */
-export function controlPath(home: Home): string {
+function controlPath(home: Home): string {
   return home.file('control.sock');
 }
 

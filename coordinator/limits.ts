@@ -185,8 +185,6 @@ export const maxBatchBytes = 8 * 1024 * 1024;
 /** Milliseconds a record that nobody waits for may wait for company. */
 export const lazyWriteMs = 1_000;
 
-/** Milliseconds a timer can wait at most (2^31 - 1), less a little. */
-export const longestTimerMs = 2_000_000_000;
 /** Bytes of a TLS certificate chain or key file. */
 export const maxTlsFileBytes = 256 * 1024;
 /** Incarnations of one member that are remembered: each restore begins one. */

@@ -255,7 +255,7 @@ export class Routes {
 }
 
 /** A part of the path; empty where the route has none of that name. */
-export function paramOf(request: FastifyRequest, name: string): string {
+function paramOf(request: FastifyRequest, name: string): string {
   return (request.params as Readonly<Record<string, string>>)[name] ?? '';
 }
 

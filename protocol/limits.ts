@@ -17,8 +17,6 @@ export const maxCertificateBytes = 4 * 1024 * 1024;
 export const maxImportBytes = 128 * 1024;
 /** Bytes of one document that travels whole: the largest is an RPM header. Every kind has a bound of its own. */
 export const maxDocumentBytes = 8 * 1024 * 1024;
-/** Bytes of an RPM header: of a package of over 50,000 files, each about 150 bytes. */
-export const maxRpmHeaderBytes = maxDocumentBytes;
 /** Bytes of a Release file: that of a whole distribution, with three lists, takes 0.3 MiB. */
 export const maxAptReleaseBytes = 1024 * 1024;
 /** Bytes of a .dsc, .changes or .buildinfo file: one of a thousand packages takes 0.2 MiB. */

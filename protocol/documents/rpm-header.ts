@@ -1,6 +1,6 @@
 /** The main header of an RPM package (RPM documentation, "RPM V4 Package format", "Header structure"): what a package's OpenPGP signature is over. It holds the digests of the payload. */
 import { ProtocolError } from '../errors.ts';
-import { maxRpmHeaderBytes, maxRpmEntries } from '../limits.ts';
+import { maxDocumentBytes, maxRpmEntries } from '../limits.ts';
 import { equalBytes } from '../wire/bytes.ts';
 import type { DocumentField, DocumentKind, DocumentView } from './document.ts';
 
@@ -60,7 +60,7 @@ interface Entry {
 
 export const rpmHeader: DocumentKind = {
   kind: 'rpm-header',
-  maxBytes: maxRpmHeaderBytes,
+  maxBytes: maxDocumentBytes,
   readings: ['rpm-header'],
   namespace: 'file',
   decode,

@@ -290,7 +290,7 @@ describe('a ceremony message', () => {
   });
 
   it('that says hello twice with one nonce is proof: it would give one ceremony two transcripts (T13)', () => {
-    const hello = payloadOf(said('hello', 'admin-2')) as Record<string, unknown>;
+    const hello = payloadOf(said('hello', 'admin-2'));
     const { nonce, ...rest } = hello;
     const respelled = signed('hello', { nonce, ...rest }, people[1]!);
     expect(judge(viewOf(charter, [said('hello', 'admin-2'), respelled])).deed).toContain('two different hellos');
