@@ -61,7 +61,7 @@ async function lookOnly(call: WaitingCall, connection: Connection, submission: S
 }
 
 /** Submits, and says so. Throws `ClientError`. */
-export async function submitOnly(
+async function submitOnly(
   { output, settings }: Pick<WaitingCall, 'output' | 'settings'>,
   connection: Connection,
   submission: Submission,

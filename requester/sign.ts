@@ -167,7 +167,7 @@ async function writeDocument(
 }
 
 /** Names of those who signed, as the coordinator says. */
-export function signersOf({ epoch }: OpenedGroup, { body: { signers } }: Pick<RoundView, 'body'>): string[] {
+function signersOf({ epoch }: OpenedGroup, { body: { signers } }: Pick<RoundView, 'body'>): string[] {
   return signers.map((identifier) => memberByIdentifier(epoch.charter, identifier)?.name ?? `member ${identifier}`);
 }
 

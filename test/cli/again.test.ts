@@ -14,7 +14,14 @@ afterAll(() => world[Symbol.asyncDispose]());
 
 let count = 0;
 let path: string;
+/** A request is named by its second, too: the very same one is not asked for again. */
+const signAgain = (): Promise<Ran> => {
+  world.ahead = 1;
+  return sign('--no-wait', '--again');
+};
+
 beforeEach(() => {
+  world.ahead = 0;
   world.decide = () => 'ask';
   path = world.write(join(`case-${++count}`, 'a.tgz'), `a of ${count}`);
 });
@@ -46,7 +53,7 @@ describe.each([
       expect(ran.stderr).toContain('--again');
     }
     expect(await world.rounds()).toEqual(rounds);
-    expect((await sign('--no-wait', '--again')).code).toBe(0);
+    expect((await signAgain()).code).toBe(0);
     expect(await world.rounds()).toHaveLength(rounds.length + 1);
   });
 
@@ -57,7 +64,7 @@ describe.each([
     const ran = await sign(...flags);
     expect([ran.code, await newest()]).toEqual([7, id]);
     expect(ran.stderr).toMatch(/cancelled by whoever asked[^]*--again/);
-    expect((await sign('--no-wait', '--again')).code).toBe(0);
+    expect((await signAgain()).code).toBe(0);
     expect(await newest()).not.toBe(id);
   });
 
