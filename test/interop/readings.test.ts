@@ -101,6 +101,7 @@ function judged(
   });
   fc.assert(property, {
     numRuns: 1,
+    endOnFailure: true,
     // One run holds all documents: the seed is enough, and what was missed.
     reporter: ({ failed, seed, errorInstance }) => {
       if (failed) throw new Error(`seed ${seed}`, { cause: errorInstance });
