@@ -5,8 +5,9 @@
  * - `declined`: the person at the terminal said no.
  * - `no-terminal`: a question must be asked and there is nobody to ask.
  * - `interrupted`: Ctrl-C; what goes on without us is said.
+ * - `nothing-proved`: evidence files name nobody.
  */
-export type CommandErrorCode = 'usage' | 'declined' | 'no-terminal' | 'interrupted';
+export type CommandErrorCode = 'usage' | 'declined' | 'no-terminal' | 'interrupted' | 'nothing-proved';
 
 /** A refusal by `cli/`, with what to do next where the command knows it better than the table of exit codes. */
 export class CommandError extends Error {

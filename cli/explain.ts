@@ -66,6 +66,7 @@ const commandEntries: Readonly<Record<CommandErrorCode, Entry>> = {
   declined: [1],
   'no-terminal': [2],
   interrupted: [130],
+  'nothing-proved': [3],
 };
 
 const homeEntries: Readonly<Record<HomeErrorCode, Entry>> = {

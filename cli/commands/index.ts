@@ -15,6 +15,7 @@ export const groupTable: Readonly<Record<string, string>> = {
   participant: 'hold a share: join a group, serve, decide',
   requester: 'be somebody who asks for signatures',
   group: 'look at a group, export or import its key, change who may ask',
+  evidence: 'judge who misbehaved',
 };
 
 /** In the order of the help. */
@@ -148,6 +149,11 @@ export const commandTable: readonly CommandEntry[] = [
     path: ['group', 'revoke'],
     summary: "revoke a channel's OpenPGP subkey",
     load: async () => (await import('./group/revoke.ts')).command,
+  },
+  {
+    path: ['evidence', 'verify'],
+    summary: 'who misbehaved, by files that members or the coordinator kept',
+    load: async () => (await import('./evidence/verify.ts')).command,
   },
   {
     path: ['gpg'],

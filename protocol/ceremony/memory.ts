@@ -101,7 +101,8 @@ export function mayGive(memory: CeremonyMemory, ceremony: string): boolean {
 
 /** Whether all n `stored` of a ceremony that was parted from bring this member back to it. */
 export function mayReturn(memory: CeremonyMemory, ceremony: string, isLive: boolean): boolean {
-  if (!memory.parted.has(ceremony) || memory.given !== undefined) return false;
+  const isElsewhere = memory.given !== undefined || memory.live.has(memory.current ?? '');
+  if (isElsewhere || !memory.parted.has(ceremony)) return false;
   return memory.stored.at(-1) === ceremony || isLive;
 }
 

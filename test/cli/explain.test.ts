@@ -115,6 +115,7 @@ describe('the exit code', () => {
     [new CommandError('declined', 'found'), 1],
     [new CommandError('no-terminal', 'found'), 2],
     [new CommandError('interrupted', 'found'), 130],
+    [new CommandError('nothing-proved', 'found'), 3],
     [new JournalError('damaged', '/j', 'found'), 1],
     [new TypeError('found'), 1],
     ['found', 1],

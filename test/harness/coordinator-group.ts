@@ -27,7 +27,11 @@ type Held = NonNullable<GroupBody['genesis']>;
 
 /** A group whose requester may ask on every channel; `member` is the member that this person also is. */
 export async function dealtGroup(plan: CharterPlan, options: { readonly member?: string } = {}): Promise<DealtGroup> {
-  const live = await liveGroup(plan);
+  return dealt(await liveGroup(plan), options);
+}
+
+/** The same for a ceremony that is over. */
+export function dealt(live: LiveGroup, options: { readonly member?: string } = {}): DealtGroup {
   const now = Math.floor(Date.now() / 1000);
   const delegated = live.epoch.charter.channels.filter(({ name }) => name !== production);
   const body: GroupBody = {
