@@ -1,4 +1,8 @@
-/** `npm run bench`: what FROST costs, and what a development round costs over real processes. Ratios count; milliseconds are of this machine. */
+/**
+ * `npm run bench`: what FROST costs, and what a development round costs over real processes; `npm run bench -- attacks`: what honest rounds
+ * cost while somebody attacks. Ratios count; milliseconds are of this machine.
+ */
+import { benchAttacks, type AttackReport } from './attacks.ts';
 import { benchFrost, type FrostRow } from './frost.ts';
 import { benchRounds } from './round.ts';
 
@@ -18,6 +22,29 @@ const expectedRoundRatio = 3;
 
 /** Expected of all formats in one round, over a round for each. */
 const expectedFormatsRatio = 0.5;
+
+/** Expected of honest rounds under any attack: their 99th percentile over that of quiet ones. */
+const expectedAttackRatio = 2;
+
+function attackLine({ attack, quietP99Ms, attackedP99Ms, ratio, refused, grownMiB }: AttackReport): string {
+  const numbers = [quietP99Ms, attackedP99Ms].map((ms) => `${ms.toFixed(0)} ms`.padStart(10)).join('');
+  return `${attack.padEnd(12)}${numbers}${`${ratio.toFixed(1)}×`.padStart(8)}${String(refused).padStart(9)}${`${grownMiB.toFixed(0)} MiB`.padStart(10)}`;
+}
+
+async function attacked(): Promise<void> {
+  const missed: AttackReport[] = [];
+  write(
+    'honest rounds with a login each, 99th percentile without and with an attack; refused, and by how much memory grew',
+  );
+  await benchAttacks((row) => {
+    write(attackLine(row));
+    if (row.ratio > expectedAttackRatio || row.refused > 0) missed.push(row);
+  }, write);
+  for (const { attack, ratio, refused } of missed)
+    write(
+      `\nmissed: ${attack}: ${ratio.toFixed(1)} times, ${refused} refused; expected at most ${expectedAttackRatio}, and none`,
+    );
+}
 
 async function main(): Promise<void> {
   write('FROST, median milliseconds of each operation; the ratio is ed25519_FROST over libsodium\n');
@@ -59,4 +86,4 @@ async function main(): Promise<void> {
     write(`\nmissed: p50 is ${round.ratio.toFixed(1)} times its own work, expected at most ${expectedRoundRatio}`);
 }
 
-await main();
+await (process.argv[2] === 'attacks' ? attacked() : main());

@@ -52,7 +52,31 @@ export interface FormatsReport {
 }
 
 /** Makes a group of two hardware hosts and one admin, measures, and ends it. */
-export async function benchRounds(report: (line: string) => void): Promise<RoundReport> {
+export function benchRounds(report: (line: string) => void): Promise<RoundReport> {
+  return withCompany(report, async (company) => {
+    using connection = await connectAs(company, 'dave');
+    const alone = await inFlight(connection, 1, 60);
+    const many = await inFlight(connection, 16, 160);
+    const formats = await compareFormats(connection);
+    const ownMs = await ownCost(company.path('.'));
+    const p50Ms = median(alone.timesMs);
+    return {
+      p50Ms,
+      p99Ms: percentile(alone.timesMs, 99),
+      perSecondAlone: alone.perSecond,
+      perSecondWith16: many.perSecond,
+      ownMs,
+      ratio: p50Ms / ownMs,
+      formats,
+    };
+  });
+}
+
+/** A company of two hardware hosts that approve whatever is for development, one admin, and two requesters; ended when `work` is done. */
+export async function withCompany<T>(
+  report: (line: string) => void,
+  work: (company: Company) => Promise<T>,
+): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'frostmark-bench-'));
   const company = new Company({
     folder,
@@ -62,7 +86,10 @@ export async function benchRounds(report: (line: string) => void): Promise<Round
       { name: 'hw-2', tier: 'hardware' },
       { name: 'alice', tier: 'admin' },
     ],
-    requesters: [{ name: 'dave', channels: ['development'] }],
+    requesters: [
+      { name: 'dave', channels: ['development'] },
+      { name: 'mallory', channels: ['development'] },
+    ],
     channels: {
       production: '{ quorum: { any: 2 }, expiry: 72h }',
       development: '{ quorum: { hardware: 2 }, expiry: 1h, validity: 90d }',
@@ -76,28 +103,15 @@ export async function benchRounds(report: (line: string) => void): Promise<Round
     await company.startCoordinator();
     await company.makeKey();
     await Promise.all(['hw-1', 'hw-2'].map(async (name) => await company.serve(name, approveAll)));
-    using connection = await connectAs(company, 'dave');
-    const alone = await inFlight(connection, 1, 60);
-    const many = await inFlight(connection, 16, 160);
-    const formats = await compareFormats(connection);
-    const ownMs = await ownCost(folder);
-    const p50Ms = median(alone.timesMs);
-    return {
-      p50Ms,
-      p99Ms: percentile(alone.timesMs, 99),
-      perSecondAlone: alone.perSecond,
-      perSecondWith16: many.perSecond,
-      ownMs,
-      ratio: p50Ms / ownMs,
-      formats,
-    };
+    return await work(company);
   } finally {
     await company.end();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function connectAs(company: Company, requester: string): Promise<Connection> {
+/** A requester of the company, logged in. */
+export async function connectAs(company: Company, requester: string): Promise<Connection> {
   const identity = await loadIdentity(await openHome('requester', company.path(requester)));
   return await connect({
     coordinator: company.coordinatorUrl,
@@ -115,7 +129,7 @@ interface RoundTaken {
 }
 
 /** One whole round: built, signed, submitted, decided, signed by two members, and verified by the client. */
-async function oneRound(connection: Connection, formats: readonly string[] = ['native']): Promise<RoundTaken> {
+export async function oneRound(connection: Connection, formats: readonly string[] = ['native']): Promise<RoundTaken> {
   const startedAt = performance.now();
   const sha256 = randomBytes(32).toString('hex');
   const artifact = { path: 'bench.bin', name: 'bench.bin', size: 1, sha256, sha512: sha256 + sha256 };

@@ -28,7 +28,7 @@ async function announce(world: CoordinatorWorld, call: string, token: string, by
     'content-type': path.includes('documents') ? 'application/octet-stream' : 'application/json',
     'content-length': String(bytes),
   };
-  const sent = request(world.base + path, { method, headers });
+  const sent = request(world.base + path, { method, headers, signal: AbortSignal.timeout(10_000) });
   sent.flushHeaders();
   const [answer] = (await once(sent, 'response')) as [IncomingMessage];
   const chunks: Buffer[] = [];

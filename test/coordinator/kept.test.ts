@@ -14,13 +14,18 @@ const group = await dealtGroup({
   development: '{ any: 1 }',
 });
 
-/** SHA-256 of the blobs that lie in the stopped coordinator's store, and how many bytes all of it has. */
-async function stored(world: CoordinatorWorld): Promise<{ readonly blobs: string[]; readonly bytes: number }> {
+/** SHA-256 of the blobs that lie in the stopped coordinator's store, types of its records, and how many bytes all of it has. */
+async function stored(
+  world: CoordinatorWorld,
+): Promise<{ readonly blobs: string[]; readonly types: string[]; readonly bytes: number }> {
   const level = new Level<string, Buffer>(join(world.home, 'store'), { valueEncoding: 'buffer' });
   const entries = await level.iterator().all();
   await level.close();
   return {
     blobs: entries.filter(([key]) => key.startsWith('b')).map(([key]) => key.slice(1)),
+    types: entries
+      .filter(([key]) => key.startsWith('e'))
+      .map(([, value]) => (JSON.parse(value.toString()) as { readonly type: string }).type),
     bytes: entries.reduce((sum, [, value]) => sum + value.length, 0),
   };
 }
@@ -90,7 +95,10 @@ test('what no quorum may sign is never stored (T43)', async () => {
   expect(await refusalOf(requester.putDocument(digest, checksums))).toBe('bad-document');
   expect((await requester.round(digest)).outcome).toBe('cancelled');
   await world.stop();
-  expect((await stored(world)).blobs).not.toContain(sha256Hex(checksums));
+  const { blobs, types } = await stored(world);
+  expect(blobs).not.toContain(sha256Hex(checksums));
+  expect(types).toContain('closed');
+  expect(types).not.toContain('round-document');
 });
 
 test('what one identity has stored in a day is bounded in bytes, and only its own (T43)', async () => {

@@ -665,15 +665,6 @@ export const coordinatorGuards = [
   },
   {
     row: 'T44',
-    what: 'a known key has a share of its own at every address',
-    in: 'admitOpen',
-    from: 'if (key !== undefined && this.#options.isKnown(key) && this.#reservedOf(request, key).take(1)) return;',
-    to: '',
-    test: cost,
-    name: 'in debt',
-  },
-  {
-    row: 'T44',
     what: 'calls without a login are charged to their address',
     in: 'admitOpen',
     from: "this.#assertTakes(this.#bucketOf(request), cost, 'calls without a login from this address');",
