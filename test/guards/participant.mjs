@@ -418,6 +418,15 @@ export const participantGuards = [
   },
   {
     row: 'T32',
+    what: 'a stopping daemon waits for the folders of its programs',
+    in: 'close',
+    from: 'await within(closeTimeoutMs, Promise.allSettled(this.#runs));',
+    to: '',
+    test: execTest,
+    name: 'leaves no folder',
+  },
+  {
+    row: 'T32',
     what: 'no program starts for a round that ended just before',
     in: '#runNow',
     from: 'if (stop.aborted) return stopped;',
