@@ -16,6 +16,7 @@ import {
   pongTimeoutMs,
 } from './limits.ts';
 import type { Log } from './log.ts';
+import { within } from './within.ts';
 
 /** What a connection tells its owner, and what it needs to be one. */
 export interface ConnectionOptions {
@@ -156,13 +157,6 @@ export class Connection {
       });
     });
   }
-}
-
-/** Waits for a promise, and no longer than that: what hangs must not keep a daemon from stopping. */
-export async function within(milliseconds: number, promise: Promise<unknown> | undefined): Promise<void> {
-  const stop = new AbortController();
-  await Promise.race([promise, sleep(milliseconds, undefined, { signal: stop.signal }).catch(() => undefined)]);
-  stop.abort();
 }
 
 /** Messages in order, one at a time; reading stops while too many wait. */

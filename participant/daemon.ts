@@ -67,9 +67,7 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
   const { charter, self } = agreement;
   const log = withFields(options.log, { group: charter.group, member: self.name });
   const runner = await ExecRunner.open(policy, log);
-  closers.defer(() => {
-    runner.close();
-  });
+  closers.defer(() => runner.close());
   const vault = await Vault.open(charter, self);
   closers.defer(() => {
     vault.end();

@@ -16,9 +16,17 @@ import { promisify } from 'node:util';
 import { printable } from '../verifier/printable.ts';
 import { maxReasonCharacters } from '../protocol/limits.ts';
 import { ParticipantError } from './errors.ts';
-import { execPollMs, maxExecErrorBytes, maxExecRuns, maxExecWaiting, maxExecWaitingOfAsker } from './limits.ts';
+import {
+  closeTimeoutMs,
+  execPollMs,
+  maxExecErrorBytes,
+  maxExecRuns,
+  maxExecWaiting,
+  maxExecWaitingOfAsker,
+} from './limits.ts';
 import type { Log } from './log.ts';
 import type { ExecRule, Policy, PolicySubject } from './policy.ts';
+import { within } from './within.ts';
 
 /** What came of one run. `ask` leaves the request to a person: nothing was decided. */
 export interface ExecResult {
@@ -45,6 +53,8 @@ export class ExecRunner {
   readonly #log: Log;
   readonly #stop = new AbortController();
   readonly #waiting: { readonly asker: string; readonly begin: () => void }[] = [];
+  /** Those that have a folder. */
+  readonly #runs = new Set<Promise<ExecResult>>();
   #running = 0;
 
   /** Checks that every rule can be carried out here. Throws `ParticipantError('bad-policy')`: a policy that cannot is no policy. */
@@ -81,7 +91,7 @@ export class ExecRunner {
       const stop = AbortSignal.any([this.#stop.signal, over]);
       if (stop.aborted) return stopped;
       started();
-      return await this.#runNow(rule, subject, stop);
+      return await this.#tracked(this.#runNow(rule, subject, stop));
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       this.#log('error', 'exec-failed', { rule: rule.place, round: subject.digest, message });
@@ -92,15 +102,25 @@ export class ExecRunner {
     }
   }
 
-  /** Kills what runs and lets nothing more begin. */
-  close(): void {
+  /** Kills what runs and lets nothing more begin; resolves when their folders are gone, too, or when that takes too long. */
+  async close(): Promise<void> {
     this.#stop.abort();
     for (const { begin } of this.#waiting.splice(0)) begin();
+    await within(closeTimeoutMs, Promise.allSettled(this.#runs));
   }
 
   async #turn(asker: string): Promise<void> {
     if (this.#running >= maxExecRuns) await new Promise<void>((begin) => this.#waiting.push({ asker, begin }));
     this.#running += 1;
+  }
+
+  async #tracked(run: Promise<ExecResult>): Promise<ExecResult> {
+    this.#runs.add(run);
+    try {
+      return await run;
+    } finally {
+      this.#runs.delete(run);
+    }
   }
 
   async #runNow(rule: ExecRule, subject: PolicySubject, stop: AbortSignal): Promise<ExecResult> {

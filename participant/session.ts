@@ -14,7 +14,7 @@ import { ProtocolError } from '../protocol/errors.ts';
 import type { CoordinatorFrame, MemberFrame } from '../protocol/wire/frames.ts';
 import type { RequestKind } from '../protocol/request/request.ts';
 import { Ceremony, type CeremonyResult } from './ceremony.ts';
-import { Connection, within, type ConnectionTiming } from './connection.ts';
+import { Connection, type ConnectionTiming } from './connection.ts';
 import type { Status } from './control.ts';
 import { Founding } from './founding.ts';
 import { Documents } from './group-documents.ts';
@@ -35,6 +35,7 @@ import type { Judge } from './judge.ts';
 import { knownKeys } from './known-keys.ts';
 import { Rounds, type RoundFrame } from './rounds.ts';
 import type { Vault } from './vault.ts';
+import { within } from './within.ts';
 
 /** What a session tells while it goes on. */
 export type SessionEvent =

@@ -14,7 +14,8 @@ import { genesisMessage, genesisOf } from './ceremony/founding.ts';
 import type { Group } from './frost/group.ts';
 import { maxRequestersBytes } from './limits.ts';
 import type { GroupBody } from './wire/frames.ts';
-import { decodeRequesters, requestersMessage, type Requesters } from './files/requesters.ts';
+import { requestersMessage, type Requesters } from './files/requesters.ts';
+import { requestersOf } from './request/rights.ts';
 
 /** A delegation under the group's key, checked. */
 export interface HeldDelegation {
@@ -67,7 +68,7 @@ function assertGenesis(epoch: Epoch, envelope: Envelope): void {
 }
 
 function openRequesters(epoch: Epoch, envelope: Envelope): Requesters {
-  return decodeRequesters(openGroupEnvelope(epoch, envelope, requestersMessage.payloadType), epoch.charter);
+  return requestersOf(epoch, openGroupEnvelope(epoch, envelope, requestersMessage.payloadType));
 }
 
 function openDelegation(epoch: Epoch, envelope: Envelope): HeldDelegation {

@@ -32,6 +32,11 @@ export class Epoch {
     return this.channel(production).key;
   }
 
+  /** How many successions led here from the ceremony that made the key: 0, as long as there are none. */
+  get number(): number {
+    return 0;
+  }
+
   /** Whether production's key was made in pieces, or once was whole and then split. */
   get origin(): Origin {
     return this.certificate.transcript.origin;

@@ -2,10 +2,10 @@
 import { decodeCanonicalJson, encodeCanonicalJson } from '../../verifier/json.ts';
 import { decodeCard } from './card.ts';
 import { channelOf, type Charter } from './charter.ts';
-import { defineMessage, decodePayload, refuseAs } from '../wire/envelope.ts';
+import { decodeKey, defineMessage, decodePayload, refuseAs } from '../wire/envelope.ts';
 import { ProtocolError } from '../errors.ts';
 import { maxChannels, maxRequesters, maxRequestersBytes, maxRequestersTokens } from '../limits.ts';
-import { assertSchema, Name, Nullable, Strict, Text, Type, type Static, type TSchema } from '../wire/schema.ts';
+import { assertSchema, Key, Name, Nullable, Strict, Text, Type, type Static, type TSchema } from '../wire/schema.ts';
 import { parseYaml } from './yaml.ts';
 
 const entrySchema = Strict({
@@ -13,9 +13,14 @@ const entrySchema = Strict({
   channels: Type.Array(Name, { minItems: 1, maxItems: maxChannels, uniqueItems: true }),
   member: Nullable(Name),
 });
+const version = Type.Integer({ minimum: 1, maximum: 1_000_000_000 });
+const entries = Type.Array(entrySchema, { maxItems: maxRequesters });
+const fileSchema = Strict({ version, requesters: entries });
 const documentSchema = Strict({
-  version: Type.Integer({ minimum: 1, maximum: 1_000_000_000 }),
-  requesters: Type.Array(entrySchema, { maxItems: maxRequesters }),
+  version,
+  groupKey: Nullable(Key),
+  number: Type.Integer({ minimum: 0, maximum: 1_000_000_000 }),
+  requesters: entries,
 });
 
 /** Signed by the production quorum, never by an identity. */
@@ -32,7 +37,18 @@ export interface Requester {
 }
 
 /** The document that says who may ask, decoded. */
-export interface Requesters {
+/** What a requesters document is for. The program fills it in: people write neither. */
+export interface RequestersScope {
+  /** Group public key, base64url; `null` in the document that a ceremony agrees to, before there is a key. */
+  readonly groupKey: string | null;
+  /** Of the key epoch in which the document holds; 0 in the document of a ceremony. */
+  readonly number: number;
+}
+
+/** The scope of the document that a ceremony agrees to. */
+export const ceremonyScope: RequestersScope = { groupKey: null, number: 0 };
+
+export interface Requesters extends RequestersScope {
   readonly version: number;
   readonly entries: readonly Requester[];
   /** Canonical JSON, the payload that gets signed. */
@@ -41,7 +57,7 @@ export interface Requesters {
 
 /** The document nobody wrote: version 1, and only members may ask. */
 export function emptyRequesters(charter: Charter): Requesters {
-  return decodeRequesters(encodeCanonicalJson({ version: 1, requesters: [] }), charter);
+  return decodeRequesters(encodeCanonicalJson({ version: 1, ...ceremonyScope, requesters: [] }), charter);
 }
 
 /** The signed JSON payload. Throws `ProtocolError('bad-requesters')`. */
@@ -50,8 +66,13 @@ export function decodeRequesters(bytes: Uint8Array, charter: Charter): Requester
   return toRequesters(payload, bytes, charter, (_index, message) => new ProtocolError('bad-requesters', message));
 }
 
-/** The file people write (YAML); `member` may be left out. Throws `ProtocolError('bad-requesters')` with file and line. */
-export function readRequestersFile(file: Uint8Array, name: string, charter: Charter): Requesters {
+/** The file people write (YAML), for this scope; `member` may be left out. Throws `ProtocolError('bad-requesters')` with file and line. */
+export function readRequestersFile(
+  file: Uint8Array,
+  name: string,
+  charter: Charter,
+  { groupKey, number }: RequestersScope = ceremonyScope,
+): Requesters {
   if (file.length > maxRequestersBytes)
     throw new ProtocolError('too-large', `has more than ${maxRequestersBytes} bytes`, { file: name });
   const yaml = parseYaml(file, name, 'bad-requesters', maxRequestersTokens);
@@ -78,10 +99,10 @@ export function readRequestersFile(file: Uint8Array, name: string, charter: Char
     check(entrySchema, entry, index, `entry ${index + 1}`);
   });
   const document: unknown = { ...value, requesters };
-  check(documentSchema, document, undefined, 'the requesters document');
-  const payload = document as Static<typeof documentSchema>;
-  const bytes = encodeCanonicalJson({ version: payload.version, requesters: payload.requesters });
-  return toRequesters(payload, bytes, charter, fail);
+  check(fileSchema, document, undefined, 'the requesters document');
+  const written = document as Static<typeof fileSchema>;
+  const payload = { version: written.version, groupKey, number, requesters: written.requesters };
+  return toRequesters(payload, encodeCanonicalJson(payload), charter, fail);
 }
 
 function withMember(entry: Record<string, unknown>): Record<string, unknown> {
@@ -98,6 +119,10 @@ function toRequesters(
   refuseAs('bad-requesters', 'requesters', () =>
     decodeCanonicalJson(bytes, { maxBytes: maxRequestersBytes, maxDepth: 6 }),
   );
+  const { groupKey, number } = payload;
+  if (groupKey === null && number !== 0)
+    throw fail(undefined, `epoch number ${number} without a group key: the document of a ceremony has number 0`);
+  if (groupKey !== null) decodeKey(groupKey, 'bad-requesters', 'groupKey');
   const keys = new Set<string>();
   const entries = payload.requesters.map((entry, index) => {
     try {
@@ -113,5 +138,5 @@ function toRequesters(
       throw fail(index, (cause as Error).message);
     }
   });
-  return { version: payload.version, entries, bytes };
+  return { version: payload.version, groupKey, number, entries, bytes };
 }

@@ -1,6 +1,7 @@
 /** The requesters document under the production quorum's signature. */
 import { ProtocolError } from '../errors.ts';
-import { decodeRequesters, requestersMessage } from '../files/requesters.ts';
+import { requestersMessage } from '../files/requesters.ts';
+import { requestersOf } from '../request/rights.ts';
 import { dsseFormat } from './format.ts';
 
 /** The format of the same name. Refuses as `bad-document` what is no requesters document of this charter. */
@@ -10,6 +11,6 @@ export const requesters = dsseFormat(
   requestersMessage.payloadType,
   ({ epoch, documents: [document] }) => {
     if (document === undefined) throw new ProtocolError('bad-document', 'the requesters document is missing');
-    return decodeRequesters(document, epoch.charter).bytes;
+    return requestersOf(epoch, document).bytes;
   },
 );

@@ -125,11 +125,33 @@ export function assertSignable(request: Request, standing: GroupStanding): void 
 }
 
 /**
+ * The requesters document with these bytes, if it is for this epoch: it names group key and epoch number, or it is the one that the ceremony
+ * agreed to. Throws `ProtocolError` (`bad-requesters`, `wrong-group`, `bad-document`).
+ */
+export function requestersOf(epoch: Epoch, bytes: Uint8Array): Requesters {
+  const requesters = decodeRequesters(bytes, epoch.charter);
+  const { groupKey, number } = requesters;
+  if (groupKey === null && sha256Hex(bytes) !== epoch.certificate.transcript.requesters)
+    throw new ProtocolError(
+      'bad-document',
+      'the requesters document names no group, and is not the one of the ceremony',
+    );
+  if (groupKey !== null && groupKey !== epoch.groupKey)
+    throw new ProtocolError('wrong-group', 'the requesters document is for another group');
+  if (groupKey !== null && number !== epoch.number)
+    throw new ProtocolError(
+      'bad-document',
+      `the requesters document is for epoch ${number} of the key, and this is epoch ${epoch.number}`,
+    );
+  return requesters;
+}
+
+/**
  * A requesters document counts only with a higher version than the one that was signed last (0 before there is one), and version 1 only as
- * the ceremony agreed to it. Throws `ProtocolError` (`stale-version`, `bad-document`, `bad-requesters`).
+ * the ceremony agreed to it. Throws `ProtocolError` (`stale-version`, `bad-document`, `wrong-group`, `bad-requesters`).
  */
 export function assertNewerRequesters(document: Uint8Array, epoch: Epoch, heldVersion: number): void {
-  const { version } = decodeRequesters(document, epoch.charter);
+  const { version } = requestersOf(epoch, document);
   if (version <= heldVersion)
     throw new ProtocolError(
       'stale-version',

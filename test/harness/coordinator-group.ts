@@ -63,7 +63,8 @@ export function requestersBytes(
 ): Uint8Array {
   const channels = group.epoch.charter.channels.map(({ name }) => name);
   const requesters = people.map((who) => ({ card: who.card('requester'), channels, member: member ?? null }));
-  return encodeCanonicalJson({ version, requesters });
+  const { groupKey, number } = group.epoch;
+  return encodeCanonicalJson({ version, groupKey, number, requesters });
 }
 
 export function requestersDocument(

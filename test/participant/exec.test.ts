@@ -33,9 +33,7 @@ const policyOf = (...execs: ExecRule[]): Policy => ({
 
 async function runnerFor(...rules: ExecRule[]): Promise<ExecRunner> {
   const runner = await ExecRunner.open(policyOf(...rules), () => undefined);
-  onTestFinished(() => {
-    runner.close();
-  });
+  onTestFinished(() => runner.close());
   return runner;
 }
 
@@ -159,9 +157,23 @@ describe('a program', () => {
     const runner = await runnerFor(exec);
     const results = [1, 2, 3].map(() => runner.run(exec, subject(), () => undefined, never));
     const pids = [await begun(), await begun()];
-    runner.close();
+    await runner.close();
     expect(await Promise.all(results)).toEqual(Array(3).fill(nobody));
     for (const pid of pids) await gone(pid);
+  });
+
+  it('leaves no folder behind when the daemon stops, which waits for that (T32)', async () => {
+    const { exec, begun } = await saying();
+    const folders = await scratch();
+    const named = { ...exec, run: ['/bin/sh', '-c', `echo "$HOME" > ${folders}/home; ${exec.run[2]!}`] };
+    const runner = await runnerFor(named);
+    const result = runner.run(named, subject(), () => undefined, never);
+    await begun();
+    const folder = (await readFile(join(folders, 'home'), 'utf8')).trim();
+    expect(existsSync(folder)).toBe(true);
+    await runner.close();
+    expect(existsSync(folder)).toBe(false);
+    expect(await result).toEqual(nobody);
   });
 });
 
@@ -186,7 +198,7 @@ describe('a round that is over', () => {
     const over = new AbortController();
     const runner = await runnerFor(exec);
     expect(await runner.run(exec, subject(), () => over.abort(), over.signal)).toEqual(nobody);
-    expect(await runner.run(exec, subject(), () => runner.close(), never)).toEqual(nobody);
+    expect(await runner.run(exec, subject(), () => void runner.close(), never)).toEqual(nobody);
     expect(await readdir(folder)).toEqual([]);
   });
 });

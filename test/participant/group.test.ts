@@ -201,7 +201,7 @@ describe('a group', () => {
     await group.joinAll();
     await group.serveAll();
     const client = group.requesterClient();
-    const next = encodeCanonicalJson({ version: 2, requesters: [] });
+    const next = encodeCanonicalJson({ version: 2, groupKey: group.groupKey, number: 0, requesters: [] });
     expect(decodeRequesters(next, group.charter).version).toBe(2);
     const envelope = await group.release({
       kind: 'requesters',

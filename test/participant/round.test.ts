@@ -20,7 +20,7 @@ import { sessionInput } from '../../protocol/signing/stage.ts';
 import { openRequest, requestMessage, type Request, type RequestPayload } from '../../protocol/request/request.ts';
 import { encodeCanonicalJson } from '../../verifier/json.ts';
 import { delegationPayloadType } from '../../verifier/delegation.ts';
-import { requestersMessage } from '../../protocol/files/requesters.ts';
+import { emptyRequesters, requestersMessage } from '../../protocol/files/requesters.ts';
 import type { Journal } from '../../participant/journal.ts';
 import type { RoundFrame } from '../../participant/rounds.ts';
 import { publicGroup } from '../harness/ceremony-network.ts';
@@ -489,7 +489,8 @@ describe('a package', () => {
     const request = release(world);
     let clock = now;
     const participant = await approving(world, request, { now: () => clock });
-    const nobody = encodeCanonicalJson({ version: 2, requesters: [] });
+    const { groupKey, number } = world.live.epoch;
+    const nobody = encodeCanonicalJson({ version: 2, groupKey, number, requesters: [] });
     const type = requestersMessage.payloadType;
     const signature = quorumSign(world.live, 'production', preAuthEncoding(type, nobody));
     await participant.documents.adopt({
@@ -782,7 +783,7 @@ describe('documents', () => {
   it('of the ceremony are approved without a policy, exactly as they follow from the certificate', async () => {
     const world = await makeWorld(plan);
     const { epoch } = world.live;
-    const requesters1 = encodeCanonicalJson({ version: 1, requesters: [] });
+    const requesters1 = emptyRequesters(epoch.charter).bytes;
     const documents = [genesisOf(epoch), requesters1, delegationOf(epoch, 'development', created)] as const;
     const participant = await makeParticipant(world, 1, { ...served(...documents), isYoung: true });
     for (const [index, kind] of (['genesis', 'requesters', 'delegation'] as const).entries())
@@ -873,7 +874,9 @@ describe('documents', () => {
 
   it('of an older version than was seen are refused, as documents and as requests', async () => {
     const world = await makeWorld(plan);
-    const version = (number: number) => encodeCanonicalJson({ version: number, requesters: [] });
+    const { groupKey, number: epochNumber } = world.live.epoch;
+    const version = (number: number) =>
+      encodeCanonicalJson({ version: number, groupKey, number: epochNumber, requesters: [] });
     const type = requestersMessage.payloadType;
     const signed = (bytes: Uint8Array) =>
       encodeEnvelope(type, bytes, '', quorumSign(world.live, 'production', preAuthEncoding(type, bytes)));

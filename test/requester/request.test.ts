@@ -111,7 +111,8 @@ describe('asking for a release', () => {
 describe('asking for documents', () => {
   it('lets a member ask for a newer requesters document, kept out itself', () => {
     const yaml = `version: 2\nrequesters: []\n`;
-    const newer = readRequestersFile(new TextEncoder().encode(yaml), 'r.yaml', world.group.epoch.charter);
+    const { epoch } = world.group;
+    const newer = readRequestersFile(new TextEncoder().encode(yaml), 'r.yaml', epoch.charter, epoch);
     const { request, documents, keptOut } = askForRequesters(
       world.group,
       newer,

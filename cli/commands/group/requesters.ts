@@ -21,7 +21,8 @@ what on which channel. It replaces the one before; a member or requester asks.`,
     const { askForRequesters } = await import('../../../requester/request.ts');
     const file = await readFileBounded(path, maxRequestersBytes);
     using connection = await connectToAsk(call);
-    const requesters = readRequestersFile(file, basename(path), connection.group.epoch.charter);
+    const { epoch } = connection.group;
+    const requesters = readRequestersFile(file, basename(path), epoch.charter, epoch);
     const submission = askForRequesters(
       connection.group,
       requesters,

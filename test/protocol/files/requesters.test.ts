@@ -20,6 +20,8 @@ const lines = [
 ];
 const json = {
   version: 7,
+  groupKey: null,
+  number: 0,
   requesters: [
     { card: devCard, channels: ['development'], member: null },
     { card: annCard, channels: ['development', 'production'], member: 'alice' },
@@ -54,7 +56,9 @@ describe('the requesters document', () => {
 
   it('is version 1 with nobody in it when nobody wrote one', () => {
     expect(emptyRequesters(charter)).toMatchObject({ version: 1, entries: [] });
-    expect(new TextDecoder().decode(emptyRequesters(charter).bytes)).toBe('{"version":1,"requesters":[]}');
+    expect(new TextDecoder().decode(emptyRequesters(charter).bytes)).toBe(
+      '{"version":1,"groupKey":null,"number":0,"requesters":[]}',
+    );
   });
 
   it.each<[name: string, change: Readonly<Record<number, string>>, line: number, message: string]>([
@@ -81,6 +85,13 @@ describe('the requesters document', () => {
     ['version 0', { 1: 'version: 0' }, 1, 'version'],
     ['a version that is a text', { 1: 'version: "7"' }, 1, 'version'],
     ['a fraction of a version', { 1: 'version: 7.5' }, 1, 'version'],
+    [
+      'a group key, which the program fills in',
+      { 1: `version: 7\ngroupKey: ${'A'.repeat(43)}` },
+      1,
+      'requesters document',
+    ],
+    ['an epoch number, which the program fills in', { 1: 'version: 7\nnumber: 0' }, 1, 'requesters document'],
     ['an unknown field at the top', { 1: 'version: 7\nsigned: yes' }, 1, 'requesters document'],
     ['no version', { 1: '' }, 2, 'version'],
     ['no list', { 2: 'people:' }, 1, 'list of requesters'],
@@ -128,6 +139,17 @@ describe('the payload of the requesters document', () => {
     }
   });
 
+  it('names group key and epoch number when it is not that of a ceremony', () => {
+    const { groupKey } = { groupKey: dev.key };
+    const text = utf8(lines.join('\n'));
+    const scoped = readRequestersFile(text, 'requesters.yaml', charter, { groupKey, number: 3 });
+    expect(scoped).toMatchObject({ groupKey, number: 3, version: 7 });
+    expect(new TextDecoder().decode(scoped.bytes)).toBe(JSON.stringify({ ...json, groupKey, number: 3 }));
+    expect(decodeRequesters(scoped.bytes, charter)).toEqual(scoped);
+    expect(codeOf(() => decode({ ...json, number: 3 }))).toBe('bad-requesters');
+    expect(codeOf(() => decode({ ...json, groupKey: `${'A'.repeat(42)}B` }))).toBe('bad-requesters');
+  });
+
   it('is refused in any spelling but one', () => {
     const text = new TextDecoder().decode(payload);
     for (const other of [
@@ -142,7 +164,7 @@ describe('the payload of the requesters document', () => {
 
   it(`is refused past ${maxRequesters} entries and past its bytes`, () => {
     const crowd = Array.from({ length: maxRequesters + 1 }, () => json.requesters[0]);
-    expect(codeOf(() => decode({ version: 7, requesters: crowd }))).toBe('bad-requesters');
+    expect(codeOf(() => decode({ ...json, requesters: crowd }))).toBe('bad-requesters');
     expect(codeOf(() => decodeRequesters(new Uint8Array(maxRequestersBytes + 1).fill(32), charter))).toBe(
       'bad-requesters',
     );

@@ -1,7 +1,13 @@
 /** Who may ask, who is kept out, and how long a request lives: one judgement for coordinator, members and clients. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { delegationOf, genesisOf } from '../../../protocol/ceremony/founding.ts';
-import { decodeRequesters, emptyRequesters, type Requesters } from '../../../protocol/files/requesters.ts';
+import {
+  ceremonyScope,
+  decodeRequesters,
+  emptyRequesters,
+  type Requesters,
+  type RequestersScope,
+} from '../../../protocol/files/requesters.ts';
 import { maxClockSkewSeconds } from '../../../protocol/limits.ts';
 import {
   blankRequest,
@@ -22,6 +28,7 @@ import {
   expiresAtUnixSeconds,
   isFoundingDocument,
   keptOut,
+  requestersOf,
   type GroupStanding,
 } from '../../../protocol/request/rights.ts';
 import { encodeEnvelope } from '../../../verifier/dsse.ts';
@@ -44,7 +51,7 @@ beforeAll(async () => {
   people = { alice, bob, dev, ann, eve };
   standing = {
     epoch: group.epoch,
-    requesters: requestersOf(3, [
+    requesters: requestersDocument(3, [
       { card: dev.card('requester'), channels: ['development'], member: null },
       { card: ann.card('requester'), channels: ['development', 'production'], member: alice.name },
       { card: bob.card('requester'), channels: ['production'], member: null },
@@ -53,8 +60,13 @@ beforeAll(async () => {
   };
 });
 
-function requestersOf(version: number, requesters: readonly object[]): Requesters {
-  return decodeRequesters(utf8(JSON.stringify({ version, requesters })), group.epoch.charter);
+function requestersDocument(
+  version: number,
+  requesters: readonly object[],
+  scope: RequestersScope = { groupKey: group.epoch.groupKey, number: 0 },
+): Requesters {
+  const { groupKey, number } = scope;
+  return decodeRequesters(utf8(JSON.stringify({ version, groupKey, number, requesters })), group.epoch.charter);
 }
 
 function ask(change: Partial<RequestPayload>, who: Person = dev): Request {
@@ -73,7 +85,7 @@ const wishes = {
   genesis: (who: Person) => askForDocument('genesis', genesisOf(group.epoch), who),
   'the requesters of the ceremony': (who: Person) =>
     askForDocument('requesters', emptyRequesters(group.epoch.charter).bytes, who),
-  'other requesters': (who: Person) => askForDocument('requesters', requestersOf(4, []).bytes, who),
+  'other requesters': (who: Person) => askForDocument('requesters', requestersDocument(4, []).bytes, who),
   'a first delegation': (who: Person) =>
     askForDocument('delegation', delegationOf(group.epoch, 'development', createdAt), who),
   'another delegation': (who: Person) => askForDocument('delegation', utf8('{"channel":"development"}'), who),
@@ -127,12 +139,12 @@ describe('who asks', () => {
   it('is judged by the newest document: who is no longer in it may ask for nothing (T33)', () => {
     const request = ask({}, ann);
     expect(askerOf(request, standing).name).toBe('ann');
-    const newer = { ...standing, requesters: requestersOf(4, []) };
+    const newer = { ...standing, requesters: requestersDocument(4, []) };
     expect(codeOf(() => askerOf(request, newer))).toBe('not-a-requester');
   });
 
   it('stays the same member when the document names another one for a member’s own key (T31)', () => {
-    const sly = requestersOf(4, [
+    const sly = requestersDocument(4, [
       { card: people.bob.card('requester'), channels: ['production'], member: people.alice.name },
     ]);
     expect(keptOut(ask({}, people.bob), { ...standing, requesters: sly })?.name).toBe(people.bob.name);
@@ -175,12 +187,35 @@ describe('what is newer', () => {
   it('is a higher version of the requesters, and version 1 only as the ceremony agreed to it', () => {
     const { epoch } = group;
     const agreed = emptyRequesters(epoch.charter).bytes;
-    const other = requestersOf(1, [{ card: dev.card('requester'), channels: ['development'], member: null }]).bytes;
+    const other = requestersDocument(1, [
+      { card: dev.card('requester'), channels: ['development'], member: null },
+    ]).bytes;
     expect(() => assertNewerRequesters(agreed, epoch, 0)).not.toThrow();
     expect(codeOf(() => assertNewerRequesters(other, epoch, 0))).toBe('bad-document');
     expect(codeOf(() => assertNewerRequesters(agreed, epoch, 1))).toBe('stale-version');
-    expect(() => assertNewerRequesters(requestersOf(2, []).bytes, epoch, 1)).not.toThrow();
-    expect(codeOf(() => assertNewerRequesters(requestersOf(2, []).bytes, epoch, 2))).toBe('stale-version');
+    expect(() => assertNewerRequesters(requestersDocument(2, []).bytes, epoch, 1)).not.toThrow();
+    expect(codeOf(() => assertNewerRequesters(requestersDocument(2, []).bytes, epoch, 2))).toBe('stale-version');
+  });
+
+  it('is for this group and this epoch of its key, by name, or the one of the ceremony', () => {
+    const { epoch } = group;
+    const agreed = emptyRequesters(epoch.charter);
+    expect(requestersOf(epoch, agreed.bytes)).toEqual(agreed);
+    const own = requestersDocument(2, []);
+    expect(requestersOf(epoch, own.bytes)).toEqual(own);
+    const refused = (version: number, scope: RequestersScope): string =>
+      codeOf(() => requestersOf(epoch, requestersDocument(version, [], scope).bytes));
+    const other = epoch.channel('development').key;
+    expect(refused(2, { groupKey: other, number: 0 })).toBe('wrong-group');
+    expect(refused(2, { groupKey: epoch.groupKey, number: 1 })).toBe('bad-document');
+    // Without a group it would count in every group of this charter, and after every succession.
+    expect(refused(2, ceremonyScope)).toBe('bad-document');
+    expect(refused(1, { groupKey: epoch.groupKey, number: 1 })).toBe('bad-document');
+    for (const scope of [
+      { groupKey: other, number: 0 },
+      { groupKey: epoch.groupKey, number: 1 },
+    ])
+      expect(codeOf(() => assertNewerRequesters(requestersDocument(9, [], scope).bytes, epoch, 1))).not.toBe('none');
   });
 });
 
