@@ -36,7 +36,6 @@ export interface Requester {
   readonly member: string | undefined;
 }
 
-/** The document that says who may ask, decoded. */
 /** What a requesters document is for. The program fills it in: people write neither. */
 export interface RequestersScope {
   /** Group public key, base64url; `null` in the document that a ceremony agrees to, before there is a key. */
@@ -48,6 +47,7 @@ export interface RequestersScope {
 /** The scope of the document that a ceremony agrees to. */
 export const ceremonyScope: RequestersScope = { groupKey: null, number: 0 };
 
+/** The document that says who may ask, decoded. */
 export interface Requesters extends RequestersScope {
   readonly version: number;
   readonly entries: readonly Requester[];

@@ -501,8 +501,8 @@ export const coordinatorGuards = [
     row: 'T28',
     what: "a ceremony's message is stored before it is echoed",
     in: 'receive',
-    from: `await this.#store({ type: 'ceremony', charter: charter.hash, message: envelope });`,
-    to: `void this.#store({ type: 'ceremony', charter: charter.hash, message: envelope }).catch(() => undefined);`,
+    from: `await this.#store({ type: 'ceremony', charter: charter.hash, message: message.envelope });`,
+    to: `void this.#store({ type: 'ceremony', charter: charter.hash, message: message.envelope }).catch(() => undefined);`,
     test: powerLoss,
   },
   {

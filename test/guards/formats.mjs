@@ -2,7 +2,7 @@
 const documents = 'test/protocol/documents/documents.test.ts';
 const readings = 'test/protocol/documents/readings.test.ts';
 const toolReadings = 'test/interop/readings.test.ts';
-const decoders = 'test/protocol/decoders.test.ts';
+const decoders = 'test/cost/decoders.test.ts';
 const ssh = 'test/protocol/ssh/ssh.test.ts';
 const minisign = 'test/protocol/formats/minisign.test.ts';
 

@@ -98,6 +98,7 @@ class Bench {
   private fakeJournal(): Journal {
     return {
       records: [],
+      forgetRecords: () => undefined,
       head: { length: 1, hash: '00'.repeat(32) },
       freeBytes: () => Promise.resolve(this.free),
       append: async (record: object) => {

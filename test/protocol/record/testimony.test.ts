@@ -267,7 +267,7 @@ describe('a coordinator that lies in its log', () => {
     ],
     [
       'a decision under another key',
-      'wrong-certificate',
+      'wrong-epoch',
       (log, request) => log.put(decisionBy(acme.people[1]!, request, { epoch: 'aa'.repeat(32) })),
     ],
     [

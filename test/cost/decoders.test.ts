@@ -52,8 +52,8 @@ import { decodeCanonicalJson } from '../../verifier/json.ts';
 import { maxBundleBytes, maxDelegationBytes, maxKeyFileBytes, maxPayloadBytes } from '../../verifier/limits.ts';
 import { printable } from '../../verifier/printable.ts';
 import { decodeStatement } from '../../verifier/statement.ts';
-import { goldenFile } from './golden.ts';
-import { utf8 } from './support.ts';
+import { goldenFile } from '../protocol/golden.ts';
+import { utf8 } from '../protocol/support.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const charter = decodeCharter(goldenFile('charter.yaml'), 'charter.yaml');
@@ -391,7 +391,7 @@ const decoders: Readonly<Record<string, Decoder>> = {
     run: (bytes) => openImport(group, charter, bytes),
   },
   evidence: {
-    covers: ['judgeEvidence'],
+    covers: ['judgeEvidence', 'judgeTogether', 'judgeViews'],
     maxBytes: maxGroupBytes,
     inputs: json,
     run: (bytes) => judgeEvidence(group, bytes),
