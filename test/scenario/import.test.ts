@@ -162,7 +162,7 @@ describe('a member of a ceremony with an import', () => {
     run.run();
     expect(lied).toBe(true);
     expect(run.activated()).toEqual([]);
-    expect(failures(run).join()).toContain('admin-1: it dealt 1 sharings instead of 0');
+    expect(failures(run).join()).toContain('admin-1 dealt wrongly: it dealt 1 sharings instead of 0');
     const [evidence] = run.members.flatMap((member) => member.evidence.filter((one) => one.messages.length > 2));
     const verdict = judgeEvidence(publicGroup, encodeEvidence(ceremonyEvidence(evidence!)).bytes);
     expect(verdict.culprit.name).toBe('admin-1');
