@@ -101,8 +101,9 @@ export function mayGive(memory: CeremonyMemory, ceremony: string): boolean {
 
 /** Whether all n `stored` of a ceremony that was parted from bring this member back to it. */
 export function mayReturn(memory: CeremonyMemory, ceremony: string, isLive: boolean): boolean {
-  const isElsewhere = memory.given !== undefined || memory.live.has(memory.current ?? '');
-  if (isElsewhere || !memory.parted.has(ceremony)) return false;
+  const { current } = memory;
+  const isBound = memory.given !== undefined || (current !== undefined && memory.live.has(current));
+  if (isBound || !memory.parted.has(ceremony)) return false;
   return memory.stored.at(-1) === ceremony || isLive;
 }
 

@@ -105,7 +105,7 @@ export const guards = [
   {
     row: 'T13',
     what: 'all sign one transcript, ciphertexts included',
-    file: 'protocol/ceremony/boxes.ts',
+    in: 'hashesOf',
     from: 'boxes: sealed.hash',
     to: "boxes: '00'.repeat(32)",
     test: ceremonies,
@@ -140,8 +140,8 @@ export const guards = [
   },
   {
     row: 'T16',
-    what: 'a ceremony that was left is never entered again',
-    file: 'protocol/ceremony/hellos.ts',
+    what: 'a ceremony that was joined is never entered again',
+    in: 'beginCeremony',
     from: 'if (ceremony === undefined || state.memory.joined.has(ceremony)) return undefined;',
     to: 'if (ceremony === undefined) return undefined;',
     test: ceremonies,

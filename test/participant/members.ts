@@ -22,7 +22,7 @@ import { Documents } from '../../participant/group-documents.ts';
 import { openJournal, type Journal } from '../../participant/journal.ts';
 import type { HeldDocuments } from '../../participant/member-home.ts';
 import type { Judge } from '../../participant/judge.ts';
-import { Records } from '../../participant/records.ts';
+import { Records, type MemberRecord } from '../../participant/records.ts';
 import { Rounds, type RoundFrame } from '../../participant/rounds.ts';
 import { Vault } from '../../participant/vault.ts';
 import { publicGroup } from '../harness/ceremony-network.ts';
@@ -125,14 +125,22 @@ export interface ParticipantOptions {
 
 /** What the ceremony left in this member's journal. */
 async function takePart(path: string, { live }: World, { isYoung }: ParticipantOptions): Promise<void> {
-  const { ceremony, transcript } = live.epoch.certificate;
   const journal = await openJournal(path, { mustExist: false });
   const records = await Records.open(journal, now);
-  await records.append({ type: 'ceremony-joined', ceremony });
-  await records.append({ type: 'ceremony-signed', ceremony, transcript, proofs: [] });
-  await records.append({ type: 'ceremony-stored', ceremony });
-  if (isYoung !== true) await records.give(ceremony);
+  for (const record of ceremonyRecords(live))
+    if (isYoung !== true || record.type !== 'ceremony-given') await records.append(record);
   await journal.close();
+}
+
+/** The records of a member that gave a share of genesis. */
+export function ceremonyRecords({ epoch }: LiveGroup): MemberRecord[] {
+  const { ceremony, transcript } = epoch.certificate;
+  return [
+    { type: 'ceremony-joined', ceremony },
+    { type: 'ceremony-signed', ceremony, transcript, proofs: [] },
+    { type: 'ceremony-stored', ceremony },
+    { type: 'ceremony-given', ceremony },
+  ];
 }
 
 const ask: Judge = () => Promise.resolve({ action: 'ask', reason: null, rule: 'no rule' });

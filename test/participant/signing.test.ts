@@ -15,7 +15,7 @@ import { Records, type MemberRecord } from '../../participant/records.ts';
 import { Signing } from '../../participant/signing.ts';
 import { Vault, type TakenNonces } from '../../participant/vault.ts';
 import { documentRelease } from '../harness/signed-release.ts';
-import { commitmentOf, makeWorld, now, openedShares, type World } from './members.ts';
+import { ceremonyRecords, commitmentOf, makeWorld, now, openedShares, type World } from './members.ts';
 
 const notes = utf8ToBytes('Release notes of tool 1.0.0, which a person reads before approving.\nIt has two lines.\n');
 let world: World;
@@ -97,8 +97,9 @@ class Bench {
 
   private fakeJournal(): Journal {
     return {
-      records: [],
+      records: [{ type: 'incarnation', incarnation: '00'.repeat(16) }, ...ceremonyRecords(world.live)],
       forgetRecords: () => undefined,
+      bytes: 0,
       head: { length: 1, hash: '00'.repeat(32) },
       freeBytes: () => Promise.resolve(this.free),
       append: async (record: object) => {

@@ -175,7 +175,7 @@ describe('a disk that is lost (T35)', () => {
       expect(run.members[1]!.failures.map(({ code }) => code)).toContain('rolled-back');
       expect(run.members[1]!.disk.records.filter(({ type }) => type === 'ceremony-left')).toEqual([]);
 
-      const again = await joinAgain(run, 20);
+      const again = joinAgain(run, 20);
       expectOneCandidate(again);
       for (const member of again.members) expect(again.give(member)).toBe(true);
       expect(again.live()).toHaveLength(1);
@@ -200,7 +200,7 @@ describe('a disk that is lost (T35)', () => {
   });
 
   /** Everybody joins under a new charter, with what is on the disks; the member whose disk was lost has a new card. */
-  async function joinAgain(run: CeremonyNetwork, seed: number): Promise<CeremonyNetwork> {
+  function joinAgain(run: CeremonyNetwork, seed: number): CeremonyNetwork {
     const people = run.members.map(({ person: who, disk }) => (disk.records.length === 0 ? person(who.name) : who));
     const { charter } = writeCharter({ ...plan, tiers: ['a', 'a', 'a'] }, people);
     const again = new CeremonyNetwork(charter, people, run.sodium, seededRandom(seed));
