@@ -1,3 +1,4 @@
+import { maxDocumentBytes } from '../../protocol/limits.ts';
 import { emptyRequesters } from '../../protocol/files/requesters.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeBase64Url } from '../../verifier/base64.ts';
@@ -411,7 +412,8 @@ describe('documents', () => {
       return ((await answer.json()) as { code: string }).code;
     };
     expect(await put(other)).toBe('bad-document');
-    expect(await put(new Uint8Array(2 * 1024 * 1024))).toBe('too-large');
+    expect(await put(new Uint8Array(2 * 1024 * 1024))).toBe('bad-document');
+    expect(await put(new Uint8Array(maxDocumentBytes + 1))).toBe('too-large');
     expect(await put(bytes, 'application/json')).toBe('bad-body');
     expect(await put(bytes, 'text/plain')).toBe('bad-body');
   });

@@ -595,7 +595,6 @@ const elsewhere: Readonly<Record<string, string>> = {
       'readSource',
       'readName',
       'openJournal',
-      'openCeremonyOf',
       'openStore',
       'openStoreOn',
       'parseListen',
