@@ -29,10 +29,9 @@ describe('a ceremony over real sockets', () => {
     const identity = await loadIdentity(await openHome('participant', liar.home));
     // The relay shows the second member another version of the liar's boxes, as only the liar could sign it.
     let split = 0;
-    const tellAll = Reflect.get(Presence.prototype, 'tellAll') as (
-      this: Presence,
-      ...args: Parameters<Presence['tellAll']>
-    ) => void;
+    const { value: tellAll } = Object.getOwnPropertyDescriptor(Presence.prototype, 'tellAll') as {
+      readonly value: (...args: Parameters<Presence['tellAll']>) => void;
+    };
     vi.spyOn(Presence.prototype, 'tellAll').mockImplementation(function (this: Presence, hash, frame, except) {
       const message = frame.type === 'ceremony' ? openCeremonyMessage(frame.message, group.charter) : undefined;
       if (message?.kind !== 'boxes' || message.from.name !== liar.name) {
