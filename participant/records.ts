@@ -212,7 +212,6 @@ export class Records {
       case 'ceremony-parted':
       case 'ceremony-returned':
       case 'ceremony-given':
-      case 'ceremony-given':
         this.#ceremonies = remembered(this.#ceremonies, record);
         return;
       case 'requesters':
