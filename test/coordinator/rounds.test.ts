@@ -9,6 +9,7 @@ import { commitmentMessage, openCommitment, openShare, shareMessage } from '../.
 import { sha256Hex } from '../../protocol/wire/bytes.ts';
 import type { MemberFrame, RoundBody } from '../../protocol/wire/frames.ts';
 import { cancelMessage, openRequest } from '../../protocol/request/request.ts';
+import { maxDocumentBytes } from '../../protocol/limits.ts';
 import { formatTimestamp } from '../../protocol/wire/time.ts';
 import { openGroup } from '../../client/group.ts';
 import { publicGroup } from '../harness/ceremony-network.ts';
@@ -415,7 +416,7 @@ describe('documents', () => {
       return ((await answer.json()) as { code: string }).code;
     };
     expect(await put(other)).toBe('bad-document');
-    expect(await put(new Uint8Array(2 * 1024 * 1024))).toBe('too-large');
+    expect(await put(new Uint8Array(maxDocumentBytes + 1))).toBe('too-large');
     expect(await put(bytes, 'application/json')).toBe('bad-body');
     expect(await put(bytes, 'text/plain')).toBe('bad-body');
   });
