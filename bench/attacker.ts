@@ -15,6 +15,7 @@ import { sha256Hex } from '../protocol/wire/bytes.ts';
 import { blankRequest, documentEntry, requestMessage } from '../protocol/request/request.ts';
 import { openGroup } from '../client/group.ts';
 import { sealMessage } from '../protocol/wire/envelope.ts';
+import type { MemberFrame } from '../protocol/wire/frames.ts';
 import { parseGroupKey } from '../verifier/group-key.ts';
 import { encodeBase64Url } from '../verifier/base64.ts';
 
@@ -111,10 +112,11 @@ function socketTurn({ base }: Means, token: string, frames: number): Promise<voi
   const socket = new WebSocket(`${base.replace(/^http/, 'ws')}/v1/members/socket`, {
     headers: { authorization: `Bearer ${token}` },
   });
-  const holding = JSON.stringify({ type: 'holding', epoch: null, certificate: null, requesters: 0 });
+  const holding: MemberFrame = { type: 'holding', certificate: null, requesters: 0 };
+  const frame = JSON.stringify(holding);
   return new Promise((resolve) => {
     socket.once('open', () => {
-      for (let count = 0; count < frames; count += 1) socket.send(holding);
+      for (let count = 0; count < frames; count += 1) socket.send(frame);
       socket.once('message', () => socket.terminate());
     });
     socket.once('error', () => undefined).once('close', () => resolve());

@@ -15,11 +15,12 @@ import { ProtocolError } from '../protocol/errors.ts';
 import { loginBody } from '../protocol/wire/frames.ts';
 import type { Addresses } from './address.ts';
 import { decodeBody } from './body.ts';
+import { Buckets } from './bucket.ts';
 import { Connection, Upgrader } from './connection.ts';
 import { CoordinatorError, problemOf } from './errors.ts';
 import { Gate } from './gate.ts';
 import type { Groups } from './groups.ts';
-import { costs, maxLoginBodyBytes, maxRefusalWaitMs, type Limits } from './limits.ts';
+import { costs, maxBucketKeys, maxDumpedBytes, maxLoginBodyBytes, maxRefusalWaitMs, type Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Logins, Session } from './login.ts';
 import type { Members } from './members.ts';
@@ -62,6 +63,8 @@ export class App {
   readonly #streams: Streams;
   readonly #upgrader = new Upgrader();
   readonly #gate: Gate;
+  /** Of members' frames, by identity. */
+  readonly #frames: Buckets;
   /** Of requests that brought a token. */
   readonly #sessions = new WeakMap<FastifyRequest, Session>();
   #isClosing = false;
@@ -71,6 +74,7 @@ export class App {
     this.#options = options;
     this.#sockets = new Sockets({ maxStrangers: limits.maxUnauthenticatedSockets, maxSockets: limits.maxSockets });
     this.#streams = new Streams(options.run, limits);
+    this.#frames = new Buckets({ perSecond: limits.framesPerSecond, burst: limits.frameBurst }, maxBucketKeys);
     this.#gate = new Gate({ ...options, isKnown: (key) => options.groups.isKnown(key) });
     this.#fastify = fastify({
       logger: false,
@@ -153,6 +157,8 @@ export class App {
   async #refuse(reply: FastifyReply, error: unknown): Promise<void> {
     const { status, code, message, retryAfterSeconds } = problemOf(error);
     if (status >= 500) this.#options.log('error', 'call-failed', { code, failure: String(error) });
+    // Whoever announced so much is not read to its end for the sake of a refusal.
+    if (Number(reply.request.headers['content-length'] ?? 0) > maxDumpedBytes) void reply.header('connection', 'close');
     if (retryAfterSeconds !== undefined) void reply.header('retry-after', String(retryAfterSeconds));
     // Who is refused for calling too often learns it when waiting would have helped: each connection holds one such call.
     if (error instanceof CoordinatorError && error.waitMs !== undefined)
@@ -239,15 +245,17 @@ export class App {
       this.#gate.charge(session.key, costs.connect + backlogKiB * costs.backlogKiB);
       this.#accept(session, request, socket, head);
     } catch (error) {
-      refuseUpgrade(socket, error);
+      const waitMs = error instanceof CoordinatorError ? (error.waitMs ?? 0) : 0;
+      setTimeout(() => refuseUpgrade(socket, error), Math.min(waitMs, maxRefusalWaitMs)).unref();
     }
   }
 
   #accept(session: Extract<Session, { role: 'member' }>, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { limits, nowMs, log, members } = this.#options;
-    const { charter, member, expiresAtMs } = session;
+    const { charter, member, key, expiresAtMs } = session;
+    const bucket = this.#frames.of(key);
     this.#upgrader.upgrade(request, socket, head, charter.members.length, (webSocket) => {
-      members.join(new Connection(webSocket, { charter, member, expiresAtMs, limits, nowMs, log }));
+      members.join(new Connection(webSocket, { charter, member, expiresAtMs, bucket, limits, nowMs, log }));
     });
   }
 

@@ -6,13 +6,15 @@ import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import type { Charter, Member } from '../protocol/files/charter.ts';
 import { longestTimerMs, maxFrameBytes } from '../protocol/limits.ts';
 import { decodeMemberFrame, type CoordinatorFrame, type MemberFrame } from '../protocol/wire/frames.ts';
-import { Bucket } from './bucket.ts';
+import type { Bucket } from './bucket.ts';
 import { problemOf } from './errors.ts';
 import {
   maxBufferedBytes,
   maxBufferedChunks,
   maxFragments,
   maxWaitingFrames,
+  refusalLogMs,
+  refusedFrameCount,
   slowestLineBytesPerSecond,
   workedAtOnceMs,
   type Limits,
@@ -45,6 +47,8 @@ export interface ConnectionOptions {
   readonly charter: Charter;
   readonly member: Member;
   readonly expiresAtMs: number;
+  /** Of the member's frames, whichever connection they come by. */
+  readonly bucket: Bucket;
   readonly limits: Limits;
   readonly nowMs: () => number;
   readonly log: Log;
@@ -69,6 +73,9 @@ export class Connection {
   #waiting: Uint8Array[] = [];
   #working: Promise<void> | undefined;
   #handlers: ConnectionHandlers | undefined;
+  /** Refused frames that no line tells of yet, and when the last line was written. */
+  #refused = 0;
+  #refusedLoggedAtMs = -Infinity;
   #isAlive = true;
   #pingedAtMs = 0;
   /** Bytes sent since the last ping that was answered, and how many of them were sent before the newest ping. */
@@ -77,12 +84,12 @@ export class Connection {
   #rested: NodeJS.Timeout | undefined;
 
   constructor(socket: WebSocket, options: ConnectionOptions) {
-    const { charter, member, limits } = options;
+    const { charter, member } = options;
     this.charter = charter;
     this.member = member;
     this.#socket = socket;
     this.#options = options;
-    this.#bucket = new Bucket({ perSecond: limits.framesPerSecond, burst: limits.frameBurst });
+    this.#bucket = options.bucket;
     this.#maxFrameBytes = maxFrameBytes(charter.members.length);
     this.#maxBufferedBytes = maxBufferedBytes(charter.members.length);
   }
@@ -202,15 +209,20 @@ export class Connection {
       await this.#handlers?.frame(decodeMemberFrame(bytes, this.#maxFrameBytes));
     } catch (error) {
       const { code, message } = problemOf(error);
-      const failure = code === 'failed' ? String(error) : undefined;
-      this.#options.log('warn', 'frame-refused', {
-        group: this.charter.group,
-        member: this.member.name,
-        code,
-        failure,
-      });
+      this.#bucket.owe(refusedFrameCount - 1);
+      this.#logRefused(code, code === 'failed' ? String(error) : undefined);
       this.send({ type: 'error', code, message });
     }
+  }
+
+  /** One line for many: a log is no place that a flood may fill. */
+  #logRefused(code: string, failure: string | undefined): void {
+    this.#refused += 1;
+    if (failure === undefined && performance.now() - this.#refusedLoggedAtMs < refusalLogMs) return;
+    const of = { group: this.charter.group, member: this.member.name };
+    this.#options.log('warn', 'frame-refused', { ...of, code, failure, count: this.#refused });
+    this.#refused = 0;
+    this.#refusedLoggedAtMs = performance.now();
   }
 
   #ping(): void {

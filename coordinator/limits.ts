@@ -79,6 +79,12 @@ export type Limits = { readonly [K in keyof typeof defaultLimits]: number };
 export const retryAfterMs = 5_000;
 /** Milliseconds that a refused call waits for its answer at most: a flood of refused calls is then no flood. */
 export const maxRefusalWaitMs = 1_000;
+/** Bytes of a refused body that are read away, so that the connection can be used again; a longer one ends with its connection. */
+export const maxDumpedBytes = 64 * 1024;
+/** Frames that one refused frame counts as: who sends what is refused is slowed down sooner. */
+export const refusedFrameCount = 4;
+/** Milliseconds between lines of the log about refused frames of one connection. */
+export const refusalLogMs = 1_000;
 /** Keys of buckets: identities that have a token, and addresses that log in. */
 export const maxBucketKeys = 4_096;
 
@@ -109,7 +115,7 @@ export const costs = {
 } as const;
 
 /** Challenges that one identity may answer before they expire: its logins in a minute. */
-export const maxSpentPerIdentity = 256;
+export const maxSpentPerIdentity = 1024;
 /** Bytes of the body of a challenge or login: a login takes about 1.5 KiB. */
 export const maxLoginBodyBytes = 16 * 1024;
 /** Bytes of a submission: a request in base64. */

@@ -216,20 +216,6 @@ describe('while honest rounds go on (T24)', () => {
     while ((await ask()).status !== 200) await sleep(50);
   });
 
-  test('a flood of frames is slowed down, then cut', async () => {
-    const attacker = world.member(group, 2);
-    await attacker.connect();
-    const before = await memoryMiB();
-    // All at once: frames that come one by one are slowed down and never pile up.
-    attacker.atOnce((socket) => {
-      for (let count = 0; count < 20_000; count += 1) socket.send('{}');
-    });
-    await honestRound();
-    expect(await attacker.closed()).toBe(1006);
-    expect(running.stderr.some((line) => line.includes('"code":"floods"'))).toBe(true);
-    expect((await memoryMiB()) - before).toBeLessThan(100);
-  });
-
   test('tiny fragments end the connection', async () => {
     const attacker = world.member(group, 2);
     await attacker.connect();
@@ -291,6 +277,20 @@ describe('while honest rounds go on (T24)', () => {
     });
     expect(answer.status).toBe(429);
     stop.abort();
+  });
+
+  test('a flood of frames is slowed down, then cut', async () => {
+    const attacker = world.member(group, 2);
+    await attacker.connect();
+    const before = await memoryMiB();
+    // All at once: frames that come one by one are slowed down and never pile up.
+    attacker.atOnce((socket) => {
+      for (let count = 0; count < 20_000; count += 1) socket.send('{}');
+    });
+    await honestRound();
+    expect(await attacker.closed()).toBe(1006);
+    expect(running.stderr.some((line) => line.includes('"code":"floods"'))).toBe(true);
+    expect((await memoryMiB()) - before).toBeLessThan(100);
   });
 
   test('a flood of calls by one identity is slowed down, and only its own', async () => {
