@@ -112,7 +112,7 @@ function socketTurn({ base }: Means, token: string, frames: number): Promise<voi
   const socket = new WebSocket(`${base.replace(/^http/, 'ws')}/v1/members/socket`, {
     headers: { authorization: `Bearer ${token}` },
   });
-  const holding: MemberFrame = { type: 'holding', certificate: null, requesters: 0 };
+  const holding: MemberFrame = { type: 'holding', epoch: null, requesters: 0 };
   const frame = JSON.stringify(holding);
   return new Promise((resolve) => {
     socket.once('open', () => {
