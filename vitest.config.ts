@@ -20,7 +20,13 @@ export default defineConfig({
       { extends: true, test: { name: 'pure', include: pure, pool: 'threads' } },
       {
         extends: true,
-        test: { name: 'roles', include: ['test/**/*.test.ts'], exclude: [...pure, judges], pool: 'forks' },
+        test: {
+          name: 'roles',
+          include: ['test/**/*.test.ts'],
+          exclude: [...pure, judges],
+          pool: 'forks',
+          setupFiles: ['test/harness/umask.ts'],
+        },
       },
     ],
   },
