@@ -10,7 +10,7 @@ export const maxRequesters = 1000;
 /** Bytes of a charter file: 128 members with their cards need about 60 KiB. */
 export const maxCharterBytes = 256 * 1024;
 /** Bytes of the requesters document: 1000 entries of about 450 bytes. */
-export const maxRequestersBytes = 1024 * 1024;
+export const maxRequestersBytes = 512 * 1024;
 /** Bytes of a certificate: 128 signed transcripts with a proof for every channel. */
 export const maxCertificateBytes = 4 * 1024 * 1024;
 /** Bytes of an import: for 128 members 128 commitments and 128 boxes of about 200 bytes each. */
