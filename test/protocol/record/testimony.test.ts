@@ -185,7 +185,7 @@ describe('the testimony of a log', () => {
     expect(log.heard().map(({ asker }) => asker?.name)).toEqual(['eve', undefined]);
   });
 
-  it('takes a late decision, and judges it as any other', () => {
+  it('takes a late decision, and judges it like every other', () => {
     const { log, request, end } = signedRelease();
     log.put(end).put(decisionBy(acme.people[1]!, request, { decision: 'refuse' }));
     expect(log.heard()).toHaveLength(1);
