@@ -217,12 +217,11 @@ describe('whatever a tool takes has its reading (T10)', () => {
           'near-misses.list',
           repositories.map((folder) => `deb [trusted=yes] file:${folder} ./\n`).join(''),
         );
-        const refused = new Set(
-          [...output.matchAll(/^[EW]: .*(?:No Hash entry|Unable to parse|Failed).*?repository(\d+)_/gm)].map(
-            ([, index]) => Number(index),
-          ),
-        );
-        return documents.flatMap((_, index) => (refused.has(index) ? [] : [index]));
+        const named = (line: RegExp): ReadonlySet<number> =>
+          new Set([...output.matchAll(line)].map(([, index]) => Number(index)));
+        const fetched = named(/^Get:\d+ file:.*repository(\d+) \.\/ Packages /gm);
+        const refused = named(/^[EW]: .*(?:No Hash entry|Unable to parse|Failed|Skipping).*?repository(\d+)[_ ]/gm);
+        return documents.flatMap((_, index) => (fetched.has(index) && !refused.has(index) ? [index] : []));
       },
     );
   });
