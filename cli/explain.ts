@@ -1,5 +1,5 @@
 /** The one place that turns an error into an exit code and into two lines for a person: what was found, and what to do next. */
-import { ClientError, type ClientErrorCode } from '../client/errors.ts';
+import { ClientError, notOurs, type ClientErrorCode } from '../client/errors.ts';
 import { CoordinatorError, type CoordinatorErrorCode } from '../coordinator/errors.ts';
 import { ImporterError, type ImporterErrorCode } from '../importer/errors.ts';
 import { HomeError, type HomeErrorCode } from '../home/errors.ts';
@@ -216,6 +216,11 @@ const protocolEntries: Readonly<Record<ProtocolErrorCode, Entry>> = {
 const clientEntries: Readonly<Record<ClientErrorCode, Entry>> = {
   'bad-url': [2],
   'insecure-url': [2],
+  'bad-proxy': [2],
+  'wrong-clock': [
+    1,
+    'Set the one that is wrong (timedatectl shows whether this machine follows a time server), then try again.',
+  ],
   unreachable: [1],
   timeout: [1, 'Try again; if this stays, look at the coordinator.'],
   'wrong-coordinator': [1],
@@ -233,7 +238,7 @@ function classifyClient(error: ClientError): {
 } {
   const { refusal } = error;
   if (refusal === undefined) return { code: error.code, message: error.message, entry: clientEntries[error.code] };
-  const message = `the coordinator refused: ${refusal.message}`;
+  const message = refusal.code === notOurs ? refusal.message : `the coordinator refused: ${refusal.message}`;
   const known = Object.hasOwn(protocolEntries, refusal.code)
     ? protocolEntries[refusal.code as ProtocolErrorCode]
     : undefined;

@@ -1,5 +1,5 @@
 /** The coordinator as participants and requesters call it: one method for each route, one login behind them all. */
-import type { IncomingMessage } from 'node:http';
+import type { Agent, IncomingMessage } from 'node:http';
 import type { Envelope, Identity } from '../protocol/wire/envelope.ts';
 import { maxDocumentBytes } from '../protocol/limits.ts';
 import {
@@ -16,7 +16,7 @@ import {
 import { Strict, Type, type Static } from '../protocol/wire/schema.ts';
 import { sha256Hex } from '../protocol/wire/bytes.ts';
 import { ClientError } from './errors.ts';
-import { Http, trustedAuthorities, type Call, type HttpOptions } from './http.ts';
+import { Http, type Call, type HttpOptions } from './http.ts';
 import { maxEvidenceBytes, maxGroupBytes, maxIssuedBytes, maxRoundBytes, maxRoundsBytes } from './limits.ts';
 import { watch, type WatchOptions } from './live.ts';
 import { login, type LoginAs, type Session } from './login.ts';
@@ -62,8 +62,8 @@ export interface SocketAddress {
   /** `ws:` or `wss:`. */
   readonly url: string;
   readonly headers: { readonly authorization: string };
-  /** Certificate authorities in place of Node's own; absent where those do. */
-  readonly ca?: readonly string[];
+  /** Makes the connection: with the authorities that are trusted, and through the proxy if there is one. */
+  readonly agent: Agent;
 }
 
 /** Every method logs in when it must, once more when the token has expired, and throws `ClientError`. */
@@ -166,12 +166,16 @@ export class CoordinatorClient {
   /** Where and how to open the member's WebSocket; logs in for it, so that the journal's head is fresh. */
   async socket(): Promise<SocketAddress> {
     const { token } = await this.login();
-    const { url, ca } = this.#options;
     return {
-      url: `${url.base.replace(/^http/, 'ws')}/v1/members/socket`,
+      url: `${this.#options.url.base.replace(/^http/, 'ws')}/v1/members/socket`,
       headers: { authorization: `Bearer ${token}` },
-      ...(ca === undefined ? {} : { ca: trustedAuthorities(ca) }),
+      agent: this.#http.agent,
     };
+  }
+
+  /** Milliseconds by which our clock is ahead of the coordinator's, by its newest answer; `undefined` before there was one. */
+  get clockAheadMs(): number | undefined {
+    return this.#http.clockAheadMs;
   }
 
   /** Closes idle connections and waits for nothing any more; a stream ends by its own signal. */

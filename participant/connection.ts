@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket, type RawData } from 'ws';
 import type { CoordinatorClient, SocketAddress } from '../client/client.ts';
+import { whyNoUpgrade } from '../client/unreachable.ts';
 import { maxFrameBytes, maxRequestersBytes } from '../protocol/limits.ts';
 import { decodeCoordinatorFrame, type CoordinatorFrame, type MemberFrame } from '../protocol/wire/frames.ts';
 import { codeOf, messageOf } from './errors.ts';
@@ -10,6 +11,7 @@ import {
   firstBackOffMs,
   httpTimeoutMs,
   longestBackOffMs,
+  maxToldReasons,
   maxUnhandledFrames,
   maxUnsentBytes,
   pingIntervalMs,
@@ -25,6 +27,7 @@ export interface ConnectionOptions {
   /** Members of the charter: the bound on a frame follows from it. */
   readonly members: number;
   connected(): void;
+  /** Said once of each reason until there is a connection again, however often it is tried. */
   disconnected(reason: string): void;
   /** Frames come one at a time, in order; the next waits for the promise. */
   frame(frame: CoordinatorFrame): Promise<void>;
@@ -51,6 +54,8 @@ export class Connection {
   readonly #stop = new AbortController();
   #socket: WebSocket | undefined;
   #running: Promise<void> | undefined;
+  /** Why the last tries failed, as far as it was told. */
+  readonly #told = new Set<string>();
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -84,6 +89,17 @@ export class Connection {
     this.#socket?.terminate();
   }
 
+  /** The login waits out what is in its way. */
+  waits(reason: string): void {
+    if (!this.isConnected && !this.#isStopped()) this.#tell(reason);
+  }
+
+  #tell(reason: string): void {
+    if (this.#told.has(reason)) return;
+    if (this.#told.size < maxToldReasons) this.#told.add(reason);
+    this.#options.disconnected(reason);
+  }
+
   #isStopped(): boolean {
     return this.#stop.signal.aborted;
   }
@@ -94,9 +110,10 @@ export class Connection {
     while (!this.#isStopped()) {
       const reason = await this.#connectOnce(() => {
         backOffMs = this.#timing.firstBackOffMs;
+        this.#told.clear();
       });
       if (this.#isStopped()) return;
-      this.#options.disconnected(reason);
+      this.#tell(reason);
       // Drawn at random: after a restart of the coordinator not everybody comes back at the same moment.
       const waitMs = backOffMs * (0.5 + Math.random() / 2);
       backOffMs = Math.min(2 * backOffMs, this.#timing.longestBackOffMs);
@@ -111,7 +128,8 @@ export class Connection {
       if (this.#isStopped()) return 'closed';
       return await this.#serve(address, opened);
     } catch (error) {
-      this.#options.log('warn', 'login-failed', { code: codeOf(error), message: messageOf(error) });
+      if (!this.#told.has(messageOf(error)))
+        this.#options.log('warn', 'login-failed', { code: codeOf(error), message: messageOf(error) });
       if (this.#options.isFatal(error)) this.#options.fatal(error);
       return messageOf(error);
     }
@@ -124,7 +142,7 @@ export class Connection {
       maxPayload: maxBytes,
       perMessageDeflate: false,
       handshakeTimeout: httpTimeoutMs,
-      ...(address.ca === undefined ? {} : { ca: [...address.ca] }),
+      agent: address.agent,
     });
     this.#socket = socket;
     const inbox = new Inbox(
@@ -146,7 +164,7 @@ export class Connection {
         inbox.push(data);
       });
       socket.on('error', (error) => {
-        reason = error.message;
+        reason = whyRefused(error, address.url);
       });
       socket.on('close', (code) => {
         stopPings();
@@ -157,6 +175,16 @@ export class Connection {
       });
     });
   }
+}
+
+/** `ws` tells the status of an answer that is no upgrade in these words. */
+function whyRefused({ message }: Error, url: string): string {
+  const status = /^Unexpected server response: (\d{3})$/.exec(message)?.[1];
+  if (status === undefined) return message;
+  // The coordinator itself refuses an upgrade like this; anything else comes of a call that is none any more.
+  if (['401', '403', '429', '503'].includes(status))
+    return `the coordinator refused the WebSocket (HTTP status ${status})`;
+  return whyNoUpgrade(Number(status), new URL(url).host);
 }
 
 /** Messages in order, one at a time; reading stops while too many wait. */

@@ -74,6 +74,8 @@ describe('the exit code', () => {
     [1, 'bad-group'],
     [2, 'bad-url'],
     [2, 'insecure-url'],
+    [2, 'bad-proxy'],
+    [1, 'wrong-clock'],
     [4, 'not-authenticated'],
   ])('is %i for a coordinator that is %s', (exitCode, code) => {
     expect(explain(new ClientError(code, 'found')).exitCode).toBe(exitCode);
@@ -93,6 +95,14 @@ describe('the exit code', () => {
   ])('is %i when the coordinator refuses with %i %s', (exitCode, status, code) => {
     const error = new ClientError('refused', 'no', { refusal: { status, code, message: 'no' } });
     expect(explain(error)).toMatchObject({ exitCode, code, message: 'the coordinator refused: no' });
+  });
+
+  it('is 1 for an answer that no coordinator gave, in words that blame none', () => {
+    const refusal = { status: 404, code: 'unknown', message: 'who answers there is no coordinator' };
+    expect(explain(new ClientError('refused', refusal.message, { refusal }))).toMatchObject({
+      exitCode: 1,
+      message: refusal.message,
+    });
   });
 
   it('is 1 to 4 or 7 for everything the protocol refuses, and 4 for everything that is about rights', () => {

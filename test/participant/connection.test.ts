@@ -1,6 +1,6 @@
 /** The line to the coordinator, against a small server that misbehaves on purpose. */
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { Agent, createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -32,6 +32,7 @@ async function rig(change: Partial<ConnectionOptions> = {}, serverOptions: objec
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
+  const agent = new Agent();
   const parts = {
     frames: [] as CoordinatorFrame[],
     log: [] as string[],
@@ -43,7 +44,7 @@ async function rig(change: Partial<ConnectionOptions> = {}, serverOptions: objec
     client: {
       socket: () => {
         parts.logins.push(performance.now());
-        return Promise.resolve({ url: `ws://127.0.0.1:${port}/`, headers: { authorization: 'Bearer x' } });
+        return Promise.resolve({ url: `ws://127.0.0.1:${port}/`, headers: { authorization: 'Bearer x' }, agent });
       },
     },
     members: 3,
@@ -126,6 +127,35 @@ describe('a connection', () => {
     const waits = times.slice(1).map((time, index) => time - times[index]!);
     // From 5..10 ms to 20..40 ms: the timer may be late, never early.
     expect(Math.min(...waits.slice(3))).toBeGreaterThan(18);
+  });
+
+  it('tells each reason once until there is a connection again', async () => {
+    let tries = 0;
+    let enough: () => void = () => undefined;
+    const tried = new Promise<void>((resolve) => (enough = resolve));
+    const { reasons, log } = await rig({
+      client: {
+        socket: () => {
+          tries += 1;
+          if (tries === 6) enough();
+          return Promise.reject(new Error(tries === 3 ? 'another reason' : 'nobody there'));
+        },
+      },
+    });
+    await tried;
+    expect(reasons).toEqual(['nobody there', 'another reason']);
+    expect(log).toHaveLength(2);
+  });
+
+  it.each([
+    [404, /^127\.0\.0\.1:\d+ answered the WebSocket with HTTP status 404: the proxy.*Upgrade.*docs\/operating\.md/],
+    [503, /^the coordinator refused the WebSocket \(HTTP status 503\)$/],
+  ])('says what an answer of %i to its WebSocket means', async (status, words) => {
+    let told: (reason: string) => void = () => undefined;
+    const reason = new Promise<string>((resolve) => (told = resolve));
+    const verifyClient = (_info: unknown, done: (is: boolean, code: number) => void): void => done(false, status);
+    await rig({ disconnected: (found) => told(found) }, { verifyClient });
+    expect(await reason).toMatch(words);
   });
 
   it('ends the daemon when its login is refused for good', async () => {
