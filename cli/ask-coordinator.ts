@@ -27,7 +27,7 @@ export const askingOptions = {
   ...coordinatorOptions,
 } as const;
 
-type AskingCall = Pick<Call<typeof askingOptions & OptionSpecs>, 'settings' | 'homePath' | 'output'>;
+type AskingCall = Pick<Call<typeof askingOptions & OptionSpecs>, 'settings' | 'homePath' | 'output' | 'world'>;
 
 /** The pinned group key. Throws `CommandError('usage')` or `VerifyError('bad-key')`. */
 export async function readGroup(value: string | undefined): Promise<PinnedKey> {
@@ -69,14 +69,28 @@ export async function connectAsAsker(
   const pinned = await readGroup(call.settings.group ?? (await readLine(member, 'GROUP.pub')));
   const coordinator = requireCoordinator(call.settings.coordinator ?? (await readLine(member, 'coordinator')));
   const { connect } = await import('../requester/connection.ts');
-  return connect({
+  const connection = await connect({
     coordinator,
     groupKey: pinned.key,
     identity: await loadIdentity(home),
     insecure,
     ca: await readAuthority(ca),
     patience: { ...patience, onWaiting: sayingOnce(call.output) },
+    nowMs: () => call.world.nowUnixSeconds() * 1000,
   });
+  const difference = clockDifference(clocksOf(call, connection));
+  if (difference !== undefined) call.output.warn(`${difference}; set the one that is wrong`);
+  return connection;
+}
+
+/** Whoever only looks is told of a clock that is wrong; who asks is refused, since what is asked for carries a date. Throws `ClientError`. */
+export async function assertClock(call: Pick<AskingCall, 'world'>, connection: Connection): Promise<void> {
+  const { assertClocksAgree } = await import('../client/clock.ts');
+  assertClocksAgree(clocksOf(call, connection));
+}
+
+function clocksOf({ world }: Pick<AskingCall, 'world'>, { client }: Connection): Clocks {
+  return { clockAheadMs: client.clockAheadMs, nowUnixSeconds: world.nowUnixSeconds() };
 }
 
 /** One line for each kind of trouble, however often it is met. */

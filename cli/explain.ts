@@ -9,7 +9,9 @@ import { ProtocolError, type ProtocolErrorCode } from '../protocol/errors.ts';
 import { RequesterError, type RequesterErrorCode } from '../requester/errors.ts';
 import { VerifyError } from '../verifier/errors.ts';
 import { printable } from '../verifier/printable.ts';
+import { version } from '../verifier/version.ts';
 import { CommandError, type CommandErrorCode } from './errors.ts';
+import { systemWords } from './system-words.ts';
 
 /**
  * 0 done; 1 failed; 2 wrong usage; 3 an invalid signature, digest, name, channel, product, release or bundle, or an expired delegation;
@@ -246,12 +248,17 @@ function classifyClient(error: ClientError): {
   return { code: refusal.code, message, entry: refusal.status === 401 || refusal.status === 403 ? [4] : [1] };
 }
 
-/** A fault of ours or of the system; the person gets one line, `FROSTMARK_DEBUG=1` the whole of it. */
+/** An ordinary error of the system, or a fault of ours: of that the person gets one line, and `FROSTMARK_DEBUG=1` shows the whole of it. */
 function unexpected(error: unknown): { readonly code: string; readonly message: string; readonly entry: Entry } {
+  const system = systemWords(error);
+  if (system !== undefined) return { code: 'system', message: system.message, entry: [1, system.hint] };
   const message = error instanceof Error ? error.message : String(error);
   return {
     code: 'internal',
     message: `something unexpected went wrong: ${message}`,
-    entry: [1, 'Please report it with what FROSTMARK_DEBUG=1 adds to this message.'],
+    entry: [
+      1,
+      `Please report it to the issues of the repository that you got frostmark ${version} from, with what FROSTMARK_DEBUG=1 adds to this message.`,
+    ],
   };
 }

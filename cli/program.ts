@@ -1,4 +1,6 @@
 /** The one `frostmark` command: finds the command that was asked for, loads only that, runs it, and turns every ending into an exit code. */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { Command, CommanderError, Option } from 'commander';
 import { version } from '../verifier/version.ts';
@@ -9,21 +11,29 @@ import { commandTable, groupTable, type CommandEntry } from './commands/index.ts
 import { CommandError } from './errors.ts';
 import type { Explanation } from './explain.ts';
 import { Output, type TextStream } from './output.ts';
-import { homeToLookIn, resolveSettings } from './settings.ts';
+import { findSettings, homeToLookIn, parseSettings, type Origins } from './settings.ts';
+import { withOrigins } from './origins.ts';
 
 /** Columns of help: what every terminal has. */
 const helpWidth = 80;
 
 /** Runs `frostmark` with its arguments (without node and script) and returns the exit code. Throws nothing. */
 export async function runProgram(argv: readonly string[], world: World): Promise<number> {
+  const known: Known = { json: argv.includes('--json'), origins: {} };
   try {
-    const program = await buildProgram(argv, world);
+    const program = await buildProgram(argv, world, known);
     await program.parseAsync([...argv], { from: 'user' });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    return await tellError(refine(error, argv), world, argv.includes('--json'));
+    return await tellError(refine(error, argv), world, known);
   }
+}
+
+/** What is known of a call when it fails: how to tell it, and where its settings come from. */
+export interface Known {
+  json: boolean;
+  origins: Origins;
 }
 
 /**
@@ -36,29 +46,36 @@ export async function runInPlace(
   world: World,
   terminal: TextStream | undefined,
 ): Promise<number> {
+  const known: Known = { json: false, origins: {} };
   try {
-    const homePath = nonEmpty(world.environment['FROSTMARK_HOME']);
+    const homePath = homeOf(undefined, world);
     const home = await homeToLookIn(spec.home, homePath);
-    const settings = await resolveSettings(spec.options, {}, home, world.environment);
+    const { texts, origins } = await findSettings(spec.options, {}, home, world.environment);
+    known.origins = origins;
+    const settings = parseSettings(spec.options, texts);
     const output = new Output({ ...world, stderr: terminal ?? world.stderr, json: false });
     await spec.run({ args, settings, homePath, output, world });
     return 0;
   } catch (error) {
     // Some gits (2.39) keep to themselves even why we failed.
-    if (terminal !== undefined) await tellError(error, { ...world, stderr: terminal }, false);
-    return await tellError(error, world, false);
+    if (terminal !== undefined) await tellError(error, { ...world, stderr: terminal }, known);
+    return await tellError(error, world, known);
   }
 }
 
 /** Says what went wrong and what to do next, and returns the exit code. */
-export async function tellError(error: unknown, world: World, json: boolean): Promise<number> {
+export async function tellError(
+  error: unknown,
+  world: World,
+  { json, origins }: Known = { json: false, origins: {} },
+): Promise<number> {
   const { explain } = await import('./explain.ts');
   if (world.environment['FROSTMARK_DEBUG'] === '1') world.stderr.write(`${inspect(error)}\n`);
-  return tell(explain(error), json, world);
+  return tell(withOrigins(explain(error), origins), json, world);
 }
 
 /** Every command by name and summary; only the one that was asked for with its options. */
-async function buildProgram(argv: readonly string[], world: World): Promise<Command> {
+async function buildProgram(argv: readonly string[], world: World, known: Known): Promise<Command> {
   const program = new Command('frostmark')
     .description('Signs software releases with a quorum instead of a key.')
     .usage('COMMAND [options]')
@@ -75,11 +92,12 @@ async function buildProgram(argv: readonly string[], world: World): Promise<Comm
     .exitOverride()
     .addHelpText('after', '\nFirst steps: frostmark participant init --help');
   const words = argv[0] === 'help' ? argv.slice(1) : argv;
+  const toRun = (spec: AnyCommand, command: Command): Promise<void> => run(spec, command, world, known);
   for (const [name, summary] of Object.entries(groupTable)) {
     const group = program.command(name).description(summary).usage('COMMAND [options]').helpCommand(false);
-    await addCommands(group, (entry) => entry.path[0] === name && entry.path.length === 2, words, world);
+    await addCommands(group, (entry) => entry.path[0] === name && entry.path.length === 2, words, toRun);
   }
-  await addCommands(program, (entry) => entry.path.length === 1, words, world);
+  await addCommands(program, (entry) => entry.path.length === 1, words, toRun);
   return program;
 }
 
@@ -87,16 +105,20 @@ async function addCommands(
   parent: Command,
   belongs: (entry: CommandEntry) => boolean,
   words: readonly string[],
-  world: World,
+  toRun: (spec: AnyCommand, command: Command) => Promise<void>,
 ): Promise<void> {
   for (const entry of commandTable.filter(belongs)) {
     const command = parent.command(entry.path.at(-1) ?? '').summary(entry.summary);
     if (entry.load !== undefined && entry.path.every((word, index) => words[index] === word))
-      define(command, await entry.load(), world);
+      define(command, await entry.load(), toRun);
   }
 }
 
-function define(command: Command, spec: AnyCommand, world: World): void {
+function define(
+  command: Command,
+  spec: AnyCommand,
+  toRun: (spec: AnyCommand, command: Command) => Promise<void>,
+): void {
   command.description(spec.about);
   for (const { name, help } of spec.arguments) command.argument(name, help);
   if (spec.standsFor === undefined) addOptions(command, spec);
@@ -104,7 +126,7 @@ function define(command: Command, spec: AnyCommand, world: World): void {
   command
     .addHelpText('after', `\nExample:\n${indent(spec.example)}\n\nNext:\n${indent(spec.next)}`)
     .action(async () => {
-      await run(spec, command, world);
+      await toRun(spec, command);
     });
 }
 
@@ -130,21 +152,28 @@ function toOption(name: string, { value, help }: OptionSpec): Option {
   return new Option(value === undefined ? `--${name}` : `--${name} <${value}>`, help);
 }
 
-async function run(spec: AnyCommand, command: Command, world: World): Promise<void> {
+async function run(spec: AnyCommand, command: Command, world: World, known: Known): Promise<void> {
   assertIds(spec, command.args);
   const given = command.opts<Readonly<Record<string, string | boolean | undefined>>>();
-  const homePath = (given['home'] as string | undefined) ?? nonEmpty(world.environment['FROSTMARK_HOME']);
-  const flags = toFlags(spec.options, given);
+  const homePath = homeOf(given['home'] as string | undefined, world);
+  const flags = { ...toFlags(spec.options, given), ...(given['json'] === true ? { json: true } : {}) };
   const home = await homeToLookIn(spec.home, homePath);
   const options = { ...spec.options, json: jsonOption };
-  const settings = await resolveSettings(
-    options,
-    { ...flags, ...(given['json'] === true ? { json: true } : {}) },
-    home,
-    world.environment,
-  );
-  const output = new Output({ ...world, json: settings.json === true });
-  await spec.run({ args: command.args, settings, homePath, output, world });
+  const { texts, origins } = await findSettings(options, flags, home, world.environment);
+  known.json = texts.json === true;
+  known.origins = { ...origins, ...homeOrigin(given['home'], homePath) };
+  const output = new Output({ ...world, json: known.json });
+  await spec.run({ args: command.args, settings: parseSettings(options, texts), homePath, output, world });
+}
+
+/** By flag or variable; `~/` is the user's own folder. */
+function homeOf(flag: string | undefined, world: World): string | undefined {
+  const path = flag ?? nonEmpty(world.environment['FROSTMARK_HOME']?.trim());
+  return path?.startsWith('~/') === true ? join(homedir(), path.slice(1)) : path;
+}
+
+function homeOrigin(flag: unknown, path: string | undefined): Origins {
+  return flag !== undefined || path === undefined ? {} : { home: { from: 'FROSTMARK_HOME', value: path } };
 }
 
 /** Throws `CommandError('usage')`. */

@@ -1,5 +1,6 @@
 /** Where a coordinator listens. */
 import { isLoopback } from '../client/url.ts';
+import { systemCode } from '../home/errors.ts';
 import { CoordinatorError } from './errors.ts';
 
 /** Host or IP address, and TCP port, to listen on. */
@@ -38,6 +39,36 @@ export function assertListen(
       'bad-listen',
       `${host} is every address of this machine; say which one members call with --url`,
     );
+}
+
+/** Why the system does not let us listen there, and what to do. */
+export function listenFailure({ host, port }: ListenAddress, cause: unknown): CoordinatorError {
+  const where = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return new CoordinatorError('bad-listen', `${where} cannot be listened on: ${whyNoListen(cause, host, port)}`, {
+    cause,
+  });
+}
+
+function whyNoListen(cause: unknown, host: string, port: number): string {
+  const code = systemCode(cause);
+  switch (code) {
+    case 'EADDRINUSE':
+      return `another program listens there already; stop it (ss -ltnp shows which it is), or give another port with --listen`;
+    case 'EACCES':
+    case 'EPERM':
+      return port < 1024
+        ? `this user may not take a port below 1024; give a higher one with --listen, or the right with systemd's AmbientCapabilities=CAP_NET_BIND_SERVICE`
+        : `this user may not listen there (${code}); look at the machine's firewall or sandbox`;
+    case 'EADDRNOTAVAIL':
+      return `this machine has no address ${host}; ip addr shows those it has, and --url says how others call it`;
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `no machine is called ${host}; give an address of this machine with --listen`;
+    case 'EAFNOSUPPORT':
+      return `this machine has no network of that kind (${code}); give an IPv4 address with --listen`;
+    default:
+      return cause instanceof Error ? cause.message : String(cause);
+  }
 }
 
 /** The address as a URL without fingerprint. */

@@ -152,7 +152,24 @@ describe('what a person is told', () => {
     expect(message).toBe('refused by bob (\\u{202e}\\u{1b}[2Jfine)');
   });
 
-  it('names an error of ours as one', () => {
-    expect(explain(new TypeError('x is not a function'))).toMatchObject({ code: 'internal', exitCode: 1 });
+  it('names an error of ours as one, and where it is reported', () => {
+    expect(explain(new TypeError('x is not a function'))).toMatchObject({
+      code: 'internal',
+      exitCode: 1,
+      hint: expect.stringContaining('repository') as string,
+    });
+  });
+
+  it.each([
+    ['EADDRINUSE', { address: '127.0.0.1', port: 7443 }, '127.0.0.1:7443 is in use by another program'],
+    ['EROFS', { path: '/ro/x' }, '/ro/x is on a file system that is read-only'],
+    ['EACCES', { path: '/x' }, '/x is not allowed to this user'],
+    ['ENOSPC', { syscall: 'write' }, "the system's write has no space left"],
+    ['EMFILE', { path: '/x' }, '/x cannot be opened: too many files are open'],
+    ['ENAMETOOLONG', { path: '/x' }, '/x has a name that is too long'],
+  ])('tells %s of the system in ordinary words', (code, about, words) => {
+    const { message, hint, code: said } = explain(Object.assign(new Error('x'), { code, ...about }));
+    expect([said, message]).toEqual(['system', `${words} (${code})`]);
+    expect(hint).not.toMatch(/report/);
   });
 });
