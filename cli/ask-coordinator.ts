@@ -1,6 +1,7 @@
 /** What the commands of whoever asks have in common: which home, which group, which coordinator. */
 import { readKeyArgument, type PinnedKey } from '../verifier/key-file.ts';
 import { printable } from '../verifier/printable.ts';
+import type { Clocks } from '../client/clock.ts';
 import type { ClientError } from '../client/errors.ts';
 import type { Patience } from '../client/patience.ts';
 import { HomeError } from '../home/errors.ts';
@@ -57,19 +58,36 @@ export async function readAuthority(path: string | undefined): Promise<string | 
 
 /**
  * Logs in as the identity in the asker's home; dispose it when done. A member's home knows its own group and coordinator. A coordinator that is
- * busy or cannot be reached is waited for as `patience` says, which a person is told once.
+ * busy or cannot be reached is waited for as `patience` says, which a person is told once. Whoever only looks is told of a clock that is wrong;
+ * who asks (`isAsking`) is refused with `ClientError('wrong-clock')`, since what is asked for carries a date.
  */
 export async function connectAsAsker(
   call: AskingCall,
   patience: Omit<Patience, 'onWaiting'> = { forMs: briefPatienceMs },
+  isAsking = false,
 ): Promise<Connection> {
+  const connection = await logIn(call, patience);
+  const { clockDifference, assertClocksAgree } = await import('../client/clock.ts');
+  const clocks = clocksOf(call, connection);
+  try {
+    if (isAsking) assertClocksAgree(clocks);
+  } catch (error) {
+    connection[Symbol.dispose]();
+    throw error;
+  }
+  const difference = clockDifference(clocks);
+  if (difference !== undefined) call.output.warn(`${difference}; set the one that is wrong`);
+  return connection;
+}
+
+async function logIn(call: AskingCall, patience: Omit<Patience, 'onWaiting'>): Promise<Connection> {
   const { insecure, ca } = call.settings;
   const home = await openAskerHome(call.homePath);
   const member = home.role === 'participant' ? home : undefined;
   const pinned = await readGroup(call.settings.group ?? (await readLine(member, 'GROUP.pub')));
   const coordinator = requireCoordinator(call.settings.coordinator ?? (await readLine(member, 'coordinator')));
   const { connect } = await import('../requester/connection.ts');
-  const connection = await connect({
+  return await connect({
     coordinator,
     groupKey: pinned.key,
     identity: await loadIdentity(home),
@@ -78,15 +96,6 @@ export async function connectAsAsker(
     patience: { ...patience, onWaiting: sayingOnce(call.output) },
     nowMs: () => call.world.nowUnixSeconds() * 1000,
   });
-  const difference = clockDifference(clocksOf(call, connection));
-  if (difference !== undefined) call.output.warn(`${difference}; set the one that is wrong`);
-  return connection;
-}
-
-/** Whoever only looks is told of a clock that is wrong; who asks is refused, since what is asked for carries a date. Throws `ClientError`. */
-export async function assertClock(call: Pick<AskingCall, 'world'>, connection: Connection): Promise<void> {
-  const { assertClocksAgree } = await import('../client/clock.ts');
-  assertClocksAgree(clocksOf(call, connection));
 }
 
 function clocksOf({ world }: Pick<AskingCall, 'world'>, { client }: Connection): Clocks {

@@ -22,6 +22,7 @@ the old one ends, so that builds of the channel go on.`,
     const { channel } = settings;
     if (channel === undefined)
       throw new CommandError('usage', 'no --channel was given', 'For example: --channel development');
+    const { requestDate } = await import('../../../requester/dating.ts');
     const { askForDelegation } = await import('../../../requester/request.ts');
     using connection = await connectToAsk(call);
     const submission = askForDelegation(
@@ -29,7 +30,7 @@ the old one ends, so that builds of the channel go on.`,
       channel,
       settings.note,
       connection.identity,
-      world.nowUnixSeconds(),
+      requestDate(connection, world.nowUnixSeconds()),
     );
     const { digest, view } = await submitAndWait(call, connection, submission);
     const { assertDocumentSigned } = await import('../../../requester/bundle.ts');

@@ -24,11 +24,13 @@ or distribute a revocation list (ssh-keygen -k).`,
     const { channel } = settings;
     if (channel === undefined)
       throw new CommandError('usage', 'no --channel was given', 'For example: --channel development');
+    const { requestDate } = await import('../../../requester/dating.ts');
     const { askForCertificate } = await import('../../../requester/request.ts');
     const { openResult } = await import('../../../requester/bundle.ts');
     using connection = await connectToAsk(call);
     const wish = { kind: 'openpgp-revocation', channel, until: null, note: settings.note } as const;
-    const submission = askForCertificate(connection.group, wish, connection.identity, world.nowUnixSeconds());
+    const date = requestDate(connection, world.nowUnixSeconds());
+    const submission = askForCertificate(connection.group, wish, connection.identity, date);
     const { digest, view } = await submitAndWait(call, connection, submission);
     if (view !== undefined) openResult(connection.group, view.request, [], view.body.signatures);
     const said = view === undefined ? `asked to revoke ${channel}` : `the OpenPGP subkey of ${channel} is revoked`;
