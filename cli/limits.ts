@@ -12,6 +12,9 @@ export const redrawIntervalMs = 100;
 /** Hexadecimal digits of a round's id in lists and talk: 48 bits. */
 export const shownIdDigits = 12;
 
+/** Rounds in a list when nobody says how many: what a screen has room for, twice. */
+export const shownRounds = 50;
+
 /** Milliseconds for which a command that only looks waits for a coordinator that is busy or starts again. */
 export const briefPatienceMs = 3_000;
 

@@ -57,6 +57,19 @@ export type ClientOptions = HttpOptions &
     readonly patience?: Patience | undefined;
   };
 
+/** Which rounds to list. A coordinator of an earlier version takes no notice of any of it: whoever asks looks at what came. */
+export interface RoundsWanted {
+  /** Digest: the page begins with the round that was opened before that one. */
+  readonly after?: string | undefined;
+  readonly outcome?: string | undefined;
+  /** Identity key of whoever asked, base64url. */
+  readonly asker?: string | undefined;
+  readonly channel?: string | undefined;
+  /** RFC 3339, of the request's own time: from then on, and before. */
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+}
+
 /** What a WebSocket client needs for `GET /v1/members/socket`. */
 export interface SocketAddress {
   /** `ws:` or `wss:`. */
@@ -130,9 +143,10 @@ export class CoordinatorClient {
     return bytes;
   }
 
-  /** Newest first; the coordinator bounds how many. */
-  async rounds(groupKey: string): Promise<RoundBody[]> {
-    const path = `/v1/rounds?groupKey=${groupKey}`;
+  /** A page of rounds, newest first; how many are on it the coordinator bounds, and an empty one is the end. */
+  async rounds(groupKey: string, wanted: RoundsWanted = {}): Promise<RoundBody[]> {
+    const given = Object.entries({ groupKey, ...wanted }).filter(([, value]) => value !== undefined);
+    const path = `/v1/rounds?${new URLSearchParams(given as [string, string][]).toString()}`;
     return (await this.#json(roundsBody, { method: 'GET', path, maxBytes: maxRoundsBytes })).rounds;
   }
 
