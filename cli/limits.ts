@@ -23,3 +23,12 @@ export const askingPatienceMs = 2 * 60_000;
 
 /** Bytes of a file that holds one line: GROUP.pub, a coordinator's URL. */
 export const maxLineBytes = 4096;
+
+/** Columns where nobody says how many: what every terminal has. */
+export const usualColumns = 80;
+/** The fewest that text is laid out for, and the most: below, words are cut to pieces, and above, lines are too long to read. */
+export const fewestColumns = 40;
+export const mostColumns = 160;
+
+/** Milliseconds between two looks at a daemon on this host: what somebody who waits for a request does not notice. */
+export const watchIntervalMs = 1000;

@@ -1,6 +1,6 @@
 /** Where a value comes from: the flag, then `FROSTMARK_*`, then `config.yaml` in the home. */
 import { join } from 'node:path';
-import { loadSettings, type Settings, type SettingTable } from '../home/config.ts';
+import { loadSettings, type SettingTable } from '../home/config.ts';
 import { HomeError } from '../home/errors.ts';
 import { defaultHomePath, openHome, type Home, type Role } from '../home/home.ts';
 import { parseDuration } from '../protocol/wire/time.ts';
@@ -61,7 +61,7 @@ export async function findSettings<O extends OptionSpecs>(
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<FoundSettings<O>> {
   const table = settingTables[home.role];
-  const loaded = await loadSettings({ table, flags: flags as Settings<SettingTable>, environment, home });
+  const loaded = await loadSettings({ table, flags, environment, home });
   const values: Readonly<Record<string, unknown>> = loaded.values;
   const origins: Readonly<Record<string, string | undefined>> = loaded.origins;
   const isMeant = (name: string): boolean =>

@@ -50,26 +50,23 @@ export function listenFailure({ host, port }: ListenAddress, cause: unknown): Co
 }
 
 function whyNoListen(cause: unknown, host: string, port: number): string {
-  const code = systemCode(cause);
-  switch (code) {
-    case 'EADDRINUSE':
-      return `another program listens there already; stop it (ss -ltnp shows which it is), or give another port with --listen`;
-    case 'EACCES':
-    case 'EPERM':
-      return port < 1024
-        ? `this user may not take a port below 1024; give a higher one with --listen, or the right with systemd's AmbientCapabilities=CAP_NET_BIND_SERVICE`
-        : `this user may not listen there (${code}); look at the machine's firewall or sandbox`;
-    case 'EADDRNOTAVAIL':
-      return `this machine has no address ${host}; ip addr shows those it has, and --url says how others call it`;
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return `no machine is called ${host}; give an address of this machine with --listen`;
-    case 'EAFNOSUPPORT':
-      return `this machine has no network of that kind (${code}); give an IPv4 address with --listen`;
-    default:
-      return cause instanceof Error ? cause.message : String(cause);
-  }
+  const code = systemCode(cause) ?? '';
+  if (code === 'EADDRINUSE')
+    return 'another program listens there already; stop it (ss -ltnp shows which it is), or give another port with --listen';
+  if (code === 'EADDRNOTAVAIL')
+    return `this machine has no address ${host}; ip addr shows those it has, and --url says how others call it`;
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
+    return `no machine is called ${host}; give an address of this machine with --listen`;
+  if (code === 'EAFNOSUPPORT')
+    return `this machine has no network of that kind (${code}); give an IPv4 address with --listen`;
+  if (code !== 'EACCES' && code !== 'EPERM') return cause instanceof Error ? cause.message : String(cause);
+  return port < firstFreePort
+    ? `this user may not take a port below ${firstFreePort}; give a higher one with --listen, or the right with systemd's AmbientCapabilities=CAP_NET_BIND_SERVICE`
+    : `this user may not listen there (${code}); look at the machine's firewall or sandbox`;
 }
+
+/** Ports below are the administrator's (ip(7), `ip_unprivileged_port_start`). */
+const firstFreePort = 1024;
 
 /** The address as a URL without fingerprint. */
 export function addressUrl(host: string, port: number, hasTls: boolean): string {

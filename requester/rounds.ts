@@ -67,7 +67,7 @@ async function* roundBodies({ client, group }: Connection, filter: RoundsFilter)
   const seen = new Set<string>();
   for (let after = before; ;) {
     const page = await client.rounds(group.epoch.groupKey, { ...wanted, after });
-    const fresh = page.filter(({ digest }) => !seen.has(digest));
+    const fresh = pastOf(page, before).filter(({ digest }) => !seen.has(digest));
     if (fresh.length === 0) return;
     for (const body of fresh) seen.add(body.digest);
     yield* fresh;
@@ -75,9 +75,17 @@ async function* roundBodies({ client, group }: Connection, filter: RoundsFilter)
   }
 }
 
+/** A coordinator that knows no pages shows those before the page, too. */
+function pastOf(page: readonly RoundBody[], before: string | undefined): readonly RoundBody[] {
+  const at = page.findIndex(({ digest }) => digest === before);
+  return at === -1 ? page : page.slice(at + 1);
+}
+
 /** The one key of that name, among those who may ask now; who has another one, or had, is found by name among all. */
 function keyOf({ requesters, epoch }: OpenedGroup, name: string | undefined): string | undefined {
-  const keys = [...requesters.entries, ...epoch.charter.members].filter((one) => one.name === name).map(({ key }) => key);
+  const keys = [...requesters.entries, ...epoch.charter.members]
+    .filter((one) => one.name === name)
+    .map(({ key }) => key);
   return new Set(keys).size === 1 ? keys[0] : undefined;
 }
 

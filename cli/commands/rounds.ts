@@ -4,6 +4,7 @@ import { askingOptions, connectAsAsker } from '../ask-coordinator.ts';
 import { defineCommand, flagOnly, list, text, time, type Values } from '../command.ts';
 import { CommandError } from '../errors.ts';
 import { shownRounds } from '../limits.ts';
+import type { ListedRound } from '../text/round.ts';
 
 const options = {
   state: list('S,...', 'only those that are pending, signed, refused, faulted, expired, cancelled'),
@@ -37,8 +38,11 @@ all times and the names of those who decided and signed.`,
     const { before } = settings;
     const last = before === undefined ? undefined : (await findRound(connection, before)).request.digest;
     const { views, looked, isAll } = await listRounds(connection, { ...filter, before: last }, most);
-    if (output.json) for (const view of views) output.event(roundJson(view));
-    else if (views.length > 0) output.result(roundsTable(views, world.nowUnixSeconds(), output.width), undefined);
+    const { readTitle } = await import('../../requester/contents.ts');
+    const listed: ListedRound[] = [];
+    for (const view of views) listed.push({ view, title: await readTitle(connection, view) });
+    if (output.json) for (const { view, title } of listed) output.event(roundJson(view, title));
+    else if (listed.length > 0) output.result(roundsTable(listed, world.nowUnixSeconds(), output.width), undefined);
     else output.talk(looked === 0 ? 'no rounds' : `none of the ${isAll ? '' : 'newest '}${looked} rounds is like that`);
     const oldest = views.at(-1);
     if (!isAll && oldest !== undefined)

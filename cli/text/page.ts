@@ -1,8 +1,9 @@
 /** Text for a terminal of 80 columns: tables, labelled pages, sizes and times; whatever a stranger wrote is escaped. */
 import { printable } from '../../verifier/printable.ts';
+import { usualColumns } from '../limits.ts';
 
-/** Columns that every terminal has. */
-export const pageWidth = 80;
+/** Columns of a page: what every terminal has. */
+export const pageWidth = usualColumns;
 
 /** Columns before the text of a labelled row. */
 const labelWidth = 12;
@@ -11,14 +12,15 @@ const labelWidth = 12;
 const gap = 2;
 
 /**
- * A table with a head that fits 80 columns: the column at `shrinks` gives way first, then the widest but the first; a cell that was cut
+ * A table with a head that fits so many columns: the column at `shrinks` gives way first, then the widest but the first; a cell that was cut
  * ends in `…`. Every cell is escaped first.
  */
-export function table(rows: readonly (readonly string[])[], shrinks: number): string {
+export function table(rows: readonly (readonly string[])[], shrinks: number, width = pageWidth): string {
   const cells = rows.map((row) => row.map(printable));
   const widths = fit(
     (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0))),
     shrinks,
+    width,
   );
   return cells
     .map((row) =>
@@ -33,8 +35,8 @@ export function table(rows: readonly (readonly string[])[], shrinks: number): st
 /** Columns that a cell keeps while others have more. */
 const readableWidth = 16;
 
-function fit(widths: number[], shrinks: number): number[] {
-  const excess = (): number => widths.reduce((sum, width) => sum + width, 0) + gap * (widths.length - 1) - pageWidth;
+function fit(widths: number[], shrinks: number, most: number): number[] {
+  const excess = (): number => widths.reduce((sum, width) => sum + width, 0) + gap * (widths.length - 1) - most;
   while (excess() > 0) {
     const widest = widths.indexOf(Math.max(...widths.slice(1)), 1);
     const column = (widths[shrinks] ?? 0) > readableWidth || widest === -1 ? shrinks : widest;
