@@ -31,6 +31,7 @@ const settingTables: Readonly<Record<Role, SettingTable>> = {
     'tls-cert': 'path',
     'tls-key': 'path',
     'trust-proxy': 'text',
+    log: 'text',
     insecure: 'switch',
     json: 'switch',
   },
@@ -40,6 +41,7 @@ const settingTables: Readonly<Record<Role, SettingTable>> = {
     policy: 'path',
     socket: 'path',
     'passphrase-file': 'path',
+    log: 'text',
   },
   requester: asker,
 };

@@ -184,6 +184,11 @@ export class Session {
     );
   }
 
+  /** What waits is judged anew: the policy is another one. */
+  reconsider(): void {
+    this.#live?.rounds.reconsider();
+  }
+
   status(policy: string): Status {
     const { home, agreement, coordinator, certificate } = this.#options;
     const { charter, self } = agreement;
