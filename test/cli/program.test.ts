@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import packageJson from '../../package.json' with { type: 'json' };
 import { commandTable } from '../../cli/commands/index.ts';
-import { frostmark, type Finished } from './frostmark.ts';
+import { demand, Started } from '../../demo/process.ts';
+import { frostmark, mainFile, type Finished } from './frostmark.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -187,6 +190,59 @@ describe('what start-up loads', () => {
     expect(await loadedBy(['requester', 'init', '--name', 'dave', '--home', join(folder, 'loads-home')])).not.toMatch(
       /node_modules\/(fastify|level|ws|age-encryption)\/|\/dist\/(coordinator|participant)\/(app|daemon)/,
     );
+  });
+});
+
+describe('a result that cannot be written', () => {
+  const line = 'frostmark-group:acme:11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo';
+
+  it.each([[['--help']], [['sign', '--help']], [['verify', '--help']], [['group', 'export', '--group', line]]])(
+    'of %j is told in a line, and is no success',
+    (args) => {
+      const full = openSync('/dev/full', 'w');
+      const ran = spawnSync(process.execPath, [mainFile, ...args], {
+        stdio: ['ignore', full, 'pipe'],
+        encoding: 'utf8',
+      });
+      closeSync(full);
+      expect([ran.status, ran.stderr]).toEqual([
+        1,
+        'error: the result could not be written to standard output (ENOSPC)\n',
+      ]);
+    },
+  );
+
+  it('because whoever reads has stopped is none of our business', () => {
+    const ran = spawnSync(
+      'sh',
+      ['-c', '"$0" "$1" --help | true; "$0" "$1" sign x >/dev/full 2>&1', process.execPath, mainFile],
+      {
+        encoding: 'utf8',
+      },
+    );
+    expect([ran.status, ran.stderr]).toEqual([2, '']);
+  });
+});
+
+describe('frostmark coordinator serve', () => {
+  it('goes on at SIGHUP, ends at SIGTERM, and takes its socket along', async () => {
+    const home = join(folder, 'serving');
+    await frostmark(['coordinator', 'init', '--home', home]);
+    const server = new Started(
+      process.execPath,
+      [mainFile, 'coordinator', 'serve', '--listen', '127.0.0.1:0', '--home', home],
+      { cwd: folder },
+    );
+    const has = (words: string) => (text: string) => (text.includes(words) ? text : undefined);
+    expect(await server.find('its URL', has('ready:'))).toMatch(/^ready: http:/);
+    expect(existsSync(join(home, 'control.sock'))).toBe(true);
+    server.signal('SIGHUP');
+    await server.find('its answer', has('nothing is read again'));
+    server.end();
+    const { code, stderr } = await demand(server, 0);
+    expect([code, existsSync(join(home, 'control.sock'))]).toEqual([0, false]);
+    // Nobody is at a terminal here.
+    expect(stderr).toContain('"event":"listening"');
   });
 });
 
