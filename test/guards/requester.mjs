@@ -84,13 +84,4 @@ export const requesterGuards = [
     test: 'test/protocol/files/charter.test.ts',
     name: 'T36',
   },
-  {
-    row: 'T36',
-    what: 'what a YAML parser quotes of a line that it cannot read is escaped',
-    in: 'withoutErrors',
-    from: 'printable(token.message)',
-    to: 'token.message',
-    test: 'test/protocol/files/charter.test.ts',
-    name: 'T36',
-  },
 ];
