@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { groupKeyPrefix } from '../verifier/group-key.ts';
+import { printableJson } from '../verifier/printable.ts';
 import { HomeError } from './errors.ts';
 import { readFileBounded } from './files.ts';
 import type { Home } from './home.ts';
@@ -140,7 +141,7 @@ async function decodeConfig(bytes: Uint8Array, path: string, table: SettingTable
   for (const [name, value] of Object.entries(root)) {
     const kind = Object.hasOwn(table, name) ? table[name] : undefined;
     if (kind === undefined)
-      return refuse(name, `unknown setting ${JSON.stringify(name)}; known are: ${Object.keys(table).join(', ')}`);
+      return refuse(name, `unknown setting ${printableJson(name)}; known are: ${Object.keys(table).join(', ')}`);
     const known = ofKind(value, kind) ?? refuse(name, `${name} must be ${wanted[kind]}`);
     found[name] = { value: settled(known, kind, dirname(path)), origin: `${path}:${yaml.lineOf([name])}` };
   }
