@@ -11,24 +11,46 @@ import type { AnyCommand, OptionSpec, OptionSpecs, Texts, World } from './comman
 import { commandTable, groupTable, type CommandEntry } from './commands/index.ts';
 import { CommandError } from './errors.ts';
 import type { Explanation } from './explain.ts';
-import { Output, type TextStream } from './output.ts';
+import { exitLine, type OtherExit } from './exit-codes.ts';
+import { Output, widthOf, type TextStream } from './output.ts';
 import { findSettings, homeToLookIn, parseSettings, type Origins } from './settings.ts';
 import { withOrigins } from './origins.ts';
-
-/** Columns of help: what every terminal has. */
-const helpWidth = 80;
+import { topics } from './topics.ts';
 
 /** Runs `frostmark` with its arguments (without node and script) and returns the exit code. Throws nothing. */
 export async function runProgram(argv: readonly string[], world: World): Promise<number> {
   const known: Known = { json: argv.includes('--json'), origins: {} };
   try {
-    const program = await buildProgram(argv, world, known);
-    await program.parseAsync([...argv], { from: 'user' });
+    const words = asked(argv);
+    const program = await buildProgram(words, world, known);
+    await program.parseAsync([...words], { from: 'user' });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    return await tellError(refine(error, argv), world, known);
+    return await tellError(refine(error, asked(argv)), world, known);
   }
+}
+
+/** `help A B` asks for the help of `A B`, as `A help B` and `A B --help` do; `version` is `--version`. */
+function asked(argv: readonly string[]): readonly string[] {
+  const [first = '', second, ...rest] = argv;
+  if (first === 'version' && second === undefined) return ['--version'];
+  if (first === 'help' && second !== undefined && rest.length === 0 && Object.hasOwn(topics, second)) return argv;
+  const options = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : argv.length);
+  const isHelp = first === 'help' || (Object.hasOwn(groupTable, first) && second === 'help');
+  if (!isHelp && !options.some((word) => word === '--help' || word === '-h')) return argv;
+  return helpOn(options.filter((word) => !word.startsWith('-') && word !== 'help' && word !== 'version'));
+}
+
+/** Asks for the help of the command that the first words name. For words that name none the answer is commander's refusal, with the nearest that there is. */
+function helpOn([first, second]: readonly string[]): readonly string[] {
+  const isKnown = (...path: readonly string[]): boolean =>
+    commandTable.some((entry) => entry.path.join(' ') === path.join(' '));
+  if (first === undefined) return ['--help'];
+  if (isKnown(first)) return [first, '--help'];
+  if (!Object.hasOwn(groupTable, first)) return [first];
+  if (second === undefined) return [first, '--help'];
+  return isKnown(first, second) ? [first, second, '--help'] : [first, second];
 }
 
 /** What is known of a call when it fails: how to tell it, and where its settings come from. */
@@ -80,25 +102,25 @@ async function buildProgram(argv: readonly string[], world: World, known: Known)
   const program = new Command('frostmark')
     .description('Signs software releases with a quorum instead of a key.')
     .usage('COMMAND [options]')
-    .version(version, '--version', 'print the version')
+    .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
-    .helpCommand('help [command]', 'show the help of a command')
+    .helpCommand(false)
     .configureOutput({
       writeOut: (text) => world.stdout.write(text),
       writeErr: (text) => world.stderr.write(text),
       outputError: () => undefined, // `tell` says it, together with what to do next
-      getOutHelpWidth: () => helpWidth,
-      getErrHelpWidth: () => helpWidth,
+      getOutHelpWidth: () => widthOf(world.stdout),
+      getErrHelpWidth: () => widthOf(world.stderr),
     })
     .exitOverride()
     .addHelpText('after', '\nFirst steps: frostmark participant init --help');
-  const words = argv[0] === 'help' ? argv.slice(1) : argv;
+  addTopics(program, world);
   const toRun = (spec: AnyCommand, command: Command): Promise<void> => run(spec, command, world, known);
   for (const [name, summary] of Object.entries(groupTable)) {
     const group = program.command(name).description(summary).usage('COMMAND [options]').helpCommand(false);
-    await addCommands(group, (entry) => entry.path[0] === name && entry.path.length === 2, words, toRun);
+    await addCommands(group, (entry) => entry.path[0] === name && entry.path.length === 2, argv, toRun);
   }
-  await addCommands(program, (entry) => entry.path.length === 1, words, toRun);
+  await addCommands(program, (entry) => entry.path.length === 1, argv, toRun);
   return program;
 }
 
@@ -111,16 +133,32 @@ async function addCommands(
   for (const entry of commandTable.filter(belongs)) {
     const command = parent.command(entry.path.at(-1) ?? '').summary(entry.summary);
     if (entry.load !== undefined && entry.path.every((word, index) => words[index] === word))
-      define(command, await entry.load(), toRun);
+      define(command, { ...(await entry.load()), exits: entry.exits ?? [] }, toRun);
   }
+}
+
+/** `help` as a command of its own, for what is no command; its name and that of a command are told apart before (`asked`). */
+function addTopics(program: Command, world: World): void {
+  const names = Object.entries(topics);
+  const listed = names.map(([name, { summary }]) => `${name}: ${summary}`).join('; ');
+  program
+    .command('help')
+    .summary('show the help of a command, or of a topic')
+    .argument('<topic>', listed)
+    .action(async (name: string) => {
+      const { wrap } = await import('./text/page.ts');
+      const lines = topics[name]?.text.flatMap((paragraph) => wrap(paragraph, widthOf(world.stdout))) ?? [];
+      world.stdout.write(`${lines.join('\n')}\n`);
+    });
 }
 
 function define(
   command: Command,
-  spec: AnyCommand,
+  spec: AnyCommand & { readonly exits: readonly OtherExit[] },
   toRun: (spec: AnyCommand, command: Command) => Promise<void>,
 ): void {
-  command.description(spec.about);
+  const exits = exitLine(spec.exits);
+  command.description([reflowed(spec.about), ...(exits === undefined ? [] : [exits])].join('\n\n'));
   for (const { name, help } of spec.arguments) command.argument(name, help);
   if (spec.standsFor === undefined) addOptions(command, spec);
   else command.usage(`ARGUMENTS-OF-${spec.standsFor.toUpperCase()}`);
@@ -129,6 +167,14 @@ function define(
     .action(async () => {
       await toRun(spec, command);
     });
+}
+
+/** Paragraphs on one line each: commander breaks them where the terminal ends. */
+function reflowed(text: string): string {
+  return text
+    .split(/\n{2,}/)
+    .map((paragraph) => paragraph.split('\n').join(' '))
+    .join('\n\n');
 }
 
 function addOptions(command: Command, spec: AnyCommand): void {
@@ -223,9 +269,17 @@ function refine(error: unknown, argv: readonly string[]): unknown {
   const asked = commandTable.find(({ path }) => path.every((word, index) => argv[index] === word));
   const help = `frostmark ${[...(asked?.path ?? groupOf(argv)), '--help'].join(' ')} shows how to ask.`;
   if (error.code === 'commander.help') return new CommandError('usage', 'no command was given', help);
+  const other = keyFlagHint(error.message, asked);
+  if (other !== undefined) return new CommandError('usage', error.message.replace(/^error: /, ''), other);
   const [message = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
   const nearest = /^\(Did you mean (.*)\?\)$/.exec(rest.join(' '))?.[1];
   return new CommandError('usage', message, nearest === undefined ? help : `Did you mean ${nearest}? ${help}`);
+}
+
+/** Who verifies pins a key with --key; who asks names the group with --group: both take GROUP.pub. */
+function keyFlagHint(message: string, entry: CommandEntry | undefined): string | undefined {
+  if (!/unknown option '--key\b/.test(message) || entry === undefined) return undefined;
+  return `Whoever asks names the group with --group GROUP.pub; --key is for frostmark verify. frostmark ${entry.path.join(' ')} --help shows how to ask.`;
 }
 
 function groupOf(argv: readonly string[]): string[] {

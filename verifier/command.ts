@@ -101,6 +101,8 @@ function parse(argv: readonly string[]) {
   try {
     return util.parseArgs({ args: [...argv], options, allowPositionals: true });
   } catch (cause) {
+    if (argv.some((arg) => /^--group(=|$)/.test(arg)))
+      throw new VerifyError('usage', 'there is no --group here: the key that you pinned is --key GROUP.pub', { cause });
     // Node's first sentence names the argument; what follows explains how Node's own parser could be told otherwise.
     const message = cause instanceof Error ? (cause.message.split(/\.\s/)[0] ?? cause.message) : String(cause);
     throw new VerifyError('usage', message, { cause });

@@ -40,11 +40,7 @@ release, source, note) is the same request: it joins its round, fetches what was
 signed, or tells who refused; --again asks anew. With --no-wait it asks, or looks
 what became of it: exit code 0 asked now, or signed; 5 still pending.
 With --manifest the files' digests are signed for gpg, ssh-keygen and minisign,
-too, in the same round; with --kind one small file is, and travels whole.
-
-Exit code: 0 signed, 1 failed, 2 wrong usage, 3 the result is not valid,
-4 not allowed, 5 still pending at the deadline, 6 refused, 7 expired or taken
-back, 8 members misbehaved.`,
+too, in the same round; with --kind one small file is, and travels whole.`,
   example: `frostmark sign acme-1.4.2.tgz --channel production --product acme --release 1.4.2 \\
   --group GROUP.pub --coordinator https://sign.example.org:7443/#AbC…`,
   next: `Publish FILE.frostmark beside FILE. Whoever installs checks it with

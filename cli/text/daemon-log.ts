@@ -1,8 +1,8 @@
 /** What a daemon says: to a person on a terminal a line in words, to everybody else the JSON that it was. */
 import { printable } from '../../verifier/printable.ts';
 import { CommandError } from '../errors.ts';
+import { shownIdDigits } from '../limits.ts';
 import type { Output } from '../output.ts';
-import { shortId } from './round.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -34,7 +34,7 @@ const unsaid: readonly string[] = ['group', 'code', 'round'];
 /** What happened, in words; `undefined` for what another line says already. */
 export function eventText(event: string, fields: Fields): string | undefined {
   const of = (name: string): string => printable(textOf(fields[name]));
-  const round = typeof fields['round'] === 'string' ? shortId(fields['round']) : '';
+  const round = typeof fields['round'] === 'string' ? fields['round'].slice(0, shownIdDigits) : '';
   switch (event) {
     case 'login-failed':
       return undefined;

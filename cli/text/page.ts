@@ -116,7 +116,7 @@ const digest = /^[0-9a-f]{64,128}$/;
  * Breaks at spaces where there are some. A word longer than a line is broken, too: a terminal would go on with it in the first column, where
  * it could look like a row of its own.
  */
-function wrap(text: string, width: number): string[] {
+export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ').flatMap((one) => (digest.test(one) ? [one] : chunks(one, width)))) {

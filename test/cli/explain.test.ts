@@ -9,6 +9,8 @@ import { ProtocolError, protocolErrorCodes, type ProtocolErrorCode } from '../..
 import { RequesterError, type RequesterErrorCode } from '../../requester/errors.ts';
 import { VerifyError } from '../../verifier/errors.ts';
 import { CommandError } from '../../cli/errors.ts';
+import { commandTable } from '../../cli/commands/index.ts';
+import { askingExits, exitLine } from '../../cli/exit-codes.ts';
 import { explain } from '../../cli/explain.ts';
 
 describe('the exit code', () => {
@@ -171,5 +173,23 @@ describe('what a person is told', () => {
     const { message, hint, code: said } = explain(Object.assign(new Error('x'), { code, ...about }));
     expect([said, message]).toEqual(['system', `${words} (${code})`]);
     expect(hint).not.toMatch(/report/);
+  });
+});
+
+describe('the exit codes in the help', () => {
+  const commands = commandTable.flatMap(({ path, exits = [], load }) =>
+    load === undefined ? [] : [[path.join(' '), exits, load] as const],
+  );
+
+  it.each(commands)('of %s are those that it can end with', async (_name, exits, load) => {
+    const { options } = await load();
+    if ('wait' in options) expect(exits).toEqual(askingExits);
+    else if (['coordinator', 'socket', 'passphrase-file'].some((name) => name in options) && !('listen' in options))
+      expect(exits).toContain(4);
+  });
+
+  it('are in its help, and only where there are more than everybody has', () => {
+    expect(exitLine([])).toBe(undefined);
+    expect(exitLine([4])).toBe('Exit code: 0 done; 1 failed; 2 wrong usage; 4 not authenticated, or not allowed.');
   });
 });

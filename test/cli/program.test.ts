@@ -21,7 +21,8 @@ const names = commandTable.map(({ path }) => path.join(' '));
 
 describe('frostmark', () => {
   it('prints its version', async () => {
-    expect(await frostmark(['--version'])).toEqual({ code: 0, stdout: `${packageJson.version}\n`, stderr: '' });
+    for (const how of ['--version', '-V', 'version'])
+      expect(await frostmark([how])).toEqual({ code: 0, stdout: `${packageJson.version}\n`, stderr: '' });
   });
 
   it('shows its commands and ends in 2 when none was given', async () => {
@@ -39,8 +40,14 @@ describe('frostmark', () => {
     if (!isFront) expect(stdout).toContain('--json');
     // A command line to paste may be longer; everything else is wrapped.
     if (name === 'verify') return;
-    const long = stdout.split('\n').filter((line) => line.length > 80 && !line.includes('frostmark '));
-    expect(long).toEqual([]);
+    const lines = stdout.split('\n');
+    expect(lines.filter((line) => line.length > 80 && !line.includes('frostmark '))).toEqual([]);
+    // One wrapping: no line is broken before the next word would not fit any more.
+    const about = stdout.slice(0, stdout.search(/\n(Arguments|Options|Example):/)).split('\n');
+    about.slice(0, -1).forEach((line, index) => {
+      const [next = ''] = (about[index + 1] ?? '').split(' ');
+      if (line !== '' && next !== '') expect(`${line} ${next}`.length, line).toBeGreaterThan(80);
+    });
     expect(stdout).toMatch(/\nExample:\n {2}frostmark /);
     expect(stdout).toMatch(/\nNext:\n {2}\S/);
     if (!isFront) expect(stdout).toContain('--home');
@@ -50,6 +57,40 @@ describe('frostmark', () => {
   it('helps the same way by "help COMMAND"', async () => {
     expect(await frostmark(['help', 'sign'])).toEqual(await frostmark(['sign', '--help']));
     expect(await frostmark(['help', 'verify'])).toEqual(await frostmark(['verify', '--help']));
+    const serve = await frostmark(['participant', 'serve', '--help']);
+    expect(serve.stdout).toContain('Usage: frostmark participant serve ');
+    expect(await frostmark(['help', 'participant', 'serve'])).toEqual(serve);
+    expect(await frostmark(['participant', 'help', 'serve'])).toEqual(serve);
+  });
+
+  it.each([
+    [['help', 'sgin'], 'sign'],
+    [['sgin', '--help'], 'sign'],
+    [['help', 'participant', 'serv'], 'serve'],
+    [['participant', 'help', 'serv'], 'serve'],
+    [['participant', 'serv', '-h'], 'serve'],
+  ])('has no help for %j, and suggests %s', async (args, nearest) => {
+    const { code, stdout, stderr } = await frostmark(args);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(`hint: Did you mean ${nearest}?`);
+  });
+
+  it('never does by "help" what it is asked about', async () => {
+    const { code, stdout } = await frostmark(['help', 'sign', '/nonexistent/a.tgz']);
+    expect([code, stdout.startsWith('Usage: frostmark sign ')]).toEqual([0, true]);
+  });
+
+  it('explains settings and exit codes by "help TOPIC"', async () => {
+    expect((await frostmark(['help', 'settings'])).stdout).toContain('relative to that file');
+    expect((await frostmark(['help', 'exit-codes'])).stdout).toContain('\n6 refused: no quorum is left\n');
+    expect((await frostmark(['--help'])).stdout).toMatch(/^ {2}help <topic> /m);
+  });
+
+  it('tells whoever mixes --key and --group up which is which', async () => {
+    const asking = await frostmark(['sign', 'f', '--channel', 'a', '--key', 'GROUP.pub']);
+    expect([asking.code, asking.stderr]).toEqual([2, expect.stringContaining('--group GROUP.pub') as string]);
+    const verifying = await frostmark(['verify', 'f', '--group=GROUP.pub']);
+    expect([verifying.code, verifying.stderr]).toEqual([2, expect.stringContaining('--key GROUP.pub') as string]);
   });
 
   it.each([
