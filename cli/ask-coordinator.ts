@@ -1,4 +1,5 @@
 /** What the commands of whoever asks have in common: which home, which group, which coordinator. */
+import { X509Certificate } from 'node:crypto';
 import { readKeyArgument, type PinnedKey } from '../verifier/key-file.ts';
 import { printable } from '../verifier/printable.ts';
 import type { Clocks } from '../client/clock.ts';
@@ -50,10 +51,26 @@ export function requireCoordinator(value: string | undefined): string {
   );
 }
 
-/** PEM in the file that `--ca` names. */
+/** PEM in the file that `--ca` names. Throws `HomeError`, and `CommandError('usage')` for a file without certificates. */
 export async function readAuthority(path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
-  return new TextDecoder().decode(await readFileBounded(path, maxAuthorityBytes));
+  const pem = new TextDecoder().decode(await readFileBounded(path, maxAuthorityBytes));
+  if (!hasCertificate(pem))
+    throw new CommandError(
+      'usage',
+      `--ca ${path} is no PEM file with the certificate of an authority`,
+      'Such a file begins with -----BEGIN CERTIFICATE-----.',
+    );
+  return pem;
+}
+
+function hasCertificate(pem: string): boolean {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  try {
+    return blocks.map((block) => new X509Certificate(block)).length > 0;
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -38,7 +38,7 @@ function timeText(time: string, nowUnixSeconds: number): string {
 export function requestPage(request: RequestView, nowUnixSeconds: number): string {
   const also = request.askerMember === null ? '' : `, who is member ${request.askerMember}`;
   const page = new Page()
-    .row('what', whatText({ ...request, artifacts: request.files.length }))
+    .row('what', whatText({ ...request, fileNames: request.files.map(({ name }) => name) }))
     .row('channel', `${request.channel} of ${request.group}`)
     .row('asked by', `${request.asker}${also}`)
     .row('', `key ${request.askerKey}`)
@@ -149,7 +149,7 @@ export function decidedText(decided: 'approved' | 'refused', request: RequestVie
   return new Page()
     .row(
       decided,
-      `${shortId(request.id)} ${whatText({ ...request, artifacts: request.files.length })} on ${request.channel}`,
+      `${shortId(request.id)} ${whatText({ ...request, fileNames: request.files.map(({ name }) => name) })} on ${request.channel}`,
     )
     .rows('quorum', request.quorum.map(quorumText))
     .toString();

@@ -14,16 +14,24 @@ export function shortId(digest: string): string {
 }
 
 /** What is asked for, in a few words. */
-export function whatText({ kind, product, release, artifacts, document }: Asked): string {
+export function whatText({ kind, product, release, artifacts, document, fileNames = [] }: Asked): string {
   if (kind !== 'release') return kind;
   const names = [product, release].filter((name) => name !== null).join(' ');
-  const content = artifacts > 0 || document === null ? countText(artifacts, 'file') : documentText(document);
+  const content = artifacts > 0 || document === null ? filesText(artifacts, fileNames) : documentText(document);
   return names === '' ? content : `${names}, ${content}`;
+}
+
+/** `acme.tgz and 2 more`; their number where their names are not known. */
+function filesText(count: number, [first]: readonly string[]): string {
+  if (first === undefined) return countText(count, 'file');
+  return count === 1 ? first : `${first} and ${count - 1} more`;
 }
 
 /** What a request asks for, as far as a line has room for it. */
 type Asked = Pick<RequestPayload, 'kind' | 'product' | 'release'> & {
   readonly artifacts: number;
+  /** Of the artifacts, where they are known. */
+  readonly fileNames?: readonly string[];
   /** What is signed whole, if something is; its name where it was read. */
   readonly document: { readonly kind: string; readonly title: string | null } | null;
 };
@@ -42,7 +50,8 @@ export function approvalsText(approvals: number, threshold: number): string {
 function whatOf({ request: { payload } }: RoundView, title: string | null = null): string {
   const [document] = payload.documents;
   const signedWhole = document === undefined ? null : { kind: document.kind, title };
-  return whatText({ ...payload, artifacts: payload.artifacts.length, document: signedWhole });
+  const fileNames = payload.artifacts.map(({ name }) => name);
+  return whatText({ ...payload, artifacts: fileNames.length, fileNames, document: signedWhole });
 }
 
 function askerText({ asker, request }: RoundView): string {

@@ -2,10 +2,12 @@
 import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
+import { rootCertificates } from 'node:tls';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readAuthority } from '../../cli/ask-coordinator.ts';
 import { withOrigins } from '../../cli/origins.ts';
 import { runProgram } from '../../cli/program.ts';
 import { initCoordinator } from '../../coordinator/init.ts';
@@ -132,5 +134,21 @@ describe('a message about a setting says where it was written', () => {
     };
     expect(withOrigins(told, origins).hint).toBe('--coordinator comes from FROSTMARK_COORDINATOR.');
     expect(withOrigins({ ...told, message: 'say --wait-long' }, origins).hint).toBe(undefined);
+  });
+});
+
+describe('--ca', () => {
+  it('is a file with certificates, or refused by its name', async () => {
+    const path = join(folder, 'no-ca');
+    for (const text of ['', 'hello', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n']) {
+      writeFileSync(path, text);
+      await expect(readAuthority(path)).rejects.toMatchObject({
+        code: 'usage',
+        message: `--ca ${path} is no PEM file with the certificate of an authority`,
+      });
+    }
+    const pem = rootCertificates.slice(0, 2).join('\n');
+    writeFileSync(path, pem);
+    expect(await readAuthority(path)).toBe(pem);
   });
 });

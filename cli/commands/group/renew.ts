@@ -1,6 +1,6 @@
 /** `frostmark group renew` */
 import { askingOptions } from '../../ask-coordinator.ts';
-import { defineCommand, text } from '../../command.ts';
+import { defineCommand, flagOnly, text } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 import { connectToAsk, submitAndWait, waitingOptions } from '../../waiting.ts';
 
@@ -8,7 +8,8 @@ export const command = defineCommand({
   home: 'asker',
   arguments: [],
   options: {
-    channel: text('CHANNEL', 'the channel whose key is vouched for anew'),
+    // A default for what is asked for does not say whose key this is about.
+    channel: flagOnly(text('CHANNEL', 'the channel whose key is vouched for anew')),
     ...askingOptions,
     ...waitingOptions,
   },

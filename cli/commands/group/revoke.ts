@@ -1,6 +1,7 @@
 /** `frostmark group revoke` */
+import { productionChannel as production } from '../../../verifier/names.ts';
 import { askingOptions } from '../../ask-coordinator.ts';
-import { defineCommand, text } from '../../command.ts';
+import { defineCommand, flagOnly, text } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 import { connectToAsk, submitAndWait, waitingOptions } from '../../waiting.ts';
 
@@ -8,7 +9,8 @@ export const command = defineCommand({
   home: 'asker',
   arguments: [],
   options: {
-    channel: text('CHANNEL', 'the channel whose OpenPGP subkey is revoked'),
+    // A default for what is asked for does not say whose key this is about.
+    channel: flagOnly(text('CHANNEL', 'the channel whose OpenPGP subkey is revoked')),
     ...askingOptions,
     ...waitingOptions,
   },
@@ -24,6 +26,12 @@ or distribute a revocation list (ssh-keygen -k).`,
     const { channel } = settings;
     if (channel === undefined)
       throw new CommandError('usage', 'no --channel was given', 'For example: --channel development');
+    if (channel === production)
+      throw new CommandError(
+        'usage',
+        'production signs under the key of the group itself, and not under a subkey that could be revoked',
+        'That key ends when nobody pins it any more.',
+      );
     const { requestDate } = await import('../../../requester/dating.ts');
     const { askForCertificate } = await import('../../../requester/request.ts');
     const { openResult } = await import('../../../requester/bundle.ts');

@@ -162,9 +162,9 @@ describe('what is told of a round', () => {
     const wide = roundsTable([listed(signed), listed(view())], later, 130).split('\n');
     expect(wide[0]).toMatch(/^ID +ASKED +BY +CHANNEL +OUTCOME +SIGNED BY +WHAT$/);
     expect(wide[1]).toMatch(
-      /2 h 1 min ago +dave +production +signed 2 h ago +admin-1, admin-2, build-3 +app 1\.0\.0, 1 file$/,
+      /2 h 1 min ago +dave +production +signed 2 h ago +admin-1, admin-2, build-3 +app 1\.0\.0, app\.tgz$/,
     );
-    expect(wide[2]).toMatch(/ pending, 69 h left +app 1\.0\.0, 1 file$/);
+    expect(wide[2]).toMatch(/ pending, 69 h left +app 1\.0\.0, app\.tgz$/);
     expect(roundsTable([listed(signed)], later, 80)).not.toContain('SIGNED BY');
     expect(roundJson(signed)).toMatchObject({
       endedAt: '2026-11-22T08:01:00Z',
@@ -178,7 +178,7 @@ describe('what is told of a round', () => {
     const decisions = [decide(world, request, 2, 'refuse', { reason: 'wrong tag' })];
     const lines = roundPage(view({ decisions, outcome: 'refused' }), nowUnixSeconds + 120).split('\n');
     expect(lines.slice(0, 4)).toEqual([
-      'what        app 1.0.0, 1 file',
+      'what        app 1.0.0, app.tgz',
       'channel     production',
       'outcome     refused on 2026-11-22T08:01:00Z, 1 min ago',
       'asked by    dave, 2 min ago',

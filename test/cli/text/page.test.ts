@@ -152,7 +152,7 @@ describe('the page that is decided from', () => {
   it('begins with what it is about, and has no text for programs', () => {
     const page = requestPage(request, now);
     expect(page.split('\n').slice(0, 3)).toEqual([
-      'what        acme-cli 1.4.2, 1 file',
+      'what        acme-cli 1.4.2, acme-1.4.2.tgz',
       'channel     production of acme',
       'asked by    dave, who is member alice',
     ]);
