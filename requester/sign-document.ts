@@ -1,4 +1,5 @@
 /** One document signed whole in one format of a stock tool; nothing is written. */
+import { channelOf } from '../protocol/files/charter.ts';
 import type { Request } from '../protocol/request/request.ts';
 import type { Ask } from './ask.ts';
 import { openResult } from './bundle.ts';
@@ -24,7 +25,7 @@ export interface DocumentSignature {
   readonly issued: readonly Issued[];
 }
 
-/** Asks, waits as `ask` does, verifies. Throws what `askForRelease`, `assertCertified`, `ask` and `openResult` do. */
+/** Asks, waits as `ask` does, verifies. Throws what `channelOf`, `askForRelease`, `assertCertified`, `ask` and `openResult` do. */
 export async function signDocument(
   connection: Connection,
   { channel, format, document }: DocumentWish,
@@ -42,6 +43,7 @@ export async function signDocument(
     source: null,
     note: undefined,
   };
+  channelOf(connection.group.epoch.charter, channel);
   const before = await readIssued(connection);
   const date = requestDate(connection, nowUnixSeconds());
   assertCertified(before, formats, channel, date);
