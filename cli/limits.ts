@@ -32,3 +32,6 @@ export const mostColumns = 160;
 
 /** Milliseconds between two looks at a daemon on this host: what somebody who waits for a request does not notice. */
 export const watchIntervalMs = 1000;
+
+/** Columns beside a column of flags for which what they mean is still wrapped: two or three words. */
+export const fewestHelpColumns = 16;

@@ -12,6 +12,7 @@ import { commandTable, groupTable, type CommandEntry } from './commands/index.ts
 import { CommandError } from './errors.ts';
 import type { Explanation } from './explain.ts';
 import { exitLine, type OtherExit } from './exit-codes.ts';
+import { fewestHelpColumns } from './limits.ts';
 import { Output, widthOf, type TextStream } from './output.ts';
 import { findSettings, homeToLookIn, parseSettings, type Origins } from './settings.ts';
 import { withOrigins } from './origins.ts';
@@ -112,6 +113,7 @@ async function buildProgram(argv: readonly string[], world: World, known: Known)
       getOutHelpWidth: () => widthOf(world.stdout),
       getErrHelpWidth: () => widthOf(world.stderr),
     })
+    .configureHelp({ minWidthToWrap: fewestHelpColumns })
     .exitOverride()
     .addHelpText('after', '\nFirst steps: frostmark participant init --help');
   addTopics(program, world);

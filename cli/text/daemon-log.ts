@@ -42,6 +42,8 @@ export function eventText(event: string, fields: Fields): string | undefined {
       return `serving; policy: ${of('policy')}`;
     case 'listening':
       return undefined;
+    case 'restored':
+      return `the store is open; rounds that it brought back: ${of('count')}`;
     case 'connected':
       return `connected to ${of('coordinator')}`;
     case 'disconnected':

@@ -3,11 +3,13 @@ import { closeSync, existsSync, openSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import packageJson from '../../package.json' with { type: 'json' };
 import { commandTable } from '../../cli/commands/index.ts';
+import { runProgram } from '../../cli/program.ts';
 import { demand, Started } from '../../demo/process.ts';
 import { frostmark, mainFile, type Finished } from './frostmark.ts';
 
@@ -73,6 +75,24 @@ describe('frostmark', () => {
     const { code, stdout, stderr } = await frostmark(args);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toContain(`hint: Did you mean ${nearest}?`);
+  });
+
+  it('is laid out for the terminal that it is read on', async () => {
+    for (const columns of [60, 100, 132]) {
+      let text = '';
+      const stream = { isTTY: true, columns, write: (more: string) => (text += more) };
+      const world = { stdout: stream, stderr: stream, environment: {}, folder, nowUnixSeconds: () => 0 };
+      await runProgram(['rounds', '--help'], { ...world, stdin: () => Readable.from([]) });
+      const widest = Math.max(...text.split('\n').map((line) => (line.startsWith('  frostmark ') ? 0 : line.length)));
+      // The example and what comes next are lines to paste.
+      expect(
+        text
+          .slice(0, text.indexOf('\nExample:'))
+          .split('\n')
+          .every((line) => line.length <= columns),
+      ).toBe(true);
+      expect(widest).toBeGreaterThan(columns - 12);
+    }
   });
 
   it('never does by "help" what it is asked about', async () => {
