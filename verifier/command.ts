@@ -202,7 +202,7 @@ function adviceFor(code: VerifyErrorCode, program: string): string {
     case 'old-release':
       return 'Do not use the file for this: somebody may be offering an old release as the new one.';
     case 'delegation-expired':
-      return 'Get a newer build; to judge a time in the past, say --at TIME.';
+      return 'Get a newer build, if the clock of this machine is right; to judge a time in the past, say --at TIME.';
     case 'delegation-not-yet-valid':
       return 'Check the clock of this machine; to judge another time, say --at TIME.';
   }
