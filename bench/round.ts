@@ -27,6 +27,7 @@ import { median, percentile } from './measure.ts';
 const cli = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 const approveAll = 'rules:\n  - match: { kind: release, channel: development }\n    action: approve\n';
 
+/** What a round costs. Times in milliseconds; rounds a second that end, with one in flight and with 16. */
 export interface RoundReport {
   readonly p50Ms: number;
   readonly p99Ms: number;

@@ -5,6 +5,7 @@ import { ProtocolError } from '../protocol/errors.ts';
 import { judgeTogether, maxEvidenceBytes, type Verdict } from '../protocol/evidence.ts';
 import { createNobleGroup } from '../protocol/frost/group-noble.ts';
 
+/** What all files together prove. */
 export interface Judged {
   readonly verdicts: readonly Verdict[];
   /** Files that are no evidence, or whose evidence is wrong: a liar's own file must not keep the others from being judged. */

@@ -7,6 +7,7 @@ import { openGroupDocuments, openGroupEpoch } from '../protocol/group-documents.
 import type { CeremonyResult } from './ceremony.ts';
 import type { Log } from './log.ts';
 
+/** A key of the charter that every member said it stored; its certificate and the `stored` of all verify. */
 export interface KnownKey extends CeremonyResult {
   /** Its genesis verifies. */
   readonly isLive: boolean;

@@ -8,6 +8,7 @@ interface Wanted {
   readonly statusFd: number | undefined;
 }
 
+/** What a call of gpg wants, told apart by `for`. */
 export type GpgCall =
   /** A tag or commit on standard input; armored to standard output. */
   | (Wanted & { readonly for: 'git' })

@@ -12,6 +12,10 @@ interface Dealt {
   readonly dealings: ReadonlyMap<number, readonly PublicDealing[]>;
 }
 
+/**
+ * Goes on to the transcript with the boxes of all members: `undefined` while one is missing, a failure when they are for others than those
+ * that their sender deals to.
+ */
 export function checkBoxes(context: CeremonyContext, state: CeremonyState, phase: Dealt): CeremonyStep | undefined {
   const { charter } = context;
   const { ceremony } = phase;

@@ -13,6 +13,7 @@ export interface SharingPlace {
   readonly sharing: number;
 }
 
+/** A sharing that somebody holds, with its place. */
 export interface HeldSharing extends SharingPlace {
   readonly of: Sharing;
 }
@@ -44,6 +45,7 @@ export function commonSharings(charter: Charter, a: Member, b: Member, origin: O
   return sharingsDealtBy(charter, a, origin).filter((place) => place.of.members.includes(b.identifier));
 }
 
+/** Whether both are of one channel, and the same sharing of it. */
 export function isSamePlace(a: SharingPlace, b: SharingPlace): boolean {
   return a.channel === b.channel && a.sharing === b.sharing;
 }

@@ -11,6 +11,7 @@ import { storedMessage, transcriptMessage } from './messages.ts';
 import { channelKeysOf, verifyShareProofs, type ChannelKey } from './transcript.ts';
 import { present } from '../wire/present.ts';
 
+/** What a certificate comes to once `openEpoch` has checked it. Immutable; all in it is public. */
 export class Epoch {
   readonly charter: Charter;
   readonly certificate: Certificate;

@@ -25,6 +25,10 @@ export function sayHello(context: CeremonyContext, step: CeremonyStep): Ceremony
   return { state, effects: [...step.effects, helloOf(context, state.nonce)] };
 }
 
+/**
+ * Files a hello, the newest of each member; one that was replaced counts no more. Two under one nonce are a proof, and end a run that has not
+ * said `stored`.
+ */
 export function receiveHello(
   context: CeremonyContext,
   state: CeremonyState,
@@ -142,6 +146,7 @@ export function idOfHellos(context: CeremonyContext, { inbox }: CeremonyState): 
   );
 }
 
+/** Enters the ceremony that the hellos of all members come to; `undefined` while one is missing, or if this member was in it before. */
 export function beginCeremony(context: CeremonyContext, state: CeremonyState): CeremonyStep | undefined {
   const ceremony = idOfHellos(context, state);
   // One set of polynomials for one id: an id that was ever joined is never entered again (T16).

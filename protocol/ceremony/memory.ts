@@ -51,6 +51,7 @@ export interface CeremonyMemory {
   readonly given: string | undefined;
 }
 
+/** What a new home remembers. */
 export const emptyCeremonyMemory: CeremonyMemory = {
   current: undefined,
   joined: new Set(),

@@ -100,7 +100,9 @@ const messageTypes = {
   leave: leaveMessage,
 } as const;
 
+/** The kinds of ceremony messages, in the order in which they are said; `leave` may come at any time. */
 export type CeremonyKind = keyof typeof messageTypes;
+/** What is signed in a message of this kind. */
 export type CeremonyPayload<K extends CeremonyKind> = PayloadOf<(typeof messageTypes)[K]>;
 
 /** An opened ceremony message, told apart by `kind`. */
@@ -115,8 +117,10 @@ export type CeremonyMessage = {
   };
 }[CeremonyKind];
 
+/** An opened ceremony message of this kind. */
 export type CeremonyMessageOf<K extends CeremonyKind> = Extract<CeremonyMessage, { kind: K }>;
 
+/** Payload type and schema of this kind, to seal and open with. */
 export function ceremonyMessageType<K extends CeremonyKind>(kind: K): (typeof messageTypes)[K] {
   return messageTypes[kind];
 }

@@ -7,6 +7,7 @@ import { complete } from './inbox.ts';
 import type { CeremonyMessageOf, CeremonyPayload } from './messages.ts';
 import { transcriptOf } from './transcript.ts';
 
+/** Sends the own commitments and proofs once the hashes of all members are here; `undefined` before. */
 export function revealSecrets(
   { charter }: CeremonyContext,
   state: CeremonyState,
@@ -20,6 +21,10 @@ export function revealSecrets(
   };
 }
 
+/**
+ * Checks what all members revealed, by their hashes and their proofs, and has the boxes sealed. `undefined` while one is missing; a wrong one
+ * ends the ceremony.
+ */
 export function checkReveals(
   context: CeremonyContext,
   state: CeremonyState,

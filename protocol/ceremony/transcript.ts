@@ -36,6 +36,7 @@ const transcriptFields = {
     maxItems: maxMembers,
   }),
 };
+/** How it is written, told apart by `origin`: hashes, keys and points have 32 bytes, in hex but for the keys. */
 export const transcriptSchema = Type.Union([
   Strict({ version: Type.Literal(1), origin: Type.Literal('generated'), ...transcriptFields }),
   /** Production's key once was whole: its commitments are those of this import file, and sum to this key. */
@@ -47,6 +48,7 @@ export const transcriptSchema = Type.Union([
   }),
 ]);
 
+/** A decoded transcript; whether it fits its charter is what `channelKeysOf` checks. */
 export type Transcript = Static<typeof transcriptSchema>;
 
 /** One channel's quorum key. */

@@ -36,6 +36,7 @@ const known = new Map(
 );
 
 const kind = 'apt-release';
+/** At least the SHA-256 or SHA-512 list; names as apt spells them, dates as it reads them. */
 export const aptRelease: DocumentKind = {
   kind,
   maxBytes: maxAptReleaseBytes,

@@ -39,6 +39,7 @@ function decodeGitTag(bytes: Uint8Array): DocumentView {
   };
 }
 
+/** Signed for git alone, whose signature comes after the message of the tag. */
 export const gitTag: DocumentKind = {
   kind: 'git-tag',
   maxBytes: maxGitObjectBytes,

@@ -4,6 +4,7 @@ import { defineCommand, text } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 import { connectToAsk, submitAndWait, waitingOptions } from '../../waiting.ts';
 
+/** One round of production over a delegation. JSON: `{ id, channel, signed }`. Throws what `submitAndWait` does. */
 export const command = defineCommand({
   home: 'asker',
   arguments: [],

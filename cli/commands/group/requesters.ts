@@ -4,6 +4,10 @@ import { askingOptions } from '../../ask-coordinator.ts';
 import { defineCommand } from '../../command.ts';
 import { connectToAsk, submitAndWait, waitingOptions } from '../../waiting.ts';
 
+/**
+ * One round of production over the file, which is read by the rules of the charter first. JSON: `{ id, version, signed }`. Throws what
+ * `submitAndWait` does.
+ */
 export const command = defineCommand({
   home: 'asker',
   arguments: [{ name: '<file>', help: 'requesters.yaml, with a higher version than the group has' }],
