@@ -81,7 +81,7 @@ export class Ceremony {
       requesters: sha256Hex(host.agreement.requesters.bytes),
       imported: host.agreement.imported,
       self: host.agreement.self,
-      group: host.vault.arithmetic,
+      arithmetic: host.vault.arithmetic,
     };
   }
 
@@ -210,7 +210,7 @@ export class Ceremony {
 
   /** Somebody lied in a ceremony that goes on. Judged before it is written, by the judge that outsiders use. */
   async #keepEvidence(view: CeremonyView): Promise<void> {
-    const deeds = judgeViews(this.#context.group, this.#context.charter, [view]);
+    const deeds = judgeViews(this.#context.arithmetic, this.#context.charter, [view]);
     if (deeds.length === 0) return;
     const path = await this.#host.storeEvidence(idIn(view) ?? '', view);
     for (const { culprit, deed } of deeds)

@@ -124,8 +124,8 @@ function leavingWarnings({ records: { ceremonies } }: MemberHome): string[] {
 async function readImport(path: string | undefined, charter: Charter): Promise<Import | undefined> {
   if (path === undefined) return undefined;
   // Public arithmetic alone, before there is a vault.
-  const group = createNobleGroup({ randomBytes: (count) => new Uint8Array(randomBytes(count)) });
-  return openImport(group, charter, await readFileBounded(path, maxImportBytes));
+  const arithmetic = createNobleGroup({ randomBytes: (count) => new Uint8Array(randomBytes(count)) });
+  return openImport(arithmetic, charter, await readFileBounded(path, maxImportBytes));
 }
 
 /** What this home agreed to, if it is bound to it by a signed transcript or in any case while the files are whole. */
@@ -231,12 +231,12 @@ async function runSession(session: Session, home: MemberHome, signal: AbortSigna
 async function finishedGroup(
   home: MemberHome,
   agreement: Agreement,
-  group: Group,
+  arithmetic: Group,
   certificate: Certificate | undefined,
   stored: readonly Envelope[] | undefined,
 ): Promise<Joined | undefined> {
   if (certificate === undefined || stored === undefined) return undefined;
-  const epoch = openEpoch(group, agreement.charter, certificate);
+  const epoch = openEpoch(arithmetic, agreement.charter, certificate);
   assertAllStored(epoch, stored);
   const documents = await Documents.load(epoch, agreement.requesters, home);
   if (documents.missing.length > 0) return undefined;

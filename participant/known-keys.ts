@@ -17,13 +17,13 @@ export interface KnownKey extends CeremonyResult {
 export async function knownKeys(
   client: CoordinatorClient,
   charter: Charter,
-  { group, log }: { readonly group: Group; readonly log: Log },
+  { arithmetic, log }: { readonly arithmetic: Group; readonly log: Log },
 ): Promise<KnownKey[]> {
   const keys: KnownKey[] = [];
   for (const groupKey of await client.groupKeys(charter.hash)) {
     const body = await client.group(groupKey);
     try {
-      const epoch = openGroupEpoch(body, group);
+      const epoch = openGroupEpoch(body, arithmetic);
       const { genesis } = openGroupDocuments(epoch, body);
       if (epoch.charter.hash === charter.hash)
         keys.push({ certificate: epoch.certificate, stored: body.stored, isLive: genesis !== undefined });

@@ -464,7 +464,7 @@ export class Session {
     if (this.#live !== undefined) return;
     const { vault, agreement, log } = this.#options;
     this.#chore('find-keys', async () => {
-      for (const key of await knownKeys(this.#client, agreement.charter, { group: vault.arithmetic, log }))
+      for (const key of await knownKeys(this.#client, agreement.charter, { arithmetic: vault.arithmetic, log }))
         await this.#ceremony.receiveKey(key);
     });
   }

@@ -34,12 +34,12 @@ export interface GroupDocuments {
 }
 
 /** Charter, certificate and the members' "stored" messages, checked against each other. Throws `ProtocolError`. */
-export function openGroupEpoch(body: Pick<GroupBody, 'charter' | 'certificate' | 'stored'>, group: Group): Epoch {
+export function openGroupEpoch(body: Pick<GroupBody, 'charter' | 'certificate' | 'stored'>, arithmetic: Group): Epoch {
   const charter = decodeCharter(decode(body.charter, 'bad-charter'));
   const certificate = decodeCertificate(decode(body.certificate, 'bad-certificate'));
   // Signatures first: only what all members vouch for is worth the arithmetic on its points (T30).
   assertAllStored({ charter, hash: certificate.transcriptHash }, body.stored);
-  return openEpoch(group, charter, certificate);
+  return openEpoch(arithmetic, charter, certificate);
 }
 
 function decode(base64: string, code: 'bad-charter' | 'bad-certificate'): Uint8Array {

@@ -27,7 +27,7 @@ export function checkBoxes(context: CeremonyContext, state: CeremonyState, phase
     const reason = `${wrong.from.name} sent boxes for other members than those it deals to`;
     return fail(context, state, { code: 'bad-ceremony-message', leave: 'fault', reason });
   }
-  const transcript = transcriptOf(context.group, charter, { ...context, ...phase, messages });
+  const transcript = transcriptOf(context.arithmetic, charter, { ...context, ...phase, messages });
   if (typeof transcript === 'string')
     return fail(context, state, { code: 'bad-ceremony-message', leave: 'suspicion', reason: transcript });
   return {

@@ -79,7 +79,7 @@ export function hasRightReceivers(
 
 /** Decodes and checks all that a dealer revealed; a text that says what is wrong if anything is. */
 export function verifyReveal(
-  group: Group,
+  arithmetic: Group,
   charter: Charter,
   dealer: Member,
   reveal: CeremonyPayload<'reveal'>,
@@ -95,11 +95,11 @@ export function verifyReveal(
     const dealt = reveal.dealings[index];
     if (dealt === undefined || !isSamePlace(dealt, place)) return 'it dealt other sharings than the charter says';
     // Exactly t coefficients, none the identity: a longer or shorter vector would move the threshold (T14).
-    const commitments = decodeCommitments(group, dealt.commitments.map(hexToBytes), place.of.threshold);
+    const commitments = decodeCommitments(arithmetic, dealt.commitments.map(hexToBytes), place.of.threshold);
     if (commitments === undefined)
       return `its commitments for ${place.channel} are not exactly ${place.of.threshold} valid points`;
     const context = dealingContext(reveal.ceremony, place);
-    if (!verifyDealing(group, commitments, hexToBytes(dealt.proof), dealer.identifier, context)) {
+    if (!verifyDealing(arithmetic, commitments, hexToBytes(dealt.proof), dealer.identifier, context)) {
       return `its proof of knowledge for ${place.channel} is wrong`;
     }
     dealings.push({ channel: place.channel, sharing: place.sharing, commitments });

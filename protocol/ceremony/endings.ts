@@ -41,7 +41,7 @@ export interface Failure {
 /** Ends this run, and names only whom the judge of outsiders names. */
 export function fail(context: CeremonyContext, state: CeremonyState, failure: Failure): CeremonyStep {
   const view = viewOf(context, state, failure.also);
-  const [proved] = judgeViews(context.group, context.charter, [view]);
+  const [proved] = judgeViews(context.arithmetic, context.charter, [view]);
   const reason = proved === undefined ? failure.reason : `${proved.culprit.name} ${proved.deed}`;
   const error = new ProtocolError(failure.code, reason, {
     culprits: proved === undefined ? [] : [proved.culprit.name],

@@ -20,7 +20,7 @@ export interface CeremonyContext {
   /** The production key comes from here instead of from the members. */
   readonly imported: Import | undefined;
   readonly self: Member;
-  readonly group: Group;
+  readonly arithmetic: Group;
 }
 
 /** How far this member is; from `commit` to `stored` it waits for the messages of that name. Ceremonies by their ids, hex. */

@@ -38,11 +38,16 @@ export function checkReveals(
   for (const [index, reveal] of reveals.entries()) {
     if (commits[index]?.payload.reveal !== reveal.hash)
       return failAt(context, state, `${reveal.from.name} revealed something else than it had committed to`);
-    const verified = verifyReveal(context.group, context.charter, reveal.from, reveal.payload, originIn(context));
+    const verified = verifyReveal(context.arithmetic, context.charter, reveal.from, reveal.payload, originIn(context));
     if (typeof verified === 'string') return failAt(context, state, `${reveal.from.name}: ${verified}`);
     dealings.set(reveal.from.identifier, verified);
   }
-  const transcript = transcriptOf(context.group, context.charter, { ...context, ceremony, dealings, messages: [] });
+  const transcript = transcriptOf(context.arithmetic, context.charter, {
+    ...context,
+    ceremony,
+    dealings,
+    messages: [],
+  });
   if (typeof transcript === 'string') return failAt(context, state, transcript);
   return {
     state: { ...state, phase: { kind: 'sealing', ceremony, dealings } },

@@ -57,7 +57,7 @@ import { utf8 } from '../protocol/support.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const charter = decodeCharter(goldenFile('charter.yaml'), 'charter.yaml');
-const group = createNobleGroup({ randomBytes: (count) => new Uint8Array(count) });
+const arithmetic = createNobleGroup({ randomBytes: (count) => new Uint8Array(count) });
 const hex = 'a1'.repeat(32);
 
 /** What one byte more of it makes a careless reader look at again. Cut to a decoder's own bound. */
@@ -388,13 +388,13 @@ const decoders: Readonly<Record<string, Decoder>> = {
     covers: ['openImport'],
     maxBytes: maxImportBytes,
     inputs: [...anything, ...json],
-    run: (bytes) => openImport(group, charter, bytes),
+    run: (bytes) => openImport(arithmetic, charter, bytes),
   },
   evidence: {
     covers: ['judgeEvidence', 'judgeTogether', 'judgeViews'],
     maxBytes: maxGroupBytes,
     inputs: json,
-    run: (bytes) => judgeEvidence(group, bytes),
+    run: (bytes) => judgeEvidence(arithmetic, bytes),
   },
   "a member's frame": {
     covers: ['decodeMemberFrame'],
