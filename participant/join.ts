@@ -210,7 +210,9 @@ async function takePart(
 /** The share that this run goes on with, or may have to come back to. */
 function neededShare({ records: { ceremonies } }: MemberHome, charter: Charter): Transcript | undefined {
   const { current, parted, signed } = ceremonies;
-  const transcripts = [current ?? '', ...parted].flatMap((ceremony) => signed.get(ceremony)?.transcript ?? []);
+  const transcripts = [current, ...parted].flatMap((ceremony) => {
+    return ceremony === undefined ? [] : (signed.get(ceremony)?.transcript ?? []);
+  });
   return transcripts.find((transcript) => transcript.charter === charter.hash);
 }
 

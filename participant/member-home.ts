@@ -44,6 +44,7 @@ import { openJournal, type Journal } from './journal.ts';
 import { maxEvidenceFiles } from './limits.ts';
 import type { Log } from './log.ts';
 import { Records } from './records.ts';
+import { present } from '../protocol/wire/present.ts';
 
 const storedSchema = Type.Array(EnvelopeSchema, { maxItems: 1024 });
 const documentsSchema = Strict({
@@ -224,8 +225,8 @@ export class MemberHome implements AsyncDisposable {
   }
 
   async #certificateOf(ceremony: string): Promise<Certificate> {
-    const signed = this.records.ceremonies.signed.get(ceremony);
-    const hash = signed === undefined ? '' : transcriptHash(signed.transcript);
+    const { transcript } = present(this.records.ceremonies.signed.get(ceremony), 'the transcript that was signed');
+    const hash = transcriptHash(transcript);
     const path = this.home.file(`certificate-${hash}.json`);
     const certificate = decodeCertificate(await readFileBounded(path, maxCertificateBytes));
     if (certificate.transcriptHash !== hash)

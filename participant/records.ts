@@ -16,6 +16,7 @@ import type { Stage } from '../protocol/wire/schema.ts';
 import { ParticipantError } from './errors.ts';
 import type { Journal } from './journal.ts';
 import { keptAfterExpirySeconds, minCompactedBytes, minFreeJournalBytes } from './limits.ts';
+import { present } from '../protocol/wire/present.ts';
 
 /** One record of the journal, told apart by `type`. Hashes and digests are SHA-256, hex. */
 export type MemberRecord =
@@ -114,7 +115,7 @@ export class Records {
   /** The head to show at login (T3): what is on the medium now. */
   get head(): JournalHead {
     const { length, hash } = this.#journal.head;
-    return { incarnation: this.#incarnation ?? '', length, head: hash };
+    return { incarnation: present(this.#incarnation, 'the incarnation'), length, head: hash };
   }
 
   /** What survives of a request, by its digest. */

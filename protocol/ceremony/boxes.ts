@@ -6,6 +6,7 @@ import { originIn, type BoxToOpen, type CeremonyContext, type CeremonyState, typ
 import { complete } from './inbox.ts';
 import type { CeremonyMessageOf } from './messages.ts';
 import { transcriptOf, type Transcript } from './transcript.ts';
+import { present } from '../wire/present.ts';
 
 interface Dealt {
   readonly ceremony: string;
@@ -62,7 +63,7 @@ function boxesFor(
   return boxes.flatMap(({ from, payload }) => {
     const box = payload.boxes.find(({ to }) => to === Number(context.self.identifier));
     const places = commonSharings(context.charter, context.self, from, originIn(context));
-    const common = (dealings.get(from.identifier) ?? []).filter((dealing) =>
+    const common = present(dealings.get(from.identifier), 'what was revealed').filter((dealing) =>
       places.some((place) => isSamePlace(place, dealing)),
     );
     return box === undefined ? [] : [{ from, box: decodeBox(box.box), dealings: common }];

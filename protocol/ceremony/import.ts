@@ -170,7 +170,7 @@ export function openImport(arithmetic: Group, charter: Charter, bytes: Uint8Arra
 function decodeVectors(arithmetic: Group, sharings: readonly Sharing[], body: ImportBody): Point[][] {
   if (body.sharings.length !== sharings.length) throw refusal('it has other sharings than the charter');
   const vectors = sharings.map(({ threshold }, index) => {
-    const encoded = (body.sharings[index]?.commitments ?? []).map(hexToBytes);
+    const encoded = at(body.sharings, index).commitments.map(hexToBytes);
     // More or fewer would move the threshold (T14).
     const vector = decodeCommitments(arithmetic, encoded, threshold);
     if (vector === undefined) throw refusal(`a sharing does not have exactly ${threshold} valid commitments`);

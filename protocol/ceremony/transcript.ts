@@ -149,7 +149,7 @@ export function channelKeysOf(arithmetic: Group, charter: Charter, transcript: T
     if (entry?.channel !== name || entry.sharings.length !== sharings.length) {
       throw new ProtocolError('bad-certificate', 'the channels of the certificate are not those of the charter');
     }
-    const vectors = sharings.map((of, place) => decodeVector(arithmetic, of, entry.sharings[place]?.commitments ?? []));
+    const vectors = sharings.map((of, place) => decodeVector(arithmetic, of, at(entry.sharings, place).commitments));
     const point = groupPublicKey(arithmetic, vectors);
     const key = encodeBase64Url(point.bytes);
     // One key with two meanings would let the weaker quorum sign for the stronger (T38).

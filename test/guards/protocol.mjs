@@ -103,7 +103,7 @@ export const protocolGuards = [
     row: 'T10',
     what: 'documents are those of the request',
     in: 'prepareRequest',
-    from: 'payload.documents.forEach((entry, index) => assertDocument(entry, input.documents[index] ?? new Uint8Array()));',
+    from: 'payload.documents.forEach((entry, index) => assertDocument(entry, at(input.documents, index)));',
     to: '',
     test: 'test/protocol/formats/formats.test.ts',
     name: 'T10',
