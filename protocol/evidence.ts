@@ -4,14 +4,7 @@
  */
 import { decodeBase64, encodeBase64 } from '../verifier/base64.ts';
 import { decodeCanonicalJson, encodeCanonicalJson } from '../verifier/json.ts';
-import {
-  attemptId,
-  isCommitmentFor,
-  openCommitment,
-  openShare,
-  type AttemptSubject,
-  type SignedShare,
-} from './signing/attempt.ts';
+import { attemptId, isCommitmentFor, openCommitment, openShare, type SignedShare } from './signing/attempt.ts';
 import { bytesToHex, hexToBytes, sha256Hex } from './wire/bytes.ts';
 import { judgeViews, type CeremonyView } from './ceremony/judge.ts';
 import { openCeremonyMessage } from './ceremony/messages.ts';
@@ -34,7 +27,7 @@ import {
   maxMembers,
   maxMessages,
 } from './limits.ts';
-import { sessionInput, stageSubject } from './signing/stage.ts';
+import { firstSubject, sessionInput, stageSubject } from './signing/stage.ts';
 import { openRequest } from './request/request.ts';
 import { assertSchema, EnvelopeSchema, Hex, Nullable, Strict, Type, type Static } from './wire/schema.ts';
 import { at } from './wire/present.ts';
@@ -218,14 +211,7 @@ function judgeShare(arithmetic: Group, evidence: Static<typeof wrongShareSchema>
   const prepared = prepareRequest({ epoch, request, documents: evidence.documents.map(decodeBase64) });
   const channel = epoch.channel(request.payload.channel);
   const share = openShare(evidence.share, charter);
-  const first: AttemptSubject = {
-    epoch: epoch.hash,
-    channelKey: channel.key,
-    requestDigest: request.digest,
-    stage: 1,
-    messages: prepared.messages.map((message) => sha256Hex(message)),
-  };
-  const ground = { subject: first, prepared, key: channel.point.bytes };
+  const ground = { subject: firstSubject(epoch, request, prepared), prepared, key: channel.point.bytes };
   const { subject, messages, isFounded } = stageSubject(
     ground,
     share.payload.stage,

@@ -99,8 +99,17 @@ export function currentDelegation(
   channel: string,
   nowUnixSeconds: number,
 ): HeldDelegation | undefined {
-  const untilOf = ({ delegation }: HeldDelegation): number => parseTime(delegation.until) ?? 0;
-  return delegations
-    .filter((held) => held.channel === channel && positionInWindow(held.delegation, nowUnixSeconds) === 'within')
-    .sort((a, b) => untilOf(b) - untilOf(a))[0];
+  const current = delegations.filter(
+    (held) => held.channel === channel && positionInWindow(held.delegation, nowUnixSeconds) === 'within',
+  );
+  return newestDelegations(current, 1)[0];
+}
+
+/** Of each channel the `count` delegations that end last, the last first; of two that end together the first in the list is before the other. */
+export function newestDelegations(delegations: readonly HeldDelegation[], count: number): HeldDelegation[] {
+  const endOf = ({ delegation }: HeldDelegation): number => parseTime(delegation.until) ?? 0;
+  const sorted = delegations.toSorted((a, b) => endOf(b) - endOf(a));
+  return sorted.filter(
+    (one, index) => sorted.slice(0, index).filter(({ channel }) => channel === one.channel).length < count,
+  );
 }
