@@ -13,7 +13,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { promisify } from 'node:util';
-import { printable } from '../verifier/printable.ts';
+import { printable, printableJson } from '../verifier/printable.ts';
 import { maxReasonCharacters } from '../protocol/limits.ts';
 import { ParticipantError } from './errors.ts';
 import {
@@ -196,7 +196,7 @@ function runProgram(
 
     const errors = keepTail(child);
     child.stdin.on('error', () => undefined); // a program need not read its input
-    child.stdin.end(`${JSON.stringify(inputOf(subject))}\n`);
+    child.stdin.end(`${printableJson(inputOf(subject))}\n`);
     child.once('error', (error) => {
       settled();
       reject(error);
