@@ -14,14 +14,13 @@
  * for channels other than production unless it names them: nothing of production is approved by accident (T33). Likewise it is for no
  * document of a release but the manifest of its artifacts unless it names it, as `document: git-tag`.
  */
-import { printableJson } from '../verifier/printable.ts';
 import { production } from '../protocol/files/charter.ts';
 import { documentKinds } from '../protocol/documents/index.ts';
-import { ProtocolError } from '../protocol/errors.ts';
 import { maxReasonCharacters } from '../protocol/limits.ts';
 import { requestKinds, type RequestKind, type RequestPayload } from '../protocol/request/request.ts';
 import { parseDuration } from '../protocol/wire/time.ts';
-import { parseYaml, type YamlFile } from '../protocol/files/yaml.ts';
+import { FieldReader } from '../protocol/files/field-reader.ts';
+import { parseYaml, type YamlPath } from '../protocol/files/yaml.ts';
 import { readFileBounded } from '../home/files.ts';
 import { defaultExecSeconds, maxExecSeconds, maxPolicyBytes, maxPolicyRules } from './limits.ts';
 
@@ -77,7 +76,7 @@ export async function loadPolicy(path: string): Promise<Policy> {
 /** Throws `ProtocolError('bad-policy')` with file and line. */
 export function decodePolicy(bytes: Uint8Array, file: string): Policy {
   const yaml = parseYaml(bytes, file, 'bad-policy');
-  const reader: PolicyReader = new PolicyReader(yaml, file);
+  const reader: PolicyReader = new PolicyReader(yaml, { file, code: 'bad-policy', what: 'the policy' });
   const fields = reader.record(yaml.value, [], ['rules']);
   const { rules } = fields;
   if (!Array.isArray(rules)) reader.fail(['rules'], 'rules must be a list');
@@ -86,35 +85,8 @@ export function decodePolicy(bytes: Uint8Array, file: string): Policy {
   return { rules: decoded, description: `${file}: ${decoded.length} rule${decoded.length === 1 ? '' : 's'}` };
 }
 
-type Path = readonly (string | number)[];
-
-class PolicyReader {
-  readonly #yaml: YamlFile;
-  readonly #file: string;
-
-  constructor(yaml: YamlFile, file: string) {
-    this.#yaml = yaml;
-    this.#file = file;
-  }
-
-  fail(path: Path, message: string): never {
-    throw new ProtocolError('bad-policy', message, { file: this.#file, line: this.#yaml.lineOf(path) });
-  }
-
-  place(path: Path): string {
-    return `${this.#file}:${this.#yaml.lineOf(path)}`;
-  }
-
-  record(value: unknown, path: Path, allowed: readonly string[]): Record<string, unknown> {
-    if (typeof value !== 'object' || value === null || Array.isArray(value))
-      this.fail(path, `${path.at(-1) ?? 'the policy'} must be a mapping`);
-    const unknown = Object.keys(value).find((name) => !allowed.includes(name));
-    if (unknown !== undefined)
-      this.fail([...path, unknown], `unknown field ${printableJson(unknown)}; known are ${allowed.join(', ')}`);
-    return value as Record<string, unknown>;
-  }
-
-  text(value: unknown, path: Path, maxLength: number): string {
+class PolicyReader extends FieldReader {
+  text(value: unknown, path: YamlPath, maxLength: number): string {
     if (typeof value !== 'string' || value.length < 1 || value.length > maxLength)
       this.fail(
         path,
@@ -124,7 +96,7 @@ class PolicyReader {
   }
 
   /** One text, or a list of them. */
-  texts(value: unknown, path: Path): string[] {
+  texts(value: unknown, path: YamlPath): string[] {
     const list = Array.isArray(value) ? (value as unknown[]) : [value];
     if (list.length === 0) this.fail(path, `${String(path.at(-1))} must not be empty`);
     return list.map((item) => this.text(item, path, 500));
@@ -134,7 +106,7 @@ class PolicyReader {
 const matchFields = ['kind', 'channel', 'requester', 'product', 'repo', 'ref', 'artifacts', 'document'] as const;
 const actions: readonly PolicyAction[] = ['approve', 'refuse', 'ask', 'exec'];
 
-function readRule(reader: PolicyReader, value: unknown, path: Path): PolicyRule {
+function readRule(reader: PolicyReader, value: unknown, path: YamlPath): PolicyRule {
   const fields = reader.record(value, path, ['match', 'action', 'reason', 'exec']);
   const action = actions.find((known) => known === fields['action']);
   if (action === undefined) reader.fail([...path, 'action'], `action must be one of ${actions.join(', ')}`);
@@ -151,7 +123,7 @@ function readRule(reader: PolicyReader, value: unknown, path: Path): PolicyRule 
   };
 }
 
-function readMatch(reader: PolicyReader, value: unknown, path: Path, approves: boolean): PolicyRule['matches'] {
+function readMatch(reader: PolicyReader, value: unknown, path: YamlPath, approves: boolean): PolicyRule['matches'] {
   const fields = reader.record(value, path, matchFields);
   const patternsOf = (name: (typeof matchFields)[number]): string[] | undefined =>
     fields[name] === undefined ? undefined : reader.texts(fields[name], [...path, name]);
@@ -213,7 +185,7 @@ export function globMatches(pattern: string, text: string): boolean {
   return wanted.slice(place).every((character) => character === '*');
 }
 
-function readExec(reader: PolicyReader, value: unknown, path: Path): ExecRule {
+function readExec(reader: PolicyReader, value: unknown, path: YamlPath): ExecRule {
   const fields = reader.record(value, path, ['run', 'timeout', 'memory', 'user', 'sandbox', 'same-user']);
   const run = readArgv(reader, fields['run'], [...path, 'run']);
   const chosen = ['user', 'sandbox', 'same-user'].filter((name) => fields[name] !== undefined);
@@ -234,7 +206,7 @@ function readExec(reader: PolicyReader, value: unknown, path: Path): ExecRule {
   };
 }
 
-function readArgv(reader: PolicyReader, value: unknown, path: Path): string[] {
+function readArgv(reader: PolicyReader, value: unknown, path: YamlPath): string[] {
   if (!Array.isArray(value))
     reader.fail(path, `${String(path.at(-1))} must be a list: the program and its arguments, no shell`);
   const argv = reader.texts(value, path);
@@ -242,7 +214,7 @@ function readArgv(reader: PolicyReader, value: unknown, path: Path): string[] {
   return argv;
 }
 
-function readTimeout(reader: PolicyReader, value: unknown, path: Path): number {
+function readTimeout(reader: PolicyReader, value: unknown, path: YamlPath): number {
   if (value === undefined) return defaultExecSeconds;
   const seconds = typeof value === 'string' ? parseDuration(value) : undefined;
   if (seconds === undefined || seconds > maxExecSeconds)
@@ -252,7 +224,7 @@ function readTimeout(reader: PolicyReader, value: unknown, path: Path): number {
 
 const memoryUnits: Readonly<Record<string, number>> = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
 
-function readMemory(reader: PolicyReader, value: unknown, path: Path): number | undefined {
+function readMemory(reader: PolicyReader, value: unknown, path: YamlPath): number | undefined {
   if (value === undefined) return undefined;
   const match = /^([1-9][0-9]{0,6})(KiB|MiB|GiB)$/.exec(typeof value === 'string' ? value : '');
   const unit = memoryUnits[match?.[2] ?? ''];

@@ -256,7 +256,7 @@ export const protocolGuards = [
     row: 'T18',
     what: 'unknown fields',
     in: 'record',
-    file: 'protocol/files/charter.ts',
+    file: 'protocol/files/field-reader.ts',
     from: 'if (unknown !== undefined)',
     to: "if (unknown === '')",
     test: 'test/protocol/files/charter.test.ts',
