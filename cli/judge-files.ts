@@ -2,8 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { readFileBounded } from '../home/files.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import { judgeTogether, maxEvidenceBytes, type Verdict } from '../protocol/evidence.ts';
+import { judgeTogether, type Verdict } from '../protocol/evidence.ts';
 import { createNobleGroup } from '../protocol/frost/group-noble.ts';
+import { maxEvidenceBytes } from '../protocol/limits.ts';
 
 /** What all files together prove. */
 export interface Judged {

@@ -10,6 +10,7 @@ import { problemBody } from '../protocol/wire/frames.ts';
 import { assertSchema, type Static, type TSchema } from '../protocol/wire/schema.ts';
 import { ClientError } from './errors.ts';
 import { callTimeoutMs, longestRetryAfterMs, maxAnswerBytes, maxAnswerValues, streamSilenceMs } from './limits.ts';
+import { maxJsonDepth } from '../protocol/limits.ts';
 
 /** What holds for every call of a client. */
 export interface HttpOptions {
@@ -31,8 +32,6 @@ export interface Call {
   readonly maxBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
-
-const maxDepth = 12;
 
 /** Connections to one coordinator, kept alive between calls. */
 export class Http {
@@ -138,7 +137,7 @@ export class Http {
 /** JSON within bounds and of exactly this shape. Throws `ClientError('bad-response')`. */
 export function decodeAnswer<T extends TSchema>(schema: T, bytes: Uint8Array, maxBytes: number): Static<T> {
   try {
-    const value = decodeCanonicalJson(bytes, { maxBytes, maxDepth, maxValues: maxAnswerValues });
+    const value = decodeCanonicalJson(bytes, { maxBytes, maxDepth: maxJsonDepth, maxValues: maxAnswerValues });
     assertSchema(schema, value, 'bad-frame', 'answer');
     return value as Static<T>;
   } catch (cause) {

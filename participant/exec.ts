@@ -23,6 +23,7 @@ import {
   maxExecRuns,
   maxExecWaiting,
   maxExecWaitingOfAsker,
+  stderrGraceMs,
 } from './limits.ts';
 import type { Log } from './log.ts';
 import type { ExecRule, Policy, PolicySubject } from './policy.ts';
@@ -43,8 +44,6 @@ interface UnixUser {
 }
 
 const runFile = promisify(execFile);
-/** Milliseconds after a program's end in which its last words are still read. */
-const stderrGraceMs = 500;
 const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Runs a policy's programs, a few at a time. */

@@ -1,4 +1,5 @@
 /** Every bound of `participant/`, with its unit and reason. */
+import { maxRequestersBytes } from '../protocol/limits.ts';
 
 /** Bytes of one journal record as JSON: a whole ceremony of 100 members, ciphertexts included, takes about 6 MiB. */
 export const maxJournalRecordBytes = 16 * 1024 * 1024;
@@ -55,6 +56,15 @@ export const maxUnsentBytes = 32 * 1024 * 1024;
 /** Alarms of the coordinator that `status` shows, the newest. */
 export const maxAlarms = 20;
 
+/** Bytes of the file that holds every member's `stored`: 128 of about 600 bytes each. */
+export const maxStoredBytes = 1024 * 1024;
+
+/** Bytes of the file that holds the group's documents: a requesters document in base64, and what is short beside it. */
+export const maxDocumentsBytes = 2 * maxRequestersBytes;
+
+/** Bytes of the file that holds the member's name. */
+export const maxNameFileBytes = 256;
+
 /** Evidence files of ceremonies that a home keeps, the newest; each may take 22 MiB. */
 export const maxEvidenceFiles = 16;
 
@@ -103,6 +113,8 @@ export const defaultExecSeconds = 600;
 export const maxExecSeconds = 24 * 3600;
 /** Milliseconds between looks at the memory of a run. */
 export const execPollMs = 200;
+/** Milliseconds after a program's end in which its last words are still read. */
+export const stderrGraceMs = 500;
 /** Bytes of standard error that are kept: its last line is the reason. */
 export const maxExecErrorBytes = 16 * 1024;
 

@@ -27,6 +27,8 @@ import {
   maxCertificateBytes,
   maxCharterBytes,
   maxJsonDepth,
+  maxListedDelegations,
+  maxListedEnvelopes,
   maxRequestersBytes,
   maxUrlCharacters,
   maxManifestBytes,
@@ -41,22 +43,20 @@ import { acquireLock } from '../home/lock.ts';
 import { ParticipantError } from './errors.ts';
 import { readName } from './init.ts';
 import { openJournal, type Journal } from './journal.ts';
-import { maxEvidenceFiles } from './limits.ts';
+import { maxDocumentsBytes, maxEvidenceFiles, maxStoredBytes } from './limits.ts';
 import type { Log } from './log.ts';
 import { Records } from './records.ts';
 import { present } from '../protocol/wire/present.ts';
 
-const storedSchema = Type.Array(EnvelopeSchema, { maxItems: 1024 });
+const storedSchema = Type.Array(EnvelopeSchema, { maxItems: maxListedEnvelopes });
 const documentsSchema = Strict({
   genesis: Nullable(EnvelopeSchema),
   requesters: Nullable(EnvelopeSchema),
-  delegations: Type.Array(EnvelopeSchema, { maxItems: 64 }),
+  delegations: Type.Array(EnvelopeSchema, { maxItems: maxListedDelegations }),
 });
 /** Documents as they stand on disk and travel in a frame. */
 export type HeldDocuments = Static<typeof documentsSchema>;
 
-const maxStoredBytes = 1024 * 1024;
-const maxDocumentsBytes = 2 * maxRequestersBytes;
 const shareName = /^share-[0-9a-f]{64}\.age$/;
 const evidenceName = /^evidence-[0-9a-f]{64}\.json$/;
 

@@ -19,14 +19,13 @@ import { prepareRequest } from './formats/index.ts';
 import type { Group } from './frost/group.ts';
 import { decodeShare, prepareAttempt, verifyShare, type Attempt } from './frost/sign.ts';
 import {
-  maxCertificateBytes,
-  maxCharterBytes,
-  maxDocumentBytes,
   maxDocuments,
+  maxEvidenceBytes,
   maxEvidenceMessages,
   maxJsonDepth,
   maxMembers,
   maxMessages,
+  maxViewBytes,
 } from './limits.ts';
 import { firstSubject, sessionInput, stageSubject } from './signing/stage.ts';
 import { openRequest } from './request/request.ts';
@@ -73,14 +72,8 @@ const schemas = {
 export type Evidence =
   Static<typeof wrongShareSchema> | Static<typeof badCommitmentSchema> | Static<typeof ceremonySchema>;
 
-/** Bytes of the messages in a ceremony's evidence: the boxes of 128 members in 16 channels take about 16 MiB. */
-const maxViewBytes = 16 * 1024 * 1024;
 /** Bytes of an envelope besides its payload. */
 const envelopeOverheadBytes = 300;
-
-/** Bytes of an evidence file: charter and certificate in base64, documents, and a commitment of every signer; or what was said in a ceremony. */
-export const maxEvidenceBytes =
-  Math.ceil((maxCharterBytes + maxCertificateBytes + maxDocumentBytes) * 1.4) + 2 * 1024 * 1024;
 
 /** What an evidence file proves. */
 export interface Verdict {

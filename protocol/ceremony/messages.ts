@@ -3,11 +3,10 @@ import { bytesToHex, hexToBytes, taggedHash } from '../wire/bytes.ts';
 import { memberByKey, type Charter, type Member } from '../files/charter.ts';
 import { defineMessage, openMessage, type Envelope, type MessageType, type PayloadOf } from '../wire/envelope.ts';
 import { ProtocolError } from '../errors.ts';
-import { maxChannels, maxMembers, maxReasonCharacters } from '../limits.ts';
+import { maxCeremonyMessageBytes, maxChannels, maxMembers, maxReasonCharacters } from '../limits.ts';
 import { Hash, Hex, IdentifierNumber, Name, Nullable, Strict, Text, Type } from '../wire/schema.ts';
 
 const code = 'bad-ceremony-message';
-const maxCeremonyBytes = 1024 * 1024;
 
 /** Schnorr proof, R || z: a point and a scalar. */
 const ProofSchema = Hex(64);
@@ -39,7 +38,7 @@ export const revealMessage = defineMessage(
     ),
   }),
   code,
-  maxCeremonyBytes,
+  maxCeremonyMessageBytes,
 );
 
 /** One sealed box for every other member with whom this dealer shares a sharing, in order of identifiers. */
@@ -53,7 +52,7 @@ export const boxesMessage = defineMessage(
     ),
   }),
   code,
-  maxCeremonyBytes,
+  maxCeremonyMessageBytes,
 );
 
 /** The whole transcript, and a proof for every share its signer holds. Its share is stored by then. */
