@@ -69,6 +69,15 @@ export interface Agreement {
   readonly self: Member;
 }
 
+interface HomeParts {
+  readonly home: Home;
+  readonly name: string;
+  readonly identity: Identity;
+  readonly lock: AsyncDisposable;
+  readonly journal: Journal;
+  readonly records: Records;
+}
+
 /** A member's home, opened and locked, with its journal read. */
 export class MemberHome implements AsyncDisposable {
   readonly home: Home;
@@ -92,7 +101,14 @@ export class MemberHome implements AsyncDisposable {
       const journal = await openJournal(home.file('journal'), { mustExist: await holdsShare(home) });
       try {
         if (journal.cutBack !== undefined) log('warn', 'journal-cut-back', { bytes: journal.cutBack });
-        return new MemberHome(home, name, identity, lock, journal, await Records.open(journal, unixSeconds()));
+        return new MemberHome({
+          home,
+          name,
+          identity,
+          lock,
+          journal,
+          records: await Records.open(journal, unixSeconds()),
+        });
       } catch (error) {
         await journal.close();
         throw error;
@@ -103,14 +119,7 @@ export class MemberHome implements AsyncDisposable {
     }
   }
 
-  private constructor(
-    home: Home,
-    name: string,
-    identity: Identity,
-    lock: AsyncDisposable,
-    journal: Journal,
-    records: Records,
-  ) {
+  private constructor({ home, name, identity, lock, journal, records }: HomeParts) {
     this.home = home;
     this.name = name;
     this.identity = identity;

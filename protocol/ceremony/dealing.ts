@@ -77,13 +77,18 @@ export function hasRightReceivers(
   return boxes.map(({ to }) => to).join() === others.join();
 }
 
+/** What a reveal is judged by. */
+export interface RevealGround {
+  readonly arithmetic: Group;
+  readonly charter: Charter;
+  readonly origin: Origin;
+}
+
 /** Decodes and checks all that a dealer revealed; a text that says what is wrong if anything is. */
 export function verifyReveal(
-  arithmetic: Group,
-  charter: Charter,
+  { arithmetic, charter, origin }: RevealGround,
   dealer: Member,
   reveal: CeremonyPayload<'reveal'>,
-  origin: Origin,
 ): PublicDealing[] | string {
   // Nobody could seal a box to it, and the ceremony would wait for boxes that cannot come.
   if (isSmallOrderBoxKey(hexToBytes(reveal.encryptionKey))) return 'its one-time key has a small order';

@@ -81,6 +81,7 @@ export function openEpoch(arithmetic: Group, charter: Charter, certificate: Cert
     throw new ProtocolError('bad-certificate', 'a certificate needs the signature of every member');
   }
   const channels = refuseAs('bad-certificate', 'certificate', () => channelKeysOf(arithmetic, charter, transcript));
+  const ground = { arithmetic, charter, transcript, channels };
   for (const [index, member] of charter.members.entries()) {
     const opened = refuseAs('bad-certificate', `signature of ${member.name}`, () =>
       openMessage(transcriptMessage, signatures[index], (key) => key === member.key),
@@ -88,7 +89,7 @@ export function openEpoch(arithmetic: Group, charter: Charter, certificate: Cert
     if (opened.payload.ceremony !== transcript.ceremony || opened.payload.transcript !== certificate.transcriptHash) {
       throw new ProtocolError('bad-certificate', `${member.name} signed another transcript`);
     }
-    const problem = verifyShareProofs(arithmetic, charter, transcript, channels, member, opened.payload.proofs);
+    const problem = verifyShareProofs(ground, member, opened.payload.proofs);
     if (problem !== undefined) throw new ProtocolError('bad-certificate', `${member.name}: ${problem}`);
   }
   return new Epoch(charter, certificate, channels);

@@ -87,7 +87,7 @@ export function splitKey(arithmetic: SealingGroup, charter: Charter, secret: Sec
       charter: charter.hash,
       groupKey: encodeBase64Url(key.bytes),
       sharings: dealings.map(({ commitments }) => ({ commitments: commitments.map(({ bytes }) => bytesToHex(bytes)) })),
-      boxes: holders.map((holder) => sealShare(arithmetic, charter, key, holder, dealings)),
+      boxes: holders.map((holder) => sealShare({ arithmetic, charter, key, dealings }, holder)),
     };
     const proofs = dealings.map((dealing, index) =>
       bytesToHex(proveDealing(arithmetic, dealing, outsideDealer, proofContext(body, index))),
@@ -98,13 +98,14 @@ export function splitKey(arithmetic: SealingGroup, charter: Charter, secret: Sec
   }
 }
 
-function sealShare(
-  arithmetic: SealingGroup,
-  charter: Charter,
-  key: Point,
-  holder: Member,
-  dealings: readonly Dealing[],
-): ImportBody['boxes'][number] {
+interface SplitKey {
+  readonly arithmetic: SealingGroup;
+  readonly charter: Charter;
+  readonly key: Point;
+  readonly dealings: readonly Dealing[];
+}
+
+function sealShare({ arithmetic, charter, key, dealings }: SplitKey, holder: Member): ImportBody['boxes'][number] {
   const { sharings } = holdersOf(charter);
   const dealing = dealings[sharings.findIndex(({ members }) => members.includes(holder.identifier))];
   const receiver = arithmetic.boxKeyOf(decodeBase64Url(holder.key));
@@ -182,16 +183,21 @@ function decodeVectors(arithmetic: Group, sharings: readonly Sharing[], body: Im
   return vectors;
 }
 
+/** Who opens an import, and with what: the key that its identity key makes. */
+export interface ImportReceiver {
+  readonly arithmetic: SealingGroup;
+  readonly charter: Charter;
+  readonly self: Member;
+  readonly boxKey: BoxKey;
+}
+
 /**
  * Opens a member's own box and checks the share in it against the commitments (RFC 9591, Appendix C.2, `vss_verify`).
  * `undefined` for a member that holds no share of production. Throws `ProtocolError('bad-import')`.
  */
 export function openImportedShare(
-  arithmetic: SealingGroup,
-  charter: Charter,
   opened: Import,
-  self: Member,
-  boxKey: BoxKey,
+  { arithmetic, charter, self, boxKey }: ImportReceiver,
 ): Secret | undefined {
   const { sharings } = holdersOf(charter);
   const vector = opened.vectors[sharings.findIndex(({ members }) => members.includes(self.identifier))];

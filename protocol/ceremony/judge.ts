@@ -139,7 +139,7 @@ function wrongDealing(
   { from, payload }: CeremonyMessageOf<'reveal'>,
 ): string | undefined {
   if (begun?.ceremony !== payload.ceremony) return undefined;
-  const problem = refused(() => verifyReveal(arithmetic, charter, from, payload, begun.origin));
+  const problem = refused(() => verifyReveal({ arithmetic, charter, origin: begun.origin }, from, payload));
   return typeof problem === 'string' ? `dealt wrongly: ${problem}` : undefined;
 }
 
@@ -160,8 +160,7 @@ function wrongProof(
   { from, payload }: CeremonyMessageOf<'transcript'>,
 ): string | undefined {
   if (signed === undefined || transcriptHash(signed.transcript) !== payload.transcript) return undefined;
-  const { transcript, channels } = signed;
-  const problem = refused(() => verifyShareProofs(arithmetic, charter, transcript, channels, from, payload.proofs));
+  const problem = refused(() => verifyShareProofs({ arithmetic, charter, ...signed }, from, payload.proofs));
   return typeof problem === 'string' ? `signed a transcript with a wrong proof: ${problem}` : undefined;
 }
 

@@ -34,11 +34,12 @@ export function checkReveals(
   const commits = complete(said, 'commit', ceremony);
   const reveals = complete(said, 'reveal', ceremony);
   if (commits === undefined || reveals === undefined) return undefined;
+  const ground = { ...context, origin: originIn(context) };
   const dealings = new Map<number, readonly PublicDealing[]>();
   for (const [index, reveal] of reveals.entries()) {
     if (commits[index]?.payload.reveal !== reveal.hash)
       return failAt(context, state, `${reveal.from.name} revealed something else than it had committed to`);
-    const verified = verifyReveal(context.arithmetic, context.charter, reveal.from, reveal.payload, originIn(context));
+    const verified = verifyReveal(ground, reveal.from, reveal.payload);
     if (typeof verified === 'string') return failAt(context, state, `${reveal.from.name}: ${verified}`);
     dealings.set(reveal.from.identifier, verified);
   }

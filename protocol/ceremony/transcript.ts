@@ -191,12 +191,18 @@ function publicSharesOf(
   );
 }
 
-/** Checks that a member proved every share it holds; a text that says what is wrong if not. `channels` are those of this transcript. */
+/** What proofs of shares are judged by. */
+export interface ProofGround {
+  readonly arithmetic: Group;
+  readonly charter: Charter;
+  readonly transcript: Transcript;
+  /** Those of this transcript, as `channelKeysOf` gives them. */
+  readonly channels: ReadonlyMap<string, ChannelKey>;
+}
+
+/** Checks that a member proved every share it holds; a text that says what is wrong if not. */
 export function verifyShareProofs(
-  arithmetic: Group,
-  charter: Charter,
-  transcript: Transcript,
-  channels: ReadonlyMap<string, ChannelKey>,
+  { arithmetic, charter, transcript, channels }: ProofGround,
   member: Member,
   proofs: CeremonyPayload<'transcript'>['proofs'],
 ): string | undefined {

@@ -54,7 +54,7 @@ export async function shareFor(charter: Charter, imported: Import, who: Person):
   const self = charter.members.find(({ key }) => key === who.key)!;
   const boxKey = arithmetic.loadBoxKey(who.seed());
   try {
-    return openImportedShare(arithmetic, charter, imported, self, boxKey);
+    return openImportedShare(imported, { arithmetic, charter, self, boxKey });
   } finally {
     arithmetic.wipe(boxKey);
   }

@@ -280,7 +280,9 @@ describe('an import file', () => {
     const [alice, bob] = people as [Person, Person];
     const self = charter.members[0]!;
     const other = sodium.loadBoxKey(bob.seed());
-    expect(refusalOf(() => openImportedShare(sodium, charter, imported, self, other))).toMatchObject({
+    expect(
+      refusalOf(() => openImportedShare(imported, { arithmetic: sodium, charter, self, boxKey: other })),
+    ).toMatchObject({
       code: 'bad-import',
       message: expect.stringContaining('does not open') as string,
     });
@@ -308,7 +310,9 @@ describe('an import file', () => {
     const second = charter.members[1]!;
     const boxKey = sodium.loadBoxKey(alice.seed());
     const moved: Import = { ...imported, boxes: new Map([[second.identifier, imported.boxes.get(toIdentifier(1))!]]) };
-    expect(codeOf(() => openImportedShare(sodium, charter, moved, second, boxKey))).toBe('bad-import');
+    expect(codeOf(() => openImportedShare(moved, { arithmetic: sodium, charter, self: second, boxKey }))).toBe(
+      'bad-import',
+    );
     sodium.wipe(boxKey);
   });
 
