@@ -6,7 +6,7 @@ import { originIn, type BoxToOpen, type CeremonyContext, type CeremonyState, typ
 import { complete } from './inbox.ts';
 import type { CeremonyMessageOf } from './messages.ts';
 import { transcriptOf, type Transcript } from './transcript.ts';
-import { present } from '../wire/present.ts';
+import { at, present } from '../wire/present.ts';
 
 interface Dealt {
   readonly ceremony: string;
@@ -81,7 +81,7 @@ function decodeBox(text: string): Uint8Array {
 
 /** A box that did not open, or a share in it that is wrong: only its receiver can see it, so it is a suspicion and no proof (T17). */
 export function refuseBox(context: CeremonyContext, state: CeremonyState, from: number): CeremonyStep {
-  const suspect = context.charter.members[from - 1]?.name ?? '?';
+  const suspect = at(context.charter.members, from - 1).name;
   return fail(context, state, {
     code: 'bad-share',
     leave: 'suspicion',

@@ -4,6 +4,7 @@ import { fail, leave, viewOf } from './endings.ts';
 import { record, type CeremonyContext, type CeremonyEffect, type CeremonyState, type CeremonyStep } from './events.ts';
 import { hellosOf, type Inbox } from './inbox.ts';
 import { ceremonyId, type CeremonyMessageOf } from './messages.ts';
+import { at } from '../wire/present.ts';
 
 /** What all members must have agreed to before any secret is made. */
 function agreedIn({ charter, requesters, imported }: CeremonyContext) {
@@ -52,13 +53,12 @@ function failAtHellos(
   state: CeremonyState,
   messages: readonly CeremonyMessageOf<'hello'>[],
 ): CeremonyStep {
-  const [first] = messages;
   if (state.phase.kind === 'stored' || state.phase.kind === 'done' || state.phase.kind === 'failed')
     return { state, effects: [{ kind: 'evidence', view: viewOf(context, state, messages) }] };
   return fail(context, state, {
     code: 'conflict',
     leave: 'conflict',
-    reason: `${first?.from.name ?? '?'} signed two different hellos with one nonce`,
+    reason: `${at(messages, 0).from.name} signed two different hellos with one nonce`,
     also: messages,
   });
 }

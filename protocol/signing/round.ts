@@ -304,7 +304,7 @@ function verifiedShares(attempt: RoundAttempt, identifier: Identifier, share: Si
 
 function complete(context: RoundContext, state: RoundState, attempt: RoundAttempt): RoundStep {
   const signatures = attempt.sessions.map((session, index) =>
-    aggregate(session, new Map([...attempt.shares].map(([identifier, shares]) => [identifier, shares[index] ?? 0n]))),
+    aggregate(session, new Map([...attempt.shares].map(([identifier, shares]) => [identifier, at(shares, index)]))),
   );
   const key = decodeBase64Url(context.channel.key);
   const valid = signatures.every((signature, index) =>
