@@ -7,11 +7,11 @@ import type { Requesters } from '../protocol/files/requesters.ts';
 import { ParticipantError } from './errors.ts';
 import type { HeldDocuments, MemberHome } from './member-home.ts';
 
-/** What `Documents` keeps on disk. */
+/** What `HeldGroupDocuments` keeps on disk. */
 export type DocumentStore = Pick<MemberHome, 'documents' | 'writeDocuments' | 'records'>;
 
 /** The group's documents as one member holds them: verified under the group's key, stored before they count, never older than what was seen. */
-export class Documents {
+export class HeldGroupDocuments {
   readonly #epoch: Epoch;
   readonly #store: DocumentStore;
   #held: HeldDocuments = { genesis: null, requesters: null, delegations: [] };
@@ -20,8 +20,8 @@ export class Documents {
   readonly #agreed: Requesters;
 
   /** `agreed` is the ceremony's requesters document. Throws `ParticipantError('damaged')` for a file that the group did not sign, or an older one than was seen. */
-  static async load(epoch: Epoch, agreed: Requesters, store: DocumentStore): Promise<Documents> {
-    const documents = new Documents(epoch, agreed, store);
+  static async load(epoch: Epoch, agreed: Requesters, store: DocumentStore): Promise<HeldGroupDocuments> {
+    const documents = new HeldGroupDocuments(epoch, agreed, store);
     const held = await store.documents();
     try {
       documents.#take(held);

@@ -14,7 +14,7 @@ import type { Origin } from '../protocol/ceremony/dealing.ts';
 import type { Group } from '../protocol/frost/group.ts';
 import { createNobleGroup } from '../protocol/frost/group-noble.ts';
 import { Closers } from '../home/closers.ts';
-import { Documents } from './group-documents.ts';
+import { HeldGroupDocuments } from './group-documents.ts';
 import { charterWarnings, decodeCharter, type Charter, type Member } from '../protocol/files/charter.ts';
 import { openImport, type Import } from '../protocol/ceremony/import.ts';
 import { maxCharterBytes, maxImportBytes, maxRequestersBytes } from '../protocol/limits.ts';
@@ -240,7 +240,7 @@ async function finishedGroup(
   if (certificate === undefined || stored === undefined) return undefined;
   const epoch = openEpoch(arithmetic, agreement.charter, certificate);
   assertAllStored(epoch, stored);
-  const documents = await Documents.load(epoch, agreement.requesters, home);
+  const documents = await HeldGroupDocuments.load(epoch, agreement.requesters, home);
   if (documents.missing.length > 0) return undefined;
   const { groupLine, origin } = epoch;
   return { groupLine, groupPath: await home.writeGroupLine(groupLine), origin };

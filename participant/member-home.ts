@@ -258,7 +258,7 @@ export class MemberHome implements AsyncDisposable {
     await writeFileAtomic(this.home.file(`stored-${transcript}.json`), encodeCanonicalJson(stored));
   }
 
-  /** Unverified; `Documents.load` verifies. */
+  /** Unverified; `HeldGroupDocuments.load` verifies. */
   async documents(): Promise<HeldDocuments> {
     const bytes = await this.#readIfThere('documents.json', maxDocumentsBytes);
     if (bytes === undefined) return { genesis: null, requesters: null, delegations: [] };
