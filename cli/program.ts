@@ -6,7 +6,7 @@ import { version } from '../verifier/version.ts';
 import { minIdDigits } from '../protocol/limits.ts';
 import { isRoundId } from '../protocol/request/id.ts';
 import type { AnyCommand, OptionSpec, OptionSpecs, Texts, World } from './command.ts';
-import { commandTable, parentTable, type CommandEntry } from './commands/index.ts';
+import { commandTable, groupTable, type CommandEntry } from './commands/index.ts';
 import { CommandError } from './errors.ts';
 import type { Explanation } from './explain.ts';
 import { Output, type TextStream } from './output.ts';
@@ -76,7 +76,7 @@ async function buildProgram(argv: readonly string[], world: World): Promise<Comm
     .exitOverride()
     .addHelpText('after', '\nFirst steps: frostmark participant init --help');
   const words = argv[0] === 'help' ? argv.slice(1) : argv;
-  for (const [name, summary] of Object.entries(parentTable)) {
+  for (const [name, summary] of Object.entries(groupTable)) {
     const group = program.command(name).description(summary).usage('COMMAND [options]').helpCommand(false);
     await addCommands(group, (entry) => entry.path[0] === name && entry.path.length === 2, words, world);
   }
@@ -201,7 +201,7 @@ function refine(error: unknown, argv: readonly string[]): unknown {
 
 function groupOf(argv: readonly string[]): string[] {
   const [first] = argv;
-  return first !== undefined && Object.hasOwn(parentTable, first) ? [first] : [];
+  return first !== undefined && Object.hasOwn(groupTable, first) ? [first] : [];
 }
 
 function tell({ exitCode, code, message, hint }: Explanation, json: boolean, world: World): number {

@@ -6,11 +6,11 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type 
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { rootCertificates } from 'node:tls';
 import { encodeCanonicalJson, decodeCanonicalJson } from '../verifier/json.ts';
+import { maxJsonDepth } from '../protocol/limits.ts';
 import { problemBody } from '../protocol/wire/frames.ts';
 import { assertSchema, type Static, type TSchema } from '../protocol/wire/schema.ts';
 import { ClientError } from './errors.ts';
 import { callTimeoutMs, longestRetryAfterMs, maxAnswerBytes, maxAnswerValues, streamSilenceMs } from './limits.ts';
-import { maxJsonDepth } from '../protocol/limits.ts';
 
 /** What holds for every call of a client. */
 export interface HttpOptions {

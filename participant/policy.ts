@@ -85,8 +85,10 @@ export function decodePolicy(bytes: Uint8Array, file: string): Policy {
   return { rules: decoded, description: `${file}: ${decoded.length} rule${decoded.length === 1 ? '' : 's'}` };
 }
 
+type Path = YamlPath;
+
 class PolicyReader extends FieldReader {
-  text(value: unknown, path: YamlPath, maxLength: number): string {
+  text(value: unknown, path: Path, maxLength: number): string {
     if (typeof value !== 'string' || value.length < 1 || value.length > maxLength)
       this.fail(
         path,
@@ -96,7 +98,7 @@ class PolicyReader extends FieldReader {
   }
 
   /** One text, or a list of them. */
-  texts(value: unknown, path: YamlPath): string[] {
+  texts(value: unknown, path: Path): string[] {
     const list = Array.isArray(value) ? (value as unknown[]) : [value];
     if (list.length === 0) this.fail(path, `${String(path.at(-1))} must not be empty`);
     return list.map((item) => this.text(item, path, 500));
@@ -106,7 +108,7 @@ class PolicyReader extends FieldReader {
 const matchFields = ['kind', 'channel', 'requester', 'product', 'repo', 'ref', 'artifacts', 'document'] as const;
 const actions: readonly PolicyAction[] = ['approve', 'refuse', 'ask', 'exec'];
 
-function readRule(reader: PolicyReader, value: unknown, path: YamlPath): PolicyRule {
+function readRule(reader: PolicyReader, value: unknown, path: Path): PolicyRule {
   const fields = reader.record(value, path, ['match', 'action', 'reason', 'exec']);
   const action = actions.find((known) => known === fields['action']);
   if (action === undefined) reader.fail([...path, 'action'], `action must be one of ${actions.join(', ')}`);
@@ -123,7 +125,7 @@ function readRule(reader: PolicyReader, value: unknown, path: YamlPath): PolicyR
   };
 }
 
-function readMatch(reader: PolicyReader, value: unknown, path: YamlPath, approves: boolean): PolicyRule['matches'] {
+function readMatch(reader: PolicyReader, value: unknown, path: Path, approves: boolean): PolicyRule['matches'] {
   const fields = reader.record(value, path, matchFields);
   const patternsOf = (name: (typeof matchFields)[number]): string[] | undefined =>
     fields[name] === undefined ? undefined : reader.texts(fields[name], [...path, name]);
@@ -185,7 +187,7 @@ export function globMatches(pattern: string, text: string): boolean {
   return wanted.slice(place).every((character) => character === '*');
 }
 
-function readExec(reader: PolicyReader, value: unknown, path: YamlPath): ExecRule {
+function readExec(reader: PolicyReader, value: unknown, path: Path): ExecRule {
   const fields = reader.record(value, path, ['run', 'timeout', 'memory', 'user', 'sandbox', 'same-user']);
   const run = readArgv(reader, fields['run'], [...path, 'run']);
   const chosen = ['user', 'sandbox', 'same-user'].filter((name) => fields[name] !== undefined);
@@ -206,7 +208,7 @@ function readExec(reader: PolicyReader, value: unknown, path: YamlPath): ExecRul
   };
 }
 
-function readArgv(reader: PolicyReader, value: unknown, path: YamlPath): string[] {
+function readArgv(reader: PolicyReader, value: unknown, path: Path): string[] {
   if (!Array.isArray(value))
     reader.fail(path, `${String(path.at(-1))} must be a list: the program and its arguments, no shell`);
   const argv = reader.texts(value, path);
@@ -214,7 +216,7 @@ function readArgv(reader: PolicyReader, value: unknown, path: YamlPath): string[
   return argv;
 }
 
-function readTimeout(reader: PolicyReader, value: unknown, path: YamlPath): number {
+function readTimeout(reader: PolicyReader, value: unknown, path: Path): number {
   if (value === undefined) return defaultExecSeconds;
   const seconds = typeof value === 'string' ? parseDuration(value) : undefined;
   if (seconds === undefined || seconds > maxExecSeconds)
@@ -224,7 +226,7 @@ function readTimeout(reader: PolicyReader, value: unknown, path: YamlPath): numb
 
 const memoryUnits: Readonly<Record<string, number>> = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
 
-function readMemory(reader: PolicyReader, value: unknown, path: YamlPath): number | undefined {
+function readMemory(reader: PolicyReader, value: unknown, path: Path): number | undefined {
   if (value === undefined) return undefined;
   const match = /^([1-9][0-9]{0,6})(KiB|MiB|GiB)$/.exec(typeof value === 'string' ? value : '');
   const unit = memoryUnits[match?.[2] ?? ''];

@@ -11,7 +11,7 @@ export interface CommandEntry {
 }
 
 /** Commands that only hold others. */
-export const parentTable: Readonly<Record<string, string>> = {
+export const groupTable: Readonly<Record<string, string>> = {
   coordinator: 'run the coordinator: the server that holds no secret',
   participant: 'hold a share: join a group, serve, decide',
   requester: 'be somebody who asks for signatures',

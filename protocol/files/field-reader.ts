@@ -23,7 +23,7 @@ export class FieldReader {
 
   fail(path: YamlPath, message: string): never {
     const { file, code } = this.#options;
-    throw new ProtocolError(code, message, { file, line: this.#yaml.lineOf(path) });
+    throw new ProtocolError(code, message, { file, line: this.line(path) });
   }
 
   /** As an error names it. */
@@ -31,9 +31,14 @@ export class FieldReader {
     return path.length === 0 ? this.#options.what : path.join('.');
   }
 
+  /** 1-based line of the value, or of its nearest parent. */
+  line(path: YamlPath): number {
+    return this.#yaml.lineOf(path);
+  }
+
   /** Where it is, as `FILE:LINE`. */
   place(path: YamlPath): string {
-    return `${this.#options.file}:${this.#yaml.lineOf(path)}`;
+    return `${this.#options.file}:${this.line(path)}`;
   }
 
   /** A mapping with no other fields than these. */

@@ -71,7 +71,6 @@ describe('what is loaded', () => {
       '@noble/curves',
       '@noble/hashes',
       'commander',
-      // How wide a text is on a terminal.
       'fast-string-truncated-width',
       'fast-string-width',
       'libsodium-sumo',
