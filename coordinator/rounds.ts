@@ -19,10 +19,11 @@ import { Archive, noRound, type Filed } from './archive.ts';
 import { CoordinatorError } from './errors.ts';
 import { isLive, standingOf, type Groups, type KnownGroup } from './groups.ts';
 import type { Ledger } from './ledger.ts';
-import { maxListedBytes, maxListedRounds, roundOverheadBytes, type Limits } from './limits.ts';
+import { maxListedBytes, roundOverheadBytes, type Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import { Round, type Audience } from './round.ts';
 import { closedFrame, storedRequest } from './round-body.ts';
+import { everyRound, isAskedFor, type RoundQuery } from './round-query.ts';
 import type { RoundRecord, StoreRecord } from './chain.ts';
 import type { Store } from './store.ts';
 
@@ -55,6 +56,8 @@ interface Entry extends Filed {
   readonly asker: string;
   readonly submission: string;
   readonly channel: string;
+  /** Unix seconds, as the request says. */
+  readonly createdAt: number;
   readonly sequences: number[];
   /** Of request and documents. */
   readonly bytes: number;
@@ -181,7 +184,8 @@ export class Rounds {
     const { channel, kind } = request.payload;
     const { charter } = group.epoch;
     const bytes = bytesOf(request);
-    const entry: Entry = { ...of, digest, asker, charter, submission, channel, kind, bytes, round };
+    const createdAt = request.createdAtUnixSeconds;
+    const entry: Entry = { ...of, digest, asker, charter, submission, channel, createdAt, kind, bytes, round };
     this.#entries.set(digest, entry);
     this.#bySubmission.set(submission, entry);
     this.#byCharter.set(charter.hash, this.#byCharter.get(charter.hash) ?? []);
@@ -345,17 +349,17 @@ export class Rounds {
     return this.#bodyOf(entry);
   }
 
-  /** Newest first, as many as fit one answer. */
-  async list(group: KnownGroup): Promise<RoundBody[]> {
+  /** A page of rounds, newest first: as many as are asked for and fit one answer, and at least one if there is one. */
+  async list(group: KnownGroup, { filter, limit, after }: RoundQuery = everyRound): Promise<RoundBody[]> {
+    const entries = (this.#byCharter.get(group.epoch.charter.hash) ?? []).toReversed();
+    const from = after === undefined ? 0 : entries.indexOf(this.#entryOf(group.epoch.charter.hash, after)) + 1;
+    const asked = entries.slice(from).filter((entry) => entry.group === group && isAskedFor(filter, entry));
     const bodies: RoundBody[] = [];
     let bytes = 0;
-    for (const entry of (this.#byCharter.get(group.epoch.charter.hash) ?? [])
-      .filter((entry) => entry.group === group)
-      .slice(-maxListedRounds)
-      .reverse()) {
+    for (const entry of asked.slice(0, limit)) {
       const body = await this.#bodyOf(entry);
       bytes += JSON.stringify(body).length;
-      if (bytes > maxListedBytes) break;
+      if (bytes > maxListedBytes && bodies.length > 0) break;
       bodies.push(body);
     }
     return bodies;

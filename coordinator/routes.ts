@@ -13,6 +13,7 @@ import type { Gate } from './gate.ts';
 import { costs, maxCancelBodyBytes, maxDocumentBodyBytes, maxGroupBodyBytes, maxSubmitBodyBytes } from './limits.ts';
 import type { Session } from './login.ts';
 import type { Members } from './members.ts';
+import { parseRoundQuery } from './round-query.ts';
 import type { Rounds } from './rounds.ts';
 import type { Streams } from './streams.ts';
 
@@ -87,9 +88,9 @@ export class Routes {
     const { groups, rounds } = this.#options;
 
     scope.get('/v1/rounds', this.#rule({ cost: costs.listedRound }), async (request) => {
-      const { groupKey } = request.query as { readonly groupKey?: unknown };
-      const group = this.#ownGroup(request, groups.ofKey(typeof groupKey === 'string' ? groupKey : ''));
-      const listed = await rounds.list(group);
+      const query = request.query as Readonly<Record<string, unknown>>;
+      const group = this.#ownGroup(request, groups.ofKey(typeof query.groupKey === 'string' ? query.groupKey : ''));
+      const listed = await rounds.list(group, parseRoundQuery(query));
       this.#options.gate.chargeMore(this.#sessionOf(request).key, listed.length * costs.listedRound);
       return { rounds: listed };
     });
