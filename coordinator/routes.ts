@@ -35,7 +35,7 @@ interface Rule {
   /** Bytes of its body from this caller; none if it is left out. */
   readonly maxBytes?: (session: Session) => number;
   /** Whether this caller may do this at all. Throws `CoordinatorError` or `ProtocolError`. */
-  readonly judge?: (session: Session, request: FastifyRequest) => void;
+  readonly judge?: (session: Session, request: FastifyRequest) => void | Promise<void>;
 }
 
 /** Adds every route that needs a token to a scope of the server that has looked at the token before it reads a body. */
@@ -62,7 +62,7 @@ export class Routes {
 
     scope.get('/v1/groups/:groupKey/issued', this.#rule({ cost: costs.issued }), (request) => {
       const group = this.#ownGroup(request, groups.ofKey(paramOf(request, 'groupKey')));
-      return rounds.issued(group.epoch.charter.hash);
+      return rounds.issued(group.epoch.charter);
     });
 
     const asking: Rule = {
@@ -89,7 +89,7 @@ export class Routes {
 
     scope.get('/v1/rounds', this.#rule({ cost: costs.listedRound }), async (request) => {
       const query = request.query as Readonly<Record<string, unknown>>;
-      const group = this.#ownGroup(request, groups.ofKey(typeof query.groupKey === 'string' ? query.groupKey : ''));
+      const group = this.#ownGroup(request, groups.ofKey(typeof query['groupKey'] === 'string' ? query['groupKey'] : ''));
       const listed = await rounds.list(group, parseRoundQuery(query));
       this.#options.gate.chargeMore(this.#sessionOf(request).key, listed.length * costs.listedRound);
       return { rounds: listed };
@@ -164,16 +164,16 @@ export class Routes {
   /** Judges by the head of a request who may, how much, and at whose cost; only then is a body read. */
   #rule({ cost, maxBytes, judge }: Rule): RouteShorthandOptions {
     const { gate } = this.#options;
-    const assertMay = (session: Session, request: FastifyRequest, bytes: number): void => {
+    const assertMay = async (session: Session, request: FastifyRequest, bytes: number): Promise<void> => {
       if (bytes > (maxBytes?.(session) ?? 0))
         throw new CoordinatorError('too-large', 'the body is longer than this route takes from you');
-      judge?.(session, request);
+      await judge?.(session, request);
     };
-    const admit = (request: FastifyRequest, reply: FastifyReply): void => {
+    const admit = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
       const session = this.#sessionOf(request);
       const bytes = bodyBytesOf(request);
       try {
-        assertMay(session, request, bytes);
+        await assertMay(session, request, bytes);
       } catch (error) {
         gate.charge(session.key, costs.call);
         throw error;
@@ -184,14 +184,7 @@ export class Routes {
     };
     return {
       bodyLimit: maxGroupBytes,
-      onRequest: (request, reply, done) => {
-        try {
-          admit(request, reply);
-          done();
-        } catch (error) {
-          done(error as Error);
-        }
-      },
+      onRequest: (request, reply) => admit(request, reply),
     };
   }
 

@@ -10,7 +10,7 @@ import { ProtocolError } from '../errors.ts';
 import { assertSchema, Hash, Hex, Strict, Type, type Static } from '../wire/schema.ts';
 import { emptyEdge, growEdge, type Edge, type GrownEdge } from './edge.ts';
 import { maxHeadBytes, maxTreeSize } from './limits.ts';
-import { changeSet, emptySet, type SetDigest } from './set-digest.ts';
+import { changeSet, digestSet, emptySet, type SetDigest } from './set-digest.ts';
 import {
   appendLeaves,
   emptyTree,
@@ -100,6 +100,16 @@ export function pendingElement(digest: string): Uint8Array {
 /** A journal head as an element of its set. */
 export function journalElement({ member, journal }: MemberJournal): Uint8Array {
   return encodeCanonicalJson(['journal', member, journal.incarnation, journal.length, journal.head]);
+}
+
+/** The digest over pending rounds, given by their digests in any order. */
+export function digestSetOfPending(digests: readonly string[]): SetDigest {
+  return digestSet(digests.map(pendingElement));
+}
+
+/** The digest over the newest journal head of each member and incarnation, in any order. */
+export function digestSetOfHeads(journals: readonly MemberJournal[]): SetDigest {
+  return digestSet(journals.map(journalElement));
 }
 
 const Count = Type.Integer({ minimum: 0, maximum: maxTreeSize });

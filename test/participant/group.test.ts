@@ -235,8 +235,8 @@ describe('a group', () => {
     await group.serveAll();
     const { port } = group.coordinator;
     await group.coordinator.close();
-    await rm(join(group.coordinatorHome, 'store'), { recursive: true });
-    await rm(join(group.coordinatorHome, 'store-head'));
+    await rm(join(group.coordinatorHome, 'record'), { recursive: true });
+    await rm(join(group.coordinatorHome, 'record-anchor'));
     await initCoordinator(group.coordinatorHome);
     const { startCoordinator } = await import('../../coordinator/main.ts');
     group.coordinator = await startCoordinator({
