@@ -114,7 +114,8 @@ async function readPlaces(
   file: DiskFile,
   paths: StorePaths,
 ): Promise<{ readonly byLog: Map<string, Place>; readonly pairs: number }> {
-  if (!Buffer.from(await readAt(file, 0)).equals(header)) throw damaged(paths, `${paths.anchor} is not what was written`);
+  if (!Buffer.from(await readAt(file, 0)).equals(header))
+    throw damaged(paths, `${paths.anchor} is not what was written`);
   const byLog = new Map<string, Place>();
   for (let pair = 0; ; pair += 1) {
     const slots = [await readSlot(file, pair, 0), await readSlot(file, pair, 1)] as const;
@@ -136,7 +137,8 @@ interface Slot {
   readonly tree: TreeHead;
 }
 
-function newestOf([a, b]: readonly [Slot | undefined, Slot | undefined]): (Slot & { readonly slot: number }) | undefined {
+function newestOf([a, b]: readonly [Slot | undefined, Slot | undefined]):
+  (Slot & { readonly slot: number }) | undefined {
   if (a === undefined) return b === undefined ? undefined : { ...b, slot: 1 };
   if (b === undefined || b.tree.size < a.tree.size) return { ...a, slot: 0 };
   return { ...b, slot: 1 };

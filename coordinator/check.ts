@@ -76,6 +76,9 @@ async function compareIndexes(log: GroupLog, scratch: string, found: Found): Pro
       lines[Symbol.asyncIterator](),
     );
     if (there !== undefined && right !== undefined) await compareLines(there, right, found);
+  } catch (error) {
+    if (!(error instanceof CoordinatorError)) throw error;
+    found.add(error.message);
   } finally {
     await made.close();
     await rm(scratch, { recursive: true, force: true });

@@ -65,6 +65,8 @@ export interface IndexChanges {
   readonly charters: readonly string[];
   /** As they are now. */
   readonly rounds: readonly RoundEntry[];
+  /** Which round answers a submission from here on. */
+  readonly submitted: readonly { readonly submission: string; readonly digest: string }[];
   /** Records of a round. */
   readonly ofRounds: readonly { readonly digest: string; readonly index: number }[];
   /** Records of the group itself: numbers. */

@@ -27,7 +27,7 @@ export class Draft {
   readonly #rounds = new Map<string, RoundEntry>();
   readonly #journals = new Map<string, JournalEntry>();
   readonly #names = new Map<string, Set<string | undefined>>();
-  readonly #opened: string[] = [];
+  readonly #opened: RoundEntry[] = [];
   readonly #closed: string[] = [];
   readonly #moves: Changes['journals'][number][] = [];
   readonly #named: BlobName[] = [];
@@ -109,8 +109,9 @@ export class Draft {
     const { channel, kind, groupKey } = payload;
     const submission = submissionId({ asker, payload, createdAtUnixSeconds: createdAt, ...rest });
     const of = { digest, index, charter, submission, asker, channel, kind, groupKey, createdAt };
-    this.#rounds.set(digest, { ...of, documents: [], outcome: 'pending' });
-    this.#opened.push(digest);
+    const entry: RoundEntry = { ...of, documents: [], outcome: 'pending' };
+    this.#rounds.set(digest, entry);
+    this.#opened.push(entry);
   }
 
   async #addDocument({ digest, document }: RecordOf<'round-document'>): Promise<void> {
@@ -155,7 +156,7 @@ export class Draft {
 
   /** What the head has to follow. */
   get changes(): Changes {
-    return { opened: this.#opened, closed: this.#closed, journals: this.#moves };
+    return { opened: this.#opened.map(({ digest }) => digest), closed: this.#closed, journals: this.#moves };
   }
 
   /** SHA-256 of blobs that no record needs from here on, hex. */
@@ -169,6 +170,7 @@ export class Draft {
     return {
       charters: this.#charters,
       rounds: [...this.#rounds.values()],
+      submitted: this.#opened,
       ofRounds: this.#ofRounds,
       ofGroup: this.#ofGroup,
       journals: [...this.#journals.values()],

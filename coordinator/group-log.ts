@@ -22,7 +22,15 @@ import type { RequestKind } from '../protocol/request/request.ts';
 import { sha256Hex } from '../protocol/wire/bytes.ts';
 import type { Identity } from '../protocol/wire/envelope.ts';
 import type { Anchor } from './anchor.ts';
-import { damaged, type Database, type IndexChanges, type JournalEntry, type RoundEntry, type RoundsAsked, type StorePaths } from './database.ts';
+import {
+  damaged,
+  type Database,
+  type IndexChanges,
+  type JournalEntry,
+  type RoundEntry,
+  type RoundsAsked,
+  type StorePaths,
+} from './database.ts';
 import { Draft, type IndexState, type Leaf } from './draft.ts';
 import { CoordinatorError } from './errors.ts';
 import { anchorAfterMs, lazyWriteMs, maxBatchBytes } from './limits.ts';
@@ -286,7 +294,10 @@ export class GroupLog {
     const { database, paths } = this.#world;
     const bytes = await database.blob(this.name.log, sha256);
     if (bytes === undefined && (await database.isArchived(this.name.log, sha256)))
-      throw new CoordinatorError('archived', `the bytes ${sha256} were archived by the coordinator's operator: ask there`);
+      throw new CoordinatorError(
+        'archived',
+        `the bytes ${sha256} were archived by the coordinator's operator: ask there`,
+      );
     if (bytes === undefined) throw damaged(paths, `the bytes ${sha256} are missing`);
     if (sha256Hex(bytes) !== sha256) throw damaged(paths, `the bytes ${sha256} are changed`);
     return bytes;
@@ -323,7 +334,8 @@ export class GroupLog {
   /** All records of a round, in order; none if it is not here. */
   async recordsOf(digest: string): Promise<StoreRecord[]> {
     const records: StoreRecord[] = [];
-    for (const index of await this.#world.database.ofRound(this.name.log, digest)) records.push(await this.record(index));
+    for (const index of await this.#world.database.ofRound(this.name.log, digest))
+      records.push(await this.record(index));
     return records;
   }
 
@@ -396,8 +408,7 @@ export class GroupLog {
     const known = anchor.treeOf(this.name.log);
     const { size, root } = this.head;
     if (known === undefined) throw damaged(paths, `${paths.anchor} does not know the log ${this.name.log}`);
-    if (size < known.size)
-      throw damaged(paths, `a log ends at record ${size}, and ${known.size} were acknowledged`);
+    if (size < known.size) throw damaged(paths, `a log ends at record ${size}, and ${known.size} were acknowledged`);
     if (known.size === 0) return;
     try {
       const proof = await this.consistency(known.size, size);

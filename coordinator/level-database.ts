@@ -3,7 +3,7 @@
  * `l<id>`: `h` its head, `e<index>` a leaf, `n<level><index>` a hash, `t<level><index>` a full tile, `b<SHA-256>` a blob, `x<SHA-256>` one that was
  * archived, and below `i` the indexes, which follow from the leaves. Numbers are 12 hex digits, levels 2.
  */
-import { utf8ToBytes } from "../protocol/wire/bytes.ts";
+import { utf8ToBytes } from '../protocol/wire/bytes.ts';
 import { encodeTile } from '../protocol/record/tile.ts';
 import type { RequestKind } from '../protocol/request/request.ts';
 import type {
@@ -245,6 +245,7 @@ function indexWrites(log: string, changes: IndexChanges): Write[] {
   return [
     ...changes.charters.map((charter): Write => [`c${charter}`, utf8ToBytes(log)]),
     ...changes.rounds.flatMap((entry) => roundWrites(at, entry)),
+    ...changes.submitted.map(({ submission, digest }): Write => [`${at}s${submission}`, utf8ToBytes(digest)]),
     ...changes.ofRounds.map(({ digest, index }): Write => [`${at}m${digest}${number(index)}`, nothing]),
     ...changes.ofGroup.map((index): Write => [`${at}g${number(index)}`, nothing]),
     ...changes.journals.map((entry): Write => [`${at}j${entry.member}.${entry.journal.incarnation}`, encode(entry)]),
@@ -254,7 +255,7 @@ function indexWrites(log: string, changes: IndexChanges): Write[] {
 }
 
 function roundWrites(at: string, entry: RoundEntry): Write[] {
-  const { digest, index, asker, submission, outcome, kind } = entry;
+  const { digest, index, asker, outcome, kind } = entry;
   const isOver = outcome !== 'pending';
   const name = utf8ToBytes(digest);
   return [
@@ -262,7 +263,7 @@ function roundWrites(at: string, entry: RoundEntry): Write[] {
     [`${at}p${digest}`, isOver ? undefined : nothing],
     [`${at}o${number(index)}`, name],
     [`${at}a${asker}.${number(index)}`, name],
-    ...(isOver ? [[`${at}upending.${number(index)}`, undefined] as const] : [[`${at}s${submission}`, name] as const]),
+    ...(isOver ? [[`${at}upending.${number(index)}`, undefined] as const] : []),
     [`${at}u${outcome}.${number(index)}`, name],
     ...(outcome === 'signed' ? [[`${at}k${kind}.${number(index)}`, name] as const] : []),
   ];

@@ -51,9 +51,30 @@ export async function openLevel(
         ),
         options,
       ),
-    get: (key) => level.get(key),
-    getMany: (keys) => level.getMany([...keys]),
-    entries: ({ from, to, reverse = false }) => level.iterator({ gte: from, lt: to, reverse }),
+    get: (key) => reading(level.get(key), paths),
+    getMany: (keys) => reading(level.getMany([...keys]), paths),
+    entries: async function* ({ from, to, reverse = false }) {
+      const iterator = level.iterator({ gte: from, lt: to, reverse });
+      try {
+        for (
+          let next = await reading(iterator.next(), paths);
+          next !== undefined;
+          next = await reading(iterator.next(), paths)
+        )
+          yield next;
+      } finally {
+        await iterator.close();
+      }
+    },
     close: () => level.close(),
   };
+}
+
+/** What level says of a file that it cannot read is damage, whatever its code. */
+async function reading<T>(read: Promise<T>, paths: StorePaths): Promise<T> {
+  try {
+    return await read;
+  } catch (error) {
+    throw damaged(paths, (error as Error).message, error);
+  }
 }

@@ -210,11 +210,7 @@ export class Rounds {
     });
   }
 
-  async #append(
-    { epoch }: KnownGroup,
-    records: readonly StoreRecord[],
-    blobs: readonly Uint8Array[],
-  ): Promise<void> {
+  async #append({ epoch }: KnownGroup, records: readonly StoreRecord[], blobs: readonly Uint8Array[]): Promise<void> {
     const { store } = this.#options;
     await (store.logOf(epoch.charter.hash) ?? (await store.of(epoch.charter))).append(records, blobs);
   }
@@ -356,7 +352,8 @@ export class Rounds {
     const before = after === undefined ? undefined : (await this.#overAt(charter.hash, after)).index;
     const bodies: RoundBody[] = [];
     let bytes = 0;
-    for await (const { digest } of this.#options.store.logOf(charter.hash)?.rounds({ ...filter, groupKey, before }) ?? []) {
+    for await (const { digest } of this.#options.store.logOf(charter.hash)?.rounds({ ...filter, groupKey, before }) ??
+      []) {
       const body = await this.body(charter.hash, digest);
       bytes += JSON.stringify(body).length;
       if (bytes > maxListedBytes && bodies.length > 0) break;
@@ -409,7 +406,8 @@ export class Rounds {
   /** Takes back a pending round as the store has it: its decisions hold, its attempts are void. */
   async restore(group: KnownGroup, log: GroupLog, { digest }: RoundEntry): Promise<void> {
     const [first, ...others] = await log.recordsOf(digest);
-    if (first?.type !== 'round') throw new CoordinatorError('store-damaged', `the request of round ${digest} is not there`);
+    if (first?.type !== 'round')
+      throw new CoordinatorError('store-damaged', `the request of round ${digest} is not there`);
     const entry = this.#enter(openRequest(first.request), group, Promise.resolve());
     for (const record of others) {
       if (record.type === 'round-document')

@@ -89,7 +89,10 @@ export class Routes {
 
     scope.get('/v1/rounds', this.#rule({ cost: costs.listedRound }), async (request) => {
       const query = request.query as Readonly<Record<string, unknown>>;
-      const group = this.#ownGroup(request, groups.ofKey(typeof query['groupKey'] === 'string' ? query['groupKey'] : ''));
+      const group = this.#ownGroup(
+        request,
+        groups.ofKey(typeof query['groupKey'] === 'string' ? query['groupKey'] : ''),
+      );
       const listed = await rounds.list(group, parseRoundQuery(query));
       this.#options.gate.chargeMore(this.#sessionOf(request).key, listed.length * costs.listedRound);
       return { rounds: listed };

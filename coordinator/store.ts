@@ -32,7 +32,11 @@ export interface StoreOptions {
 }
 
 /** Begins an empty store where there is none; `lost` are charters that an earlier one may have had. An interrupted beginning can simply run again. */
-export async function createStore(paths: StorePaths, lost: readonly string[] = [], disk: Disk = realDisk): Promise<void> {
+export async function createStore(
+  paths: StorePaths,
+  lost: readonly string[] = [],
+  disk: Disk = realDisk,
+): Promise<void> {
   await createAnchor(paths.anchor, disk);
   await beginDatabase(paths, lost);
   await disk.rename(unfinished(paths), paths.database);

@@ -98,7 +98,10 @@ type OldDocument = Extract<OldRecord, { type: 'round-document' }>;
 
 function assertWhole({ problems: [first] }: LogFindings): void {
   if (first !== undefined)
-    throw new CoordinatorError('store-failed', `the new store is not what was written (${first}); check the disk and start again`);
+    throw new CoordinatorError(
+      'store-failed',
+      `the new store is not what was written (${first}); check the disk and start again`,
+    );
 }
 
 /** Records of one group that wait to be written together. */
@@ -187,7 +190,12 @@ class Copier {
     switch (record.type) {
       case 'group': {
         const { charter: hash, stored } = record;
-        return { type: 'group', charter: hash, certificate: refOf(await this.#blob(record.certificate, blobs)), stored };
+        return {
+          type: 'group',
+          charter: hash,
+          certificate: refOf(await this.#blob(record.certificate, blobs)),
+          stored,
+        };
       }
       case 'group-document': {
         const { charter: hash, document, envelope } = record;
