@@ -29,7 +29,8 @@ export async function checkLog(log: GroupLog, scratch: string): Promise<LogFindi
   for (let index = 0; index * tileWidth < log.head.size; index += 1) await checkBundle(log, index, found);
   const isIndexOnly = found.problems.length === 0;
   if (isIndexOnly) await compareIndexes(log, scratch, found);
-  return { ...found, isIndexOnly };
+  const { records, blobs, problems } = found;
+  return { records, blobs, problems, isIndexOnly };
 }
 
 class Found {

@@ -46,7 +46,7 @@ export async function beginLevelDatabase(keys: KeyValues, lost: readonly string[
 export async function openLevelDatabase(keys: KeyValues): Promise<Database> {
   const bytes = await keys.get(versionKey);
   if (bytes === undefined) throw new CoordinatorError('store-damaged', 'it does not say which form it is of');
-  const { minReader, version, lost } = decode<Version>(bytes);
+  const { minReader, version, lost } = decode(bytes) as Version;
   if (minReader > thisVersion)
     throw new CoordinatorError(
       'store-newer',
@@ -136,7 +136,7 @@ class LevelDatabase implements Database {
 
   async journals(log: string): Promise<JournalEntry[]> {
     const entries: JournalEntry[] = [];
-    for await (const [, value] of this.#below(`l${log}ij`)) entries.push(decode<JournalEntry>(value));
+    for await (const [, value] of this.#below(`l${log}ij`)) entries.push(decode(value) as JournalEntry);
     return entries.sort((a, b) => a.index - b.index);
   }
 
@@ -233,7 +233,7 @@ class LevelDatabase implements Database {
 
   async #get<T>(key: string): Promise<T | undefined> {
     const bytes = await this.#keys.get(key);
-    return bytes === undefined ? undefined : decode<T>(bytes);
+    return bytes === undefined ? undefined : (decode(bytes) as T);
   }
 }
 
@@ -297,9 +297,9 @@ function encode(value: object): Uint8Array {
   return utf8ToBytes(JSON.stringify(value));
 }
 
-function decode<T>(bytes: Uint8Array): T {
+function decode(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(textOf(bytes)) as T;
+    return JSON.parse(textOf(bytes));
   } catch (cause) {
     throw new CoordinatorError(
       'store-damaged',
