@@ -111,13 +111,13 @@ const walls: readonly (readonly [what: string, offender: string, home: string, c
   [
     'the database outside its file',
     'coordinator/rounds.ts',
-    'coordinator/database.ts',
+    'coordinator/level.ts',
     "import { Level } from 'level';",
   ],
   [
     'the database loaded when asked for',
     'coordinator/rounds.ts',
-    'coordinator/database.ts',
+    'coordinator/level.ts',
     "export const a = () => import('level');",
   ],
   [
