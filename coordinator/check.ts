@@ -1,7 +1,7 @@
 /** Whether a log is what was written, record by record: its tree, the order of its records, the bytes that they name, and its indexes. */
 import { rm } from 'node:fs/promises';
 import { ProtocolError } from '../protocol/errors.ts';
-import { blobsOf, decodeLeaf, type BlobRef } from '../protocol/record/leaf.ts';
+import { blobsOf, decodeLeaf, type BlobRef, type LogRecord } from '../protocol/record/leaf.ts';
 import { Order } from '../protocol/record/order.ts';
 import { tileWidth } from '../protocol/record/tile.ts';
 import { CoordinatorError } from './errors.ts';
@@ -26,7 +26,8 @@ export interface LogFindings {
 /** Checks one log whole; `scratch` is a path at which the indexes are made anew, to compare them. */
 export async function checkLog(log: GroupLog, scratch: string): Promise<LogFindings> {
   const found = new Found();
-  for (let index = 0; index * tileWidth < log.head.size; index += 1) await checkBundle(log, index, found);
+  const order = new Order(log.name);
+  for (let index = 0; index * tileWidth < log.head.size; index += 1) await checkBundle(log, index, order, found);
   const isIndexOnly = found.problems.length === 0;
   if (isIndexOnly) await compareIndexes(log, scratch, found);
   const { records, blobs, problems } = found;
@@ -38,25 +39,19 @@ class Found {
   blobs = 0;
   readonly problems: string[] = [];
   readonly seen = new Set<string>();
-  order: Order | undefined;
 
   add(problem: string): void {
     if (this.problems.length < maxProblems) this.problems.push(problem);
   }
 }
 
-async function checkBundle(log: GroupLog, index: number, found: Found): Promise<void> {
-  found.order ??= new Order(log.name);
+async function checkBundle(log: GroupLog, index: number, order: Order, found: Found): Promise<void> {
+  const records = await readBundle(log, index, found);
   try {
-    const width = Math.min(tileWidth, log.head.size - index * tileWidth);
-    for (const bytes of await log.leaves(index, width)) {
-      const record = decodeLeaf(bytes);
-      found.order.accept(record);
-      found.records += 1;
-      for (const blob of blobsOf(record)) await checkBlob(log, blob, found);
-    }
+    // After damage nothing can be said of the order.
+    if (found.problems.length === 0) for (const record of records) order.accept(record);
   } catch (error) {
-    if (!(error instanceof CoordinatorError || error instanceof ProtocolError)) throw error;
+    if (!(error instanceof ProtocolError)) throw error;
     found.add(error.message);
   }
 }
@@ -67,6 +62,34 @@ async function checkBlob(log: GroupLog, { sha256, size }: BlobRef, found: Found)
   const bytes = await log.blob(sha256);
   if (bytes.length !== size) found.add(`the bytes ${sha256} are ${bytes.length}, not ${size}`);
   found.blobs += 1;
+}
+
+/**
+ * Looks at one bundle of a log as a check does, and whether the indexes name its records; answers what is wrong. For a coordinator that serves
+ * meanwhile, so the order of all records and entries that should not be there are left to `checkLog`.
+ */
+export async function scrubBundle(log: GroupLog, index: number): Promise<string[]> {
+  const found = new Found();
+  const records = await readBundle(log, index, found);
+  for (const one of await log.unindexed(index * tileWidth, records)) found.add(`the indexes lost record ${one}`);
+  return found.problems;
+}
+
+async function readBundle(log: GroupLog, index: number, found: Found): Promise<LogRecord[]> {
+  const records: LogRecord[] = [];
+  try {
+    const width = Math.min(tileWidth, log.head.size - index * tileWidth);
+    for (const bytes of await log.leaves(index, width)) {
+      const record = decodeLeaf(bytes);
+      records.push(record);
+      found.records += 1;
+      for (const blob of blobsOf(record)) await checkBlob(log, blob, found);
+    }
+  } catch (error) {
+    if (!(error instanceof CoordinatorError || error instanceof ProtocolError)) throw error;
+    found.add(error.message);
+  }
+  return records;
 }
 
 async function compareIndexes(log: GroupLog, scratch: string, found: Found): Promise<void> {

@@ -354,15 +354,27 @@ export class GroupLog {
     return this.#world.database.dumpIndexes(this.name.log);
   }
 
-  /** Whether the indexes name a record that is there. */
-  async isIndexed(index: number, record: LogRecord): Promise<boolean> {
+  /** Which records from `first` on, so many, the indexes do not name though they are there: numbers. */
+  async unindexed(first: number, records: readonly LogRecord[]): Promise<number[]> {
     const { database } = this.#world;
-    if (record.type === 'journal') return true; // settled with the head
-    if (!('digest' in record)) return (await database.ofGroup(this.name.log)).includes(index);
-    return (
-      (await database.round(this.name.log, record.digest)) !== undefined &&
-      (await database.ofRound(this.name.log, record.digest)).includes(index)
-    );
+    const { log } = this.name;
+    const ofGroup = new Set(await database.ofGroup(log));
+    const missing: number[] = [];
+    for (const [at, record] of records.entries()) {
+      if (record.type === 'journal') continue; // compared with the head at each start
+      const isThere =
+        'digest' in record
+          ? (await database.round(log, record.digest)) !== undefined &&
+            (await database.ofRound(log, record.digest)).includes(first + at)
+          : ofGroup.has(first + at);
+      if (!isThere) missing.push(first + at);
+    }
+    return missing;
+  }
+
+  /** Who needs a blob: rounds by their digests, `undefined` among them for good. */
+  namesOf(sha256: string): Promise<readonly (string | undefined)[]> {
+    return this.#world.database.namesOf(this.name.log, sha256);
   }
 
   /** Whether a record, or a round that needs it, names a blob and the operator did not take it out. */

@@ -204,6 +204,12 @@ export const maxRecentHeads = 64;
 /** Milliseconds by which a frame may overtake a login of the same daemon. */
 export const overtakenMs = 5_000;
 /** Bytes of an answer on the control socket. */
-export const maxControlAnswerBytes = 16 * 1024;
+export const maxControlAnswerBytes = 128 * 1024;
 /** What is wrong with one log that a check says: more would only say it again. */
 export const maxProblems = 20;
+/** Milliseconds between two bundles of 256 records that the slow walk over the store looks at: some milliseconds of work each, ten hours for a million rounds. */
+export const scrubEveryMs = 1_000;
+/** Blobs that are taken out of the store in one batch. */
+export const archivedAtOnce = 256;
+/** Groups in one answer to the operator's question how the coordinator is. */
+export const maxStatusGroups = 256;

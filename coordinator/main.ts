@@ -7,24 +7,26 @@ import { loadIdentity, type Identity } from '../home/identity.ts';
 import { Closers } from '../home/closers.ts';
 import { acquireLock } from '../home/lock.ts';
 import { createSodiumGroup } from '../protocol/frost/group-sodium.ts';
+import { bytesToHex } from '../protocol/wire/bytes.ts';
 import { keyId } from '../protocol/wire/envelope.ts';
 import { Addresses } from './address.ts';
 import { App, type Tls } from './app.ts';
 import { Ceremonies } from './ceremonies.ts';
-import { listenForOperator } from './control.ts';
+import { listenForOperator, type CoordinatorStatus } from './control.ts';
 import { CoordinatorError } from './errors.ts';
 import { Groups } from './groups.ts';
 import { chartersFolder, oldStorePaths, storePaths } from './init.ts';
 import { Journals } from './journals.ts';
 import { addressUrl, assertListen, parseListen, type ListenAddress } from './listen.ts';
 import { Ledger } from './ledger.ts';
-import { defaultLimits, maxTlsFileBytes, type Limits } from './limits.ts';
+import { defaultLimits, maxStatusGroups, maxTlsFileBytes, type Limits } from './limits.ts';
 import { createLog, type Log } from './log.ts';
 import { Logins } from './login.ts';
 import { Members } from './members.ts';
 import { Presence } from './presence.ts';
 import { Rounds } from './rounds.ts';
 import { restoreAll } from './restore.ts';
+import { Scrub } from './scrub.ts';
 import { openStore, type Store, type StoreOptions } from './store.ts';
 import { needsTakeOver, takeOver } from './take-over.ts';
 
@@ -114,7 +116,7 @@ async function start(options: CoordinatorOptions, lifetime: Lifetime): Promise<C
     groups: parts.groups,
     checkJournal: (charter, member, journal) => parts.members.checkJournal(charter, member, journal),
   });
-  await openControl(home, parts.rounds, world.log, lifetime);
+  await openControl(home, parts, world.log, lifetime);
   const app = new App({ ...world, ...parts, logins, addresses, tls, run: randomBytes(8).toString('hex') });
   lifetime.add(() => app.close());
   // Known before the first call wherever it can be: a challenge names it.
@@ -128,14 +130,34 @@ async function start(options: CoordinatorOptions, lifetime: Lifetime): Promise<C
 }
 
 /** A home whose path is too long for a socket still serves; its operator reads why there is none. */
-async function openControl(home: Home, rounds: Rounds, log: Log, lifetime: Lifetime): Promise<void> {
+async function openControl(home: Home, parts: Parts, log: Log, lifetime: Lifetime): Promise<void> {
   try {
-    const control = await listenForOperator(home, { cancel: (id) => rounds.cancelByOperator(id) });
+    const control = await listenForOperator(home, {
+      cancel: (id) => parts.rounds.cancelByOperator(id),
+      status: () => statusOf(parts),
+    });
     lifetime.add(async () => control[Symbol.asyncDispose]());
   } catch (error) {
     if (!(error instanceof CoordinatorError) || error.code !== 'bad-socket') throw error;
     log('warn', 'no-control-socket', { code: error.code, failure: error.message });
   }
+}
+
+async function statusOf({ store, groups, presence, scrub }: Parts): Promise<CoordinatorStatus> {
+  const shown: CoordinatorStatus['groups'] = [];
+  for (const { name, head, pending } of store.logs.slice(0, maxStatusGroups)) {
+    const charter = await groups.charter(name.charter).catch(() => undefined); // admitted no more
+    shown.push({
+      group: charter?.group ?? '',
+      charter: name.charter,
+      log: name.log,
+      records: head.size,
+      root: bytesToHex(head.root),
+      pending: pending.length,
+      connected: presence.of(name.charter).map(({ member }) => member.name),
+    });
+  }
+  return { groups: shown, scrub: scrub.status };
 }
 
 /** What everything here takes from outside. */
@@ -152,6 +174,8 @@ function worldOf(options: CoordinatorOptions): World {
 }
 
 interface Parts {
+  readonly store: Store;
+  readonly scrub: Scrub;
   readonly groups: Groups;
   readonly rounds: Rounds;
   readonly members: Members;
@@ -193,7 +217,10 @@ async function openParts(home: Home, identity: Identity, world: World, lifetime:
   lifetime.add(() => rounds.stop());
   const members = new Members({ store, groups, ledger, ceremonies, journals, rounds, presence, log });
   await restoreAll({ store, groups, ceremonies, journals, rounds, log });
-  return { groups, rounds, members, presence };
+  const scrub = new Scrub(store, log);
+  lifetime.add(() => scrub.stop());
+  scrub.start();
+  return { store, scrub, groups, rounds, members, presence };
 }
 
 /** Opens the store; one of the old form is taken over first. */
