@@ -391,6 +391,8 @@ describe('a damaged file is refused at the start, at the first read, or by a che
     expect(found.length).toBeGreaterThan(0);
     for (const file of found) await rm(join(paths.database, file));
     await expectDamaged(paths);
+    // Nothing began anew in its place.
+    if (name === 'CURRENT') expect(await readdir(paths.database)).not.toContain('CURRENT');
   });
 
   test('the folder of last week beside the anchor of today', async () => {
@@ -403,6 +405,7 @@ describe('a damaged file is refused at the start, at the first read, or by a che
     await rm(paths.database, { recursive: true });
     await cp(copy, paths.database, { recursive: true });
     await expectDamaged(paths);
+    expect((await refusal(paths)).message).toMatch(/ends at record 13, and 14 were acknowledged/);
   });
 
   test('the folder of another coordinator', async () => {
@@ -515,6 +518,23 @@ describe('a database that gives back something else than was written (T27)', () 
     await log.append([round(2)]);
     await store.close();
     await expect(startedOn({ disk: machine.disk, database: earlier })).rejects.toMatchObject({ code: 'store-damaged' });
+  });
+
+  test.each([1, 2])('is refused at the start: a copy that went another way, and has %i records more', async (more) => {
+    const machine = await newMachine();
+    const store = await startedOn(machine);
+    const log = await store.of(charter);
+    await log.append([round(1)]);
+    const copy = { disk: machine.disk.after('everything'), database: machine.database.afterwards('everything') };
+    await log.append([round(2)]);
+    await store.close();
+    const other = await startedOn(copy);
+    for (let number = 3; number < 3 + more; number += 1) await other.logOf(charter.hash)!.append([round(number)]);
+    await other.close();
+    await expect(startedOn({ disk: machine.disk, database: copy.database })).rejects.toMatchObject({
+      code: 'store-damaged',
+      message: expect.stringContaining('is not the one that') as string,
+    });
   });
 
   const atTheFirstRead: readonly (readonly [string, Change])[] = [

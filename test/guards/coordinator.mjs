@@ -334,7 +334,7 @@ export const coordinatorGuards = [
     from: 'assertConsistency({ older: known, newer: { size, root }, proof });',
     to: 'void proof;',
     test: store,
-    name: 'the directory leading elsewhere|the first tile changed',
+    name: 'went another way',
   },
   {
     row: 'T27',
