@@ -27,6 +27,7 @@ import { Presence } from './presence.ts';
 import { Rounds } from './rounds.ts';
 import { restoreAll } from './restore.ts';
 import { Scrub } from './scrub.ts';
+import { ServedRecord } from './served-record.ts';
 import { openStore, type Store, type StoreOptions } from './store.ts';
 import { needsTakeOver, takeOver } from './take-over.ts';
 
@@ -117,7 +118,8 @@ async function start(options: CoordinatorOptions, lifetime: Lifetime): Promise<C
     checkJournal: (charter, member, journal) => parts.members.checkJournal(charter, member, journal),
   });
   await openControl(home, parts, world.log, lifetime);
-  const app = new App({ ...world, ...parts, logins, addresses, tls, run: randomBytes(8).toString('hex') });
+  const record = new ServedRecord(parts.store, identity);
+  const app = new App({ ...world, ...parts, record, logins, addresses, tls, run: randomBytes(8).toString('hex') });
   lifetime.add(() => app.close());
   // Known before the first call wherever it can be: a challenge names it.
   if (listen.port !== 0) logins.use(baseOf(options, listen));

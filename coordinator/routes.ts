@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptio
 import { maxGroupBytes } from '../client/limits.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { Charter } from '../protocol/files/charter.ts';
+import { isTreeSize } from '../protocol/record/tree.ts';
 import { openRequest } from '../protocol/request/request.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import { cancelBody, groupBody, submitBody } from '../protocol/wire/frames.ts';
@@ -15,6 +16,7 @@ import type { Session } from './login.ts';
 import type { Members } from './members.ts';
 import { parseRoundQuery } from './round-query.ts';
 import type { Rounds } from './rounds.ts';
+import type { ServedRecord } from './served-record.ts';
 import type { Streams } from './streams.ts';
 
 /** What the routes lead to. */
@@ -22,6 +24,7 @@ export interface RoutesOptions {
   readonly groups: Groups;
   readonly rounds: Rounds;
   readonly members: Members;
+  readonly record: ServedRecord;
   readonly streams: Streams;
   readonly gate: Gate;
   /** Whose token a request brought. Throws `CoordinatorError('not-authenticated')`. */
@@ -50,6 +53,7 @@ export class Routes {
     this.#addGroups(scope);
     this.#addRounds(scope);
     this.#addFiles(scope);
+    this.#addRecord(scope);
   }
 
   #addGroups(scope: FastifyInstance): void {
@@ -164,6 +168,38 @@ export class Routes {
     );
   }
 
+  /** The log of the caller's own group, and no other (T25). */
+  #addRecord(scope: FastifyInstance): void {
+    const { record } = this.#options;
+    const rule = this.#rule({ cost: costs.listedRound });
+
+    scope.get('/v1/record/checkpoint', rule, (request, reply) =>
+      reply.type('text/plain; charset=utf-8').send(record.checkpoint(this.#charterOf(request))),
+    );
+    scope.get('/v1/record/tile/*', rule, async (request, reply) => {
+      const bytes = await record.resource(this.#charterOf(request), `tile/${paramOf(request, '*')}`);
+      return this.#sendFile(request, reply.type('application/octet-stream'), bytes);
+    });
+    scope.get('/v1/record/entries/:index', rule, (request) =>
+      record.entry(
+        this.#charterOf(request),
+        numberOf('index', paramOf(request, 'index')),
+        numberOf('size', queryOf(request, 'size')),
+      ),
+    );
+    scope.get('/v1/record/consistency', rule, (request) =>
+      record.consistency(
+        this.#charterOf(request),
+        numberOf('older', queryOf(request, 'older')),
+        numberOf('newer', queryOf(request, 'newer')),
+      ),
+    );
+    scope.get('/v1/record/blobs/:sha256', rule, async (request, reply) => {
+      const bytes = await record.blob(this.#charterOf(request), paramOf(request, 'sha256'));
+      return this.#sendFile(request, reply.type('application/octet-stream'), bytes);
+    });
+  }
+
   /** Judges by the head of a request who may, how much, and at whose cost; only then is a body read. */
   #rule({ cost, maxBytes, judge }: Rule): RouteShorthandOptions {
     const { gate } = this.#options;
@@ -254,6 +290,19 @@ export class Routes {
 /** A part of the path; empty where the route has none of that name. */
 function paramOf(request: FastifyRequest, name: string): string {
   return (request.params as Readonly<Record<string, string>>)[name] ?? '';
+}
+
+function queryOf(request: FastifyRequest, name: string): string {
+  const value = (request.query as Readonly<Record<string, unknown>>)[name];
+  return typeof value === 'string' ? value : '';
+}
+
+/** A number of records. Throws `CoordinatorError('bad-body')`. */
+function numberOf(name: string, text: string): number {
+  const value = Number(text);
+  if (!/^(?:0|[1-9]\d{0,14})$/.test(text) || !isTreeSize(value))
+    throw new CoordinatorError('bad-body', `"${name}" is not a number of records`);
+  return value;
 }
 
 /** The body in exactly this shape. Throws `CoordinatorError('bad-body')`. */

@@ -126,6 +126,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./round.ts')).command,
   },
   {
+    path: ['audit'],
+    summary: 'read and prove all that was ever asked, decided and signed',
+    load: async () => (await import('./audit.ts')).command,
+  },
+  {
     path: ['cancel'],
     summary: 'take a request back',
     load: async () => (await import('./cancel.ts')).command,

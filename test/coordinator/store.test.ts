@@ -405,7 +405,7 @@ describe('a damaged file is refused at the start, at the first read, or by a che
     await rm(paths.database, { recursive: true });
     await cp(copy, paths.database, { recursive: true });
     await expectDamaged(paths);
-    expect((await refusal(paths)).message).toMatch(/ends at record 13, and 14 were acknowledged/);
+    expect((await refusal(paths)).message).toMatch(/ends at record 16, and 17 were acknowledged/);
   });
 
   test('the folder of another coordinator', async () => {
