@@ -78,5 +78,5 @@ async function audit(
   const { CountLine } = await import('../text/progress.ts');
   using line = new CountLine(output, 'proved');
   const onProgress = (done: number, all: number): void => line.show(done, all);
-  return auditRecord({ ...options, arithmetic: portableArithmetic(), onProgress });
+  return await auditRecord({ ...options, arithmetic: portableArithmetic(), onProgress });
 }

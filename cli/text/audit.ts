@@ -11,7 +11,7 @@ import { countText, table } from './page.ts';
 export function auditText(report: AuditReport, all: boolean): string {
   const { checkpoint, rounds, pending, ofOthers } = report;
   return [
-    `${originOf(checkpoint)}`,
+    originOf(checkpoint),
     `${countText(checkpoint.tree.size, 'record')}, root ${encodeBase64(checkpoint.tree.root)}: every one is proved`,
     beginningText(report),
     `${countText(rounds.length, 'round')} over, ${pending} pending${ofOthers === 0 ? '' : `, ${ofOthers} of other keys`}`,
@@ -61,7 +61,7 @@ function row(round: RoundTestimony): string[] {
   return [
     formatTimestamp(createdAtUnixSeconds),
     nameOf(round),
-    what.filter((part) => part !== undefined && part !== null).join(' '),
+    what.filter((part) => part !== null).join(' '),
     outcome,
     signatures === 'unchecked' ? `${by} (its document was archived)` : by,
   ];
