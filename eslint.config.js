@@ -8,6 +8,11 @@ const syntax = [
     selector: 'TSEnumDeclaration, TSModuleDeclaration[kind!="global"]:not([declare=true])',
     message: 'No enums and namespaces.',
   },
+  {
+    selector:
+      ':matches(NewExpression[callee.name=/Error$/], CallExpression[callee.property.name="fail"]) TemplateLiteral > .expressions CallExpression[callee.object.name="JSON"]',
+    message: 'What a stranger wrote is quoted with printableJson: people read errors (T36).',
+  },
 ];
 
 /** Globals through which clock, randomness, process, network and every global by another name come in. */

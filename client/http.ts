@@ -183,7 +183,8 @@ function refusalOf(response: IncomingMessage, body: Uint8Array): ClientError {
 }
 
 /** Seconds, or a date (RFC 9110, Section 10.2.3), as milliseconds from now. */
-function retryAfterOf(header: string | undefined): number | undefined {
+/** Milliseconds that a `Retry-After` header asks for, within bounds (RFC 9110, Section 10.2.3); `undefined` without a readable one. */
+export function retryAfterOf(header: string | undefined): number | undefined {
   if (header === undefined) return undefined;
   const isDate = header.endsWith(' GMT');
   const ms = isDate ? Date.parse(header) - Date.now() : /^\d{1,9}$/.test(header) ? Number(header) * 1000 : NaN;

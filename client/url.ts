@@ -1,4 +1,5 @@
 /** The coordinator's URL: where it is, and behind the `#` who it is: `https://host:7443/#<base64url of its Ed25519 identity key>`. */
+import { printableJson } from '../verifier/printable.ts';
 import { isPublicKey } from '../verifier/ed25519.ts';
 import { decodeBase64Url, encodeBase64Url } from '../verifier/base64.ts';
 import { maxUrlCharacters } from '../protocol/limits.ts';
@@ -64,5 +65,5 @@ function isFingerprint(text: string): boolean {
 }
 
 function shown(text: string): string {
-  return JSON.stringify(text.slice(0, 120));
+  return printableJson(text.slice(0, 120));
 }

@@ -3,6 +3,7 @@
  *
  * The seed goes from the key file into libsodium's arena and is wiped where it was; what leaves is the import file.
  */
+import { printableJson } from '../verifier/printable.ts';
 import { randomFillSync } from 'node:crypto';
 import { encodeBase64Url } from '../verifier/base64.ts';
 import { formatGroupKey } from '../verifier/group-key.ts';
@@ -109,6 +110,6 @@ function assertSameFingerprint(charter: Charter, key: OpenpgpOrigin | undefined)
   const found = openpgp === undefined ? 'says nothing of OpenPGP' : 'names another user id or creation time';
   throw new ImporterError(
     'other-openpgp',
-    `the charter ${found}, so the fingerprint ${key.fingerprint} would be lost; give everybody a charter with this line at its end, and run this again: openpgp: { userId: ${JSON.stringify(first)}, created: ${created} }`,
+    `the charter ${found}, so the fingerprint ${key.fingerprint} would be lost; give everybody a charter with this line at its end, and run this again: openpgp: { userId: ${printableJson(first)}, created: ${created} }`,
   );
 }

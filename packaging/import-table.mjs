@@ -65,6 +65,7 @@ export const owners = {
   level: ['coordinator/level.ts'],
   commander: ['cli/program.ts'],
   '@clack/prompts': ['cli/prompt.ts'],
+  'fast-string-width': ['cli/text/page.ts'],
   'protocol/frost/arena.ts': ['protocol/frost/'],
   'protocol/frost/libsodium.ts': ['protocol/frost/'],
 };

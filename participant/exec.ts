@@ -13,7 +13,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { promisify } from 'node:util';
-import { printable } from '../verifier/printable.ts';
+import { printable, printableJson } from '../verifier/printable.ts';
 import { maxReasonCharacters } from '../protocol/limits.ts';
 import { ParticipantError } from './errors.ts';
 import {
@@ -162,6 +162,7 @@ function runProgram(
   const prefix = (rule.sandbox ?? []).map((argument) => argument.replaceAll('{folder}', folder));
   const [program = '', ...argv] = [...prefix, ...rule.run];
   return new Promise((resolve, reject) => {
+    const watch = startWatch(user);
     // A session and process group of its own: one signal reaches all that it starts, and it has no terminal to push characters into.
     const child = spawn(program, argv, {
       cwd: folder,
@@ -170,6 +171,7 @@ function runProgram(
       stdio: ['pipe', 'ignore', 'pipe'],
       ...(user ?? {}),
     });
+    watch.over(child.pid);
     let killedFor: string | undefined;
     const kill = (why: string): void => {
       killedFor ??= why;
@@ -192,11 +194,12 @@ function runProgram(
       stop.removeEventListener('abort', abandon);
       // Whatever it left behind in its group ends with it.
       killTree(child, user);
+      watch.end();
     };
 
     const errors = keepTail(child);
     child.stdin.on('error', () => undefined); // a program need not read its input
-    child.stdin.end(`${JSON.stringify(inputOf(subject))}\n`);
+    child.stdin.end(`${printableJson(inputOf(subject))}\n`);
     child.once('error', (error) => {
       settled();
       reject(error);
@@ -210,6 +213,37 @@ function runProgram(
       resolve(resultOf(killedFor, code, signal, errors(), stop.aborted));
     });
   });
+}
+
+/** Kills the group that it reads of when its input ends without another line: then the daemon is gone, however it died. */
+const watchScript = 'read -r group || exit; read -r over || kill -KILL "-$group"';
+
+/** Looks after one program where the daemon cannot: when a signal that nobody can catch ends the daemon itself (T32). */
+interface Watch {
+  /** The process group to kill; nothing for a program that could not be started. */
+  over(group: number | undefined): void;
+  /** The program is over. */
+  end(): void;
+}
+
+/** A process of its own, as the user whose program it may have to kill. It is there before the program is. */
+function startWatch(user: UnixUser | undefined): Watch {
+  const watch = spawn('/bin/sh', ['-c', watchScript], {
+    env: { PATH: searchPath },
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+    ...(user ?? {}),
+  });
+  watch.on('error', () => undefined);
+  watch.stdin.on('error', () => undefined);
+  return {
+    over: (group) => {
+      if (group !== undefined) watch.stdin.write(`${group}\n`);
+    },
+    end: () => {
+      watch.stdin.end('over\n');
+    },
+  };
 }
 
 /** What a program reads: the request as its asker signed it, and its names. */

@@ -14,6 +14,7 @@
  * for channels other than production unless it names them: nothing of production is approved by accident (T33). Likewise it is for no
  * document of a release but the manifest of its artifacts unless it names it, as `document: git-tag`.
  */
+import { printableJson } from '../verifier/printable.ts';
 import { production } from '../protocol/files/charter.ts';
 import { documentKinds } from '../protocol/documents/index.ts';
 import { ProtocolError } from '../protocol/errors.ts';
@@ -109,7 +110,7 @@ class PolicyReader {
       this.fail(path, `${path.at(-1) ?? 'the policy'} must be a mapping`);
     const unknown = Object.keys(value).find((name) => !allowed.includes(name));
     if (unknown !== undefined)
-      this.fail([...path, unknown], `unknown field ${JSON.stringify(unknown)}; known are ${allowed.join(', ')}`);
+      this.fail([...path, unknown], `unknown field ${printableJson(unknown)}; known are ${allowed.join(', ')}`);
     return value as Record<string, unknown>;
   }
 

@@ -1,4 +1,5 @@
 /** What this member must never forget, as records of its journal, and what they come to when the journal is read again. */
+import { printableJson } from '../verifier/printable.ts';
 import { randomBytes } from 'node:crypto';
 import type { SharePayload } from '../protocol/signing/attempt.ts';
 import { bytesToHex } from '../protocol/wire/bytes.ts';
@@ -192,7 +193,7 @@ export class Records {
     if (!knownTypes.includes(record.type))
       throw new ParticipantError(
         'damaged',
-        `the journal holds a record ${JSON.stringify(record.type)} of another version of frostmark`,
+        `the journal holds a record ${printableJson(record.type)} of another version of frostmark`,
       );
     if (isAlive(record, nowUnixSeconds)) this.#apply(record);
   }

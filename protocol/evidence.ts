@@ -2,6 +2,7 @@
  * Evidence: a file with which anybody, offline, can judge that a member misbehaved. Everything in it is signed by those it speaks of,
  * so nobody can frame an honest member; silence and boxes that do not open are never in it.
  */
+import { printableJson } from '../verifier/printable.ts';
 import { decodeBase64, encodeBase64 } from '../verifier/base64.ts';
 import { decodeCanonicalJson, encodeCanonicalJson } from '../verifier/json.ts';
 import {
@@ -205,7 +206,7 @@ function readEvidence(value: unknown): Evidence {
   const kind = typeof value === 'object' && value !== null && 'kind' in value ? value.kind : null;
   const schema = Object.entries(schemas).find(([name]) => name === kind)?.[1];
   if (schema === undefined) {
-    throw new ProtocolError('bad-evidence', `there is no evidence of kind ${JSON.stringify(kind).slice(0, 40)}`);
+    throw new ProtocolError('bad-evidence', `there is no evidence of kind ${printableJson(kind).slice(0, 40)}`);
   }
   assertSchema(schema, value, 'bad-evidence', 'evidence');
   return value as Evidence;

@@ -40,6 +40,12 @@ export const maxSshSignatureBytes = 8192;
 export const maxOpenpgpSeconds = 0xffff_ffff;
 /** Bytes of one line of a clear text: gpg and gpgv read lines into 20,000 bytes, with the two of an escape and the line's end. */
 export const maxCleartextLineBytes = 19_990;
+
+/** Lines of a text that is signed as clear text: a Release file of a large archive has tens of thousands. */
+export const maxCleartextLines = 1_000_000;
+
+/** Fields of a document in Debian's control format: those of an archive or a package are dozens. */
+export const maxControlFields = 1000;
 /** Characters of a path in a Release file; real ones have fewer than 120. */
 export const maxAptPathCharacters = 255;
 /** Entries in the index of an RPM header: rpm's own bound. */

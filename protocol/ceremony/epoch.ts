@@ -1,4 +1,5 @@
 /** A key epoch: charter and certificate together, checked, with the public keys and shares that follow from them. */
+import { printableJson } from '../../verifier/printable.ts';
 import { formatGroupKey } from '../../verifier/group-key.ts';
 import { ProtocolError } from '../errors.ts';
 import { memberByKey, production, type Charter } from '../files/charter.ts';
@@ -53,7 +54,7 @@ export class Epoch {
     if (channel === undefined)
       throw new ProtocolError(
         'unknown-channel',
-        `the group ${this.charter.group} has no channel ${JSON.stringify(name)}`,
+        `the group ${this.charter.group} has no channel ${printableJson(name)}`,
       );
     return channel;
   }

@@ -2,6 +2,7 @@
  * One paragraph of Debian's control format (deb822(5)), read so strictly that apt, dpkg and a person find the same in it: whole lines, each field
  * once, no comments, nothing before or after.
  */
+import { maxControlFields } from '../limits.ts';
 import { readableText, refuseDocument } from './readable.ts';
 
 export interface ControlField {
@@ -47,6 +48,8 @@ export function decodeControl(bytes: Uint8Array, kind: string): ControlField[] {
     // Names differ in capitals for nobody but a careless reader.
     if (names.has(name.toLowerCase())) refuseDocument(kind, `line ${line} has the field ${name} for the second time`);
     names.add(name.toLowerCase());
+    if (fields.length >= maxControlFields)
+      refuseDocument(kind, `line ${line} is one field more than ${maxControlFields}`);
     fields.push({ name, value: value.trim(), lines: [], line });
   }
   return fields;

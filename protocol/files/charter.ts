@@ -1,4 +1,5 @@
 /** The charter: the file that fixes members, tiers, channels and quorums. It travels byte for byte; its SHA-256 is pinned before any key exists. */
+import { printableJson } from '../../verifier/printable.ts';
 import { productionChannel } from '../../verifier/names.ts';
 import { parseTime } from '../../verifier/time.ts';
 import { decodeCard } from './card.ts';
@@ -77,7 +78,7 @@ class Reader {
     const fields = value as Record<string, unknown>;
     const unknown = allowed === 'any' ? undefined : Object.keys(fields).find((name) => !allowed.includes(name));
     if (unknown !== undefined)
-      this.fail([...path, unknown], `unknown field ${JSON.stringify(unknown)}; known are ${allowed.toString()}`);
+      this.fail([...path, unknown], `unknown field ${printableJson(unknown)}; known are ${allowed.toString()}`);
     return fields;
   }
 
@@ -235,7 +236,7 @@ export function channelOf(charter: Charter, name: string): Channel {
   const known = charter.channels.map((candidate) => candidate.name).join(', ');
   throw new ProtocolError(
     'unknown-channel',
-    `the group ${charter.group} has no channel ${JSON.stringify(name)}; it has ${known}`,
+    `the group ${charter.group} has no channel ${printableJson(name)}; it has ${known}`,
   );
 }
 

@@ -1,4 +1,5 @@
 /** The closed list of what a quorum may sign. There is no raw kind: nobody can have bytes of their own choosing signed. */
+import { printableJson } from '../../verifier/printable.ts';
 import { verifySignature } from '../../verifier/ed25519.ts';
 import type { DocumentView } from '../documents/document.ts';
 import { releaseDocument } from './release-document.ts';
@@ -42,7 +43,7 @@ export function formatOf(name: string, kind: RequestKind): Format {
   if (format !== undefined) return format;
   throw new ProtocolError(
     'unknown-format',
-    `a ${kind} has no format ${JSON.stringify(name)}; it has ${formatNames(kind).join(', ')}`,
+    `a ${kind} has no format ${printableJson(name)}; it has ${formatNames(kind).join(', ')}`,
   );
 }
 

@@ -1,4 +1,5 @@
 /** The frames between a member and the coordinator, and the bodies of the HTTP routes. */
+import { printableJson } from '../../verifier/printable.ts';
 import { ProtocolError } from '../errors.ts';
 import { maxCandidates, maxDocuments, maxIssued, maxMessages, maxProofHashes, maxUrlCharacters } from '../limits.ts';
 import { decodeCanonicalJson } from '../../verifier/json.ts';
@@ -118,7 +119,7 @@ function decodeFrame(schemas: readonly FrameSchema[], bytes: Uint8Array, maxByte
   }
   const schema = schemas.find((candidate) => candidate.properties.type.const === value.type);
   if (schema === undefined)
-    throw new ProtocolError('bad-frame', `unknown frame ${JSON.stringify(value.type).slice(0, 40)}`);
+    throw new ProtocolError('bad-frame', `unknown frame ${printableJson(value.type).slice(0, 40)}`);
   assertSchema(schema, value, 'bad-frame', `frame ${schema.properties.type.const}`);
   return value;
 }

@@ -644,7 +644,7 @@ export const protocolGuards = [
     in: 'mayGive',
     from: 'return memory.stored.at(-1) === ceremony || memory.live.has(ceremony);',
     to: 'return true;',
-    test: 'test/participant/records.test.ts',
+    test: 'test/protocol/ceremony/memory.test.ts',
   },
   {
     row: 'T35',

@@ -281,6 +281,14 @@ describe('every room', () => {
     expect(await offences('coordinator/new.ts', "console.log('a');")).toEqual(['no-console']);
   });
 
+  it('quotes strangers in its errors so that nothing hides (T36)', async () => {
+    const thrown =
+      'export const a = (text: string) => { throw new HomeError("x", `no ${JSON.stringify(text).slice(1)}`); };';
+    for (const room of ['home', 'protocol/wire', 'verifier'])
+      expect(await offences(`${room}/new.ts`, thrown)).toEqual(['no-restricted-syntax']);
+    expect(await offences('home/new.ts', 'export const a = (x: string) => `${JSON.stringify(x)}\\n`;')).toEqual([]);
+  });
+
   it('has no default exports and no syntax that leaves code', async () => {
     for (const code of ['export default 1;', 'export enum A { B }', 'export namespace a { export const b = 1; }'])
       expect(await offences('home/new.ts', code)).toEqual(['no-restricted-syntax']);
