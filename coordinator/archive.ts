@@ -4,7 +4,7 @@ import type { Charter } from '../protocol/files/charter.ts';
 import type { RequestKind } from '../protocol/request/request.ts';
 import type { IssuedBody, RoundBody } from '../protocol/wire/frames.ts';
 import { encodeBase64 } from '../verifier/base64.ts';
-import type { ClosedRecord, StoreRecord } from './records.ts';
+import type { ClosedRecord } from './records.ts';
 import { CoordinatorError } from './errors.ts';
 import { maxRememberedRounds } from './limits.ts';
 import { bodyFromRecords, storedRequest } from './round-body.ts';
@@ -18,9 +18,6 @@ export interface Filed {
   readonly charter: Charter;
   readonly log: GroupLog;
 }
-
-/** The records that name a file's bytes. */
-export type FileType = 'round-document' | 'evidence';
 
 /** Reads rounds from the store. Every method throws `CoordinatorError('store-damaged')` for what is gone from it. */
 export class Archive {
@@ -48,11 +45,11 @@ export class Archive {
     return (await log.recordsOf(digest)).find((record) => record.type === 'closed');
   }
 
-  /** Bytes of one of its files, by SHA-256 (hex). Throws `CoordinatorError` (`not-found`, `archived`). */
-  async file({ digest, log }: Filed, type: FileType, sha256: string): Promise<Uint8Array> {
+  /** Bytes of one of its evidence files, by SHA-256 (hex). Throws `CoordinatorError('not-found')`. */
+  async evidence({ digest, log }: Filed, sha256: string): Promise<Uint8Array> {
     const records = await log.recordsOf(digest);
-    if (!records.some((record) => record.type === type && fileOf(record) === sha256))
-      throw new CoordinatorError('not-found', `this round has no ${type} ${sha256}`);
+    if (!records.some((record) => record.type === 'evidence' && record.evidence.sha256 === sha256))
+      throw new CoordinatorError('not-found', `this round has no evidence ${sha256}`);
     return log.blob(sha256);
   }
 
@@ -73,11 +70,6 @@ export class Archive {
       documents.push(encodeBase64(await filed.log.blob(sha256)));
     return { request, documents, signatures };
   }
-}
-
-function fileOf(record: StoreRecord): string | undefined {
-  if (record.type === 'round-document') return record.document.sha256;
-  return record.type === 'evidence' ? record.evidence.sha256 : undefined;
 }
 
 /** The refusal for a round that is unknown, or not for whoever asks (T25). */

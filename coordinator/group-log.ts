@@ -333,10 +333,8 @@ export class GroupLog {
 
   /** All records of a round, in order; none if it is not here. */
   async recordsOf(digest: string): Promise<StoreRecord[]> {
-    const records: StoreRecord[] = [];
-    for (const index of await this.#world.database.ofRound(this.name.log, digest))
-      records.push(await this.record(index));
-    return records;
+    const indices = await this.#world.database.ofRound(this.name.log, digest);
+    return Promise.all(indices.map((index) => this.record(index)));
   }
 
   /** Records of the group itself: its ceremonies, keys and documents, in order. */

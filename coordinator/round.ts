@@ -493,8 +493,10 @@ export class Round {
     return { group: this.group.epoch.charter.group, round: this.digest };
   }
 
+  /** What came while the end was being stored is of no use any more. */
   #end(): void {
     this.stop();
+    this.#queue = [];
     const frame = this.closedFrame();
     if (frame !== undefined) this.#tellAll(frame);
     this.#options.log('info', 'round-over', { ...this.#place(), outcome: this.outcome });

@@ -277,12 +277,14 @@ export class Rounds {
     const over = await this.#overAt(charterHash, digest);
     if (over.outcome !== 'signed')
       throw new CoordinatorError('not-found', 'the round ended without a signature, and its documents were dropped');
-    return this.#archive.file(await this.#filed(over), 'round-document', sha256);
+    if (!over.documents.includes(sha256))
+      throw new CoordinatorError('not-found', `this round has no document ${sha256}`);
+    return over.log.blob(sha256);
   }
 
   /** Bytes of one evidence file. Throws `CoordinatorError` (`not-found`, `archived`). */
   async evidence(charterHash: string, digest: string, sha256: string): Promise<Uint8Array> {
-    return this.#archive.file(await this.#filed(await this.#overAt(charterHash, digest)), 'evidence', sha256);
+    return this.#archive.evidence(await this.#filed(await this.#overAt(charterHash, digest)), sha256);
   }
 
   /**

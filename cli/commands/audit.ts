@@ -39,7 +39,7 @@ async function auditOnline(call: AuditCall, out: string | undefined): Promise<Au
   using connection = await connectAsAsker(call, { forMs: auditPatienceMs });
   const { client, group, coordinator } = connection;
   const { RecordFolder } = await import('../../requester/audit.ts');
-  const { KeptCheckpoint } = await import('../../requester/kept-checkpoint.ts');
+  const { KeptCheckpoint } = await import('../../home/kept-checkpoint.ts');
   const { openAskerHome } = await import('../settings.ts');
   const { groupKey } = group.epoch;
   const live = {
@@ -47,7 +47,7 @@ async function auditOnline(call: AuditCall, out: string | undefined): Promise<Au
     tile: (path: string) => client.recordTile(path),
     blob: (sha256: string) => client.recordBlob(sha256),
   };
-  const kept = new KeptCheckpoint(await openAskerHome(call.homePath), groupKey);
+  const kept = new KeptCheckpoint(await openAskerHome(call.homePath), group.epoch.charter.hash);
   const before = await kept.read();
   const source = out === undefined ? live : new RecordFolder(out).saving(live);
   const report = await audit(call, { source, coordinator, groupKey, kept: before });

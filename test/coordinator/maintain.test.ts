@@ -39,7 +39,7 @@ async function tamper(
   change: (level: Level<string, Buffer>, at: string) => Promise<void>,
 ): Promise<void> {
   const level = new Level<string, Buffer>(join(home, 'record'), { valueEncoding: 'buffer' });
-  const log = (await level.get(`c${charter.hash}`))!.toString();
+  const log = (await level.get(`c${charter.hash}`)).toString();
   await change(level, `l${log}`);
   await level.close();
 }

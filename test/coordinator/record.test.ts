@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -9,6 +9,8 @@ import { parseCoordinatorUrl } from '../../client/url.ts';
 import { cancelRound } from '../../coordinator/control.ts';
 import { openHome } from '../../home/home.ts';
 import { loadIdentity } from '../../home/identity.ts';
+import { KeptCheckpoint } from '../../home/kept-checkpoint.ts';
+import { RecordKeeper } from '../../participant/record-keeper.ts';
 import { openCheckpoint, sealCheckpoint, type Checkpoint } from '../../protocol/record/checkpoint.ts';
 import { decodeLeaf } from '../../protocol/record/leaf.ts';
 import { assertConsistency, assertInclusion } from '../../protocol/record/proof.ts';
@@ -217,4 +219,29 @@ describe('a checkpoint that was kept', () => {
     expect(followed).toBe('other');
     expect(text).toContain('anew');
   });
+});
+
+test('a member keeps the newest checkpoint in its home, and is alarmed by one that does not go on from it', async () => {
+  const path = await mkdtemp(join(tmpdir(), 'frostmark-kept-'));
+  onTestFinished(() => rm(path, { recursive: true, force: true }));
+  const home = { file: (name: string) => join(path, name) };
+  const { fingerprint } = parseCoordinatorUrl(world.url);
+  const charter = group.epoch.charter.hash;
+  const keeper = new RecordKeeper({ client, home, charter, fingerprint });
+  const kept = new KeptCheckpoint(home, charter);
+  expect(await keeper.follow()).toBeUndefined();
+  const note = await client.checkpoint();
+  expect(await kept.read()).toBe(note);
+  expect(await keeper.follow()).toBeUndefined();
+  const { tree } = openCheckpoint(note, coordinator);
+  const ahead = sealCheckpoint(earlier, { size: tree.size + 1, root: tree.root }, identity).note;
+  await kept.write(ahead);
+  expect(await keeper.follow()).toContain('it lost some, or hides them');
+  // What was kept stays, and the other lies beside it.
+  expect(await kept.read()).toBe(ahead);
+  const beside = (await readdir(path)).filter((name) => name !== `checkpoint-${charter}`);
+  expect(await readFile(join(path, beside[0]!), 'utf8')).toBe(note);
+  await kept.write(sealCheckpoint({ charter, log: 'ab'.repeat(16) }, tree, identity).note);
+  expect(await keeper.follow()).toContain('anew');
+  expect(await keeper.follow()).toBeUndefined();
 });

@@ -92,7 +92,10 @@ describe('a group', () => {
       ['build-1', 'approve'],
       ['admin-2', 'approve'],
     ]);
-    expect((await group.call(one, { command: 'requests', all: false })).requests).toEqual([]);
+    await until(
+      async () => (await group.call(one, { command: 'requests', all: false })).requests.length === 0 || undefined,
+      'every end heard of',
+    );
     expect((await group.call(one, { command: 'status' })).status).toMatchObject({
       member: 'build-1',
       group: 'acme',

@@ -10,8 +10,8 @@ export const command = defineCommand({
 run: every record is proved against the head of its group's log, every document and
 certificate against its hash, and the indexes are compared with the records.`,
   example: 'frostmark coordinator check',
-  next: `A record that is damaged cannot be made good here: put an undamaged copy of the
-home back. Indexes can: frostmark coordinator check --rebuild`,
+  next: `A damaged record cannot be made good here: put an undamaged copy of the home
+back. Indexes can: frostmark coordinator check --rebuild`,
   run: async ({ settings, homePath, output }) => {
     const { checkStore } = await import('../../../coordinator/maintain.ts');
     const logs = await checkStore(homePath, { rebuild: settings.rebuild === true });
