@@ -68,7 +68,7 @@ export async function openStore(paths: StorePaths, options: StoreOptions): Promi
 }
 
 /** Opens the embedded database alone. Throws `CoordinatorError` (`store-damaged`, `store-newer`). */
-export async function openDatabase(paths: StorePaths): Promise<Database> {
+async function openDatabase(paths: StorePaths): Promise<Database> {
   const keys = await openLevel(paths.database, paths, { create: false });
   try {
     return await openLevelDatabase(keys);

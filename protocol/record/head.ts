@@ -22,6 +22,7 @@ import {
   type TreeHead,
 } from './tree.ts';
 
+/** A log at one size: its tree, and digests over what of its indexes a start rests on. */
 export interface Head extends Tree, TreeHead {
   /** Over the rounds that are pending. */
   readonly pending: SetDigest;
@@ -29,6 +30,7 @@ export interface Head extends Tree, TreeHead {
   readonly heads: SetDigest;
 }
 
+/** The head of a log that is about to be born. */
 export const emptyHead: Head = { ...emptyTree, ...treeHead(emptyTree), pending: emptySet, heads: emptySet };
 
 /** A log that can be appended to. */
@@ -37,6 +39,7 @@ export interface Tip {
   readonly edge: Edge;
 }
 
+/** The same, to be appended to. */
 export const emptyTip: Tip = { head: emptyHead, edge: emptyEdge };
 
 /** A member's journal head, by its identity key (base64url) because identifiers belong to an epoch. */
@@ -57,6 +60,7 @@ export interface Changes {
   }[];
 }
 
+/** Of records that concern neither index. */
 export const noChanges: Changes = { opened: [], closed: [], journals: [] };
 
 /** One batch: everything that has to be written together. */

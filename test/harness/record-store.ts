@@ -24,10 +24,10 @@ export const { charter: otherCharter } = writeCharter({ tiers: ['admin', 'build'
   alice,
   bob,
 ]);
-export const coordinatorKey = personFromSeed('coordinator', 9).key;
+const coordinatorKey = personFromSeed('coordinator', 9).key;
 
 /** Paths that only a simulated disk knows. */
-export const simulatedPaths: StorePaths = { database: '/home/record', anchor: '/home/record-anchor' };
+const simulatedPaths: StorePaths = { database: '/home/record', anchor: '/home/record-anchor' };
 
 /** Identity keys of those who ask: every third round is Bob's. */
 export const askers = { alice: alice.key, bob: bob.key };

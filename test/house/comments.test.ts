@@ -22,6 +22,7 @@ const spoken = [
   'protocol/group-documents',
   'protocol/limits',
   'protocol/openpgp',
+  'protocol/record',
   'protocol/request',
   'protocol/signing',
   'protocol/ssh',
