@@ -1,4 +1,4 @@
-/** A member's eye on the record of its group: the newest checkpoint is kept, and one that does not go on from it is an alarm (T48). */
+/** A member's eye on the record of its group: the newest checkpoint is kept, and one that does not go on from it is an alarm (T27). */
 import { followCheckpoint, followedText } from '../client/checkpoints.ts';
 import type { CoordinatorClient } from '../client/client.ts';
 import { ClientError } from '../client/errors.ts';

@@ -5,6 +5,8 @@ const membership = 'test/coordinator/membership.test.ts';
 const rounds = 'test/coordinator/rounds.test.ts';
 const round = 'test/coordinator/round.test.ts';
 const store = 'test/coordinator/store.test.ts';
+const takeOver = 'test/coordinator/take-over.test.ts';
+const record = 'test/coordinator/record.test.ts';
 const powerLoss = 'test/coordinator/power-loss.test.ts';
 const cost = 'test/coordinator/cost.test.ts';
 const backlog = 'test/coordinator/backlog.test.ts';
@@ -416,6 +418,64 @@ export const coordinatorGuards = [
     to: 'createIfMissing: true,',
     test: store,
     name: 'T27',
+  },
+  {
+    row: 'T27',
+    what: 'an old chain that ends before its anchor is not taken over',
+    in: 'verify',
+    file: 'coordinator/old-chain.ts',
+    from: 'if (head.sequence < known.sequence)',
+    to: 'if (head.sequence < 0)',
+    test: takeOver,
+    name: 'knows more',
+  },
+  {
+    row: 'T27',
+    what: 'an old chain with a changed record is not taken over',
+    in: 'verify',
+    file: 'coordinator/old-chain.ts',
+    from: 'if (!Buffer.from(written ?? encodeHead(emptyHead)).equals(encodeHead(head)))',
+    to: 'if (written === undefined)',
+    test: takeOver,
+    name: 'damaged is refused as before',
+  },
+  {
+    row: 'T27',
+    what: 'a coordinator that shows less than it acknowledged is told by who kept its word',
+    in: 'compare',
+    file: 'client/checkpoints.ts',
+    from: "if (comparison !== 'newer') return comparison;",
+    to: "if (comparison !== 'newer') return 'same';",
+    test: record,
+    name: 'came back older',
+  },
+  {
+    row: 'T27',
+    what: 'a newer checkpoint goes on from the one that was kept',
+    in: 'compare',
+    file: 'client/checkpoints.ts',
+    from: 'assertConsistency({ older: known.tree, newer: next.tree, proof });',
+    to: 'void proof;',
+    test: record,
+    name: 'two histories',
+  },
+  {
+    row: 'T27',
+    what: 'an audit goes on from the checkpoint that was kept',
+    in: '#compareKept',
+    from: 'if (this.#tree.size === kept.tree.size && !equalBytes(rootOf(this.#tree), kept.tree.root))',
+    to: 'if (this.#tree.size > kept.tree.size && !equalBytes(rootOf(this.#tree), kept.tree.root))',
+    test: record,
+    name: 'two histories',
+  },
+  {
+    row: 'T25',
+    what: 'a record is that of the caller’s own group',
+    in: '#logOf',
+    from: 'const log = this.#store.logOf(charterHash);',
+    to: "const log = charterHash === '' ? undefined : this.#store.logs[0];",
+    test: record,
+    name: 'T25',
   },
   {
     row: 'T28',
