@@ -24,5 +24,8 @@ export const briefPatienceMs = 3_000;
 /** Milliseconds for which one that asks does so when no `--wait` says how long: a coordinator that is installed anew. */
 export const askingPatienceMs = 2 * 60_000;
 
+/** Milliseconds for which an audit waits at each of its many calls: a coordinator gives one identity so much of its time and no more. */
+export const auditPatienceMs = 60_000;
+
 /** Bytes of a file that holds one line: GROUP.pub, a coordinator's URL. */
 export const maxLineBytes = 4096;

@@ -33,6 +33,7 @@ import type { Log } from './log.ts';
 import { unixSeconds, type Agreement, type HeldDocuments, type MemberHome } from './member-home.ts';
 import type { Judge } from './judge.ts';
 import { knownKeys } from './known-keys.ts';
+import { RecordKeeper } from './record-keeper.ts';
 import { Rounds, type RoundFrame } from './rounds.ts';
 import type { Vault } from './vault.ts';
 import { within } from './within.ts';
@@ -94,12 +95,15 @@ export class Session {
   readonly #client: CoordinatorClient;
   readonly #connection: Connection;
   readonly #ceremony: Ceremony;
+  readonly #keeper: RecordKeeper;
   readonly #timers: NodeJS.Timeout[] = [];
   #live: Live | undefined;
   /** Came before there was a candidate: the newest documents of each epoch that was spoken of, and frames of rounds. */
   readonly #earlyDocuments = new Map<string, HeldDocuments>();
   #early: RoundFrame[] = [];
   #present: readonly number[] = [];
+  /** The record was looked at on this connection. */
+  #followed = false;
   readonly #alarms: string[] = [];
   /** The coordinator was brought the group on this connection. */
   #shown = false;
@@ -152,6 +156,9 @@ export class Session {
       ...(options.timing === undefined ? {} : { timing: options.timing }),
     });
     this.#ceremony = this.#makeCeremony();
+    const { fingerprint } = coordinator;
+    const charter = agreement.charter.hash;
+    this.#keeper = new RecordKeeper({ client: this.#client, home: home.home, charter, fingerprint });
   }
 
   /** Goes to work. Throws what the home's files are refused with; later trouble shows in `closed`. */
@@ -330,6 +337,7 @@ export class Session {
     this.#options.log('info', 'connected', { coordinator: this.#options.coordinator.base });
     this.#options.progress({ kind: 'connected' });
     this.#shown = false;
+    this.#followed = false;
     this.#sayHolding();
     for (const message of this.#ceremony.said()) this.#send({ type: 'ceremony', message: message });
     this.#live?.rounds.connected();
@@ -369,18 +377,33 @@ export class Session {
         this.#present = frame.members;
         this.#chore('settle-rounds', () => this.#settleRounds());
         this.#settleDocuments();
+        this.#followRecord();
         return;
       case 'wanted':
         this.#chore('put-group', () => this.#putGroup());
         return;
       case 'alarm':
-        this.#options.log('error', 'alarm', { member: frame.member, message: frame.message });
-        this.#alarms.push(`${frame.member}: ${frame.message}`);
-        this.#alarms.splice(0, this.#alarms.length - maxAlarms);
+        this.#alarm(frame.member, frame.message);
         return;
       case 'error':
         this.#options.log('warn', 'refused-by-coordinator', { code: frame.code, message: frame.message });
     }
+  }
+
+  #alarm(member: string, message: string): void {
+    this.#options.log('error', 'alarm', { member, message });
+    this.#alarms.push(`${member}: ${message}`);
+    this.#alarms.splice(0, this.#alarms.length - maxAlarms);
+  }
+
+  /** Once for each connection: what the coordinator has acknowledged must still be there. */
+  #followRecord(): void {
+    if (this.#followed || this.#live === undefined) return;
+    this.#followed = true;
+    this.#chore('follow-record', async () => {
+      const alarm = await this.#keeper.follow();
+      if (alarm !== undefined) this.#alarm('coordinator', alarm);
+    });
   }
 
   #handleRound(frame: RoundFrame): void {

@@ -42,6 +42,21 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./coordinator/cancel.ts')).command,
   },
   {
+    path: ['coordinator', 'status'],
+    summary: 'how the one that runs is',
+    load: async () => (await import('./coordinator/status.ts')).command,
+  },
+  {
+    path: ['coordinator', 'check'],
+    summary: 'read and prove all that it stored',
+    load: async () => (await import('./coordinator/check.ts')).command,
+  },
+  {
+    path: ['coordinator', 'archive'],
+    summary: 'take documents of old releases out of its store',
+    load: async () => (await import('./coordinator/archive.ts')).command,
+  },
+  {
     path: ['participant', 'init'],
     summary: 'make a home and identity, print the card',
     load: async () => (await import('./participant/init.ts')).command,
@@ -110,6 +125,11 @@ export const commandTable: readonly CommandEntry[] = [
     path: ['round'],
     summary: 'show one of them',
     load: async () => (await import('./round.ts')).command,
+  },
+  {
+    path: ['audit'],
+    summary: 'read and prove all that was ever asked, decided and signed',
+    load: async () => (await import('./audit.ts')).command,
   },
   {
     path: ['cancel'],
