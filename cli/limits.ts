@@ -3,6 +3,12 @@
 /** Bytes of a PEM file with certificate authorities: a whole system's store has about 220 KiB. */
 export const maxAuthorityBytes = 1024 * 1024;
 
+/** The largest descriptor that a caller may name, as in `--status-fd 3`: larger ones are nobody's, and would only be a list of gaps. */
+export const maxDescriptor = 63;
+
+/** Bytes of a configuration file of gpg: what people write has a few thousand. */
+export const maxConfigurationBytes = 1024 * 1024;
+
 /** Bytes that are read of a document that is too large, so that whoever writes it is told why: eight of the largest documents. */
 export const maxDrainedBytes = 64 * 1024 * 1024;
 
@@ -20,6 +26,9 @@ export const briefPatienceMs = 3_000;
 
 /** Milliseconds for which one that asks does so when no `--wait` says how long: a coordinator that is installed anew. */
 export const askingPatienceMs = 2 * 60_000;
+
+/** Milliseconds for which an audit waits at each of its many calls: a coordinator gives one identity so much of its time and no more. */
+export const auditPatienceMs = 60_000;
 
 /** Bytes of a file that holds one line: GROUP.pub, a coordinator's URL. */
 export const maxLineBytes = 4096;

@@ -2,7 +2,10 @@
 import type { Agent, IncomingMessage } from 'node:http';
 import type { Envelope, Identity } from '../protocol/wire/envelope.ts';
 import { maxDocumentBytes } from '../protocol/limits.ts';
+import { maxBlobBytes } from '../protocol/record/limits.ts';
 import {
+  consistencyBody,
+  entryBody,
   groupBody,
   groupKeysBody,
   issuedBody,
@@ -10,16 +13,23 @@ import {
   submittedBody,
   type GroupBody,
   type IssuedBody,
-  type JournalHead,
   type RoundBody,
 } from '../protocol/wire/frames.ts';
 import { Strict, Type, type Static } from '../protocol/wire/schema.ts';
-import { sha256Hex } from '../protocol/wire/bytes.ts';
+import { hexToBytes, sha256Hex } from '../protocol/wire/bytes.ts';
+import { decodeBase64 } from '../verifier/base64.ts';
 import { ClientError } from './errors.ts';
 import { Http, type Call, type HttpOptions } from './http.ts';
-import { maxEvidenceBytes, maxGroupBytes, maxIssuedBytes, maxRoundBytes, maxRoundsBytes } from './limits.ts';
+import {
+  maxEvidenceBytes,
+  maxGroupBytes,
+  maxIssuedBytes,
+  maxRoundBytes,
+  maxRoundsBytes,
+  maxTileBytes,
+} from './limits.ts';
 import { watch, type WatchOptions } from './live.ts';
-import { login, type LoginAs, type Session } from './login.ts';
+import { login, type ClientRole, type LoginAs, type Session } from './login.ts';
 import { patiently, type Patience } from './patience.ts';
 import type { CoordinatorUrl } from './url.ts';
 
@@ -30,24 +40,9 @@ export type Submitted = Static<typeof submittedBody>;
 const roundsBody = Strict({ rounds: Type.Array(roundBody, { maxItems: 1024 }) });
 const doneBody = Strict({ done: Type.Literal(true) });
 
-/** The role in which a client logs in. */
-export type ClientIdentity =
-  | {
-      readonly role: 'member';
-      /** SHA-256 of the charter, hex. */
-      readonly charter: string;
-      /** The journal's head, asked for at every login (T3). */
-      readonly journal: () => JournalHead;
-    }
-  | {
-      readonly role: 'requester';
-      /** Group public key, base64url. */
-      readonly groupKey: string;
-    };
-
 /** Which coordinator to call, and as whom. */
 export type ClientOptions = HttpOptions &
-  ClientIdentity & {
+  ClientRole & {
     /** As `parseCoordinatorUrl` gives it. */
     readonly url: CoordinatorUrl;
     readonly identity: Identity;
@@ -166,6 +161,42 @@ export class CoordinatorClient {
     const bytes = await this.#bytes({ method: 'GET', path, maxBytes: maxEvidenceBytes });
     if (sha256Hex(bytes) !== sha256) throw new ClientError('bad-response', `the evidence is not ${sha256}`);
     return bytes;
+  }
+
+  /** The coordinator's word on the log of the caller's group: a signed note, opened with `openCheckpoint`. */
+  async checkpoint(): Promise<string> {
+    return new TextDecoder().decode(await this.#bytes({ method: 'GET', path: '/v1/record/checkpoint' }));
+  }
+
+  /** Bytes under a path of that log (`tile/…`); believed only by the root that they make. */
+  recordTile(path: string): Promise<Uint8Array> {
+    return this.#bytes({ method: 'GET', path: `/v1/record/${path}`, maxBytes: maxTileBytes });
+  }
+
+  /** Bytes that a record of that log names, hashed; `undefined` for what is archived, or was dropped. */
+  async recordBlob(sha256: string): Promise<Uint8Array | undefined> {
+    try {
+      const bytes = await this.#bytes({ method: 'GET', path: `/v1/record/blobs/${sha256}`, maxBytes: maxBlobBytes });
+      if (sha256Hex(bytes) !== sha256) throw new ClientError('bad-response', `the bytes are not ${sha256}`);
+      return bytes;
+    } catch (error) {
+      const status = error instanceof ClientError ? error.refusal?.status : undefined;
+      if (status === 404 || status === 410) return undefined;
+      throw error;
+    }
+  }
+
+  /** The proof that the first `older` records of that log are the beginning of the first `newer`: hashes of 32 bytes. */
+  async recordConsistency(older: number, newer: number): Promise<Uint8Array[]> {
+    const path = `/v1/record/consistency?older=${older}&newer=${newer}`;
+    return (await this.#json(consistencyBody, { method: 'GET', path })).proof.map(hexToBytes);
+  }
+
+  /** One record of that log as its leaf, with the proof that it is among the first `size`: hashes of 32 bytes. */
+  async recordEntry(index: number, size: number): Promise<{ readonly leaf: Uint8Array; readonly proof: Uint8Array[] }> {
+    const path = `/v1/record/entries/${index}?size=${size}`;
+    const { leaf, proof } = await this.#json(entryBody, { method: 'GET', path });
+    return { leaf: decodeBase64(leaf), proof: proof.map(hexToBytes) };
   }
 
   /**

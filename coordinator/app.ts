@@ -28,6 +28,7 @@ import type { Members } from './members.ts';
 import type { Presence } from './presence.ts';
 import type { Rounds } from './rounds.ts';
 import { bodyAs, Routes } from './routes.ts';
+import type { ServedRecord } from './served-record.ts';
 import { Sockets } from './sockets.ts';
 import { Streams } from './streams.ts';
 
@@ -37,6 +38,7 @@ export interface AppOptions {
   readonly rounds: Rounds;
   readonly logins: Logins;
   readonly members: Members;
+  readonly record: ServedRecord;
   readonly presence: Presence;
   readonly addresses: Addresses;
   readonly limits: Limits;

@@ -18,7 +18,7 @@ import { Ceremony, type CeremonyResult } from './ceremony.ts';
 import { Connection, type ConnectionTiming } from './connection.ts';
 import type { Status } from './control.ts';
 import { Founding } from './founding.ts';
-import { Documents } from './group-documents.ts';
+import { HeldGroupDocuments } from './group-documents.ts';
 import { codeOf, messageOf, ParticipantError } from './errors.ts';
 import {
   closeTimeoutMs,
@@ -34,6 +34,7 @@ import type { Log } from './log.ts';
 import { unixSeconds, type Agreement, type HeldDocuments, type MemberHome } from './member-home.ts';
 import type { Judge } from './judge.ts';
 import { knownKeys } from './known-keys.ts';
+import { RecordKeeper } from './record-keeper.ts';
 import { Rounds, type RoundFrame } from './rounds.ts';
 import type { Vault } from './vault.ts';
 import { within } from './within.ts';
@@ -82,7 +83,7 @@ export interface SessionOptions {
 interface Live {
   readonly epoch: Epoch;
   readonly stored: readonly Envelope[];
-  readonly documents: Documents;
+  readonly documents: HeldGroupDocuments;
   readonly founding: Founding;
   readonly rounds: Rounds;
 }
@@ -97,12 +98,15 @@ export class Session {
   readonly #client: CoordinatorClient;
   readonly #connection: Connection;
   readonly #ceremony: Ceremony;
+  readonly #keeper: RecordKeeper;
   readonly #timers: NodeJS.Timeout[] = [];
   #live: Live | undefined;
   /** Came before there was a candidate: the newest documents of each epoch that was spoken of, and frames of rounds. */
   readonly #earlyDocuments = new Map<string, HeldDocuments>();
   #early: RoundFrame[] = [];
   #present: readonly number[] = [];
+  /** The record was looked at on this connection. */
+  #followed = false;
   readonly #alarms: string[] = [];
   /** The coordinator was brought the group on this connection. */
   #shown = false;
@@ -160,6 +164,9 @@ export class Session {
       ...(options.timing === undefined ? {} : { timing: options.timing }),
     });
     this.#ceremony = this.#makeCeremony();
+    const { fingerprint } = coordinator;
+    const charter = agreement.charter.hash;
+    this.#keeper = new RecordKeeper({ client: this.#client, home: home.home, charter, fingerprint });
   }
 
   /** Goes to work. Throws what the home's files are refused with; later trouble shows in `closed`. */
@@ -284,7 +291,7 @@ export class Session {
     const epoch = openEpoch(vault.arithmetic, agreement.charter, certificate);
     // Nothing is signed under a key that some member may not hold (T35).
     assertAllStored(epoch, stored);
-    const documents = await Documents.load(epoch, agreement.requesters, home);
+    const documents = await HeldGroupDocuments.load(epoch, agreement.requesters, home);
     const rounds = this.#makeRounds(epoch, documents);
     this.#live = { epoch, stored, documents, founding: this.#makeFounding(epoch, documents), rounds };
     log('info', 'certified', { group: agreement.charter.group, epoch: epoch.hash });
@@ -296,7 +303,7 @@ export class Session {
     for (const frame of this.#early.splice(0)) rounds.receive(frame);
   }
 
-  #makeFounding(epoch: Epoch, documents: Documents): Founding {
+  #makeFounding(epoch: Epoch, documents: HeldGroupDocuments): Founding {
     const { home, agreement, log } = this.#options;
     return new Founding({
       epoch,
@@ -309,7 +316,7 @@ export class Session {
     });
   }
 
-  #makeRounds(epoch: Epoch, documents: Documents): Rounds {
+  #makeRounds(epoch: Epoch, documents: HeldGroupDocuments): Rounds {
     const { home, agreement, vault, judge, log } = this.#options;
     return new Rounds({
       epoch,
@@ -344,6 +351,7 @@ export class Session {
     this.#options.progress({ kind: 'connected' });
     this.#compareClocks();
     this.#shown = false;
+    this.#followed = false;
     this.#sayHolding();
     for (const message of this.#ceremony.said()) this.#send({ type: 'ceremony', message: message });
     this.#live?.rounds.connected();
@@ -391,18 +399,33 @@ export class Session {
         this.#present = frame.members;
         this.#chore('settle-rounds', () => this.#settleRounds());
         this.#settleDocuments();
+        this.#followRecord();
         return;
       case 'wanted':
         this.#chore('put-group', () => this.#putGroup());
         return;
       case 'alarm':
-        this.#options.log('error', 'alarm', { member: frame.member, message: frame.message });
-        this.#alarms.push(`${frame.member}: ${frame.message}`);
-        this.#alarms.splice(0, this.#alarms.length - maxAlarms);
+        this.#alarm(frame.member, frame.message);
         return;
       case 'error':
         this.#options.log('warn', 'refused-by-coordinator', { code: frame.code, message: frame.message });
     }
+  }
+
+  #alarm(member: string, message: string): void {
+    this.#options.log('error', 'alarm', { member, message });
+    this.#alarms.push(`${member}: ${message}`);
+    this.#alarms.splice(0, this.#alarms.length - maxAlarms);
+  }
+
+  /** Once for each connection: what the coordinator has acknowledged must still be there. */
+  #followRecord(): void {
+    if (this.#followed || this.#live === undefined) return;
+    this.#followed = true;
+    this.#chore('follow-record', async () => {
+      const alarm = await this.#keeper.follow();
+      if (alarm !== undefined) this.#alarm('coordinator', alarm);
+    });
   }
 
   #handleRound(frame: RoundFrame): void {
@@ -486,7 +509,7 @@ export class Session {
     if (this.#live !== undefined) return;
     const { vault, agreement, log } = this.#options;
     this.#chore('find-keys', async () => {
-      for (const key of await knownKeys(this.#client, agreement.charter, { group: vault.arithmetic, log }))
+      for (const key of await knownKeys(this.#client, agreement.charter, { arithmetic: vault.arithmetic, log }))
         await this.#ceremony.receiveKey(key);
     });
   }

@@ -1,5 +1,5 @@
 /** The requester's way to a coordinator: logged in, and the group opened with nothing but its pinned key. */
-import { encodeBase64Url } from '../verifier/base64.ts';
+import { decodeBase64Url, encodeBase64Url } from '../verifier/base64.ts';
 import { CoordinatorClient } from '../client/client.ts';
 import { openGroup, type OpenedGroup } from '../client/group.ts';
 import type { Patience } from '../client/patience.ts';
@@ -26,6 +26,8 @@ export interface ConnectOptions {
 export interface Connection extends Disposable {
   readonly client: CoordinatorClient;
   readonly identity: Identity;
+  /** Identity key of the coordinator, 32 bytes. */
+  readonly coordinator: Uint8Array;
   /** Everything in it is verified under the pinned key. */
   readonly group: OpenedGroup;
   /** The group as it is now: documents may be newer. */
@@ -36,8 +38,9 @@ export interface Connection extends Disposable {
 export async function connect(options: ConnectOptions): Promise<Connection> {
   const { identity, groupKey } = options;
   const name = encodeBase64Url(groupKey);
+  const url = parseCoordinatorUrl(options.coordinator, { insecure: options.insecure === true });
   const client = new CoordinatorClient({
-    url: parseCoordinatorUrl(options.coordinator, { insecure: options.insecure === true }),
+    url,
     identity,
     role: 'requester',
     groupKey: name,
@@ -48,7 +51,8 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   const refresh = async (): Promise<OpenedGroup> => openGroup(await client.group(name), groupKey);
   try {
     const group = await refresh();
-    return { client, identity, group, refresh, [Symbol.dispose]: () => client.close() };
+    const coordinator = decodeBase64Url(url.fingerprint);
+    return { client, identity, coordinator, group, refresh, [Symbol.dispose]: () => client.close() };
   } catch (error) {
     client.close();
     throw error;

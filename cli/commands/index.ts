@@ -2,6 +2,7 @@
 import type { AnyCommand } from '../command.ts';
 import { allowedExits, askingExits, type OtherExit } from '../exit-codes.ts';
 
+/** A command as the help lists it. */
 export interface CommandEntry {
   /** `['sign']` or `['participant', 'join']`. */
   readonly path: readonly string[];
@@ -42,6 +43,21 @@ export const commandTable: readonly CommandEntry[] = [
     path: ['coordinator', 'cancel'],
     summary: 'end a pending round of whoever asked for it',
     load: async () => (await import('./coordinator/cancel.ts')).command,
+  },
+  {
+    path: ['coordinator', 'status'],
+    summary: 'how the one that runs is',
+    load: async () => (await import('./coordinator/status.ts')).command,
+  },
+  {
+    path: ['coordinator', 'check'],
+    summary: 'read and prove all that it stored',
+    load: async () => (await import('./coordinator/check.ts')).command,
+  },
+  {
+    path: ['coordinator', 'archive'],
+    summary: 'take documents of old releases out of its store',
+    load: async () => (await import('./coordinator/archive.ts')).command,
   },
   {
     path: ['participant', 'init'],
@@ -122,6 +138,11 @@ export const commandTable: readonly CommandEntry[] = [
     summary: 'show one of them',
     exits: allowedExits,
     load: async () => (await import('./round.ts')).command,
+  },
+  {
+    path: ['audit'],
+    summary: 'read and prove all that was ever asked, decided and signed',
+    load: async () => (await import('./audit.ts')).command,
   },
   {
     path: ['cancel'],

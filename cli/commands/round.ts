@@ -3,6 +3,7 @@ import { askingOptions, connectAsAsker } from '../ask-coordinator.ts';
 import { defineCommand, flag, roundArgument } from '../command.ts';
 import { CommandError } from '../errors.ts';
 
+/** JSON: what `roundJson` gives. Throws what `findRound` does. */
 export const command = defineCommand({
   home: 'asker',
   arguments: [roundArgument],

@@ -1,12 +1,11 @@
 /** What an installer's tool will judge is judged before anybody is asked: names of releases, dates, certificates that ended or were taken back. */
-import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { verify } from '../../cli/verify.ts';
 import { assertCertified } from '../../requester/issued.ts';
 import { assertComparable } from '../../requester/release-name.ts';
 import { AskerWorld, type Ran } from '../harness/asker.ts';
 import { dealtGroup } from '../harness/coordinator-group.ts';
-import { hasTool } from '../interop/tools.ts';
+import { hasTool, run } from '../interop/tools.ts';
 
 let world: AskerWorld;
 beforeAll(async () => {
@@ -94,7 +93,7 @@ describe('the date of a signature', () => {
       const keys = world.path(`${channel}.pgp`);
       await world.frostmark('group', 'export', '--format', 'openpgp', '--channel', channel, '--out', keys);
       if (!hasTool('sqv')) continue;
-      const { status, stderr } = spawnSync('sqv', ['--keyring', keys, `${path}.asc`, path], { encoding: 'utf8' });
+      const { status, stderr } = run('sqv', ['--keyring', keys, `${path}.asc`, path]);
       expect([status, stderr]).toEqual([0, '']);
     }
   });

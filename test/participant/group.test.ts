@@ -92,7 +92,10 @@ describe('a group', () => {
       ['build-1', 'approve'],
       ['admin-2', 'approve'],
     ]);
-    expect((await group.call(one, { command: 'requests', all: false })).requests).toEqual([]);
+    await until(
+      async () => (await group.call(one, { command: 'requests', all: false })).requests.length === 0 || undefined,
+      'every end heard of',
+    );
     expect((await group.call(one, { command: 'status' })).status).toMatchObject({
       member: 'build-1',
       group: 'acme',
@@ -243,8 +246,8 @@ describe('a group', () => {
     await group.serveAll();
     const { port } = group.coordinator;
     await group.coordinator.close();
-    await rm(join(group.coordinatorHome, 'store'), { recursive: true });
-    await rm(join(group.coordinatorHome, 'store-head'));
+    await rm(join(group.coordinatorHome, 'record'), { recursive: true });
+    await rm(join(group.coordinatorHome, 'record-anchor'));
     await initCoordinator(group.coordinatorHome);
     const { startCoordinator } = await import('../../coordinator/main.ts');
     group.coordinator = await startCoordinator({

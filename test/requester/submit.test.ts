@@ -44,6 +44,7 @@ beforeEach(async () => {
   connection = {
     client,
     identity: world.dave,
+    coordinator: world.dave.publicKey,
     group: world.group,
     refresh: () => Promise.resolve(world.group),
     [Symbol.dispose]: () => client.close(),

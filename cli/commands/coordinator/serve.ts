@@ -4,6 +4,10 @@ import { CommandError } from '../../errors.ts';
 import { atHangup, interruption } from '../../interrupt.ts';
 import { daemonLog } from '../../text/daemon-log.ts';
 
+/**
+ * Runs until a signal or until its store fails, which it then throws. Prints one line when it listens; JSON: `{ ready, url }`. The log goes to
+ * standard error.
+ */
 export const command = defineCommand({
   home: 'coordinator',
   arguments: [],

@@ -3,8 +3,9 @@ import { productionChannel as production } from '../../../verifier/names.ts';
 import { askingOptions } from '../../ask-coordinator.ts';
 import { defineCommand, flagOnly, text } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
-import { connectToAsk, submitAndWait, waitingOptions } from '../../waiting.ts';
+import { connectToAsk, submitAndCheck, waitingOptions } from '../../waiting.ts';
 
+/** One round of production over a subkey revocation. JSON: `{ id, channel, signed }`. Throws what `submitAndWait` does. */
 export const command = defineCommand({
   home: 'asker',
   arguments: [],
@@ -34,14 +35,12 @@ or distribute a revocation list (ssh-keygen -k).`,
       );
     const { requestDate } = await import('../../../requester/dating.ts');
     const { askForCertificate } = await import('../../../requester/request.ts');
-    const { openResult } = await import('../../../requester/bundle.ts');
     using connection = await connectToAsk(call);
     const wish = { kind: 'openpgp-revocation', channel, until: null, note: settings.note } as const;
     const date = requestDate(connection, world.nowUnixSeconds());
     const submission = askForCertificate(connection.group, wish, connection.identity, date);
-    const { digest, view } = await submitAndWait(call, connection, submission);
-    if (view !== undefined) openResult(connection.group, view.request, [], view.body.signatures);
-    const said = view === undefined ? `asked to revoke ${channel}` : `the OpenPGP subkey of ${channel} is revoked`;
-    output.result(said, { id: digest, channel, signed: view !== undefined });
+    const { digest, isSigned } = await submitAndCheck(call, connection, submission);
+    const said = isSigned ? `the OpenPGP subkey of ${channel} is revoked` : `asked to revoke ${channel}`;
+    output.result(said, { id: digest, channel, signed: isSigned });
   },
 });

@@ -15,6 +15,7 @@ const options = {
 
 type RequestsCall = Call<typeof options>;
 
+/** Asks this home's daemon. JSON: `{ requests }`, also when there are none. Throws what `askDaemon` does. */
 export const command = defineCommand({
   home: 'participant',
   arguments: [],

@@ -7,6 +7,10 @@ import { socketOptions } from '../../ask-daemon.ts';
 import { atHangup, interruption } from '../../interrupt.ts';
 import { daemonLog } from '../../text/daemon-log.ts';
 
+/**
+ * Runs until a signal. Prints two lines when it is ready; JSON: `{ ready, group, socket }`. The log goes to standard error. Throws what
+ * `startDaemon` does.
+ */
 export const command = defineCommand({
   home: 'participant',
   arguments: [],
