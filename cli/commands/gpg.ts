@@ -23,7 +23,7 @@ export const command = defineCommand({
 commit, the package's header or the .dsc, .changes or .buildinfo file goes to the
 members as a request, and what comes back is an ordinary OpenPGP signature. It
 takes the options of gpg in all their spellings; KEY may be what gpg takes for
-this key, or whom the document says it is by. A call that signs in another way is
+this key, or whom the tag says it is by. A call that signs in another way is
 refused, also where gpg.conf tells gpg to sign. A call that
 signs nothing, such as git's to verify, is handed on to the real gpg (the one in
 PATH, or what FROSTMARK_GPG names).
@@ -68,7 +68,7 @@ async function sign(call: StandInCall, asked: SigningCall): Promise<void> {
   const kind = await kindOf(asked, bytes);
   if (asked.for === 'clear-text') assertFree(asked);
   using connection = await connectToAsk(call);
-  if (asked.key !== undefined && !ownersOf(bytes).includes(asked.key)) await assertKey(call, connection, asked.key);
+  if (asked.key !== undefined && asked.key !== ownerOf(bytes)) await assertKey(call, connection, asked.key);
   const format = asked.for === 'clear-text' ? 'openpgp-cleartext' : 'openpgp';
   const { file, request } = await signWhole(call, connection, { format, document: { kind, bytes } });
   const status = await statusLine(asked, connection, request);
@@ -86,11 +86,10 @@ function writeStatus({ stdout, stderr }: World, descriptor: number | undefined, 
   else writeSync(descriptor, text);
 }
 
-/** Whom a tag, commit or upload says it is by: git and debsign name this person's key when they were told of no other, and so nobody chose it. */
-function ownersOf(bytes: Uint8Array): string[] {
+/** Whom a tag or commit says it is by: git names this person's key when it was told of no other, and so nobody chose it. */
+function ownerOf(bytes: Uint8Array): string | undefined {
   const [head = ''] = new TextDecoder().decode(bytes).split('\n\n');
-  const patterns = [/^(?:tagger|committer) (.*>) \d+ [+-]\d{4}$/m, /^Changed-By: (.*>)$/m, /^Maintainer: (.*>)$/m];
-  return patterns.flatMap((pattern) => pattern.exec(head)?.[1] ?? []);
+  return /^(?:tagger|committer) (.*>) \d+ [+-]\d{4}$/m.exec(head)?.[1];
 }
 
 /** Throws `CommandError('usage')` past the bound of a document. */
@@ -129,7 +128,7 @@ async function assertKey(call: StandInCall, { group }: Connection, wanted: strin
   throw new CommandError(
     'usage',
     `the key ${wanted} was asked for, and ${channel} signs as ${fingerprint}, ${userId}`,
-    "Name that key (git config user.signingKey, git tag -u, or rpm's %_gpg_name), or set FROSTMARK_CHANNEL to the channel whose key you mean.",
+    "Name that key (git config user.signingKey, git tag -u, debsign -k, or rpm's %_gpg_name), or set FROSTMARK_CHANNEL to the channel whose key you mean.",
   );
 }
 
