@@ -107,7 +107,9 @@ describe('a spelling that gpg takes for a signature', () => {
 
   it('is refused by the name of the argument, and never with its value', () => {
     for (const [args, named] of [
-      [['--armor', '--clearsig', 'f.txt'], '--clearsig '],
+      [['--armor', '--clearsig', '--detach-sign', 'f.txt'], '--clearsig '],
+      [['-u', 'KEY', '--clearsign', '-e', 'f.txt'], '-e '],
+      [['--clearsign', 'a.dsc', 'b.dsc'], 'a.dsc b.dsc '],
       [['--armor', '--sig', 'f.txt'], '--sig '],
       [['--armor', '--detach-s', 'f.txt'], 'f.txt '],
       [['-abu', dave, 'f.txt'], 'f.txt '],
@@ -138,6 +140,41 @@ describe('a signature that git or rpm want', () => {
     [['--default-key', 'KEY', '--status-fd=2', '-ba'], git],
     [['--default-key', 'OTHER', '-abu', 'KEY'], { ...git, statusFd: undefined }],
   ])('is understood however it is spelled: %j', (args, call) => {
+    expect(readGpgCall(args)).toEqual(call);
+  });
+
+  const clear = {
+    for: 'clear-text',
+    key: 'KEY',
+    statusFd: undefined,
+    out: 'f.dsc.asc',
+    file: 'f.dsc',
+    isReplacing: false,
+  };
+  it.each([
+    [
+      [
+        '--local-user',
+        'KEY',
+        '--clearsign',
+        '--list-options',
+        'no-show-policy-urls',
+        '-a',
+        '--textmode',
+        '--output',
+        'out',
+        'f.dsc',
+      ],
+      { ...clear, out: 'out' },
+    ],
+    [['-u', 'KEY', '--clearsig', 'f.dsc'], clear],
+    [
+      ['-tau', 'KEY', '--yes', '--clear-sign', '--openpgp', '--weak-digest', 'SHA1', 'f.dsc'],
+      { ...clear, isReplacing: true },
+    ],
+    [['-u', 'KEY', '--clearsign'], { ...clear, file: '-', out: '-' }],
+    [['-u', 'KEY', '--clearsign', '--output', 'out', '-'], { ...clear, file: '-', out: 'out' }],
+  ])('is understood as the text with its signature: %j', (args, call) => {
     expect(readGpgCall(args)).toEqual(call);
   });
 
