@@ -13,7 +13,9 @@ import { judgeBy } from './judge.ts';
 import { ignoreInspectorSignal } from './inspector.ts';
 import { withFields, type Log } from './log.ts';
 import { defaultSocketPath, MemberHome, type Agreement } from './member-home.ts';
+import { Documents } from './group-documents.ts';
 import { askAlways, loadPolicy, type Policy } from './policy.ts';
+import { assertReachable } from './policy-reach.ts';
 import { Session } from './session.ts';
 import { Vault } from './vault.ts';
 
@@ -66,12 +68,15 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
   const { agreement, certificate, stored } = await certifiedHome(home);
   const { charter, self } = agreement;
   const log = withFields(options.log, { group: charter.group, member: self.name });
-  const runner = await ExecRunner.open(policy, log);
-  closers.defer(() => runner.close());
   const vault = await Vault.open(charter, self);
   closers.defer(() => {
     vault.end();
   });
+  const epoch = openEpoch(vault.arithmetic, charter, certificate);
+  const { requesters } = await Documents.load(epoch, agreement.requesters, home);
+  assertReachable(policy, { charter, requesters });
+  const runner = await ExecRunner.open(policy, log);
+  closers.defer(() => runner.close());
   await loadShare(vault, home, certificate, options);
 
   const session = new Session({
@@ -97,7 +102,7 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
   await session.start();
   log('info', 'serving', { socket: socketPath, policy: policy.description });
   return {
-    groupLine: openEpoch(vault.arithmetic, charter, certificate).groupLine,
+    groupLine: epoch.groupLine,
     socketPath,
     closed: session.closed.finally(() => closers.close()),
     close: () => closers.close(),

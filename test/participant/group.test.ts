@@ -427,6 +427,15 @@ describe('a home', () => {
     ).rejects.toMatchObject({ code: 'wrong-passphrase' });
     await restore();
 
+    // A policy that names nobody here is found before the passphrase is asked for.
+    await expect(
+      startDaemon({
+        ...group.daemonOptions(one),
+        passphrase: { file: path('nothing') },
+        policyPath: await group.policy('rules:\n  - { match: { requester: nobody }, action: refuse }\n'),
+      }),
+    ).rejects.toMatchObject({ code: 'bad-policy', line: 2 });
+
     // One process for one home.
     await group.serve(one);
     await expect(startDaemon(group.daemonOptions(one))).rejects.toMatchObject({ code: 'locked' });
