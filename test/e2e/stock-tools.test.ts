@@ -252,6 +252,23 @@ describe('certificates', { timeout: 120_000 }, () => {
   });
 });
 
+describe('frostmark group requesters', { timeout: 60_000 }, () => {
+  it('shows in words what the next version changes, and asks nothing with --dry-run', async () => {
+    const before = await rounds();
+    const first = readFileSync(at('requesters.yaml'), 'utf8');
+    company.write(
+      'next.yaml',
+      first.replace('version: 1', 'version: 2').replace(/(.*)channels: \[[^\]]*\]/s, '$1channels: [development]'),
+    );
+    const { stdout } = await dave(['group', 'requesters', 'next.yaml', '--dry-run']);
+    expect(stdout).toBe('version 2 and version 1, which is in force:\n~ erin may no longer ask on production\n');
+    expect((await dave(['group', 'requesters', 'requesters.yaml'])).stdout).toBe('version 1 is in force already\n');
+    company.write('stale.yaml', first.replace(/ *- .*\n$/, ''));
+    expect((await dave(['group', 'requesters', 'stale.yaml', '--dry-run'], 1)).stderr).toContain('the next is 2');
+    expect(await rounds()).toEqual(before);
+  });
+});
+
 describe('frostmark sign --manifest', { timeout: 120_000 }, () => {
   it('writes manifest, signatures and bundles in one round', async () => {
     for (const channel of channels) {

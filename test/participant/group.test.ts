@@ -213,6 +213,11 @@ describe('a group', () => {
     });
     const { digest } = await client.submit(envelope);
     await client.putDocument(digest, next);
+    const shown = await until(async () => {
+      const { request } = await group.call(group.members[0]!, { command: 'show', id: digest });
+      return request.changes ?? undefined;
+    }, 'what the new document changes');
+    expect(shown).toEqual(['- dave may no longer ask for anything']);
     for (const member of group.members.slice(0, 2)) await approve(group, member, digest);
     for (const member of group.members)
       await until(
