@@ -45,9 +45,11 @@ FROSTMARK_CHANNEL=production git tag -s -m 'Version 1.4.2' v1.4.2
 git verify-tag v1.4.2
 
 The same for packages:
-rpmsign --define '__gpg /usr/bin/frostmark-gpg' --define '_gpg_name acme' \\
+FROSTMARK_CHANNEL=production rpmsign --define '__gpg /usr/bin/frostmark-gpg' \\
+  --define '_gpg_name acme' \\
   --addsign acme-1.4.2.x86_64.rpm
-debsign -p frostmark-gpg -k release@acme.example acme_1.4.2_amd64.changes`,
+FROSTMARK_CHANNEL=production debsign -p frostmark-gpg -k release@acme.example \\
+  acme_1.4.2_amd64.changes`,
   next: 'Who checks it needs the certificate: frostmark group export --format openpgp',
   run: async (call) => {
     const asked = judgeGpgCall(call.args, call.world.environment);

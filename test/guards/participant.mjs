@@ -521,7 +521,7 @@ export const participantGuards = [
     from: 'assertReachable(policy, { charter, requesters });',
     to: 'void assertReachable;',
     test: 'test/participant/group.test.ts',
-    name: 'refus',
+    name: 'does not serve, and says why',
   },
   {
     row: 'T33',
