@@ -133,6 +133,11 @@ describe('a manifest', () => {
     expect(decodeDocument('manifest', utf8(binary)).fields[0]?.name).toBe('tool-1.4.2.tgz');
   });
 
+  it('may name files with blanks and brackets', () => {
+    const text = `${digest}  acme-1.4.2.tgz\n${digest}  acme 1.4.2 (x64).msi\n`;
+    expect(decodeManifest(utf8(text)).map(({ name }) => name)).toEqual(['acme-1.4.2.tgz', 'acme 1.4.2 (x64).msi']);
+  });
+
   it('of any files is what is read back, in their order', () => {
     const name = fc.string({ minLength: 1, maxLength: 40 }).filter((text) => isSubjectName(text) && text !== '-');
     const sha256 = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString('hex'));
@@ -411,6 +416,7 @@ describe('a text', () => {
       ['a git commit of another form', at(`tree ${'5c'.repeat(20)}\nx y\n`), /reads as a git commit/],
       ['armor', at('-----BEGIN PGP SIGNATURE-----\n'), /line 1 reads as armor/],
       ['armor further down', `${line}-----BEGIN CERTIFICATE-----\n`, /line 2 reads as armor/],
+      ['a checksum', `${line}${digest}  acme.tgz\n`, /line 2 reads as a checksum.*signed as manifest/],
       ['a checksum of another form', `${line}${digest} *tool\n`, /line 2 reads as a checksum/],
       ['a checksum in upper case', `${line}${digest.toUpperCase()}  tool\n`, /line 2 reads as a checksum/],
       ['an indented checksum', `${line} ${digest} 12 main/Packages\n`, /line 2 reads as a checksum/],
