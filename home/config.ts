@@ -7,7 +7,7 @@ import { maxConfigFileBytes } from './limits.ts';
 /** What a setting holds: text, on or off, or several texts (in a variable: separated by commas). */
 export type SettingKind = 'text' | 'switch' | 'list';
 
-/** Every long flag name (kebab-case, without dashes) that may stand in `config.yaml`, with its kind. */
+/** Every long flag name (kebab-case, without dashes) that may be in `config.yaml`, with its kind. */
 export type SettingTable = Readonly<Record<string, SettingKind>>;
 
 type ValueOf<K extends SettingKind> = K extends 'text' ? string : K extends 'switch' ? boolean : readonly string[];

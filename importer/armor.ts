@@ -5,7 +5,7 @@ import { ImporterError } from './errors.ts';
 export interface Armor {
   /** `PRIVATE KEY`, `PGP PRIVATE KEY BLOCK`, … */
   readonly label: string;
-  /** What stands between the BEGIN and END lines. */
+  /** What is between the BEGIN and END lines. */
   readonly body: Uint8Array;
 }
 

@@ -1,4 +1,4 @@
-/** The daemon behind `frostmark participant serve`: one member, always ready to sign what it has decided to sign. */
+/** The daemon that `frostmark participant serve` runs: one member, always ready to sign what it has decided to sign. */
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import { parseCoordinatorUrl, type CoordinatorUrl } from '../client/url.ts';
 import { openShares, type PassphraseSource } from '../home/keystore.ts';

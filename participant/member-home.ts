@@ -51,7 +51,7 @@ const documentsSchema = Strict({
   requesters: Nullable(EnvelopeSchema),
   delegations: Type.Array(EnvelopeSchema, { maxItems: 64 }),
 });
-/** Documents as they stand on disk and travel in a frame. */
+/** Documents as they are on disk and travel in a frame. */
 export type HeldDocuments = Static<typeof documentsSchema>;
 
 const maxStoredBytes = 1024 * 1024;

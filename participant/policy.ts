@@ -234,7 +234,7 @@ function fits(field: FieldPatterns | undefined, text: string | null): boolean {
   return text !== null && field.patterns.some((pattern) => globMatches(pattern, text));
 }
 
-/** `*` is any characters, `?` is one; the rest stands for itself. Linear in practice: it goes back to the last `*` only. */
+/** `*` is any characters, `?` is one; the rest means itself. Linear in practice: it goes back to the last `*` only. */
 export function globMatches(pattern: string, text: string): boolean {
   const [wanted, found] = [Array.from(pattern), Array.from(text)];
   let [at, place, star, mark] = [0, 0, -1, 0];

@@ -48,7 +48,7 @@ export function clip(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
 }
 
-/** Rows of a label and a text; long texts go on below, and an empty label stands under the one before. */
+/** Rows of a label and a text; long texts go on below, and an empty label goes under the one before. */
 export class Page {
   readonly #lines: string[] = [];
 

@@ -50,7 +50,7 @@ export function decodeManifest(bytes: Uint8Array): ManifestEntry[] {
   });
 }
 
-/** The manifest of these files, in the order given. Throws `ProtocolError('bad-document')` for names that cannot stand in one. */
+/** The manifest of these files, in the order given. Throws `ProtocolError('bad-document')` for names that no manifest can have. */
 export function manifestOf(artifacts: readonly ManifestEntry[]): Uint8Array {
   const bytes = utf8ToBytes(artifacts.map(({ name, sha256 }) => `${sha256}  ${name}\n`).join(''));
   decodeManifest(bytes);
