@@ -1,4 +1,4 @@
-/** The coordinator as participants and requesters call it: one method for each route, one login for them all. */
+/** The coordinator as participants and requesters call it: one method for each route, one login behind them all. */
 import type { IncomingMessage } from 'node:http';
 import type { Envelope, Identity } from '../protocol/wire/envelope.ts';
 import { maxDocumentBytes } from '../protocol/limits.ts';

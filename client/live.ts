@@ -20,7 +20,7 @@ export interface WatchOptions {
   readonly onRetry?: ((error: ClientError) => void) | undefined;
 }
 
-/** Opens the stream of a round after the last event that was seen. */
+/** Opens the stream of a round behind the last event that was seen. */
 export type OpenStream = (lastEventId: string | undefined, signal: AbortSignal | undefined) => Promise<IncomingMessage>;
 
 /**

@@ -1,4 +1,5 @@
-/** The coordinator's URL: where it is, and after the `#` who it is: `https://host:7443/#<base64url of its Ed25519 identity key>`. */
+/** The coordinator's URL: where it is, and behind the `#` who it is: `https://host:7443/#<base64url of its Ed25519 identity key>`. */
+import { printableJson } from '../verifier/printable.ts';
 import { isPublicKey } from '../verifier/ed25519.ts';
 import { decodeBase64Url, encodeBase64Url } from '../verifier/base64.ts';
 import { maxUrlCharacters } from '../protocol/limits.ts';
@@ -50,7 +51,7 @@ export function parseBaseUrl(text: string, options: { readonly insecure?: boolea
   return url.origin + url.pathname.replace(/\/+$/, '');
 }
 
-/** Whether the name can only mean this machine: localhost, 127.0.0.0/8 and ::1. */
+/** Whether only this machine can be behind the name: localhost, 127.0.0.0/8 and ::1. */
 export function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || hostname === '::1' || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
@@ -64,5 +65,5 @@ function isFingerprint(text: string): boolean {
 }
 
 function shown(text: string): string {
-  return JSON.stringify(text.slice(0, 120));
+  return printableJson(text.slice(0, 120));
 }

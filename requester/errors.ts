@@ -13,7 +13,7 @@
  * - `ambiguous`: several rounds begin like this.
  * - `bad-result`: what the coordinator published does not verify.
  * - `unproved`: the coordinator claims an end of the round that nothing it shows proves.
- * - `pending`: the round was still open at the deadline.
+ * - `pending`: the round still stood open at the deadline.
  * - `refused`: verified refusals leave no qualified set.
  * - `expired`: the request died before it was signed.
  * - `faulted`: verified refusals and proved faults leave no qualified set.

@@ -22,7 +22,7 @@ secrets: it can stop signing, and can neither sign nor change what is signed.
 It prints its URL, logs JSON lines to stderr, and ends at Ctrl-C or SIGTERM.`,
   example: `frostmark coordinator serve --listen 0.0.0.0:7443 --url https://sign.example.org:7443 \\
   --tls-cert cert.pem --tls-key key.pem`,
-  next: `Give the URL that it prints, with the fingerprint after #, to members and
+  next: `Give the URL that it prints, with the fingerprint behind #, to members and
 requesters: they recognise the coordinator by it.`,
   run: async ({ settings, homePath, output, world }) => {
     const { listen } = settings;
