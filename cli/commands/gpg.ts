@@ -48,8 +48,8 @@ The same for packages:
 FROSTMARK_CHANNEL=production rpmsign --define '__gpg /usr/bin/frostmark-gpg' \\
   --define '_gpg_name acme' \\
   --addsign acme-1.4.2.x86_64.rpm
-FROSTMARK_CHANNEL=production debsign -p frostmark-gpg -k release@acme.example \\
-  acme_1.4.2_amd64.changes`,
+FROSTMARK_CHANNEL=production debsign -p frostmark-gpg \\
+  -k release@acme.example acme_1.4.2_amd64.changes`,
   next: 'Who checks it needs the certificate: frostmark group export --format openpgp',
   run: async (call) => {
     const asked = judgeGpgCall(call.args, call.world.environment);

@@ -14,10 +14,15 @@ export interface DocBlock {
   readonly text: string;
 }
 
-/** All of README.md and docs/, in their order. */
-export function docBlocks(): DocBlock[] {
+/** README.md and the pages of docs/. */
+export function docFiles(): string[] {
   const docs = readdirSync(join(root, 'docs')).map((name) => join('docs', name));
-  return ['README.md', ...docs.sort()].flatMap((file) => blocksOf(file, readFileSync(join(root, file), 'utf8')));
+  return ['README.md', ...docs.sort()];
+}
+
+/** All of them, in their order. */
+export function docBlocks(): DocBlock[] {
+  return docFiles().flatMap((file) => blocksOf(file, readFileSync(join(root, file), 'utf8')));
 }
 
 function blocksOf(file: string, text: string): DocBlock[] {
@@ -72,7 +77,10 @@ export class Account {
 
   /** Types this into a shell that ends at the first failure. Throws on another exit code than 0. */
   type(text: string, folder = '.'): Ran {
-    const ran = run('bash', ['--norc', '-euo', 'pipefail', '-c', text], { cwd: this.path(folder), env: this.#everything });
+    const ran = run('bash', ['--norc', '-euo', 'pipefail', '-c', text], {
+      cwd: this.path(folder),
+      env: this.#everything,
+    });
     if (ran.status !== 0) throw new Error(`exit code ${ran.status ?? 'none'}:\n${text}\n${ran.output}`);
     return ran;
   }
