@@ -1,4 +1,5 @@
 /** The one `frostmark` command: finds the command that was asked for, loads only that, runs it, and turns every ending into an exit code. */
+import { printableJson } from '../verifier/printable.ts';
 import { inspect } from 'node:util';
 import { Command, CommanderError, Option } from 'commander';
 import { version } from '../verifier/version.ts';
@@ -155,7 +156,7 @@ function assertIds({ arguments: specs }: AnyCommand, args: readonly string[]): v
     if (spec?.isId !== true || isRoundId(id)) return;
     throw new CommandError(
       'usage',
-      `${JSON.stringify(id.slice(0, 80))} is no id: it has 64 hexadecimal digits, of which the first ${minIdDigits} will do`,
+      `${printableJson(id.slice(0, 80))} is no id: it has 64 hexadecimal digits, of which the first ${minIdDigits} will do`,
       'frostmark rounds and frostmark participant requests show the ids.',
     );
   });

@@ -6,6 +6,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type 
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { rootCertificates } from 'node:tls';
 import { encodeCanonicalJson, decodeCanonicalJson } from '../verifier/json.ts';
+import { maxJsonDepth } from '../protocol/limits.ts';
 import { problemBody } from '../protocol/wire/frames.ts';
 import { assertSchema, type Static, type TSchema } from '../protocol/wire/schema.ts';
 import { ClientError } from './errors.ts';
@@ -31,8 +32,6 @@ export interface Call {
   readonly maxBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
-
-const maxDepth = 12;
 
 /** Connections to one coordinator, kept alive between calls. */
 export class Http {
@@ -138,7 +137,7 @@ export class Http {
 /** JSON within bounds and of exactly this shape. Throws `ClientError('bad-response')`. */
 export function decodeAnswer<T extends TSchema>(schema: T, bytes: Uint8Array, maxBytes: number): Static<T> {
   try {
-    const value = decodeCanonicalJson(bytes, { maxBytes, maxDepth, maxValues: maxAnswerValues });
+    const value = decodeCanonicalJson(bytes, { maxBytes, maxDepth: maxJsonDepth, maxValues: maxAnswerValues });
     assertSchema(schema, value, 'bad-frame', 'answer');
     return value as Static<T>;
   } catch (cause) {
@@ -183,7 +182,8 @@ function refusalOf(response: IncomingMessage, body: Uint8Array): ClientError {
 }
 
 /** Seconds, or a date (RFC 9110, Section 10.2.3), as milliseconds from now. */
-function retryAfterOf(header: string | undefined): number | undefined {
+/** Milliseconds that a `Retry-After` header asks for, within bounds (RFC 9110, Section 10.2.3); `undefined` without a readable one. */
+export function retryAfterOf(header: string | undefined): number | undefined {
   if (header === undefined) return undefined;
   const isDate = header.endsWith(' GMT');
   const ms = isDate ? Date.parse(header) - Date.now() : /^\d{1,9}$/.test(header) ? Number(header) * 1000 : NaN;

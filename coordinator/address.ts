@@ -1,4 +1,5 @@
 /** From where a call comes: the address that failures are charged to (T44). */
+import { printableJson } from '../verifier/printable.ts';
 import { isIP, isIPv6 } from 'node:net';
 import { CoordinatorError } from './errors.ts';
 
@@ -22,7 +23,7 @@ export class Addresses {
       if (isIP(proxy) === 0)
         throw new CoordinatorError(
           'bad-listen',
-          `${JSON.stringify(proxy.slice(0, 100))} is no IP address; --trust-proxy takes the one from which the proxy calls, such as 127.0.0.1`,
+          `${printableJson(proxy.slice(0, 100))} is no IP address; --trust-proxy takes the one from which the proxy calls, such as 127.0.0.1`,
         );
     }
     this.#proxies = new Set(proxies.map(plain));

@@ -1,4 +1,5 @@
 /** Where a coordinator listens. */
+import { printableJson } from '../verifier/printable.ts';
 import { isLoopback } from '../client/url.ts';
 import { CoordinatorError } from './errors.ts';
 
@@ -17,7 +18,7 @@ export function parseListen(text: string): ListenAddress {
   if (host === undefined || !(port <= 65_535))
     throw new CoordinatorError(
       'bad-listen',
-      `${JSON.stringify(text.slice(0, 100))} is no HOST:PORT, such as 127.0.0.1:7443`,
+      `${printableJson(text.slice(0, 100))} is no HOST:PORT, such as 127.0.0.1:7443`,
     );
   return { host, port };
 }

@@ -1,4 +1,5 @@
 /** The coordinator's log: one JSON object a line, naming group, member, round and code; never a payload, a token or a message's text. */
+import { printableJson } from '../verifier/printable.ts';
 
 /** How much a line matters: `warn` is somebody else's fault, `error` is for the operator. */
 export type LogLevel = 'info' | 'warn' | 'error';
@@ -20,8 +21,8 @@ export interface LogFields {
 /** Writes one event with what it was about. */
 export type Log = (level: LogLevel, event: string, fields?: LogFields) => void;
 
-/** A log that hands each line, with its newline, to `write`. */
+/** A log that hands each line, with its newline, to `write`; hostile characters in it are escaped (T36). */
 export function createLog(write: (line: string) => void, nowMs: () => number = Date.now): Log {
   return (level, event, fields = {}) =>
-    write(`${JSON.stringify({ time: new Date(nowMs()).toISOString(), level, event, ...fields })}\n`);
+    write(`${printableJson({ time: new Date(nowMs()).toISOString(), level, event, ...fields })}\n`);
 }

@@ -1,4 +1,5 @@
 /** Settings: flags, then `FROSTMARK_*` variables, then `config.yaml` in the home, whose keys are the long flag names. */
+import { printableJson } from '../verifier/printable.ts';
 import { HomeError } from './errors.ts';
 import { readFileBounded } from './files.ts';
 import type { Home } from './home.ts';
@@ -101,7 +102,7 @@ async function decodeConfig(bytes: Uint8Array, path: string, table: SettingTable
   for (const [name, value] of Object.entries(root)) {
     const kind = Object.hasOwn(table, name) ? table[name] : undefined;
     if (kind === undefined)
-      return refuse(name, `unknown setting ${JSON.stringify(name)}; known are: ${Object.keys(table).join(', ')}`);
+      return refuse(name, `unknown setting ${printableJson(name)}; known are: ${Object.keys(table).join(', ')}`);
     found[name] = ofKind(value, kind) ?? refuse(name, `${name} must be ${wanted[kind]}`);
   }
   return found;

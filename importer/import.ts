@@ -3,6 +3,7 @@
  *
  * The seed goes from the key file into libsodium's arena and is wiped where it was; what leaves is the import file.
  */
+import { printableJson } from '../verifier/printable.ts';
 import { randomFillSync } from 'node:crypto';
 import { encodeBase64Url } from '../verifier/base64.ts';
 import { formatGroupKey } from '../verifier/group-key.ts';
@@ -53,32 +54,32 @@ export async function importKey(options: ImportOptions): Promise<ImportResult> {
   useOwnerOnlyUmask();
   const charter = decodeCharter(await readFileBounded(options.charterPath, maxCharterBytes), options.charterPath);
   await assertKnownAnswers();
-  const group = await createSodiumGroup({
+  const arithmetic = await createSodiumGroup({
     randomBytes: (count) => randomFillSync(new Uint8Array(new ArrayBuffer(count))),
     arenaSlots: importArenaSlots,
   });
   try {
     const key = await openKeyFile({ path: options.keyPath, subkey: options.subkey, ask: options.ask });
-    const secret = loadKey(group, key);
+    const secret = loadKey(arithmetic, key);
     assertSaid(key.openpgp);
     assertSameFingerprint(charter, key.openpgp);
     const groupLine = formatGroupKey({ name: charter.group, key: key.publicKey });
     const review: ImportReview = { charter, source: key.source, groupLine, openpgp: key.openpgp };
     if (!(await options.confirm(review))) throw new ImporterError('cancelled', 'nothing was written');
-    const bytes = splitKey(group, charter, secret);
-    const made = openImport(group, charter, bytes);
+    const bytes = splitKey(arithmetic, charter, secret);
+    const made = openImport(arithmetic, charter, bytes);
     if (made.groupKey !== encodeBase64Url(key.publicKey)) throw otherKey();
     await writeFileOnce(options.outPath, bytes);
     return { ...review, hash: made.hash };
   } finally {
-    group.end();
+    arithmetic.end();
   }
 }
 
 /** Into the arena; the file's two halves must be of one key. */
-function loadKey(group: SealingGroup, { seed, publicKey }: PrivateKey): Secret {
-  const secret = group.loadSeed(seed);
-  if (!equalBytes(group.publicPoint(secret).bytes, publicKey)) throw otherKey();
+function loadKey(arithmetic: SealingGroup, { seed, publicKey }: PrivateKey): Secret {
+  const secret = arithmetic.loadSeed(seed);
+  if (!equalBytes(arithmetic.publicPoint(secret).bytes, publicKey)) throw otherKey();
   return secret;
 }
 
@@ -109,6 +110,6 @@ function assertSameFingerprint(charter: Charter, key: OpenpgpOrigin | undefined)
   const found = openpgp === undefined ? 'says nothing of OpenPGP' : 'names another user id or creation time';
   throw new ImporterError(
     'other-openpgp',
-    `the charter ${found}, so the fingerprint ${key.fingerprint} would be lost; give everybody a charter with this line at its end, and run this again: openpgp: { userId: ${JSON.stringify(first)}, created: ${created} }`,
+    `the charter ${found}, so the fingerprint ${key.fingerprint} would be lost; give everybody a charter with this line at its end, and run this again: openpgp: { userId: ${printableJson(first)}, created: ${created} }`,
   );
 }

@@ -19,6 +19,9 @@ const everything = [
   'cli',
 ];
 
+/** Every folder of sources: what `npm run build` makes JavaScript of. */
+export const folders = [...everything, 'demo', 'bench'];
+
 /** Which other rooms a room may import. @type {Table} */
 const rooms = {
   verifier: [],
@@ -65,6 +68,7 @@ export const owners = {
   level: ['coordinator/database.ts'],
   commander: ['cli/program.ts'],
   '@clack/prompts': ['cli/prompt.ts'],
+  'fast-string-width': ['cli/text/page.ts'],
   'protocol/frost/arena.ts': ['protocol/frost/'],
   'protocol/frost/libsodium.ts': ['protocol/frost/'],
 };

@@ -2,6 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket, type RawData } from 'ws';
 import type { CoordinatorClient, SocketAddress } from '../client/client.ts';
+import { ClientError } from '../client/errors.ts';
+import { retryAfterOf } from '../client/http.ts';
 import { maxFrameBytes, maxRequestersBytes } from '../protocol/limits.ts';
 import { decodeCoordinatorFrame, type CoordinatorFrame, type MemberFrame } from '../protocol/wire/frames.ts';
 import { codeOf, messageOf } from './errors.ts';
@@ -42,6 +44,12 @@ export interface ConnectionTiming {
   readonly longestBackOffMs: number;
   readonly pingIntervalMs: number;
   readonly pongTimeoutMs: number;
+}
+
+/** How a connection came to an end, and for how long the coordinator asks to be left alone. */
+interface Ending {
+  readonly reason: string;
+  readonly retryAfterMs: number;
 }
 
 /** One member's WebSocket to the coordinator: it logs in, pings, and connects again for as long as nobody closes it. */
@@ -92,32 +100,33 @@ export class Connection {
   async #run(): Promise<void> {
     let backOffMs = this.#timing.firstBackOffMs;
     while (!this.#isStopped()) {
-      const reason = await this.#connectOnce(() => {
+      const { reason, retryAfterMs } = await this.#connectOnce(() => {
         backOffMs = this.#timing.firstBackOffMs;
       });
       if (this.#isStopped()) return;
       this.#options.disconnected(reason);
-      // Drawn at random: after a restart of the coordinator not everybody comes back at the same moment.
-      const waitMs = backOffMs * (0.5 + Math.random() / 2);
+      // Drawn at random: after a restart of the coordinator, or a wait that it asked for, not everybody comes back at the same moment.
+      const waitMs = Math.max(backOffMs * (0.5 + Math.random() / 2), retryAfterMs * (1 + Math.random() / 2));
       backOffMs = Math.min(2 * backOffMs, this.#timing.longestBackOffMs);
       await sleep(waitMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
     }
   }
 
-  /** Resolves with the reason when the connection is over. */
-  async #connectOnce(opened: () => void): Promise<string> {
+  /** Resolves when the connection is over. */
+  async #connectOnce(opened: () => void): Promise<Ending> {
     try {
       const address = await this.#options.client.socket();
-      if (this.#isStopped()) return 'closed';
+      if (this.#isStopped()) return { reason: 'closed', retryAfterMs: 0 };
       return await this.#serve(address, opened);
     } catch (error) {
       this.#options.log('warn', 'login-failed', { code: codeOf(error), message: messageOf(error) });
       if (this.#options.isFatal(error)) this.#options.fatal(error);
-      return messageOf(error);
+      const { retryAfterMs = 0 } = (error instanceof ClientError ? error.refusal : undefined) ?? {};
+      return { reason: messageOf(error), retryAfterMs };
     }
   }
 
-  #serve(address: SocketAddress, opened: () => void): Promise<string> {
+  #serve(address: SocketAddress, opened: () => void): Promise<Ending> {
     const maxBytes = maxIncomingBytes(this.#options.members);
     const socket = new WebSocket(address.url, {
       headers: address.headers,
@@ -137,7 +146,13 @@ export class Connection {
     );
     const stopPings = keepAlive(socket, this.#timing);
     return new Promise((resolve) => {
-      let reason = 'the coordinator closed the connection';
+      let fault: string | undefined;
+      let retryAfterMs = 0;
+      socket.on('unexpected-response', (_request, { statusCode = 0, headers }) => {
+        fault = `the coordinator answered the upgrade with ${statusCode}`;
+        retryAfterMs = retryAfterOf(headers['retry-after']) ?? 0;
+        socket.terminate();
+      });
       socket.on('open', () => {
         opened();
         this.#options.connected();
@@ -146,13 +161,14 @@ export class Connection {
         inbox.push(data);
       });
       socket.on('error', (error) => {
-        reason = error.message;
+        fault ??= error.message;
       });
       socket.on('close', (code) => {
         stopPings();
         this.#socket = undefined;
         void inbox.drained().then(() => {
-          resolve(code === 1000 || code === 1006 ? reason : `${reason} (${code})`);
+          const reason = fault ?? 'the coordinator closed the connection';
+          resolve({ reason: code === 1000 || code === 1006 ? reason : `${reason} (${code})`, retryAfterMs });
         });
       });
     });

@@ -13,7 +13,7 @@ import { judgeBy } from './judge.ts';
 import { ignoreInspectorSignal } from './inspector.ts';
 import { withFields, type Log } from './log.ts';
 import { defaultSocketPath, MemberHome, type Agreement } from './member-home.ts';
-import { Documents } from './group-documents.ts';
+import { HeldGroupDocuments } from './group-documents.ts';
 import { askAlways, loadPolicy, type Policy } from './policy.ts';
 import { assertReachable } from './policy-reach.ts';
 import { Session } from './session.ts';
@@ -73,7 +73,7 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
     vault.end();
   });
   const epoch = openEpoch(vault.arithmetic, charter, certificate);
-  const { requesters } = await Documents.load(epoch, agreement.requesters, home);
+  const { requesters } = await HeldGroupDocuments.load(epoch, agreement.requesters, home);
   assertReachable(policy, { charter, requesters });
   const runner = await ExecRunner.open(policy, log);
   closers.defer(() => runner.close());

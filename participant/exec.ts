@@ -13,7 +13,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { promisify } from 'node:util';
-import { printable } from '../verifier/printable.ts';
+import { printable, printableJson } from '../verifier/printable.ts';
 import { maxReasonCharacters } from '../protocol/limits.ts';
 import { ParticipantError } from './errors.ts';
 import {
@@ -23,6 +23,7 @@ import {
   maxExecRuns,
   maxExecWaiting,
   maxExecWaitingOfAsker,
+  stderrGraceMs,
 } from './limits.ts';
 import type { Log } from './log.ts';
 import type { ExecRule, Policy, PolicySubject } from './policy.ts';
@@ -43,8 +44,6 @@ interface UnixUser {
 }
 
 const runFile = promisify(execFile);
-/** Milliseconds after a program's end in which its last words are still read. */
-const stderrGraceMs = 500;
 const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Runs a policy's programs, a few at a time. */
@@ -130,7 +129,7 @@ export class ExecRunner {
       // The round or the daemon may have ended meanwhile, and an abort that is over tells nobody again.
       if (stop.aborted) return stopped;
       const started = Date.now();
-      const ended = await runProgram(rule, subject, folder, user, stop);
+      const ended = await runProgram({ rule, subject, folder, user, stop });
       this.#log('info', 'exec-ended', {
         rule: rule.place,
         round: subject.digest,
@@ -152,16 +151,20 @@ function cleanEnvironment(folder: string): Record<string, string> {
   return { PATH: searchPath, HOME: folder, TMPDIR: folder, LANG: 'C.UTF-8' };
 }
 
-function runProgram(
-  rule: ExecRule,
-  subject: PolicySubject,
-  folder: string,
-  user: UnixUser | undefined,
-  stop: AbortSignal,
-): Promise<ExecResult> {
+interface Run {
+  readonly rule: ExecRule;
+  readonly subject: PolicySubject;
+  readonly folder: string;
+  /** As whom; as the daemon itself without one. */
+  readonly user: UnixUser | undefined;
+  readonly stop: AbortSignal;
+}
+
+function runProgram({ rule, subject, folder, user, stop }: Run): Promise<ExecResult> {
   const prefix = (rule.sandbox ?? []).map((argument) => argument.replaceAll('{folder}', folder));
   const [program = '', ...argv] = [...prefix, ...rule.run];
   return new Promise((resolve, reject) => {
+    const watch = startWatch(user);
     // A session and process group of its own: one signal reaches all that it starts, and it has no terminal to push characters into.
     const child = spawn(program, argv, {
       cwd: folder,
@@ -170,6 +173,7 @@ function runProgram(
       stdio: ['pipe', 'ignore', 'pipe'],
       ...(user ?? {}),
     });
+    watch.over(child.pid);
     let killedFor: string | undefined;
     const kill = (why: string): void => {
       killedFor ??= why;
@@ -192,11 +196,12 @@ function runProgram(
       stop.removeEventListener('abort', abandon);
       // Whatever it left behind in its group ends with it.
       killTree(child, user);
+      watch.end();
     };
 
     const errors = keepTail(child);
     child.stdin.on('error', () => undefined); // a program need not read its input
-    child.stdin.end(`${JSON.stringify(inputOf(subject))}\n`);
+    child.stdin.end(`${printableJson(inputOf(subject))}\n`);
     child.once('error', (error) => {
       settled();
       reject(error);
@@ -207,9 +212,40 @@ function runProgram(
       setTimeout(() => child.stderr.destroy(), stderrGraceMs).unref();
     });
     child.once('close', (code, signal) => {
-      resolve(resultOf(killedFor, code, signal, errors(), stop.aborted));
+      resolve(resultOf({ killedFor, code, signal, errors: errors(), isStopped: stop.aborted }));
     });
   });
+}
+
+/** Kills the group that it reads of when its input ends without another line: then the daemon is gone, however it died. */
+const watchScript = 'read -r group || exit; read -r over || kill -KILL "-$group"';
+
+/** Looks after one program where the daemon cannot: when a signal that nobody can catch ends the daemon itself (T32). */
+interface Watch {
+  /** The process group to kill; nothing for a program that could not be started. */
+  over(group: number | undefined): void;
+  /** The program is over. */
+  end(): void;
+}
+
+/** A process of its own, as the user whose program it may have to kill. It is there before the program is. */
+function startWatch(user: UnixUser | undefined): Watch {
+  const watch = spawn('/bin/sh', ['-c', watchScript], {
+    env: { PATH: searchPath },
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+    ...(user ?? {}),
+  });
+  watch.on('error', () => undefined);
+  watch.stdin.on('error', () => undefined);
+  return {
+    over: (group) => {
+      if (group !== undefined) watch.stdin.write(`${group}\n`);
+    },
+    end: () => {
+      watch.stdin.end('over\n');
+    },
+  };
 }
 
 /** What a program reads: the request as its asker signed it, and its names. */
@@ -217,13 +253,18 @@ function inputOf({ digest, requester, payload }: PolicySubject): object {
   return { digest, requester, request: payload };
 }
 
-function resultOf(
-  killedFor: string | undefined,
-  code: number | null,
-  signal: NodeJS.Signals | null,
-  errors: string,
-  isStopped: boolean,
-): ExecResult {
+/** How a program ended. */
+interface Ended {
+  /** Why it was killed, if it was. */
+  readonly killedFor: string | undefined;
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly errors: string;
+  /** Nobody waits for it any more. */
+  readonly isStopped: boolean;
+}
+
+function resultOf({ killedFor, code, signal, errors, isStopped }: Ended): ExecResult {
   if (isStopped) return stopped;
   if (killedFor !== undefined) return { action: 'refuse', reason: killedFor, summary: `killed: ${killedFor}` };
   const last =

@@ -1,13 +1,14 @@
 /** A new participant: a home with a name and an identity, and the card that shows both. */
+import { printableJson } from '../verifier/printable.ts';
 import { encodeCard } from '../protocol/files/card.ts';
 import { assertSchema, Name } from '../protocol/wire/schema.ts';
 import { HomeError } from '../home/errors.ts';
 import { readFileBounded, useOwnerOnlyUmask, writeFileOnce } from '../home/files.ts';
 import { initHome, openHome, type Home } from '../home/home.ts';
 import { createIdentity, loadIdentity } from '../home/identity.ts';
+import { maxNameFileBytes } from './limits.ts';
 
 const nameFile = 'name';
-const maxNameFileBytes = 256;
 
 /**
  * Makes the home at `path` (default `~/.frostmark/participant`) with this name and a new identity, and returns its card.
@@ -15,7 +16,7 @@ const maxNameFileBytes = 256;
  */
 export async function initParticipant(path: string | undefined, name: string): Promise<string> {
   useOwnerOnlyUmask();
-  assertSchema(Name, name, 'bad-card', `the name ${JSON.stringify(name.slice(0, 80))}`);
+  assertSchema(Name, name, 'bad-card', `the name ${printableJson(name.slice(0, 80))}`);
   const home = await initHome('participant', path);
   await writeOnce(() => writeFileOnce(home.file(nameFile), new TextEncoder().encode(`${name}\n`)));
   const held = await readName(home);

@@ -12,13 +12,14 @@ import {
   assertNewerRequesters,
   isFoundingDocument,
   keptOut,
+  requestersOf,
   type Asker,
   type GroupStanding,
 } from '../protocol/request/rights.ts';
 import type { DeclineCode } from '../protocol/signing/attempt.ts';
 import { decodeDelegation } from '../verifier/delegation.ts';
 import { ParticipantError } from './errors.ts';
-import type { Documents } from './group-documents.ts';
+import type { HeldGroupDocuments } from './group-documents.ts';
 import type { Judge, Verdict } from './judge.ts';
 import type { Records } from './records.ts';
 
@@ -41,7 +42,7 @@ export interface Obstacle {
 export interface JudgementHost {
   readonly epoch: Epoch;
   readonly self: Member;
-  readonly documents: Documents;
+  readonly documents: HeldGroupDocuments;
   readonly records: Records;
   readonly judge: Judge;
   nowUnixSeconds(): number;
@@ -91,6 +92,18 @@ export class Judgement {
         this.#assertRights(document);
       })
     );
+  }
+
+  /** What a careful person asks about before approving: a requesters document that passes over versions, up to one that no other could follow. */
+  warnings(document: Uint8Array | undefined): readonly string[] {
+    if (this.#request.payload.kind !== 'requesters' || document === undefined) return [];
+    const { epoch, documents } = this.#host;
+    const { version } = requestersOf(epoch, document);
+    const skipped = version - documents.requestersVersion - 1;
+    if (skipped <= 0) return [];
+    return [
+      `version ${version} would follow version ${documents.requestersVersion}: ${skipped} in between were never seen here, and whatever comes later needs a higher one`,
+    ];
   }
 
   /** Throws `ParticipantError('not-allowed')` while this member may not approve. */

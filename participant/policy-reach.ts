@@ -2,6 +2,7 @@
  * Whether every rule of a policy can decide anything in its group. A rule that names what there is not, or that an earlier one leaves nothing
  * for, is a mistake of whoever wrote it, and nobody would notice: the request is decided by another rule.
  */
+import { printableJson } from '../verifier/printable.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { production, type Charter } from '../protocol/files/charter.ts';
 import type { Requesters } from '../protocol/files/requesters.ts';
@@ -40,13 +41,13 @@ function strangerIn(match: RuleMatch, { charter, requesters }: PolicyGround): Mi
   const channel = find('channel', (pattern) => !channels.some((name) => globMatches(pattern, name)));
   if (channel !== undefined)
     return {
-      what: `the charter has no channel ${JSON.stringify(channel)}; it has ${channels.join(', ')}`,
+      what: `the charter has no channel ${printableJson(channel)}; it has ${channels.join(', ')}`,
       ...lineOf(match, 'channel'),
     };
   const requester = find('requester', (pattern) => !isPattern(pattern) && !askers.includes(pattern));
   if (requester !== undefined)
     return {
-      what: `${JSON.stringify(requester)} is no member, and not in version ${requesters.version} of the requesters document; take the name out until this member has a version with it (frostmark participant status)`,
+      what: `${printableJson(requester)} is no member, and not in version ${requesters.version} of the requesters document; take the name out until this member has a version with it (frostmark participant status)`,
       ...lineOf(match, 'requester'),
     };
   const product = find('product', (pattern) => !isPattern(pattern) && pattern.length > maxProductCharacters);
@@ -55,7 +56,7 @@ function strangerIn(match: RuleMatch, { charter, requesters }: PolicyGround): Mi
   const artifact = find('artifacts', (pattern) => pattern.includes('/'));
   if (artifact !== undefined)
     return {
-      what: `artifacts are plain file names without a folder, so ${JSON.stringify(artifact)} fits none`,
+      what: `artifacts are plain file names without a folder, so ${printableJson(artifact)} fits none`,
       ...lineOf(match, 'artifacts'),
     };
   return undefined;

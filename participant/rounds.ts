@@ -1,4 +1,5 @@
 /** All signing rounds of one member: which request is looked at, which frame belongs to which round, and how many there may be. */
+import { printableJson } from '../verifier/printable.ts';
 import { matchId } from '../protocol/request/id.ts';
 import { minIdDigits } from '../protocol/limits.ts';
 import { openDecision } from '../protocol/signing/decision.ts';
@@ -169,7 +170,7 @@ export class Rounds {
     if (match.kind === 'malformed')
       throw new ParticipantError(
         'unknown-request',
-        `${JSON.stringify(id.slice(0, 80))} is no id of a request: it has 64 hexadecimal digits, of which ${minIdDigits} will do`,
+        `${printableJson(id.slice(0, 80))} is no id of a request: it has 64 hexadecimal digits, of which ${minIdDigits} will do`,
       );
     throw new ParticipantError(
       'unknown-request',

@@ -1,4 +1,5 @@
 /** A new requester: a home with a name and an identity, and the card that shows both. */
+import { printableJson } from '../verifier/printable.ts';
 import { readFileBounded, useOwnerOnlyUmask, writeFileOnce } from '../home/files.ts';
 import { HomeError } from '../home/errors.ts';
 import { initHome, openHome, type Home } from '../home/home.ts';
@@ -16,7 +17,7 @@ export async function initRequester(path: string | undefined, name: string): Pro
   if (!isName(name)) {
     throw new RequesterError(
       'bad-field',
-      `${JSON.stringify(name.slice(0, 80))} is no name: 1 to 64 of a-z, 0-9, dot, underscore, dash, the first a letter or digit`,
+      `${printableJson(name.slice(0, 80))} is no name: 1 to 64 of a-z, 0-9, dot, underscore, dash, the first a letter or digit`,
     );
   }
   useOwnerOnlyUmask();

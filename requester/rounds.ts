@@ -1,4 +1,5 @@
 /** Rounds that the coordinator knows of this group: all of them, or the one that an id names. */
+import { printableJson } from '../verifier/printable.ts';
 import { ClientError } from '../client/errors.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { minIdDigits } from '../protocol/limits.ts';
@@ -26,7 +27,7 @@ export async function findRound(connection: Connection, id: string): Promise<Rou
   if (!isRoundId(id)) {
     throw new RequesterError(
       'bad-field',
-      `${JSON.stringify(id.slice(0, 80))} is no id of a round: it has 64 hexadecimal digits, of which ${minIdDigits} will do`,
+      `${printableJson(id.slice(0, 80))} is no id of a round: it has 64 hexadecimal digits, of which ${minIdDigits} will do`,
     );
   }
   if (id.length === 64) return openRound(connection.group, await roundBodyOf(connection, id));

@@ -10,6 +10,7 @@ import {
   signingArgument,
   type GpgArgument,
 } from './gpg-arguments.ts';
+import { maxDescriptor } from '../limits.ts';
 
 interface Wanted {
   readonly key: string | undefined;
@@ -17,6 +18,7 @@ interface Wanted {
   readonly statusFd: number | undefined;
 }
 
+/** What a call of gpg wants, told apart by `for`. */
 export type GpgCall =
   /** A tag or commit on standard input; armored to standard output. */
   | (Wanted & { readonly for: 'git' })
@@ -33,9 +35,6 @@ export type GpgCall =
   | { readonly for: 'other'; readonly why: string }
   /** Signs nothing. */
   | undefined;
-
-/** Larger descriptors are nobody's. */
-const maxDescriptor = 63;
 
 /** Reads what gpg would do. Nothing that may ask for a signature is ever `undefined`. */
 export function readGpgCall(args: readonly string[]): GpgCall {

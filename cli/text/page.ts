@@ -1,5 +1,6 @@
-/** Text for a terminal of 80 columns: tables, labelled pages, sizes and times; whatever a stranger wrote is escaped. */
-import { printable } from '../../verifier/printable.ts';
+/** Text for a terminal of 80 columns: tables, labelled pages, sizes and times; whatever a stranger wrote is escaped and marked (T36). */
+import widthOf from 'fast-string-width';
+import { marked } from './look-alikes.ts';
 
 /** Columns that every terminal has. */
 export const pageWidth = 80;
@@ -15,15 +16,15 @@ const gap = 2;
  * ends in `…`. Every cell is escaped first.
  */
 export function table(rows: readonly (readonly string[])[], shrinks: number): string {
-  const cells = rows.map((row) => row.map(printable));
+  const cells = rows.map((row) => row.map(marked));
   const widths = fit(
-    (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0))),
+    (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => widthOf(row[column] ?? '')))),
     shrinks,
   );
   return cells
     .map((row) =>
       row
-        .map((cell, column) => clip(cell, widths[column] ?? 0).padEnd(widths[column] ?? 0))
+        .map((cell, column) => padded(clip(cell, widths[column] ?? 0), widths[column] ?? 0))
         .join(' '.repeat(gap))
         .trimEnd(),
     )
@@ -43,9 +44,31 @@ function fit(widths: number[], shrinks: number): number[] {
   return widths;
 }
 
-/** At most `width` characters, the last one `…` if some are missing. */
+/** At most `width` columns, the last one `…` if something is missing. */
 export function clip(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
+  return widthOf(text) <= width ? text : `${chunks(text, Math.max(0, width - 1))[0] ?? ''}…`;
+}
+
+function padded(text: string, width: number): string {
+  return text + ' '.repeat(Math.max(0, width - widthOf(text)));
+}
+
+/** The text in pieces of at most `width` columns; a letter of East Asia has two. */
+function chunks(text: string, width: number): string[] {
+  const pieces: string[] = [];
+  let piece = '';
+  let columns = 0;
+  for (const character of text) {
+    const more = widthOf(character);
+    if (columns + more > width) {
+      pieces.push(piece);
+      piece = '';
+      columns = 0;
+    }
+    piece += character;
+    columns += more;
+  }
+  return [...pieces, piece];
 }
 
 /** Rows of a label and a text; long texts go on below, and an empty label goes under the one before. */
@@ -54,7 +77,7 @@ export class Page {
 
   /** Escapes the text. A line break in it shows as its escape: nothing can look like a row of its own. A long label has its own line. */
   row(label: string, text: string): this {
-    const parts = wrap(printable(text), pageWidth - labelWidth);
+    const parts = wrap(marked(text), pageWidth - labelWidth);
     if (label.length >= labelWidth) this.#lines.push(label);
     const first = label.length >= labelWidth ? '' : label;
     parts.forEach((part, index) =>
@@ -84,12 +107,18 @@ export class Page {
   }
 }
 
-/** Breaks at spaces where there are some; a word longer than a line is not broken, so that it can be copied. */
+/** Stays whole, so that it can be compared and copied; in the first column it looks like no row. */
+const digest = /^[0-9a-f]{64,128}$/;
+
+/**
+ * Breaks at spaces where there are some. A word longer than a line is broken, too: a terminal would go on with it in the first column, where
+ * it could look like a row of its own.
+ */
 function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
+  for (const word of text.split(' ').flatMap((one) => (digest.test(one) ? [one] : chunks(one, width)))) {
+    if (line !== '' && widthOf(line) + 1 + widthOf(word) > width) {
       lines.push(line);
       line = word;
     } else line = line === '' ? word : `${line} ${word}`;

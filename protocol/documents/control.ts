@@ -2,8 +2,10 @@
  * One paragraph of Debian's control format (deb822(5)), read so strictly that apt, dpkg and a person find the same in it: whole lines, each field
  * once, no comments, nothing before or after.
  */
+import { maxControlFields } from '../limits.ts';
 import { readableText, refuseDocument } from './readable.ts';
 
+/** A field with all lines that belong to it. */
 export interface ControlField {
   readonly name: string;
   /** What is on the line of the name, without blanks around it; may be empty. */
@@ -14,12 +16,14 @@ export interface ControlField {
   readonly line: number;
 }
 
+/** A line that goes on with a field; it begins with a blank. */
 export interface ControlLine {
   readonly text: string;
   /** 1-based. */
   readonly line: number;
 }
 
+/** A file as a list of hashes names it: hash in lower-case hex, size in bytes as decimal digits. */
 export interface ListedFile {
   readonly hash: string;
   readonly size: string;
@@ -47,6 +51,8 @@ export function decodeControl(bytes: Uint8Array, kind: string): ControlField[] {
     // Names differ in capitals for nobody but a careless reader.
     if (names.has(name.toLowerCase())) refuseDocument(kind, `line ${line} has the field ${name} for the second time`);
     names.add(name.toLowerCase());
+    if (fields.length >= maxControlFields)
+      refuseDocument(kind, `line ${line} is one field more than ${maxControlFields}`);
     fields.push({ name, value: value.trim(), lines: [], line });
   }
   return fields;

@@ -1,4 +1,5 @@
 /** What git hands over to be signed: a tag or commit object without its signature (git's "signature format" page). */
+import { printableJson } from '../../verifier/printable.ts';
 import { formatTimestamp } from '../wire/time.ts';
 import type { DocumentField } from './document.ts';
 import { readableText, refuseDocument } from './readable.ts';
@@ -68,7 +69,7 @@ export class GitHead {
     const name = at(at(this.#lines, this.#at - 1).split(' ', 1), 0);
     const remedy = Object.hasOwn(remedies, name) ? remedies[name] : undefined;
     this.fail(
-      `has ${JSON.stringify(name.slice(0, 40))}, which is not signed here: ${remedy ?? 'write the object without it'}`,
+      `has ${printableJson(name.slice(0, 40))}, which is not signed here: ${remedy ?? 'write the object without it'}`,
     );
   }
 

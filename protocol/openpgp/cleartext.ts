@@ -1,15 +1,17 @@
 /** The cleartext signature framework: a text that people read, with its signature below (RFC 9580, Section 7). */
 import { utf8ToBytes } from '../wire/bytes.ts';
 import { ProtocolError } from '../errors.ts';
-import { maxCleartextLineBytes } from '../limits.ts';
+import { maxCleartextLineBytes, maxCleartextLines } from '../limits.ts';
 
 /**
- * The lines of a text that every stock tool reads the same way. Throws `ProtocolError('bad-document')` for an unfinished last line, a line
- * past gpg's buffer, and every control character but tab: a lone carriage return ends a line for some readers only.
+ * The lines of a text that every stock tool reads the same way. Throws `ProtocolError('bad-document')` for an unfinished last line, more than
+ * a million lines, a line past gpg's buffer, and every control character but tab: a lone carriage return ends a line for some readers only.
  */
 export function cleartextLines(text: string): string[] {
   if (!text.endsWith('\n')) throw new ProtocolError('bad-document', 'clear text: the last line has no newline');
-  const lines = text.slice(0, -1).split('\n');
+  const lines = text.slice(0, -1).split('\n', maxCleartextLines + 1);
+  if (lines.length > maxCleartextLines)
+    throw new ProtocolError('bad-document', `clear text: there are over ${maxCleartextLines} lines`);
   const refuse = (index: number, what: string): never => {
     throw new ProtocolError('bad-document', `clear text: line ${index + 1} has ${what}`);
   };

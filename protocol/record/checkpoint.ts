@@ -1,4 +1,5 @@
 /** A checkpoint: the coordinator's signed word on how large a log is and what its root is (C2SP tlog-checkpoint), as a signed note. */
+import { printableJson } from '../../verifier/printable.ts';
 import { decodeBase64, encodeBase64 } from '../../verifier/base64.ts';
 import { equalBytes } from '../wire/bytes.ts';
 import { refuseAs, type Identity } from '../wire/envelope.ts';
@@ -29,7 +30,7 @@ export function originOf({ charter, log }: LogName): string {
 export function parseOrigin(origin: string): LogName {
   const [, charter, log] = /^frostmark\/([0-9a-f]{64})\/([0-9a-f]{32})$/.exec(origin) ?? [];
   if (charter === undefined || log === undefined)
-    throw new ProtocolError('bad-checkpoint', `${JSON.stringify(origin.slice(0, 120))} is not the origin of a log`);
+    throw new ProtocolError('bad-checkpoint', `${printableJson(origin.slice(0, 120))} is not the origin of a log`);
   return { charter, log };
 }
 

@@ -2,6 +2,7 @@
  * Tiles: 256 neighbouring hashes of a log's tree at every eighth level, by which the tree is stored and served (C2SP tlog-tiles, "Merkle Tree").
  * A full tile never changes; the last one of a level is partial until 256 hashes are there.
  */
+import { printableJson } from '../../verifier/printable.ts';
 import { concatBytes } from '@noble/hashes/utils.js';
 import { ProtocolError } from '../errors.ts';
 import { maxTilePathCharacters, maxTreeSize } from './limits.ts';
@@ -140,7 +141,7 @@ export function parseTilePath(path: string): TileResource {
   if (groups === undefined || !isThere || tilePath(resource) !== path)
     throw new ProtocolError(
       'bad-tile',
-      `${JSON.stringify(path.slice(0, maxTilePathCharacters))} is not the path of a tile`,
+      `${printableJson(path.slice(0, maxTilePathCharacters))} is not the path of a tile`,
     );
   return resource;
 }

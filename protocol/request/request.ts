@@ -1,4 +1,5 @@
 /** A request: what is asked to be signed. Signed by whoever asks; everything a quorum signs is a function of it and its documents. */
+import { printableJson } from '../../verifier/printable.ts';
 import { isSubjectName } from '../../verifier/names.ts';
 import { encodeCanonicalJson } from '../../verifier/json.ts';
 import { bytesToHex, sha256Hex, taggedHash, utf8ToBytes } from '../wire/bytes.ts';
@@ -218,8 +219,7 @@ function assertRelease({ artifacts, documents, certify }: RequestPayload): void 
     throw new ProtocolError('bad-request', 'beside artifacts the only document is their manifest');
   if (certify !== undefined) throw new ProtocolError('bad-request', 'a release certifies no key');
   for (const { name } of artifacts) {
-    if (!isSubjectName(name))
-      throw new ProtocolError('bad-request', `${JSON.stringify(name)} is not a plain file name`);
+    if (!isSubjectName(name)) throw new ProtocolError('bad-request', `${printableJson(name)} is not a plain file name`);
   }
   if (new Set(artifacts.map(({ name }) => name)).size !== artifacts.length)
     throw new ProtocolError('bad-request', 'two artifacts have the same name');

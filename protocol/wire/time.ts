@@ -1,4 +1,5 @@
 /** Times as they are signed: RFC 3339, UTC, whole seconds; and durations as people write them in a charter. */
+import { printableJson } from '../../verifier/printable.ts';
 import { ProtocolError, type ProtocolErrorCode } from '../errors.ts';
 import { present } from './present.ts';
 
@@ -21,7 +22,7 @@ export function parseTimestamp(text: string, code: ProtocolErrorCode, what: stri
   if (!Number.isInteger(unixSeconds) || formatTimestamp(unixSeconds) !== text) {
     throw new ProtocolError(
       code,
-      `${what}: ${JSON.stringify(text.slice(0, 40))} is not a UTC time like 2026-11-22T08:00:00Z`,
+      `${what}: ${printableJson(text.slice(0, 40))} is not a UTC time like 2026-11-22T08:00:00Z`,
     );
   }
   return unixSeconds;

@@ -122,10 +122,10 @@ describe('a round', () => {
   test('expires when its time is over', async () => {
     let ahead = 0;
     await using world = await knowing(group, { nowMs: () => Date.now() + ahead });
-    const createdAt = formatTimestamp(now() - 3599);
+    const createdAt = formatTimestamp(now() - 3597);
     const requester = world.requester(group);
     const { digest } = await requester.submit(releaseOf(group, group.requester, { channel: 'development', createdAt }));
-    ahead = 1000;
+    ahead = 3000;
     expect(await lastOf(requester.watchRound(digest))).toMatchObject({ outcome: 'expired' });
   });
 

@@ -305,7 +305,7 @@ export const coordinatorGuards = [
     what: 'a member is one by the charter',
     in: '#memberSession',
     from: 'if (member === undefined) throw',
-    to: 'if (hash === undefined) throw',
+    to: 'if (member === undefined && key === groupKey) throw',
     test: logins,
     name: 'T26',
   },

@@ -1,4 +1,5 @@
 /** Guards of requester/ and client/: what a person has is not destroyed, and what passes is waited out. */
+const pages = 'test/cli/text/page.test.ts';
 const outputs = 'test/cli/outputs.test.ts';
 
 export const requesterGuards = [
@@ -37,5 +38,50 @@ export const requesterGuards = [
     to: 'return true;',
     test: outputs,
     name: 'a bundle of another group',
+  },
+  {
+    row: 'T36',
+    what: 'marks that combine with any letter are escaped',
+    file: 'verifier/printable.ts',
+    from: '|(?=\\p{M})\\p{Script=Inherited}',
+    to: '',
+    test: 'test/verifier/printable.test.ts',
+    name: 'T36',
+  },
+  {
+    row: 'T36',
+    what: 'a word of several scripts is marked',
+    file: 'cli/text/look-alikes.ts',
+    from: 'return doubt === undefined ?',
+    to: 'return word.length > 0 ?',
+    test: pages,
+    name: 'another name',
+  },
+  {
+    row: 'T36',
+    what: 'a long word is broken',
+    in: 'wrap',
+    from: 'digest.test(one) ? [one]',
+    to: 'one.length > 0 ? [one]',
+    test: pages,
+    name: 'a long word',
+  },
+  {
+    row: 'T36',
+    what: 'versions that nobody saw are said',
+    in: 'warnings',
+    from: 'if (skipped <= 0) return [];',
+    to: 'if (skipped < Infinity) return [];',
+    test: 'test/participant/group.test.ts',
+    name: 'replaces its requesters',
+  },
+  {
+    row: 'T36',
+    what: 'what a YAML parser quotes is escaped',
+    in: 'parseYaml',
+    from: 'printable(problem.message)',
+    to: 'problem.message',
+    test: 'test/protocol/files/charter.test.ts',
+    name: 'T36',
   },
 ];

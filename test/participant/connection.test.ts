@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { CoordinatorFrame } from '../../protocol/wire/frames.ts';
+import { ClientError } from '../../client/errors.ts';
 import { Connection, type ConnectionOptions } from '../../participant/connection.ts';
 
 interface Rig {
@@ -126,6 +127,39 @@ describe('a connection', () => {
     const waits = times.slice(1).map((time, index) => time - times[index]!);
     // From 5..10 ms to 20..40 ms: the timer may be late, never early.
     expect(Math.min(...waits.slice(3))).toBeGreaterThan(18);
+  });
+
+  it('leaves the coordinator alone for as long as it asks, at the login and at the upgrade', async () => {
+    const refusal = { status: 503, code: 'busy', message: 'later', retryAfterMs: 200 };
+    const busy = new ClientError('refused', 'later', { refusal });
+    const logins: number[] = [];
+    const refusedAtLogin = await rig({
+      client: {
+        socket: () => {
+          logins.push(performance.now());
+          return Promise.reject(busy);
+        },
+      },
+      disconnected: () => {
+        if (logins.length === 3) void refusedAtLogin.connection.close();
+      },
+    });
+    const refused: number[] = [];
+    const atUpgrade = await rig(
+      {},
+      {
+        verifyClient: (_info: unknown, answer: (...verdict: unknown[]) => void) => {
+          refused.push(performance.now());
+          if (refused.length === 1) answer(false, 503, 'busy', { 'retry-after': '1' });
+          else answer(true);
+        },
+      },
+    );
+    await atUpgrade.socket(0);
+    expect(atUpgrade.reasons).toEqual(['the coordinator answered the upgrade with 503']);
+    expect(refused[1]! - refused[0]!).toBeGreaterThan(990);
+    expect(logins.length).toBeGreaterThan(1);
+    for (const [index, at] of logins.slice(1).entries()) expect(at - logins[index]!).toBeGreaterThan(190);
   });
 
   it('ends the daemon when its login is refused for good', async () => {

@@ -9,6 +9,7 @@ import type { RequestPayload } from '../../protocol/request/request.ts';
 import { listenForCommands } from '../../participant/control.ts';
 import { ExecRunner, type ExecResult } from '../../participant/exec.ts';
 import type { ExecRule, Policy, PolicySubject } from '../../participant/policy.ts';
+import { compile, run as runProgram } from '../home/support.ts';
 import { scratch } from './members.ts';
 
 const subject = (requester = 'dave'): PolicySubject => ({
@@ -161,6 +162,15 @@ describe('a program', () => {
     await runner.close();
     expect(await Promise.all(results)).toEqual(Array(3).fill(nobody));
     for (const pid of pids) await gone(pid);
+  });
+
+  it('is killed when the daemon is killed by a signal that it cannot catch (T32)', async () => {
+    const folder = await scratch();
+    const owner = runProgram(await compile('test/participant/programs/exec-owner.ts', folder), []);
+    const [pid, other] = ((await owner.line()) ?? '').split(' ').map(Number);
+    owner.process.kill('SIGKILL');
+    await gone(pid!);
+    await gone(other!);
   });
 
   it('leaves no folder behind when the daemon stops, which waits for that (T32)', async () => {

@@ -201,8 +201,8 @@ describe('a group', () => {
     await group.joinAll();
     await group.serveAll();
     const client = group.requesterClient();
-    const next = encodeCanonicalJson({ version: 2, groupKey: group.groupKey, number: 0, requesters: [] });
-    expect(decodeRequesters(next, group.charter).version).toBe(2);
+    const next = encodeCanonicalJson({ version: 4, groupKey: group.groupKey, number: 0, requesters: [] });
+    expect(decodeRequesters(next, group.charter).version).toBe(4);
     const envelope = await group.release({
       kind: 'requesters',
       formats: ['requesters'],
@@ -213,21 +213,26 @@ describe('a group', () => {
     });
     const { digest } = await client.submit(envelope);
     await client.putDocument(digest, next);
-    const shown = await until(async () => {
-      const { request } = await group.call(group.members[0]!, { command: 'show', id: digest });
-      return request.changes ?? undefined;
-    }, 'what the new document changes');
-    expect(shown).toEqual(['- dave may no longer ask for anything']);
+    // Two versions that nobody saw are said before anybody decides (T36).
+    const reader = group.members[2]!;
+    const warnings = await until(async () => {
+      const [known] = (await group.call(reader, { command: 'requests', all: false })).requests;
+      if (known?.state !== 'waiting') return undefined;
+      return (await group.call(reader, { command: 'show', id: digest })).request.warnings;
+    }, 'the request');
+    expect(warnings).toEqual([expect.stringContaining('version 4 would follow version 1: 2 in between')]);
+    const { changes } = (await group.call(reader, { command: 'show', id: digest })).request;
+    expect(changes).toEqual(['- dave may no longer ask for anything']);
     for (const member of group.members.slice(0, 2)) await approve(group, member, digest);
     for (const member of group.members)
       await until(
-        async () => (await group.call(member, { command: 'status' })).status.requestersVersion === 2 || undefined,
-        'version 2',
+        async () => (await group.call(member, { command: 'status' })).status.requestersVersion === 4 || undefined,
+        'version 4',
       );
     // Dave's rights are gone.
     await expect(client.submit(await group.release())).rejects.toMatchObject({ refusal: { code: 'not-a-requester' } });
     await group.stop(group.members[0]!);
-    // A home that forgot version 2 does not serve.
+    // A home that forgot version 4 does not serve.
     const documents = join(group.members[0]!.home, 'documents.json');
     await rm(documents);
     await expect(group.serve(group.members[0]!)).rejects.toMatchObject({ code: 'damaged' });

@@ -37,6 +37,7 @@ import {
   packageFrame,
   release,
   requestFrame,
+  type ParticipantOptions,
   type TestParticipant,
   type World,
 } from './members.ts';
@@ -132,6 +133,29 @@ class Recorder {
     });
   }
 }
+
+const documentRequest = (
+  world: World,
+  kind: 'genesis' | 'requesters' | 'delegation',
+  bytes: Uint8Array,
+  change: Partial<RequestPayload> = {},
+  asker = world.live.people[1]!,
+): Request => {
+  const payload: RequestPayload = {
+    ...release(world).payload,
+    kind,
+    formats: [kind],
+    artifacts: [],
+    documents: [{ kind, size: bytes.length, sha256: sha256Hex(bytes) }],
+    product: null,
+    release: null,
+    ...change,
+  };
+  return openRequest(sealMessage(requestMessage, payload, asker));
+};
+const served = (...documents: Uint8Array[]) => ({
+  documents: new Map(documents.map((bytes) => [sha256Hex(bytes), bytes])),
+});
 
 describe('attempts of one request (T43)', () => {
   it('have an end at the signer: 4n + 64 of a stage, counted across restarts, and then it declines', async () => {
@@ -252,16 +276,15 @@ describe('a nonce pair (T1)', () => {
     expect(openedFrames(world, participant).shares).toHaveLength(1);
   });
 
-  it('is burned on disk before its share exists, and the share is stored before it is sent', async () => {
-    const world = await makeWorld(plan);
-    const request = release(world);
+  /** What a member does for `request` once it approves and a package comes, on disk, in its vault and on the wire, in order. */
+  async function stepsFor(world: World, request: Request, change: ParticipantOptions = {}): Promise<string[]> {
     const order: string[] = [];
     const journal = (real: Journal): Journal =>
       hookedJournal(real, async (record, next) => {
         await next();
         order.push(record.type);
       });
-    const participant = await makeParticipant(world, 1, { journal });
+    const participant = await makeParticipant(world, 1, { ...change, journal });
     participant.sent.push = (...frames) => {
       order.push(...frames.map(({ type }) => `sent ${type}`));
       return Array.prototype.push.apply(participant.sent, frames);
@@ -272,9 +295,16 @@ describe('a nonce pair (T1)', () => {
       return sign(...args);
     };
     await participant.receive(requestFrame(request));
-    await participant.rounds.decide(request.digest, 'approve', null);
-    await participant.receive(packageFrame(request, [participant.lastCommitment(), commitmentOf(world, request, 2)]));
-    expect(order.filter((step) => step !== 'sent journal')).toEqual([
+    await participant.rounds.settled();
+    if (participant.frames('decision').length === 0) await participant.rounds.decide(request.digest, 'approve', null);
+    const other = commitmentOf(world, request, 2, {}, [...(change.documents?.values() ?? [])]);
+    await participant.receive(packageFrame(request, [participant.lastCommitment(), other]));
+    return order.filter((step) => step !== 'sent journal');
+  }
+
+  it('is burned on disk before its share exists, and the share is stored before it is sent', async () => {
+    const world = await makeWorld(plan);
+    expect(await stepsFor(world, release(world))).toEqual([
       'decision',
       'sent decision',
       'sent commitment',
@@ -283,6 +313,19 @@ describe('a nonce pair (T1)', () => {
       'share',
       'sent share',
       'sent commitment',
+    ]);
+  });
+
+  it('binds its member to the key on disk before the first share under it exists (T35)', async () => {
+    const world = await makeWorld(plan);
+    const genesis = genesisOf(world.live.epoch);
+    const request = documentRequest(world, 'genesis', genesis);
+    const steps = await stepsFor(world, request, { ...served(genesis), isYoung: true });
+    expect(steps.filter((step) => ['ceremony-given', 'burn', 'signed', 'sent share'].includes(step))).toEqual([
+      'ceremony-given',
+      'burn',
+      'signed',
+      'sent share',
     ]);
   });
 
@@ -755,28 +798,6 @@ describe('the coordinator’s word (T34)', () => {
 });
 
 describe('documents', () => {
-  const documentRequest = (
-    world: World,
-    kind: 'genesis' | 'requesters' | 'delegation',
-    bytes: Uint8Array,
-    change: Partial<RequestPayload> = {},
-    asker = world.live.people[1]!,
-  ): Request => {
-    const payload: RequestPayload = {
-      ...release(world).payload,
-      kind,
-      formats: [kind],
-      artifacts: [],
-      documents: [{ kind, size: bytes.length, sha256: sha256Hex(bytes) }],
-      product: null,
-      release: null,
-      ...change,
-    };
-    return openRequest(sealMessage(requestMessage, payload, asker));
-  };
-  const served = (...documents: Uint8Array[]) => ({
-    documents: new Map(documents.map((bytes) => [sha256Hex(bytes), bytes])),
-  });
   const approveAll = () => Promise.resolve({ action: 'approve', reason: null, rule: 'all' } as const);
   const created = Date.parse('2026-11-22T08:00:00Z') / 1000;
 

@@ -185,6 +185,10 @@ describe('a ceremony with one liar', () => {
     expect(run.activated()).toEqual([]);
     expect(failures(run).join()).toContain('build-3 revealed something else');
     expect(verdictsOf(run)).toMatchObject([{ culprit: { name: 'build-3' } }]);
+    // It is seen before anybody seals a share to the other key.
+    const sent = new Set(run.log.map(({ payloadType }) => payloadType));
+    expect([...sent].filter((type) => type.includes('boxes'))).toEqual([]);
+    expect([...sent].filter((type) => type.includes('reveal'))).toHaveLength(1);
   });
 
   it('stops at a proof of knowledge from another ceremony or of another dealer (T15)', async () => {

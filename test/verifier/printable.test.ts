@@ -29,6 +29,8 @@ const hostile = [
   ['a lone surrogate', '\ud800', '\\u{d800}'],
   ['a private-use character', '\ue000', '\\u{e000}'],
   ['an unassigned code point', '\u{e0fff}', '\\u{e0fff}'],
+  ['an accent apart from its letter', '\u0301', '\\u{301}'],
+  ['an enclosing circle', '\u20dd', '\\u{20dd}'],
 ] as const;
 
 describe('text for a person', () => {
@@ -46,6 +48,11 @@ describe('text for a person', () => {
     const text = 'app-1.4.2 (naïve) Größe 漢字 עברית العربية 🚀 \\ " \' <&>';
     expect(printable(text)).toBe(text);
     expect(printableJson(text)).toBe(JSON.stringify(text));
+  });
+
+  it('leaves the vowel signs of a script alone, and shows a pile of marks as escapes (T36)', () => {
+    expect(printable('हिन्दी ไทยนี้')).toBe('हिन्दी ไทยนี้');
+    expect(printable('น' + '\u0e35'.repeat(4))).toBe('น\u0e35\u0e35\\u{e35}\\u{e35}');
   });
 
   it('never lets a control or format character through (T36)', () => {

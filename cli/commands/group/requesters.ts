@@ -2,8 +2,13 @@
 import { basename } from 'node:path';
 import { askingOptions } from '../../ask-coordinator.ts';
 import { defineCommand, flag, flagOnly } from '../../command.ts';
-import { connectToAsk, submitAndWait, waitingOptions } from '../../waiting.ts';
+import { connectToAsk, submitAndCheck, waitingOptions } from '../../waiting.ts';
 
+/**
+ * One round of production over the file, which is read by the rules of the charter first; what it changes is said before. JSON:
+ * `{ id, version, changes, signed }`; with `--dry-run` `{ version, inForce, changes }`. Throws what
+ * `submitAndWait` does.
+ */
 export const command = defineCommand({
   home: 'asker',
   arguments: [{ name: '<file>', help: 'requesters.yaml, with a higher version than the group has' }],
@@ -51,11 +56,8 @@ frostmark group requesters requesters.yaml --note "dave joins" --group GROUP.pub
       return;
     }
     output.talk(difference);
-    const { digest, view } = await submitAndWait(call, connection, submission);
-    const { assertDocumentSigned } = await import('../../../requester/bundle.ts');
-    if (view !== undefined)
-      assertDocumentSigned(connection.group, view.request, submission.documents, view.body.signatures);
-    const said = view === undefined ? `asked for version ${version}` : `version ${version} is signed`;
-    output.result(said, { id: digest, version, changes, signed: view !== undefined });
+    const { digest, isSigned } = await submitAndCheck(call, connection, submission);
+    const said = isSigned ? `version ${version} is signed` : `asked for version ${version}`;
+    output.result(said, { id: digest, version, changes, signed: isSigned });
   },
 });

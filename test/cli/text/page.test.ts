@@ -1,3 +1,4 @@
+import fastStringWidth from 'fast-string-width';
 import { describe, expect, it } from 'vitest';
 
 import { Output, type TextStream } from '../../../cli/output.ts';
@@ -39,6 +40,7 @@ const request: RequestView = {
   ],
   policy: 'no rule matches: ask',
   obstacle: null,
+  warnings: [],
 };
 
 describe('the table of requests', () => {
@@ -118,6 +120,29 @@ describe('the page that is decided from', () => {
     expect(page.split('\n').filter((line) => line.startsWith('channel'))).toEqual(['channel     production']);
     expect(page).toContain('\\u{a}');
     expect(page).toContain('\\u{d}\\u{2028}');
+  });
+
+  it('breaks a long word of a stranger, which a terminal would go on with in the first column (T36)', () => {
+    for (const letter of ['x', '漢']) {
+      const lines = new Page()
+        .row('note', `${letter.repeat(68)}channel     development`)
+        .toString()
+        .split('\n');
+      for (const line of lines) expect(fastStringWidth(line)).toBeLessThanOrEqual(pageWidth);
+      for (const line of lines.slice(1)) expect(line).toMatch(/^ {12}\S/);
+      expect(lines.join('').replaceAll(' ', '')).toContain(`${letter.repeat(68)}channel`);
+    }
+  });
+
+  it('marks what looks like another name: several scripts, letters in another form, marks apart (T36)', () => {
+    const shown = (name: string): string => requestPage({ ...request, product: name, note: name }, now);
+    expect(shown('\u0440\u0430ypal')).toContain('\u0440\u0430ypal [Latin and Cyrillic: \\u{440}\\u{430}ypal]');
+    expect(shown('a\u03bfcme')).toContain('[Greek and Latin: a\\u{3bf}cme]');
+    expect(shown('\uff41cme')).toContain('[letters in another form: \\u{ff41}cme]');
+    expect(shown('cafe\u0301')).toContain('cafe\\u{301}');
+    expect(requestsTable([{ ...request, product: '\u0440\u0430ypal' }], now)).toContain('[Latin and');
+    for (const plain of ['Größe', '\u0440\u0430', '漢字かな', '한국어app', 'naïve-1.4.2', 'עברית'])
+      expect(shown(plain)).not.toContain('[');
   });
 
   it('keeps digests whole, so that they can be compared and copied', () => {

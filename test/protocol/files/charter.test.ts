@@ -323,6 +323,30 @@ describe('a charter is refused, with file and line,', () => {
     });
   });
 
+  it('in words that a terminal takes as nothing but words, whatever the file says (T36)', () => {
+    const hostile = '\u202e\u001b]0;x\u0007\u200b';
+    const files = [
+      `"${hostile}": 1\n"${hostile}": 2\n`,
+      `a: 1\n  ${hostile}: [\n`,
+      `a: @${hostile}\n`,
+      `>b: ${hostile}\n`,
+      `|${hostile}|\n`,
+      `- |b: ]${hostile}#`,
+      `b: }|&\u202e\t[|&\u202e`,
+      `a: "${hostile}\n`,
+      `? [${hostile}]\n: 1\n`,
+      `a: !${hostile} 1\n`,
+      `%${hostile}\n---\na: 1\n`,
+      `group: "${hostile}"\n`,
+      `"${hostile}": x\n`,
+      `members:\n- name: "${hostile}"\n  card: x\n`,
+    ];
+    for (const text of files) {
+      const { message } = refusalOf(() => decodeCharter(utf8(text), 'charter.yaml'));
+      expect(message, JSON.stringify(text)).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+    }
+  });
+
   it(`with more than ${maxChannels} channels, and not with that many`, () => {
     const channels = (count: number): string =>
       Array.from({ length: count - 1 }, (_, index) => `  channel-${index}: { quorum: { any: 1 } }`).join('\n');
