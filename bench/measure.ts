@@ -1,11 +1,13 @@
 /** Fair timing on a noisy machine: contenders take turns in one run, medians are compared, ratios are what counts. */
 
+/** What is measured against others. */
 export interface Contender {
   readonly name: string;
   /** Runs the measured work once; what it needs is made before. */
   readonly run: () => unknown;
 }
 
+/** What came of one contender. */
 export interface Measured {
   readonly name: string;
   /** Milliseconds of the middle run. */
@@ -34,6 +36,7 @@ export function measureInTurn(contenders: readonly Contender[], budgetMs = 600, 
   }));
 }
 
+/** The value in the middle, by nearest rank; `NaN` of no values. */
 export function median(values: readonly number[]): number {
   return percentile(values, 50);
 }

@@ -27,6 +27,7 @@ import { median, percentile } from './measure.ts';
 const cli = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 const approveAll = 'rules:\n  - match: { kind: release, channel: development }\n    action: approve\n';
 
+/** What a round costs. Times in milliseconds; rounds a second that end, with one in flight and with 16. */
 export interface RoundReport {
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -237,17 +238,17 @@ function identityMs(): { readonly signMs: number; readonly verifyMs: number } {
 }
 
 async function frostMs(): Promise<number> {
-  const group = await createSodiumGroup({ randomBytes: (count) => new Uint8Array(randomBytes(count)) });
-  const dealing = deal(group, 2);
+  const arithmetic = await createSodiumGroup({ randomBytes: (count) => new Uint8Array(randomBytes(count)) });
+  const dealing = deal(arithmetic, 2);
   const signers = [toIdentifier(1), toIdentifier(2)];
-  const shares = signers.map((identifier) => dealShare(group, dealing, identifier));
+  const shares = signers.map((identifier) => dealShare(arithmetic, dealing, identifier));
   const [key] = dealing.commitments;
   if (key === undefined) throw new Error('nothing was dealt');
   const publicShares = new Map(
-    signers.map((identifier) => [identifier, evaluateCommitments(group, dealing.commitments, identifier)]),
+    signers.map((identifier) => [identifier, evaluateCommitments(arithmetic, dealing.commitments, identifier)]),
   );
   return medianOf(30, () => {
-    const nonces = shares.map((share) => commit(group, share));
+    const nonces = shares.map((share) => commit(arithmetic, share));
     const commitments = signers.flatMap((identifier, index) => {
       const own = nonces[index];
       return own === undefined ? [] : [{ identifier, ...own.commitments }];
@@ -259,12 +260,12 @@ async function frostMs(): Promise<number> {
       message: randomBytes(400),
       commitments,
     };
-    const attempt = prepareAttempt(group, input);
+    const attempt = prepareAttempt(arithmetic, input);
     const signed = new Map(
       signers.map((identifier, index) => {
         const [own, share] = [nonces[index], shares[index]];
         if (own === undefined || share === undefined) throw new Error('no such signer');
-        return [identifier, signShare(group, attempt, identifier, own, share)] as const;
+        return [identifier, signShare(arithmetic, attempt, identifier, own, share)] as const;
       }),
     );
     for (const [identifier, share] of signed)

@@ -2,9 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { readFileBounded } from '../home/files.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import { judgeTogether, maxEvidenceBytes, type Verdict } from '../protocol/evidence.ts';
+import { judgeTogether, type Verdict } from '../protocol/evidence.ts';
 import { createNobleGroup } from '../protocol/frost/group-noble.ts';
+import { maxEvidenceBytes } from '../protocol/limits.ts';
 
+/** What all files together prove. */
 export interface Judged {
   readonly verdicts: readonly Verdict[];
   /** Files that are no evidence, or whose evidence is wrong: a liar's own file must not keep the others from being judged. */
@@ -14,18 +16,18 @@ export interface Judged {
 /** Throws `HomeError` for a file that cannot be read. */
 export async function judgeFiles(files: readonly string[]): Promise<Judged> {
   // Public arithmetic only, which draws no randomness.
-  const group = createNobleGroup({ randomBytes: (count) => new Uint8Array(randomBytes(count)) });
+  const arithmetic = createNobleGroup({ randomBytes: (count) => new Uint8Array(randomBytes(count)) });
   const good: Uint8Array[] = [];
   const refused: { file: string; reason: string }[] = [];
   for (const file of files) {
     const bytes = await readFileBounded(file, maxEvidenceBytes);
     try {
-      judgeTogether(group, [bytes]);
+      judgeTogether(arithmetic, [bytes]);
       good.push(bytes);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       refused.push({ file, reason: error.message });
     }
   }
-  return { verdicts: judgeTogether(group, good), refused };
+  return { verdicts: judgeTogether(arithmetic, good), refused };
 }

@@ -3,6 +3,12 @@
 /** Bytes of a PEM file with certificate authorities: a whole system's store has about 220 KiB. */
 export const maxAuthorityBytes = 1024 * 1024;
 
+/** The largest descriptor that a caller may name, as in `--status-fd 3`: larger ones are nobody's, and would only be a list of gaps. */
+export const maxDescriptor = 63;
+
+/** Bytes of a configuration file of gpg: what people write has a few thousand. */
+export const maxConfigurationBytes = 1024 * 1024;
+
 /** Bytes that are read of a document that is too large, so that whoever writes it is told why: eight of the largest documents. */
 export const maxDrainedBytes = 64 * 1024 * 1024;
 

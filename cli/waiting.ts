@@ -49,6 +49,19 @@ export async function submitAndWait(call: WaitingCall, connection: Connection, s
   return { digest: view.request.digest, view };
 }
 
+/** Submits what leaves no file behind, and checks that the quorum signed it. Throws what `submitAndWait` does. */
+export async function submitAndCheck(
+  call: WaitingCall,
+  connection: Connection,
+  submission: Submission,
+): Promise<{ readonly digest: string; readonly isSigned: boolean }> {
+  const { digest, view } = await submitAndWait(call, connection, submission);
+  if (view === undefined) return { digest, isSigned: false };
+  const { openResult } = await import('../requester/bundle.ts');
+  openResult(connection.group, view.request, submission.documents, view.body.signatures);
+  return { digest, isSigned: true };
+}
+
 /** What was asked before is signed, or over, or still pending; what is asked now is for the next call to look at. */
 async function lookOnly(call: WaitingCall, connection: Connection, submission: Submission): Promise<Asked> {
   const { digest, joined } = await submitOnly(call, connection, submission);

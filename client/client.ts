@@ -13,7 +13,6 @@ import {
   submittedBody,
   type GroupBody,
   type IssuedBody,
-  type JournalHead,
   type RoundBody,
 } from '../protocol/wire/frames.ts';
 import { Strict, Type, type Static } from '../protocol/wire/schema.ts';
@@ -30,7 +29,7 @@ import {
   maxTileBytes,
 } from './limits.ts';
 import { watch, type WatchOptions } from './live.ts';
-import { login, type LoginAs, type Session } from './login.ts';
+import { login, type ClientRole, type LoginAs, type Session } from './login.ts';
 import { patiently, type Patience } from './patience.ts';
 import type { CoordinatorUrl } from './url.ts';
 
@@ -41,24 +40,9 @@ export type Submitted = Static<typeof submittedBody>;
 const roundsBody = Strict({ rounds: Type.Array(roundBody, { maxItems: 1024 }) });
 const doneBody = Strict({ done: Type.Literal(true) });
 
-/** The role in which a client logs in. */
-export type ClientIdentity =
-  | {
-      readonly role: 'member';
-      /** SHA-256 of the charter, hex. */
-      readonly charter: string;
-      /** The journal's head, asked for at every login (T3). */
-      readonly journal: () => JournalHead;
-    }
-  | {
-      readonly role: 'requester';
-      /** Group public key, base64url. */
-      readonly groupKey: string;
-    };
-
 /** Which coordinator to call, and as whom. */
 export type ClientOptions = HttpOptions &
-  ClientIdentity & {
+  ClientRole & {
     /** As `parseCoordinatorUrl` gives it. */
     readonly url: CoordinatorUrl;
     readonly identity: Identity;

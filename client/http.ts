@@ -6,6 +6,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type 
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { rootCertificates } from 'node:tls';
 import { encodeCanonicalJson, decodeCanonicalJson } from '../verifier/json.ts';
+import { maxJsonDepth } from '../protocol/limits.ts';
 import { problemBody } from '../protocol/wire/frames.ts';
 import { assertSchema, type Static, type TSchema } from '../protocol/wire/schema.ts';
 import { ClientError } from './errors.ts';
@@ -31,8 +32,6 @@ export interface Call {
   readonly maxBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
-
-const maxDepth = 12;
 
 /** Connections to one coordinator, kept alive between calls. */
 export class Http {
@@ -138,7 +137,7 @@ export class Http {
 /** JSON within bounds and of exactly this shape. Throws `ClientError('bad-response')`. */
 export function decodeAnswer<T extends TSchema>(schema: T, bytes: Uint8Array, maxBytes: number): Static<T> {
   try {
-    const value = decodeCanonicalJson(bytes, { maxBytes, maxDepth, maxValues: maxAnswerValues });
+    const value = decodeCanonicalJson(bytes, { maxBytes, maxDepth: maxJsonDepth, maxValues: maxAnswerValues });
     assertSchema(schema, value, 'bad-frame', 'answer');
     return value as Static<T>;
   } catch (cause) {

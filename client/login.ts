@@ -15,21 +15,23 @@ import type { Http } from './http.ts';
 import { maxClockDifferenceSeconds } from './limits.ts';
 import type { CoordinatorUrl } from './url.ts';
 
-/** Who logs in, and to which group. */
-export type LoginAs = { readonly identity: Identity } & (
+/** The role in which somebody logs in, and to which group. */
+export type ClientRole =
   | {
       readonly role: 'member';
       /** SHA-256 of the charter, hex. */
       readonly charter: string;
-      /** Head of the member's journal, asked for at the last moment: an older one would look rolled back (T3). */
+      /** Head of the member's journal, asked for at the last moment of every login: an older one would look rolled back (T3). */
       readonly journal: () => JournalHead;
     }
   | {
       readonly role: 'requester';
       /** Group public key, base64url. */
       readonly groupKey: string;
-    }
-);
+    };
+
+/** Who logs in. */
+export type LoginAs = ClientRole & { readonly identity: Identity };
 
 /** What a login was answered with. */
 export interface Session {

@@ -1,8 +1,8 @@
 /** The groups this coordinator serves: admitted charters, and for each the key epoch and the newest documents under its key. */
 import { join } from 'node:path';
 import { decodeBase64, encodeBase64 } from '../verifier/base64.ts';
-import { parseTime } from '../verifier/time.ts';
 import {
+  newestDelegations,
   openGroupDocuments,
   openGroupEpoch,
   type GroupDocuments,
@@ -366,7 +366,7 @@ function changesBetween(epoch: Epoch, before: GroupDocuments, after: GroupDocume
 function newest(held: GroupDocuments, offered: GroupDocuments): GroupDocuments {
   const takesRequesters =
     offered.requesters !== undefined && offered.requesters.version > (held.requesters?.version ?? 0);
-  const delegations = newestDelegations(held.delegations, offered.delegations);
+  const delegations = newestOf(held.delegations, offered.delegations);
   const takesGenesis = held.genesis === undefined && offered.genesis !== undefined;
   if (!takesRequesters && !takesGenesis && delegations === held.delegations) return held;
   return {
@@ -377,18 +377,10 @@ function newest(held: GroupDocuments, offered: GroupDocuments): GroupDocuments {
   };
 }
 
-function newestDelegations(
-  held: readonly HeldDelegation[],
-  offered: readonly HeldDelegation[],
-): readonly HeldDelegation[] {
+/** What begins together with one that is held is that one; `held` itself when nothing else is newer. */
+function newestOf(held: readonly HeldDelegation[], offered: readonly HeldDelegation[]): readonly HeldDelegation[] {
   const isHeld = (one: HeldDelegation): boolean =>
     held.some(({ channel, delegation }) => channel === one.channel && delegation.from === one.delegation.from);
-  const all = [...held, ...offered.filter((one) => !isHeld(one))];
-  const untilOf = ({ delegation }: HeldDelegation): number => parseTime(delegation.until) ?? 0;
-  all.sort((a, b) => untilOf(b) - untilOf(a));
-  const kept = all.filter(
-    (one, index) =>
-      all.slice(0, index).filter(({ channel }) => channel === one.channel).length < maxDelegationsPerChannel,
-  );
+  const kept = newestDelegations([...held, ...offered.filter((one) => !isHeld(one))], maxDelegationsPerChannel);
   return kept.every((one) => held.includes(one)) ? held : kept;
 }

@@ -185,7 +185,7 @@ export class Round {
   /** Made anew for every step: who is kept out follows from the documents of the moment, as every signer judges it. */
   #contextOf(prepared: PreparedRequest, subject: AttemptSubject): RoundContext {
     return {
-      group: this.#options.arithmetic,
+      arithmetic: this.#options.arithmetic,
       channel: this.group.epoch.channel(this.channel.name),
       subject,
       prepared,

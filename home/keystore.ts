@@ -22,6 +22,7 @@ import {
   type ShareHeader,
   type ShareLabel,
 } from './share-payload.ts';
+import { at } from '../protocol/wire/present.ts';
 
 export type { ShareHeader, ShareLabel } from './share-payload.ts';
 
@@ -109,7 +110,7 @@ async function seal(child: AgeChild, path: string, header: ShareHeader, shares: 
   const file = await child.request(path, operation.seal, length, async (write) => {
     await write(encodeHeader(header));
     for (const [index, share] of shares.entries()) {
-      await write(labels[index] ?? new Uint8Array(0));
+      await write(at(labels, index));
       await exportOnce(share, write);
     }
   });

@@ -1,5 +1,6 @@
 /** Text around binary key files: PEM (RFC 7468) and OpenPGP's armor (RFC 4880, Section 6.2), decoded without a string ever holding the key. */
 import { ImporterError } from './errors.ts';
+import { maxLabelCharacters } from './limits.ts';
 
 /** One armored block. */
 export interface Armor {
@@ -8,8 +9,6 @@ export interface Armor {
   /** What stands between the BEGIN and END lines. */
   readonly body: Uint8Array;
 }
-
-const maxLabelCharacters = 64;
 
 /** The first armored block; `undefined` if there is none. Throws `ImporterError('bad-key-file')` for one without an end. */
 export function findArmor(file: Uint8Array): Armor | undefined {

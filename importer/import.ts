@@ -54,32 +54,32 @@ export async function importKey(options: ImportOptions): Promise<ImportResult> {
   useOwnerOnlyUmask();
   const charter = decodeCharter(await readFileBounded(options.charterPath, maxCharterBytes), options.charterPath);
   await assertKnownAnswers();
-  const group = await createSodiumGroup({
+  const arithmetic = await createSodiumGroup({
     randomBytes: (count) => randomFillSync(new Uint8Array(new ArrayBuffer(count))),
     arenaSlots: importArenaSlots,
   });
   try {
     const key = await openKeyFile({ path: options.keyPath, subkey: options.subkey, ask: options.ask });
-    const secret = loadKey(group, key);
+    const secret = loadKey(arithmetic, key);
     assertSaid(key.openpgp);
     assertSameFingerprint(charter, key.openpgp);
     const groupLine = formatGroupKey({ name: charter.group, key: key.publicKey });
     const review: ImportReview = { charter, source: key.source, groupLine, openpgp: key.openpgp };
     if (!(await options.confirm(review))) throw new ImporterError('cancelled', 'nothing was written');
-    const bytes = splitKey(group, charter, secret);
-    const made = openImport(group, charter, bytes);
+    const bytes = splitKey(arithmetic, charter, secret);
+    const made = openImport(arithmetic, charter, bytes);
     if (made.groupKey !== encodeBase64Url(key.publicKey)) throw otherKey();
     await writeFileOnce(options.outPath, bytes);
     return { ...review, hash: made.hash };
   } finally {
-    group.end();
+    arithmetic.end();
   }
 }
 
 /** Into the arena; the file's two halves must be of one key. */
-function loadKey(group: SealingGroup, { seed, publicKey }: PrivateKey): Secret {
-  const secret = group.loadSeed(seed);
-  if (!equalBytes(group.publicPoint(secret).bytes, publicKey)) throw otherKey();
+function loadKey(arithmetic: SealingGroup, { seed, publicKey }: PrivateKey): Secret {
+  const secret = arithmetic.loadSeed(seed);
+  if (!equalBytes(arithmetic.publicPoint(secret).bytes, publicKey)) throw otherKey();
   return secret;
 }
 

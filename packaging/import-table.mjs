@@ -19,6 +19,9 @@ const everything = [
   'cli',
 ];
 
+/** Every folder of sources: what `npm run build` makes JavaScript of. */
+export const folders = [...everything, 'demo', 'bench'];
+
 /** Which other rooms a room may import. @type {Table} */
 const rooms = {
   verifier: [],

@@ -5,21 +5,9 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { folders } from './import-table.mjs';
 
 const root = join(import.meta.dirname, '..');
-const folders = [
-  'verifier',
-  'protocol',
-  'home',
-  'client',
-  'coordinator',
-  'participant',
-  'requester',
-  'importer',
-  'cli',
-  'demo',
-  'bench',
-];
 
 /** Relative imports end in .ts in the sources, so that tools read them without a build; here they end in .js. */
 const relativeImport = /(\b(?:from|import)\s*\(?\s*["'])(\.{1,2}\/[^"']+)\.ts(["'])/g;

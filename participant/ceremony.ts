@@ -25,6 +25,7 @@ import type { Log } from './log.ts';
 import type { Agreement } from './member-home.ts';
 import type { Records } from './records.ts';
 import type { Vault } from './vault.ts';
+import { at } from '../protocol/wire/present.ts';
 
 /** What the ceremony needs from the home and the network. */
 export interface CeremonyHost {
@@ -81,7 +82,7 @@ export class Ceremony {
       requesters: sha256Hex(host.agreement.requesters.bytes),
       imported: host.agreement.imported,
       self: host.agreement.self,
-      group: host.vault.arithmetic,
+      arithmetic: host.vault.arithmetic,
     };
   }
 
@@ -210,9 +211,10 @@ export class Ceremony {
 
   /** Somebody lied in a ceremony that goes on. Judged before it is written, by the judge that outsiders use. */
   async #keepEvidence(view: CeremonyView): Promise<void> {
-    const deeds = judgeViews(this.#context.group, this.#context.charter, [view]);
+    const deeds = judgeViews(this.#context.arithmetic, this.#context.charter, [view]);
     if (deeds.length === 0) return;
-    const path = await this.#host.storeEvidence(idIn(view) ?? '', view);
+    // Two hellos under one nonce name no ceremony: they are kept by the hash of a message.
+    const path = await this.#host.storeEvidence(idIn(view) ?? at(view.messages, 0).hash, view);
     for (const { culprit, deed } of deeds)
       this.#host.log('error', 'evidence', { member: culprit.name, deed, evidence: path });
   }

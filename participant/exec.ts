@@ -23,6 +23,7 @@ import {
   maxExecRuns,
   maxExecWaiting,
   maxExecWaitingOfAsker,
+  stderrGraceMs,
 } from './limits.ts';
 import type { Log } from './log.ts';
 import type { ExecRule, Policy, PolicySubject } from './policy.ts';
@@ -43,8 +44,6 @@ interface UnixUser {
 }
 
 const runFile = promisify(execFile);
-/** Milliseconds after a program's end in which its last words are still read. */
-const stderrGraceMs = 500;
 const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Runs a policy's programs, a few at a time. */
@@ -130,7 +129,7 @@ export class ExecRunner {
       // The round or the daemon may have ended meanwhile, and an abort that is over tells nobody again.
       if (stop.aborted) return stopped;
       const started = Date.now();
-      const ended = await runProgram(rule, subject, folder, user, stop);
+      const ended = await runProgram({ rule, subject, folder, user, stop });
       this.#log('info', 'exec-ended', {
         rule: rule.place,
         round: subject.digest,
@@ -152,13 +151,16 @@ function cleanEnvironment(folder: string): Record<string, string> {
   return { PATH: searchPath, HOME: folder, TMPDIR: folder, LANG: 'C.UTF-8' };
 }
 
-function runProgram(
-  rule: ExecRule,
-  subject: PolicySubject,
-  folder: string,
-  user: UnixUser | undefined,
-  stop: AbortSignal,
-): Promise<ExecResult> {
+interface Run {
+  readonly rule: ExecRule;
+  readonly subject: PolicySubject;
+  readonly folder: string;
+  /** As whom; as the daemon itself without one. */
+  readonly user: UnixUser | undefined;
+  readonly stop: AbortSignal;
+}
+
+function runProgram({ rule, subject, folder, user, stop }: Run): Promise<ExecResult> {
   const prefix = (rule.sandbox ?? []).map((argument) => argument.replaceAll('{folder}', folder));
   const [program = '', ...argv] = [...prefix, ...rule.run];
   return new Promise((resolve, reject) => {
@@ -210,7 +212,7 @@ function runProgram(
       setTimeout(() => child.stderr.destroy(), stderrGraceMs).unref();
     });
     child.once('close', (code, signal) => {
-      resolve(resultOf(killedFor, code, signal, errors(), stop.aborted));
+      resolve(resultOf({ killedFor, code, signal, errors: errors(), isStopped: stop.aborted }));
     });
   });
 }
@@ -251,13 +253,18 @@ function inputOf({ digest, requester, payload }: PolicySubject): object {
   return { digest, requester, request: payload };
 }
 
-function resultOf(
-  killedFor: string | undefined,
-  code: number | null,
-  signal: NodeJS.Signals | null,
-  errors: string,
-  isStopped: boolean,
-): ExecResult {
+/** How a program ended. */
+interface Ended {
+  /** Why it was killed, if it was. */
+  readonly killedFor: string | undefined;
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly errors: string;
+  /** Nobody waits for it any more. */
+  readonly isStopped: boolean;
+}
+
+function resultOf({ killedFor, code, signal, errors, isStopped }: Ended): ExecResult {
   if (isStopped) return stopped;
   if (killedFor !== undefined) return { action: 'refuse', reason: killedFor, summary: `killed: ${killedFor}` };
   const last =

@@ -15,7 +15,7 @@ import {
 } from '../protocol/request/request.ts';
 import { sha256Hex } from '../protocol/wire/bytes.ts';
 import { sealMessage, type Identity } from '../protocol/wire/envelope.ts';
-import type { Documents } from './group-documents.ts';
+import type { HeldGroupDocuments } from './group-documents.ts';
 import type { Log } from './log.ts';
 import type { Agreement } from './member-home.ts';
 
@@ -25,7 +25,7 @@ export interface FoundingHost {
   readonly agreement: Agreement;
   readonly identity: Identity;
   readonly client: CoordinatorClient;
-  readonly documents: Documents;
+  readonly documents: HeldGroupDocuments;
   nowUnixSeconds(): number;
   readonly log: Log;
 }

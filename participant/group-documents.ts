@@ -1,19 +1,17 @@
 /** The documents under the group's key that this member has verified, newest only: genesis, requesters, delegations. */
-import { openGroupDocuments, type HeldDelegation } from '../protocol/group-documents.ts';
-import type { Envelope } from '../protocol/wire/envelope.ts';
+import { newestDelegations, openGroupDocuments, type HeldDelegation } from '../protocol/group-documents.ts';
 import type { Epoch } from '../protocol/ceremony/epoch.ts';
 import { foundingKind, foundingNames } from '../protocol/ceremony/founding.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { Requesters } from '../protocol/files/requesters.ts';
-import { parseTime } from '../verifier/time.ts';
 import { ParticipantError } from './errors.ts';
 import type { HeldDocuments, MemberHome } from './member-home.ts';
 
-/** What `Documents` keeps on disk. */
+/** What `HeldGroupDocuments` keeps on disk. */
 export type DocumentStore = Pick<MemberHome, 'documents' | 'writeDocuments' | 'records'>;
 
 /** The group's documents as one member holds them: verified under the group's key, stored before they count, never older than what was seen. */
-export class Documents {
+export class HeldGroupDocuments {
   readonly #epoch: Epoch;
   readonly #store: DocumentStore;
   #held: HeldDocuments = { genesis: null, requesters: null, delegations: [] };
@@ -22,8 +20,8 @@ export class Documents {
   readonly #agreed: Requesters;
 
   /** `agreed` is the ceremony's requesters document. Throws `ParticipantError('damaged')` for a file that the group did not sign, or an older one than was seen. */
-  static async load(epoch: Epoch, agreed: Requesters, store: DocumentStore): Promise<Documents> {
-    const documents = new Documents(epoch, agreed, store);
+  static async load(epoch: Epoch, agreed: Requesters, store: DocumentStore): Promise<HeldGroupDocuments> {
+    const documents = new HeldGroupDocuments(epoch, agreed, store);
     const held = await store.documents();
     try {
       documents.#take(held);
@@ -100,7 +98,7 @@ export class Documents {
     const merged: HeldDocuments = {
       genesis: this.#held.genesis ?? offered.genesis,
       requesters: newerRequesters(this.#held.requesters, this.requestersVersion, offered.requesters, opened.requesters),
-      delegations: newestDelegations([...this.#delegations, ...opened.delegations]),
+      delegations: newestDelegations([...this.#delegations, ...opened.delegations], 1).map(({ envelope }) => envelope),
     };
     const changed = JSON.stringify(merged) !== JSON.stringify(this.#held);
     if (changed) {
@@ -133,18 +131,4 @@ function newerRequesters(
   offered: Requesters | undefined,
 ): HeldDocuments['requesters'] {
   return offered !== undefined && offered.version > heldVersion ? envelope : held;
-}
-
-/** Of each channel the one that ends last, in a stable order. */
-function newestDelegations(delegations: readonly HeldDelegation[]): Envelope[] {
-  const newest = new Map<string, HeldDelegation>();
-  for (const candidate of delegations) {
-    const known = newest.get(candidate.channel);
-    if (known === undefined || endOf(candidate) > endOf(known)) newest.set(candidate.channel, candidate);
-  }
-  return [...newest.values()].map(({ envelope }) => envelope);
-}
-
-function endOf({ delegation }: HeldDelegation): number {
-  return parseTime(delegation.until) ?? 0;
 }

@@ -6,9 +6,9 @@ import { HomeError } from '../home/errors.ts';
 import { readFileBounded, useOwnerOnlyUmask, writeFileOnce } from '../home/files.ts';
 import { initHome, openHome, type Home } from '../home/home.ts';
 import { createIdentity, loadIdentity } from '../home/identity.ts';
+import { maxNameFileBytes } from './limits.ts';
 
 const nameFile = 'name';
-const maxNameFileBytes = 256;
 
 /**
  * Makes the home at `path` (default `~/.frostmark/participant`) with this name and a new identity, and returns its card.

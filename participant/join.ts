@@ -14,7 +14,7 @@ import type { Origin } from '../protocol/ceremony/dealing.ts';
 import type { Group } from '../protocol/frost/group.ts';
 import { createNobleGroup } from '../protocol/frost/group-noble.ts';
 import { Closers } from '../home/closers.ts';
-import { Documents } from './group-documents.ts';
+import { HeldGroupDocuments } from './group-documents.ts';
 import { charterWarnings, decodeCharter, type Charter, type Member } from '../protocol/files/charter.ts';
 import { openImport, type Import } from '../protocol/ceremony/import.ts';
 import { maxCharterBytes, maxImportBytes, maxRequestersBytes } from '../protocol/limits.ts';
@@ -124,8 +124,8 @@ function leavingWarnings({ records: { ceremonies } }: MemberHome): string[] {
 async function readImport(path: string | undefined, charter: Charter): Promise<Import | undefined> {
   if (path === undefined) return undefined;
   // Public arithmetic alone, before there is a vault.
-  const group = createNobleGroup({ randomBytes: (count) => new Uint8Array(randomBytes(count)) });
-  return openImport(group, charter, await readFileBounded(path, maxImportBytes));
+  const arithmetic = createNobleGroup({ randomBytes: (count) => new Uint8Array(randomBytes(count)) });
+  return openImport(arithmetic, charter, await readFileBounded(path, maxImportBytes));
 }
 
 /** What this home agreed to, if it is bound to it by a signed transcript or in any case while the files are whole. */
@@ -210,7 +210,9 @@ async function takePart(
 /** The share that this run goes on with, or may have to come back to. */
 function neededShare({ records: { ceremonies } }: MemberHome, charter: Charter): Transcript | undefined {
   const { current, parted, signed } = ceremonies;
-  const transcripts = [current ?? '', ...parted].flatMap((ceremony) => signed.get(ceremony)?.transcript ?? []);
+  const transcripts = [current, ...parted].flatMap((ceremony) => {
+    return ceremony === undefined ? [] : (signed.get(ceremony)?.transcript ?? []);
+  });
   return transcripts.find((transcript) => transcript.charter === charter.hash);
 }
 
@@ -231,14 +233,14 @@ async function runSession(session: Session, home: MemberHome, signal: AbortSigna
 async function finishedGroup(
   home: MemberHome,
   agreement: Agreement,
-  group: Group,
+  arithmetic: Group,
   certificate: Certificate | undefined,
   stored: readonly Envelope[] | undefined,
 ): Promise<Joined | undefined> {
   if (certificate === undefined || stored === undefined) return undefined;
-  const epoch = openEpoch(group, agreement.charter, certificate);
+  const epoch = openEpoch(arithmetic, agreement.charter, certificate);
   assertAllStored(epoch, stored);
-  const documents = await Documents.load(epoch, agreement.requesters, home);
+  const documents = await HeldGroupDocuments.load(epoch, agreement.requesters, home);
   if (documents.missing.length > 0) return undefined;
   const { groupLine, origin } = epoch;
   return { groupLine, groupPath: await home.writeGroupLine(groupLine), origin };

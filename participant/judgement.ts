@@ -19,7 +19,7 @@ import {
 import type { DeclineCode } from '../protocol/signing/attempt.ts';
 import { decodeDelegation } from '../verifier/delegation.ts';
 import { ParticipantError } from './errors.ts';
-import type { Documents } from './group-documents.ts';
+import type { HeldGroupDocuments } from './group-documents.ts';
 import type { Judge, Verdict } from './judge.ts';
 import type { Records } from './records.ts';
 
@@ -42,7 +42,7 @@ export interface Obstacle {
 export interface JudgementHost {
   readonly epoch: Epoch;
   readonly self: Member;
-  readonly documents: Documents;
+  readonly documents: HeldGroupDocuments;
   readonly records: Records;
   readonly judge: Judge;
   nowUnixSeconds(): number;

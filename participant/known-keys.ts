@@ -7,6 +7,7 @@ import { openGroupDocuments, openGroupEpoch } from '../protocol/group-documents.
 import type { CeremonyResult } from './ceremony.ts';
 import type { Log } from './log.ts';
 
+/** A key of the charter that every member said it stored; its certificate and the `stored` of all verify. */
 export interface KnownKey extends CeremonyResult {
   /** Its genesis verifies. */
   readonly isLive: boolean;
@@ -16,13 +17,13 @@ export interface KnownKey extends CeremonyResult {
 export async function knownKeys(
   client: CoordinatorClient,
   charter: Charter,
-  { group, log }: { readonly group: Group; readonly log: Log },
+  { arithmetic, log }: { readonly arithmetic: Group; readonly log: Log },
 ): Promise<KnownKey[]> {
   const keys: KnownKey[] = [];
   for (const groupKey of await client.groupKeys(charter.hash)) {
     const body = await client.group(groupKey);
     try {
-      const epoch = openGroupEpoch(body, group);
+      const epoch = openGroupEpoch(body, arithmetic);
       const { genesis } = openGroupDocuments(epoch, body);
       if (epoch.charter.hash === charter.hash)
         keys.push({ certificate: epoch.certificate, stored: body.stored, isLive: genesis !== undefined });

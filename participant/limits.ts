@@ -1,4 +1,5 @@
 /** Every bound of `participant/`, with its unit and reason. */
+import { maxRequestersBytes } from '../protocol/limits.ts';
 
 /** Bytes of one journal record as JSON: a whole ceremony of 100 members, ciphertexts included, takes about 6 MiB. */
 export const maxJournalRecordBytes = 16 * 1024 * 1024;
@@ -24,12 +25,14 @@ const maxAttemptBytes = 2560;
 /** Bytes that must be free on the disk before nonces are made: everything that is held could be signed at once. */
 export const minFreeJournalBytes = maxHeldSlots * maxAttemptBytes;
 
-/** Rounds known at once that are not over, and how many of them one asker may have: what is over it is not looked at. */
+/** Rounds known at once that are not over: what is over it is not looked at. */
 export const maxPendingRounds = 1024;
+/** Pending rounds of one asker, so that no one asker takes all the room. */
 export const maxPendingRoundsOfAsker = 128;
 
-/** Bytes of the documents of pending rounds, which are in memory until they end, and of those of one asker. */
+/** Bytes of the documents of pending rounds, which are in memory until they end. */
 export const maxPendingDocumentBytes = 256 * 1024 * 1024;
+/** Bytes of the documents of the pending rounds of one asker. */
 export const maxPendingDocumentBytesOfAsker = 64 * 1024 * 1024;
 
 /** Rounds that are over and still shown, without their documents. */
@@ -53,14 +56,24 @@ export const maxUnsentBytes = 32 * 1024 * 1024;
 /** Alarms of the coordinator that `status` shows, the newest. */
 export const maxAlarms = 20;
 
+/** Bytes of the file that holds every member's `stored`: 128 of about 600 bytes each. */
+export const maxStoredBytes = 1024 * 1024;
+
+/** Bytes of the file that holds the group's documents: a requesters document in base64, and what is short beside it. */
+export const maxDocumentsBytes = 2 * maxRequestersBytes;
+
+/** Bytes of the file that holds the member's name. */
+export const maxNameFileBytes = 256;
+
 /** Evidence files of ceremonies that a home keeps, the newest; each may take 22 MiB. */
 export const maxEvidenceFiles = 16;
 
 /** Ceremony messages of this member that the relay hears again on every connect: those of the last ceremonies. */
 export const maxSaidAgain = 64;
 
-/** Milliseconds between pings, and until a missing answer ends the connection: a dead network is noticed within half a minute. */
+/** Milliseconds between pings. */
 export const pingIntervalMs = 15_000;
+/** Milliseconds until a ping without an answer ends the connection: with the interval, a dead network is noticed within half a minute. */
 export const pongTimeoutMs = 10_000;
 
 /** Milliseconds for one HTTP request to the coordinator, documents included. */
@@ -72,8 +85,9 @@ export const closeTimeoutMs = 1500;
 /** Milliseconds for which a call waits for a coordinator that is busy or starts again; after that the next connection asks anew. */
 export const patienceMs = 60_000;
 
-/** Milliseconds of the first and of the longest wait before a reconnect; each is drawn at random up to twice the last. */
+/** Milliseconds of the first wait before a reconnect; each is drawn at random up to twice the last. */
 export const firstBackOffMs = 200;
+/** Milliseconds of the longest wait before a reconnect: a coordinator that is back is found within seconds. */
 export const longestBackOffMs = 20_000;
 
 /** Milliseconds between looks for requests that have expired. */
@@ -82,20 +96,25 @@ export const sweepIntervalMs = 15_000;
 /** Milliseconds before a document of the ceremony is asked for again after a failure. */
 export const retryIntervalMs = 1000;
 
-/** Bytes of a policy file, and rules in it. */
+/** Bytes of a policy file. */
 export const maxPolicyBytes = 256 * 1024;
+/** Rules in a policy file: more than anybody can read. */
 export const maxPolicyRules = 500;
 
 /** Programs of `exec` rules that run at once: a rebuild takes a whole machine. */
 export const maxExecRuns = 2;
-/** Runs that wait, in all and for one requester (T33); a request beyond it is left to a person. */
+/** Runs that wait; a request beyond it is left to a person. */
 export const maxExecWaiting = 64;
+/** Runs of one asker that wait (T33); a request beyond it is left to a person. */
 export const maxExecWaitingOfAsker = 8;
-/** Seconds one run may take, unless the policy says otherwise, and at most. */
+/** Seconds one run may take, unless the policy says otherwise. */
 export const defaultExecSeconds = 600;
+/** Seconds that a policy may let one run take: a day. */
 export const maxExecSeconds = 24 * 3600;
 /** Milliseconds between looks at the memory of a run. */
 export const execPollMs = 200;
+/** Milliseconds after a program's end in which its last words are still read. */
+export const stderrGraceMs = 500;
 /** Bytes of standard error that are kept: its last line is the reason. */
 export const maxExecErrorBytes = 16 * 1024;
 

@@ -27,6 +27,8 @@ import {
   maxCertificateBytes,
   maxCharterBytes,
   maxJsonDepth,
+  maxListedDelegations,
+  maxListedEnvelopes,
   maxRequestersBytes,
   maxUrlCharacters,
   maxManifestBytes,
@@ -41,21 +43,20 @@ import { acquireLock } from '../home/lock.ts';
 import { ParticipantError } from './errors.ts';
 import { readName } from './init.ts';
 import { openJournal, type Journal } from './journal.ts';
-import { maxEvidenceFiles } from './limits.ts';
+import { maxDocumentsBytes, maxEvidenceFiles, maxStoredBytes } from './limits.ts';
 import type { Log } from './log.ts';
 import { Records } from './records.ts';
+import { present } from '../protocol/wire/present.ts';
 
-const storedSchema = Type.Array(EnvelopeSchema, { maxItems: 1024 });
+const storedSchema = Type.Array(EnvelopeSchema, { maxItems: maxListedEnvelopes });
 const documentsSchema = Strict({
   genesis: Nullable(EnvelopeSchema),
   requesters: Nullable(EnvelopeSchema),
-  delegations: Type.Array(EnvelopeSchema, { maxItems: 64 }),
+  delegations: Type.Array(EnvelopeSchema, { maxItems: maxListedDelegations }),
 });
 /** Documents as they stand on disk and travel in a frame. */
 export type HeldDocuments = Static<typeof documentsSchema>;
 
-const maxStoredBytes = 1024 * 1024;
-const maxDocumentsBytes = 2 * maxRequestersBytes;
 const shareName = /^share-[0-9a-f]{64}\.age$/;
 const evidenceName = /^evidence-[0-9a-f]{64}\.json$/;
 
@@ -66,6 +67,15 @@ export interface Agreement {
   /** The production key is split already. Never kept in the home: with the identity beside it, it would open the share without a passphrase. */
   readonly imported: Import | undefined;
   readonly self: Member;
+}
+
+interface HomeParts {
+  readonly home: Home;
+  readonly name: string;
+  readonly identity: Identity;
+  readonly lock: AsyncDisposable;
+  readonly journal: Journal;
+  readonly records: Records;
 }
 
 /** A member's home, opened and locked, with its journal read. */
@@ -91,7 +101,14 @@ export class MemberHome implements AsyncDisposable {
       const journal = await openJournal(home.file('journal'), { mustExist: await holdsShare(home) });
       try {
         if (journal.cutBack !== undefined) log('warn', 'journal-cut-back', { bytes: journal.cutBack });
-        return new MemberHome(home, name, identity, lock, journal, await Records.open(journal, unixSeconds()));
+        return new MemberHome({
+          home,
+          name,
+          identity,
+          lock,
+          journal,
+          records: await Records.open(journal, unixSeconds()),
+        });
       } catch (error) {
         await journal.close();
         throw error;
@@ -102,14 +119,7 @@ export class MemberHome implements AsyncDisposable {
     }
   }
 
-  private constructor(
-    home: Home,
-    name: string,
-    identity: Identity,
-    lock: AsyncDisposable,
-    journal: Journal,
-    records: Records,
-  ) {
+  private constructor({ home, name, identity, lock, journal, records }: HomeParts) {
     this.home = home;
     this.name = name;
     this.identity = identity;
@@ -224,8 +234,8 @@ export class MemberHome implements AsyncDisposable {
   }
 
   async #certificateOf(ceremony: string): Promise<Certificate> {
-    const signed = this.records.ceremonies.signed.get(ceremony);
-    const hash = signed === undefined ? '' : transcriptHash(signed.transcript);
+    const { transcript } = present(this.records.ceremonies.signed.get(ceremony), 'the transcript that was signed');
+    const hash = transcriptHash(transcript);
     const path = this.home.file(`certificate-${hash}.json`);
     const certificate = decodeCertificate(await readFileBounded(path, maxCertificateBytes));
     if (certificate.transcriptHash !== hash)
@@ -248,7 +258,7 @@ export class MemberHome implements AsyncDisposable {
     await writeFileAtomic(this.home.file(`stored-${transcript}.json`), encodeCanonicalJson(stored));
   }
 
-  /** Unverified; `Documents.load` verifies. */
+  /** Unverified; `HeldGroupDocuments.load` verifies. */
   async documents(): Promise<HeldDocuments> {
     const bytes = await this.#readIfThere('documents.json', maxDocumentsBytes);
     if (bytes === undefined) return { genesis: null, requesters: null, delegations: [] };

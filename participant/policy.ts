@@ -14,14 +14,13 @@
  * for channels other than production unless it names them: nothing of production is approved by accident (T33). Likewise it is for no
  * document of a release but the manifest of its artifacts unless it names it, as `document: git-tag`.
  */
-import { printableJson } from '../verifier/printable.ts';
 import { production } from '../protocol/files/charter.ts';
 import { documentKinds } from '../protocol/documents/index.ts';
-import { ProtocolError } from '../protocol/errors.ts';
 import { maxReasonCharacters } from '../protocol/limits.ts';
 import { requestKinds, type RequestKind, type RequestPayload } from '../protocol/request/request.ts';
 import { parseDuration } from '../protocol/wire/time.ts';
-import { parseYaml, type YamlFile } from '../protocol/files/yaml.ts';
+import { FieldReader } from '../protocol/files/field-reader.ts';
+import { parseYaml, type YamlPath } from '../protocol/files/yaml.ts';
 import { readFileBounded } from '../home/files.ts';
 import { defaultExecSeconds, maxExecSeconds, maxPolicyBytes, maxPolicyRules } from './limits.ts';
 
@@ -77,7 +76,7 @@ export async function loadPolicy(path: string): Promise<Policy> {
 /** Throws `ProtocolError('bad-policy')` with file and line. */
 export function decodePolicy(bytes: Uint8Array, file: string): Policy {
   const yaml = parseYaml(bytes, file, 'bad-policy');
-  const reader: PolicyReader = new PolicyReader(yaml, file);
+  const reader: PolicyReader = new PolicyReader(yaml, { file, code: 'bad-policy', what: 'the policy' });
   const fields = reader.record(yaml.value, [], ['rules']);
   const { rules } = fields;
   if (!Array.isArray(rules)) reader.fail(['rules'], 'rules must be a list');
@@ -86,34 +85,9 @@ export function decodePolicy(bytes: Uint8Array, file: string): Policy {
   return { rules: decoded, description: `${file}: ${decoded.length} rule${decoded.length === 1 ? '' : 's'}` };
 }
 
-type Path = readonly (string | number)[];
+type Path = YamlPath;
 
-class PolicyReader {
-  readonly #yaml: YamlFile;
-  readonly #file: string;
-
-  constructor(yaml: YamlFile, file: string) {
-    this.#yaml = yaml;
-    this.#file = file;
-  }
-
-  fail(path: Path, message: string): never {
-    throw new ProtocolError('bad-policy', message, { file: this.#file, line: this.#yaml.lineOf(path) });
-  }
-
-  place(path: Path): string {
-    return `${this.#file}:${this.#yaml.lineOf(path)}`;
-  }
-
-  record(value: unknown, path: Path, allowed: readonly string[]): Record<string, unknown> {
-    if (typeof value !== 'object' || value === null || Array.isArray(value))
-      this.fail(path, `${path.at(-1) ?? 'the policy'} must be a mapping`);
-    const unknown = Object.keys(value).find((name) => !allowed.includes(name));
-    if (unknown !== undefined)
-      this.fail([...path, unknown], `unknown field ${printableJson(unknown)}; known are ${allowed.join(', ')}`);
-    return value as Record<string, unknown>;
-  }
-
+class PolicyReader extends FieldReader {
   text(value: unknown, path: Path, maxLength: number): string {
     if (typeof value !== 'string' || value.length < 1 || value.length > maxLength)
       this.fail(

@@ -7,6 +7,7 @@ import type { DecisionPayload } from '../protocol/signing/decision.ts';
 import {
   contradictionOf,
   emptyCeremonyMemory,
+  isCeremonyRecord,
   remembered,
   type CeremonyMemory,
   type CeremonyRecord,
@@ -17,6 +18,7 @@ import type { Stage } from '../protocol/wire/schema.ts';
 import { ParticipantError } from './errors.ts';
 import type { Journal } from './journal.ts';
 import { keptAfterExpirySeconds, minCompactedBytes, minFreeJournalBytes } from './limits.ts';
+import { present } from '../protocol/wire/present.ts';
 
 /** One record of the journal, told apart by `type`. Hashes and digests are SHA-256, hex. */
 export type MemberRecord =
@@ -42,21 +44,15 @@ export type MemberRecord =
 /** What this home agreed to make a key under: SHA-256, hex. */
 export type AgreedHashes = Pick<Extract<MemberRecord, { type: 'agreed' }>, 'charter' | 'requesters' | 'import'>;
 
-const knownTypes: readonly MemberRecord['type'][] = [
+/** Besides those of ceremonies. */
+const otherTypes: readonly string[] = [
   'incarnation',
   'agreed',
-  'ceremony-joined',
-  'ceremony-left',
-  'ceremony-signed',
-  'ceremony-stored',
-  'ceremony-parted',
-  'ceremony-returned',
-  'ceremony-given',
   'requesters',
   'decision',
   'burn',
   'share',
-];
+] satisfies readonly MemberRecord['type'][];
 
 interface RoundMemory {
   said: DecisionPayload | undefined;
@@ -115,7 +111,7 @@ export class Records {
   /** The head to show at login (T3): what is on the medium now. */
   get head(): JournalHead {
     const { length, hash } = this.#journal.head;
-    return { incarnation: this.#incarnation ?? '', length, head: hash };
+    return { incarnation: present(this.#incarnation, 'the incarnation'), length, head: hash };
   }
 
   /** What survives of a request, by its digest. */
@@ -179,8 +175,9 @@ export class Records {
   }
 
   #assertNoContradiction(record: MemberRecord): void {
-    const found = 'ceremony' in record ? contradictionOf(this.#ceremonies, record) : undefined;
-    if (found !== undefined && 'ceremony' in record)
+    if (!isCeremonyRecord(record)) return;
+    const found = contradictionOf(this.#ceremonies, record);
+    if (found !== undefined)
       throw new ParticipantError(
         'contradiction',
         `${record.type} is excluded for the ceremony ${record.ceremony} by what the journal says: ${found}`,
@@ -190,7 +187,7 @@ export class Records {
   /** The hash chain shows that the record is ours as we wrote it; only a newer version's would be of another type. */
   #read(value: unknown, nowUnixSeconds: number): void {
     const record = value as MemberRecord;
-    if (!knownTypes.includes(record.type))
+    if (!isCeremonyRecord(record) && !otherTypes.includes(record.type))
       throw new ParticipantError(
         'damaged',
         `the journal holds a record ${printableJson(record.type)} of another version of frostmark`,
@@ -199,21 +196,16 @@ export class Records {
   }
 
   #apply(record: MemberRecord): void {
+    if (isCeremonyRecord(record)) {
+      this.#ceremonies = remembered(this.#ceremonies, record);
+      return;
+    }
     switch (record.type) {
       case 'incarnation':
         this.#incarnation = record.incarnation;
         return;
       case 'agreed':
         this.#agreed = record;
-        return;
-      case 'ceremony-joined':
-      case 'ceremony-left':
-      case 'ceremony-signed':
-      case 'ceremony-stored':
-      case 'ceremony-parted':
-      case 'ceremony-returned':
-      case 'ceremony-given':
-        this.#ceremonies = remembered(this.#ceremonies, record);
         return;
       case 'requesters':
         this.#requestersVersion = Math.max(this.#requestersVersion, record.version);
@@ -247,6 +239,7 @@ export class Records {
 
 /** Whether a record still counts: shares until their request dies, decisions and burned attempts for a day longer, all else for ever. */
 function isAlive(record: MemberRecord, nowUnixSeconds: number): boolean {
+  if (isCeremonyRecord(record)) return true;
   switch (record.type) {
     case 'share':
       return record.expiresAt > nowUnixSeconds;
@@ -255,13 +248,6 @@ function isAlive(record: MemberRecord, nowUnixSeconds: number): boolean {
       return record.expiresAt + keptAfterExpirySeconds > nowUnixSeconds;
     case 'incarnation':
     case 'agreed':
-    case 'ceremony-joined':
-    case 'ceremony-left':
-    case 'ceremony-signed':
-    case 'ceremony-stored':
-    case 'ceremony-parted':
-    case 'ceremony-returned':
-    case 'ceremony-given':
     case 'requesters':
       return true;
   }

@@ -17,7 +17,7 @@ import { Ceremony, type CeremonyResult } from './ceremony.ts';
 import { Connection, type ConnectionTiming } from './connection.ts';
 import type { Status } from './control.ts';
 import { Founding } from './founding.ts';
-import { Documents } from './group-documents.ts';
+import { HeldGroupDocuments } from './group-documents.ts';
 import { codeOf, messageOf, ParticipantError } from './errors.ts';
 import {
   closeTimeoutMs,
@@ -80,7 +80,7 @@ export interface SessionOptions {
 interface Live {
   readonly epoch: Epoch;
   readonly stored: readonly Envelope[];
-  readonly documents: Documents;
+  readonly documents: HeldGroupDocuments;
   readonly founding: Founding;
   readonly rounds: Rounds;
 }
@@ -278,7 +278,7 @@ export class Session {
     const epoch = openEpoch(vault.arithmetic, agreement.charter, certificate);
     // Nothing is signed under a key that some member may not hold (T35).
     assertAllStored(epoch, stored);
-    const documents = await Documents.load(epoch, agreement.requesters, home);
+    const documents = await HeldGroupDocuments.load(epoch, agreement.requesters, home);
     const rounds = this.#makeRounds(epoch, documents);
     this.#live = { epoch, stored, documents, founding: this.#makeFounding(epoch, documents), rounds };
     log('info', 'certified', { group: agreement.charter.group, epoch: epoch.hash });
@@ -290,7 +290,7 @@ export class Session {
     for (const frame of this.#early.splice(0)) rounds.receive(frame);
   }
 
-  #makeFounding(epoch: Epoch, documents: Documents): Founding {
+  #makeFounding(epoch: Epoch, documents: HeldGroupDocuments): Founding {
     const { home, agreement, log } = this.#options;
     return new Founding({
       epoch,
@@ -303,7 +303,7 @@ export class Session {
     });
   }
 
-  #makeRounds(epoch: Epoch, documents: Documents): Rounds {
+  #makeRounds(epoch: Epoch, documents: HeldGroupDocuments): Rounds {
     const { home, agreement, vault, judge, log } = this.#options;
     return new Rounds({
       epoch,
@@ -487,7 +487,7 @@ export class Session {
     if (this.#live !== undefined) return;
     const { vault, agreement, log } = this.#options;
     this.#chore('find-keys', async () => {
-      for (const key of await knownKeys(this.#client, agreement.charter, { group: vault.arithmetic, log }))
+      for (const key of await knownKeys(this.#client, agreement.charter, { arithmetic: vault.arithmetic, log }))
         await this.#ceremony.receiveKey(key);
     });
   }

@@ -122,7 +122,14 @@ export class Vault {
   useImport(imported: Import, identitySeed: Uint8Array): void {
     const boxKey = this.#arithmetic.loadBoxKey(identitySeed);
     try {
-      this.#imported = { share: openImportedShare(this.#arithmetic, this.#charter, imported, this.#self, boxKey) };
+      this.#imported = {
+        share: openImportedShare(imported, {
+          arithmetic: this.#arithmetic,
+          charter: this.#charter,
+          self: this.#self,
+          boxKey,
+        }),
+      };
     } finally {
       this.#arithmetic.wipe(boxKey);
     }

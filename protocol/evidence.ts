@@ -5,14 +5,7 @@
 import { printableJson } from '../verifier/printable.ts';
 import { decodeBase64, encodeBase64 } from '../verifier/base64.ts';
 import { decodeCanonicalJson, encodeCanonicalJson } from '../verifier/json.ts';
-import {
-  attemptId,
-  isCommitmentFor,
-  openCommitment,
-  openShare,
-  type AttemptSubject,
-  type SignedShare,
-} from './signing/attempt.ts';
+import { attemptId, isCommitmentFor, openCommitment, openShare, type SignedShare } from './signing/attempt.ts';
 import { bytesToHex, hexToBytes, sha256Hex } from './wire/bytes.ts';
 import { judgeViews, type CeremonyView } from './ceremony/judge.ts';
 import { openCeremonyMessage } from './ceremony/messages.ts';
@@ -26,16 +19,15 @@ import { prepareRequest } from './formats/index.ts';
 import type { Group } from './frost/group.ts';
 import { decodeShare, prepareAttempt, verifyShare, type Attempt } from './frost/sign.ts';
 import {
-  maxCertificateBytes,
-  maxCharterBytes,
-  maxDocumentBytes,
   maxDocuments,
+  maxEvidenceBytes,
   maxEvidenceMessages,
   maxJsonDepth,
   maxMembers,
   maxMessages,
+  maxViewBytes,
 } from './limits.ts';
-import { sessionInput, stageSubject } from './signing/stage.ts';
+import { firstSubject, sessionInput, stageSubject } from './signing/stage.ts';
 import { openRequest } from './request/request.ts';
 import { assertSchema, EnvelopeSchema, Hex, Nullable, Strict, Type, type Static } from './wire/schema.ts';
 import { at } from './wire/present.ts';
@@ -80,14 +72,8 @@ const schemas = {
 export type Evidence =
   Static<typeof wrongShareSchema> | Static<typeof badCommitmentSchema> | Static<typeof ceremonySchema>;
 
-/** Bytes of the messages in a ceremony's evidence: the boxes of 128 members in 16 channels take about 16 MiB. */
-const maxViewBytes = 16 * 1024 * 1024;
 /** Bytes of an envelope besides its payload. */
 const envelopeOverheadBytes = 300;
-
-/** Bytes of an evidence file: charter and certificate in base64, documents, and a commitment of every signer; or what was said in a ceremony. */
-export const maxEvidenceBytes =
-  Math.ceil((maxCharterBytes + maxCertificateBytes + maxDocumentBytes) * 1.4) + 2 * 1024 * 1024;
 
 /** What an evidence file proves. */
 export interface Verdict {
@@ -158,8 +144,8 @@ export function encodeEvidence(evidence: Evidence): { readonly bytes: Uint8Array
 }
 
 /** Judges a file offline: its first proof. Throws `ProtocolError('bad-evidence')` when it proves nothing against anybody. */
-export function judgeEvidence(group: Group, bytes: Uint8Array): Verdict {
-  const [verdict] = judgeTogether(group, [bytes]);
+export function judgeEvidence(arithmetic: Group, bytes: Uint8Array): Verdict {
+  const [verdict] = judgeTogether(arithmetic, [bytes]);
   if (verdict === undefined) throw new ProtocolError('bad-evidence', 'what was signed contradicts nothing');
   return verdict;
 }
@@ -168,27 +154,27 @@ export function judgeEvidence(group: Group, bytes: Uint8Array): Verdict {
  * Judges several files offline: each by itself, and what members saw of ceremonies of one charter together, which is how the liar of a split
  * view is found. Every proof, none if there is none. Throws `ProtocolError('bad-evidence')` for a file that is no evidence or is wrong.
  */
-export function judgeTogether(group: Group, files: readonly Uint8Array[]): Verdict[] {
+export function judgeTogether(arithmetic: Group, files: readonly Uint8Array[]): Verdict[] {
   const read = files.map(decodeEvidence);
   const views = read.filter((evidence) => evidence.kind === 'ceremony');
   const charters = [...new Set(views.map(({ charter }) => charter))];
   return refuseAs('bad-evidence', 'evidence', () => [
-    ...read.flatMap((evidence) => judgeAlone(group, evidence)),
+    ...read.flatMap((evidence) => judgeAlone(arithmetic, evidence)),
     ...charters.flatMap((charter) =>
       judgeCeremony(
-        group,
+        arithmetic,
         views.filter((view) => view.charter === charter),
       ),
     ),
   ]);
 }
 
-function judgeAlone(group: Group, evidence: Evidence): Verdict[] {
+function judgeAlone(arithmetic: Group, evidence: Evidence): Verdict[] {
   switch (evidence.kind) {
     case 'wrong-share':
-      return [judgeShare(group, evidence)];
+      return [judgeShare(arithmetic, evidence)];
     case 'bad-commitment':
-      return [judgeCommitment(group, evidence)];
+      return [judgeCommitment(arithmetic, evidence)];
     case 'ceremony':
       return [];
   }
@@ -212,21 +198,14 @@ function readEvidence(value: unknown): Evidence {
   return value as Evidence;
 }
 
-function judgeShare(group: Group, evidence: Static<typeof wrongShareSchema>): Verdict {
+function judgeShare(arithmetic: Group, evidence: Static<typeof wrongShareSchema>): Verdict {
   const charter = decodeCharter(decodeBase64(evidence.charter));
-  const epoch = openEpoch(group, charter, decodeCertificate(decodeBase64(evidence.certificate)));
+  const epoch = openEpoch(arithmetic, charter, decodeCertificate(decodeBase64(evidence.certificate)));
   const request = openRequest(evidence.request);
   const prepared = prepareRequest({ epoch, request, documents: evidence.documents.map(decodeBase64) });
   const channel = epoch.channel(request.payload.channel);
   const share = openShare(evidence.share, charter);
-  const first: AttemptSubject = {
-    epoch: epoch.hash,
-    channelKey: channel.key,
-    requestDigest: request.digest,
-    stage: 1,
-    messages: prepared.messages.map((message) => sha256Hex(message)),
-  };
-  const ground = { subject: first, prepared, key: channel.point.bytes };
+  const ground = { subject: firstSubject(epoch, request, prepared), prepared, key: channel.point.bytes };
   const { subject, messages, isFounded } = stageSubject(
     ground,
     share.payload.stage,
@@ -244,7 +223,7 @@ function judgeShare(group: Group, evidence: Static<typeof wrongShareSchema>): Ve
   if (!commitments.some(({ member }) => member.identifier === share.member.identifier))
     throw new ProtocolError('bad-share', 'its sender is no signer');
   const sessions = messages.map((message, index) =>
-    prepareAttempt(group, sessionInput(channel, message, commitments, index)),
+    prepareAttempt(arithmetic, sessionInput(channel, message, commitments, index)),
   );
   if (isRightShare(sessions, share))
     throw new ProtocolError('bad-evidence', `the share of ${share.member.name} is right`);
@@ -268,11 +247,11 @@ function isRightShare(sessions: readonly Attempt[], { member, payload }: SignedS
   );
 }
 
-function judgeCommitment(group: Group, evidence: Static<typeof badCommitmentSchema>): Verdict {
+function judgeCommitment(arithmetic: Group, evidence: Static<typeof badCommitmentSchema>): Verdict {
   const charter = decodeCharter(decodeBase64(evidence.charter));
   const { member, payload } = openCommitment(evidence.commitment, charter);
   const points = payload.commitments.flatMap(({ hiding, binding }) => [hiding, binding]);
-  if (points.every((point) => group.decodePoint(hexToBytes(point)) !== undefined)) {
+  if (points.every((point) => arithmetic.decodePoint(hexToBytes(point)) !== undefined)) {
     throw new ProtocolError('bad-evidence', `the commitment of ${member.name} holds valid points`);
   }
   return {
@@ -286,12 +265,12 @@ function judgeCommitment(group: Group, evidence: Static<typeof badCommitmentSche
 }
 
 /** Views of one charter, judged together. Throws `ProtocolError('bad-evidence')` for what is no message of a member. */
-function judgeCeremony(group: Group, files: readonly Static<typeof ceremonySchema>[]): Verdict[] {
+function judgeCeremony(arithmetic: Group, files: readonly Static<typeof ceremonySchema>[]): Verdict[] {
   const views = files.map(viewIn);
   const [first] = views;
   if (first === undefined) return [];
   const { charter } = first;
-  return judgeViews(group, charter, views).map(({ culprit, deed }) => ({
+  return judgeViews(arithmetic, charter, views).map(({ culprit, deed }) => ({
     culprit,
     deed,
     group: charter.group,

@@ -34,12 +34,12 @@ export interface GroupDocuments {
 }
 
 /** Charter, certificate and the members' "stored" messages, checked against each other. Throws `ProtocolError`. */
-export function openGroupEpoch(body: Pick<GroupBody, 'charter' | 'certificate' | 'stored'>, group: Group): Epoch {
+export function openGroupEpoch(body: Pick<GroupBody, 'charter' | 'certificate' | 'stored'>, arithmetic: Group): Epoch {
   const charter = decodeCharter(decode(body.charter, 'bad-charter'));
   const certificate = decodeCertificate(decode(body.certificate, 'bad-certificate'));
   // Signatures first: only what all members vouch for is worth the arithmetic on its points (T30).
   assertAllStored({ charter, hash: certificate.transcriptHash }, body.stored);
-  return openEpoch(group, charter, certificate);
+  return openEpoch(arithmetic, charter, certificate);
 }
 
 function decode(base64: string, code: 'bad-charter' | 'bad-certificate'): Uint8Array {
@@ -99,8 +99,17 @@ export function currentDelegation(
   channel: string,
   nowUnixSeconds: number,
 ): HeldDelegation | undefined {
-  const untilOf = ({ delegation }: HeldDelegation): number => parseTime(delegation.until) ?? 0;
-  return delegations
-    .filter((held) => held.channel === channel && positionInWindow(held.delegation, nowUnixSeconds) === 'within')
-    .sort((a, b) => untilOf(b) - untilOf(a))[0];
+  const current = delegations.filter(
+    (held) => held.channel === channel && positionInWindow(held.delegation, nowUnixSeconds) === 'within',
+  );
+  return newestDelegations(current, 1)[0];
+}
+
+/** Of each channel the `count` delegations that end last, the last first; of two that end together the first in the list is before the other. */
+export function newestDelegations(delegations: readonly HeldDelegation[], count: number): HeldDelegation[] {
+  const endOf = ({ delegation }: HeldDelegation): number => parseTime(delegation.until) ?? 0;
+  const sorted = delegations.toSorted((a, b) => endOf(b) - endOf(a));
+  return sorted.filter(
+    (one, index) => sorted.slice(0, index).filter(({ channel }) => channel === one.channel).length < count,
+  );
 }

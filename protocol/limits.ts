@@ -23,6 +23,8 @@ export const maxAptReleaseBytes = 1024 * 1024;
 export const maxDebianControlBytes = 512 * 1024;
 /** Documents of one request; no kind needs more than one. */
 export const maxDocuments = 8;
+/** Characters of a tag's name: what a file may be called, since git keeps it as one. */
+export const maxTagNameCharacters = 255;
 /** Bytes of a manifest: a line of 200 artifacts with the longest names takes 64 KiB; without artifacts it may list more. */
 export const maxManifestBytes = 256 * 1024;
 /** Bytes of a git tag or commit without its signature: a message that a person reads. */
@@ -86,6 +88,21 @@ export const maxYamlDepth = 16;
 /** Blanks at the beginning of one line of YAML. */
 export const maxYamlIndent = 64;
 
+/** Bytes of a signed payload that has no bound of its own: the largest, a commitment to 16 messages, takes about 4 KiB. */
+export const maxSignedBytes = 64 * 1024;
+/** Bytes of a card's payload: a role, a name and a key. */
+export const maxCardBytes = 2048;
+/** Public keys that are remembered as good: those of several of the largest charters and their requesters. */
+export const maxGoodKeys = 4096;
+/** Members, or hashes of evidence, in one list of a frame or body: twice as many as a charter may have members. */
+export const maxListed = 2 * maxMembers;
+/** Envelopes in one list of a frame or body: several of every member. */
+export const maxListedEnvelopes = 1024;
+/** Attempts in a round's body: several times as many as a coordinator shows. */
+export const maxListedAttempts = 2048;
+/** Delegations in a frame or body: of every channel the newest few. */
+export const maxListedDelegations = 64;
+
 /** Depth of any JSON we read; our deepest message has 7 levels. */
 export const maxJsonDepth = 12;
 
@@ -107,6 +124,13 @@ export const maxKeptCeremonyPlaces = 48 * maxMembers;
 /** Ceremonies left, and ceremonies stored and parted from, whose last word is said again on every start: the others wait for none older. */
 export const maxWordsSaidAgain = 16;
 
+/** Bytes of a ceremony message's payload: boxes for 128 members, and of a reveal the commitments of 16 channels. */
+export const maxCeremonyMessageBytes = 1024 * 1024;
+/** Bytes of the messages in a ceremony's evidence: the boxes of 128 members in 16 channels take about 16 MiB. */
+export const maxViewBytes = 16 * 1024 * 1024;
+/** Bytes of an evidence file: charter and certificate in base64, documents, and a commitment of every signer; or what was said in a ceremony. */
+export const maxEvidenceBytes =
+  Math.ceil((maxCharterBytes + maxCertificateBytes + maxDocumentBytes) * 1.4) + 2 * 1024 * 1024;
 /** Messages in a ceremony's evidence: of each member a hello, and two versions of six kinds. */
 export const maxEvidenceMessages = (1 + 6 * maxVersions) * maxMembers;
 

@@ -65,16 +65,6 @@ export function assembleBundle(
   });
 }
 
-/** The quorum signed these very documents. Throws `RequesterError('bad-result')`. */
-export function assertDocumentSigned(
-  group: OpenedGroup,
-  request: Request,
-  documents: readonly Uint8Array[],
-  signatures: readonly string[],
-): void {
-  openResult(group, request, documents, signatures);
-}
-
 /**
  * Verifies the bundle over every file as it is on disk now, then writes it beside each of them, whole or not at all.
  * Returns the paths written. Throws `RequesterError('changed-file')`, `VerifyError` or `HomeError`; by then nothing, or whole bundles, were written.

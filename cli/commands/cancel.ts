@@ -3,6 +3,10 @@ import { askingOptions, connectAsAsker } from '../ask-coordinator.ts';
 import { defineCommand, roundArgument } from '../command.ts';
 import { CommandError } from '../errors.ts';
 
+/**
+ * Signs a cancellation with the asker's identity; cancelled before is no error. JSON: `{ id, outcome }`. Throws `CommandError('declined')`
+ * when the round ended otherwise.
+ */
 export const command = defineCommand({
   home: 'asker',
   arguments: [roundArgument],

@@ -12,6 +12,10 @@ import { standInOptions, requireChannel, signWhole, type StandInCall } from '../
 
 type SigningCall = Extract<GpgCall, { readonly for: 'git' | 'rpm' }>;
 
+/**
+ * Writes what gpg would: armor to standard output for git, a packet into a file for rpm, and gpg's status line to the descriptor that was
+ * named. Throws `CommandError('usage')` for a call that it does not sign.
+ */
 export const command = defineCommand({
   home: 'asker',
   arguments: [{ name: '[arguments...]', help: 'as git and rpmsign give them to gpg' }],

@@ -1,6 +1,7 @@
 /** Every command by name, with the line that lists it and the door to its file: only the one that is asked for is loaded. */
 import type { AnyCommand } from '../command.ts';
 
+/** A command as the help lists it. */
 export interface CommandEntry {
   /** `['sign']` or `['participant', 'join']`. */
   readonly path: readonly string[];

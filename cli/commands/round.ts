@@ -2,6 +2,7 @@
 import { askingOptions, connectAsAsker } from '../ask-coordinator.ts';
 import { defineCommand, roundArgument } from '../command.ts';
 
+/** JSON: what `roundJson` gives. Throws what `findRound` does. */
 export const command = defineCommand({
   home: 'asker',
   arguments: [roundArgument],

@@ -15,6 +15,7 @@ const options = {
   ...askingOptions,
 } as const;
 
+/** JSON: what `roundJson` gives, one round a line; nothing for none. */
 export const command = defineCommand({
   home: 'asker',
   arguments: [],

@@ -26,6 +26,10 @@ const options = {
 
 type SignCall = Call<typeof options>;
 
+/**
+ * One round over all files. JSON: the files that were written, `{ id }` with `--no-wait`, or what `dryRunJson` gives. Throws what
+ * `submitAndWait` does, and `RequesterError` before anything is asked.
+ */
 export const command = defineCommand({
   home: 'asker',
   arguments: [{ name: '<file...>', help: 'the files to sign, together in one request' }],

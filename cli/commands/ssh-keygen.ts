@@ -9,6 +9,7 @@ import { readSshKeygenCall } from '../stand-in/ssh-keygen-call.ts';
 import { standInOptions, requireChannel, signWhole } from '../stand-in/whole-document.ts';
 import { gitKindOf } from './gpg.ts';
 
+/** Writes FILE.sig (OpenSSH, PROTOCOL.sshsig). Throws `CommandError('usage')` for a call that it does not sign. */
 export const command = defineCommand({
   home: 'asker',
   arguments: [{ name: '[arguments...]', help: 'as git gives them to ssh-keygen' }],

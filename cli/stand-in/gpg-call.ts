@@ -1,6 +1,7 @@
 /** How git and rpm call gpg to sign (git, gpg-interface.c; rpm, the macro `__gpg_sign_cmd`), told from every other call by what the arguments mean. */
 import { signingConfiguration } from './gpg-configuration.ts';
 import { isSigningCommand, readGpgArguments, signingArgument, type GpgArgument } from './gpg-arguments.ts';
+import { maxDescriptor } from '../limits.ts';
 
 interface Wanted {
   readonly key: string | undefined;
@@ -8,6 +9,7 @@ interface Wanted {
   readonly statusFd: number | undefined;
 }
 
+/** What a call of gpg wants, told apart by `for`. */
 export type GpgCall =
   /** A tag or commit on standard input; armored to standard output. */
   | (Wanted & { readonly for: 'git' })
@@ -17,9 +19,6 @@ export type GpgCall =
   | { readonly for: 'other'; readonly why: string }
   /** Signs nothing. */
   | undefined;
-
-/** Larger descriptors are nobody's. */
-const maxDescriptor = 63;
 
 /** Reads what gpg would do. Nothing that may ask for a signature is ever `undefined`. */
 export function readGpgCall(args: readonly string[]): GpgCall {

@@ -3,9 +3,8 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { isSigningLine } from './gpg-arguments.ts';
+import { maxConfigurationBytes } from '../limits.ts';
 
-/** Bytes of a configuration file: what people write has a few thousand. */
-const maxConfigurationBytes = 1024 * 1024;
 /** Where packages keep the one of the whole machine (gpg 2.2.28 and newer). */
 const globalFolder = '/etc/gnupg';
 

@@ -1,5 +1,6 @@
 /** Which key a call of gpg names, in every form that gpg takes (gpg(1), "How to specify a user ID"; GnuPG, common/userids.c). */
 
+/** A key of an OpenPGP certificate, with all that a name of it may be taken from. */
 export interface NamedKey {
   /** 40 hex digits, upper case. */
   readonly fingerprint: string;

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { CommandError } from '../errors.ts';
+import { maxDescriptor } from '../limits.ts';
 
 /** A tool in whose place we are called. */
 export interface StockTool {
@@ -19,9 +20,6 @@ export const stockTools = {
 
 /** Set for the tool, and so for ourselves if what was found is us. */
 const guard = 'FROSTMARK_HANDED_ON';
-
-/** Descriptors up to this are named by callers, such as `--status-fd 3`; more would only be a list of gaps. */
-const maxDescriptor = 63;
 
 /** Its exit code, or 128 and the number of the signal that ended it. Throws `CommandError('usage')` when there is no such tool. */
 export async function handOn(

@@ -6,12 +6,17 @@ import { originIn, type BoxToOpen, type CeremonyContext, type CeremonyState, typ
 import { complete } from './inbox.ts';
 import type { CeremonyMessageOf } from './messages.ts';
 import { transcriptOf, type Transcript } from './transcript.ts';
+import { at, present } from '../wire/present.ts';
 
 interface Dealt {
   readonly ceremony: string;
   readonly dealings: ReadonlyMap<number, readonly PublicDealing[]>;
 }
 
+/**
+ * Goes on to the transcript with the boxes of all members: `undefined` while one is missing, a failure when they are for others than those
+ * that their sender deals to.
+ */
 export function checkBoxes(context: CeremonyContext, state: CeremonyState, phase: Dealt): CeremonyStep | undefined {
   const { charter } = context;
   const { ceremony } = phase;
@@ -23,7 +28,7 @@ export function checkBoxes(context: CeremonyContext, state: CeremonyState, phase
     const reason = `${wrong.from.name} sent boxes for other members than those it deals to`;
     return fail(context, state, { code: 'bad-ceremony-message', leave: 'fault', reason });
   }
-  const transcript = transcriptOf(context.group, charter, { ...context, ...phase, messages });
+  const transcript = transcriptOf(context.arithmetic, charter, { ...context, ...phase, messages });
   if (typeof transcript === 'string')
     return fail(context, state, { code: 'bad-ceremony-message', leave: 'suspicion', reason: transcript });
   return {
@@ -58,7 +63,7 @@ function boxesFor(
   return boxes.flatMap(({ from, payload }) => {
     const box = payload.boxes.find(({ to }) => to === Number(context.self.identifier));
     const places = commonSharings(context.charter, context.self, from, originIn(context));
-    const common = (dealings.get(from.identifier) ?? []).filter((dealing) =>
+    const common = present(dealings.get(from.identifier), 'what was revealed').filter((dealing) =>
       places.some((place) => isSamePlace(place, dealing)),
     );
     return box === undefined ? [] : [{ from, box: decodeBox(box.box), dealings: common }];
@@ -76,7 +81,7 @@ function decodeBox(text: string): Uint8Array {
 
 /** A box that did not open, or a share in it that is wrong: only its receiver can see it, so it is a suspicion and no proof (T17). */
 export function refuseBox(context: CeremonyContext, state: CeremonyState, from: number): CeremonyStep {
-  const suspect = context.charter.members[from - 1]?.name ?? '?';
+  const suspect = at(context.charter.members, from - 1).name;
   return fail(context, state, {
     code: 'bad-share',
     leave: 'suspicion',

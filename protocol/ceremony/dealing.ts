@@ -13,6 +13,7 @@ export interface SharingPlace {
   readonly sharing: number;
 }
 
+/** A sharing that somebody holds, with its place. */
 export interface HeldSharing extends SharingPlace {
   readonly of: Sharing;
 }
@@ -44,6 +45,7 @@ export function commonSharings(charter: Charter, a: Member, b: Member, origin: O
   return sharingsDealtBy(charter, a, origin).filter((place) => place.of.members.includes(b.identifier));
 }
 
+/** Whether both are of one channel, and the same sharing of it. */
 export function isSamePlace(a: SharingPlace, b: SharingPlace): boolean {
   return a.channel === b.channel && a.sharing === b.sharing;
 }
@@ -75,13 +77,18 @@ export function hasRightReceivers(
   return boxes.map(({ to }) => to).join() === others.join();
 }
 
+/** What a reveal is judged by. */
+export interface RevealGround {
+  readonly arithmetic: Group;
+  readonly charter: Charter;
+  readonly origin: Origin;
+}
+
 /** Decodes and checks all that a dealer revealed; a text that says what is wrong if anything is. */
 export function verifyReveal(
-  group: Group,
-  charter: Charter,
+  { arithmetic, charter, origin }: RevealGround,
   dealer: Member,
   reveal: CeremonyPayload<'reveal'>,
-  origin: Origin,
 ): PublicDealing[] | string {
   // Nobody could seal a box to it, and the ceremony would wait for boxes that cannot come.
   if (isSmallOrderBoxKey(hexToBytes(reveal.encryptionKey))) return 'its one-time key has a small order';
@@ -93,11 +100,11 @@ export function verifyReveal(
     const dealt = reveal.dealings[index];
     if (dealt === undefined || !isSamePlace(dealt, place)) return 'it dealt other sharings than the charter says';
     // Exactly t coefficients, none the identity: a longer or shorter vector would move the threshold (T14).
-    const commitments = decodeCommitments(group, dealt.commitments.map(hexToBytes), place.of.threshold);
+    const commitments = decodeCommitments(arithmetic, dealt.commitments.map(hexToBytes), place.of.threshold);
     if (commitments === undefined)
       return `its commitments for ${place.channel} are not exactly ${place.of.threshold} valid points`;
     const context = dealingContext(reveal.ceremony, place);
-    if (!verifyDealing(group, commitments, hexToBytes(dealt.proof), dealer.identifier, context)) {
+    if (!verifyDealing(arithmetic, commitments, hexToBytes(dealt.proof), dealer.identifier, context)) {
       return `its proof of knowledge for ${place.channel} is wrong`;
     }
     dealings.push({ channel: place.channel, sharing: place.sharing, commitments });

@@ -1,6 +1,7 @@
 /** How a member goes from a ceremony: by a signed `leave` before its own `stored`, in silence after it (T35); and whom it names when it fails. */
 import { ProtocolError, type ProtocolErrorCode } from '../errors.ts';
 import { maxReasonCharacters } from '../limits.ts';
+import { present } from '../wire/present.ts';
 import { ceremonyOf, record, type CeremonyContext, type CeremonyState, type CeremonyStep } from './events.ts';
 import { hellosOf, messagesOf, versionsOf } from './inbox.ts';
 import { contradiction, distinctMessages, judgeViews, type CeremonyView } from './judge.ts';
@@ -41,7 +42,7 @@ export interface Failure {
 /** Ends this run, and names only whom the judge of outsiders names. */
 export function fail(context: CeremonyContext, state: CeremonyState, failure: Failure): CeremonyStep {
   const view = viewOf(context, state, failure.also);
-  const [proved] = judgeViews(context.group, context.charter, [view]);
+  const [proved] = judgeViews(context.arithmetic, context.charter, [view]);
   const reason = proved === undefined ? failure.reason : `${proved.culprit.name} ${proved.deed}`;
   const error = new ProtocolError(failure.code, reason, {
     culprits: proved === undefined ? [] : [proved.culprit.name],
@@ -68,8 +69,9 @@ export function viewOf(
   state: CeremonyState,
   also: readonly CeremonyMessage[] = [],
 ): CeremonyView {
-  const ceremony = ceremonyOf(state) ?? '';
-  const messages = [...hellosOf(charter, state.inbox), ...messagesOf(state.inbox, ceremony), ...also];
+  const ceremony = ceremonyOf(state);
+  const said = ceremony === undefined ? [] : messagesOf(state.inbox, ceremony);
+  const messages = [...hellosOf(charter, state.inbox), ...said, ...also];
   return { charter, transcript: transcriptIn(state), messages: distinctMessages(messages) };
 }
 
@@ -93,7 +95,8 @@ export function failAtConflict(context: CeremonyContext, state: CeremonyState): 
 
 /** What a message proves against its sender beside another, in a ceremony that goes on all the same. */
 export function keepProof(context: CeremonyContext, state: CeremonyState, message: CeremonyMessage): CeremonyStep {
-  const own = messagesOf(state.inbox, ceremonyOf(state) ?? '').filter(({ from }) => from.key === message.from.key);
+  const said = messagesOf(state.inbox, present(ceremonyOf(state), 'the ceremony that goes on'));
+  const own = said.filter(({ from }) => from.key === message.from.key);
   const isProof = own.some((other) => contradiction(other, message) !== undefined);
   return { state, effects: isProof ? [{ kind: 'evidence', view: viewOf(context, state) }] : [] };
 }

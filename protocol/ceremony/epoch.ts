@@ -12,6 +12,7 @@ import { storedMessage, transcriptMessage } from './messages.ts';
 import { channelKeysOf, verifyShareProofs, type ChannelKey } from './transcript.ts';
 import { present } from '../wire/present.ts';
 
+/** What a certificate comes to once `openEpoch` has checked it. Immutable; all in it is public. */
 export class Epoch {
   readonly charter: Charter;
   readonly certificate: Certificate;
@@ -72,14 +73,15 @@ export class Epoch {
  * Checks a certificate against its charter: every member signed this very transcript and proved every share it holds.
  * Throws `ProtocolError('bad-certificate')`.
  */
-export function openEpoch(group: Group, charter: Charter, certificate: Certificate): Epoch {
+export function openEpoch(arithmetic: Group, charter: Charter, certificate: Certificate): Epoch {
   const { transcript, signatures } = certificate;
   if (transcript.charter !== charter.hash)
     throw new ProtocolError('bad-certificate', 'the certificate is of another charter');
   if (transcript.messages.length !== charter.members.length || signatures.length !== charter.members.length) {
     throw new ProtocolError('bad-certificate', 'a certificate needs the signature of every member');
   }
-  const channels = refuseAs('bad-certificate', 'certificate', () => channelKeysOf(group, charter, transcript));
+  const channels = refuseAs('bad-certificate', 'certificate', () => channelKeysOf(arithmetic, charter, transcript));
+  const ground = { arithmetic, charter, transcript, channels };
   for (const [index, member] of charter.members.entries()) {
     const opened = refuseAs('bad-certificate', `signature of ${member.name}`, () =>
       openMessage(transcriptMessage, signatures[index], (key) => key === member.key),
@@ -87,7 +89,7 @@ export function openEpoch(group: Group, charter: Charter, certificate: Certifica
     if (opened.payload.ceremony !== transcript.ceremony || opened.payload.transcript !== certificate.transcriptHash) {
       throw new ProtocolError('bad-certificate', `${member.name} signed another transcript`);
     }
-    const problem = verifyShareProofs(group, charter, transcript, channels, member, opened.payload.proofs);
+    const problem = verifyShareProofs(ground, member, opened.payload.proofs);
     if (problem !== undefined) throw new ProtocolError('bad-certificate', `${member.name}: ${problem}`);
   }
   return new Epoch(charter, certificate, channels);

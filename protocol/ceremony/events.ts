@@ -20,9 +20,10 @@ export interface CeremonyContext {
   /** The production key comes from here instead of from the members. */
   readonly imported: Import | undefined;
   readonly self: Member;
-  readonly group: Group;
+  readonly arithmetic: Group;
 }
 
+/** How far this member is; from `commit` to `stored` it waits for the messages of that name. Ceremonies by their ids, hex. */
 export type CeremonyPhase =
   /** Waiting for a hello of every member. */
   | { readonly kind: 'hello' }
@@ -53,6 +54,7 @@ export type CeremonyPhase =
   | { readonly kind: 'done'; readonly ceremony: string; readonly certificate: Certificate }
   | { readonly kind: 'failed'; readonly error: ProtocolError };
 
+/** All that the machine knows: public values only. */
 export interface CeremonyState {
   /** Own nonce, hex. */
   readonly nonce: string;
@@ -67,6 +69,7 @@ export interface CeremonyState {
   readonly phase: CeremonyPhase;
 }
 
+/** What happens to a member; an answer to an effect names the ceremony that it was for, and counts in that one alone. */
 export type CeremonyEvent =
   /** Begins, or goes on where the memory says that an earlier run stopped. */
   | {
@@ -100,6 +103,7 @@ export type CeremonyEvent =
   | { readonly kind: 'box-refused'; readonly ceremony: string; readonly from: number }
   | { readonly kind: 'certificate-stored'; readonly ceremony: string };
 
+/** A box that was sealed for this member, and what must be in it. */
 export interface BoxToOpen {
   readonly from: Member;
   readonly box: Uint8Array;
@@ -107,6 +111,7 @@ export interface BoxToOpen {
   readonly dealings: readonly PublicDealing[];
 }
 
+/** What the driver does, in this order, each finished before the next. */
 export type CeremonyEffect =
   | {
       readonly kind: 'send';
@@ -146,11 +151,13 @@ export type CeremonyEffect =
   /** The run ends; `view` is all that was said in the ceremony, for a judge who has other members' views as well. */
   | { readonly kind: 'failed'; readonly error: ProtocolError; readonly view: CeremonyView | undefined };
 
+/** What came of an event. */
 export interface CeremonyStep {
   readonly state: CeremonyState;
   readonly effects: readonly CeremonyEffect[];
 }
 
+/** What the machine is before the `start` event, which brings the nonce. */
 export const ceremonyStart: CeremonyState = {
   nonce: '',
   memory: emptyCeremonyMemory,
@@ -166,6 +173,7 @@ export function ceremonyOf(state: CeremonyState): string | undefined {
   return 'ceremony' in state.phase ? state.phase.ceremony : undefined;
 }
 
+/** Where production's key comes from in this run. */
 export function originIn({ imported }: CeremonyContext): Origin {
   return imported === undefined ? 'generated' : 'imported';
 }

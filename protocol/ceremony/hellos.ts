@@ -4,6 +4,7 @@ import { fail, leave, viewOf } from './endings.ts';
 import { record, type CeremonyContext, type CeremonyEffect, type CeremonyState, type CeremonyStep } from './events.ts';
 import { hellosOf, type Inbox } from './inbox.ts';
 import { ceremonyId, type CeremonyMessageOf } from './messages.ts';
+import { at } from '../wire/present.ts';
 
 /** What all members must have agreed to before any secret is made. */
 function agreedIn({ charter, requesters, imported }: CeremonyContext) {
@@ -25,6 +26,10 @@ export function sayHello(context: CeremonyContext, step: CeremonyStep): Ceremony
   return { state, effects: [...step.effects, helloOf(context, state.nonce)] };
 }
 
+/**
+ * Files a hello, the newest of each member; one that was replaced counts no more. Two under one nonce are a proof, and end a run that has not
+ * said `stored`.
+ */
 export function receiveHello(
   context: CeremonyContext,
   state: CeremonyState,
@@ -48,13 +53,12 @@ function failAtHellos(
   state: CeremonyState,
   messages: readonly CeremonyMessageOf<'hello'>[],
 ): CeremonyStep {
-  const [first] = messages;
   if (state.phase.kind === 'stored' || state.phase.kind === 'done' || state.phase.kind === 'failed')
     return { state, effects: [{ kind: 'evidence', view: viewOf(context, state, messages) }] };
   return fail(context, state, {
     code: 'conflict',
     leave: 'conflict',
-    reason: `${first?.from.name ?? '?'} signed two different hellos with one nonce`,
+    reason: `${at(messages, 0).from.name} signed two different hellos with one nonce`,
     also: messages,
   });
 }
@@ -142,6 +146,7 @@ export function idOfHellos(context: CeremonyContext, { inbox }: CeremonyState): 
   );
 }
 
+/** Enters the ceremony that the hellos of all members come to; `undefined` while one is missing, or if this member was in it before. */
 export function beginCeremony(context: CeremonyContext, state: CeremonyState): CeremonyStep | undefined {
   const ceremony = idOfHellos(context, state);
   // One set of polynomials for one id: an id that was ever joined is never entered again (T16).

@@ -72,14 +72,14 @@ function holdersOf(charter: Charter): { readonly sharings: readonly Sharing[]; r
  * Splits a key among the holders of production: a random sum over its sharings, a random polynomial for each, a box for each holder.
  * Answers the file's bytes. `secret` stays the caller's. Throws `ProtocolError('bad-import')` for a member whose identity key cannot be sealed to.
  */
-export function splitKey(group: SealingGroup, charter: Charter, secret: Secret): Uint8Array {
+export function splitKey(arithmetic: SealingGroup, charter: Charter, secret: Secret): Uint8Array {
   const { sharings, holders } = holdersOf(charter);
-  const key = group.publicPoint(secret);
-  const parts = group.split(secret, sharings.length);
+  const key = arithmetic.publicPoint(secret);
+  const parts = arithmetic.split(secret, sharings.length);
   const dealings = sharings.map(({ threshold }, index): Dealing => {
     const part = parts[index];
     if (part === undefined) throw new ProtocolError('bad-import', 'the key was not split for every sharing');
-    return dealSecret(group, part, threshold);
+    return dealSecret(arithmetic, part, threshold);
   });
   try {
     const body: ImportBody = {
@@ -87,32 +87,33 @@ export function splitKey(group: SealingGroup, charter: Charter, secret: Secret):
       charter: charter.hash,
       groupKey: encodeBase64Url(key.bytes),
       sharings: dealings.map(({ commitments }) => ({ commitments: commitments.map(({ bytes }) => bytesToHex(bytes)) })),
-      boxes: holders.map((holder) => sealShare(group, charter, key, holder, dealings)),
+      boxes: holders.map((holder) => sealShare({ arithmetic, charter, key, dealings }, holder)),
     };
     const proofs = dealings.map((dealing, index) =>
-      bytesToHex(proveDealing(group, dealing, outsideDealer, proofContext(body, index))),
+      bytesToHex(proveDealing(arithmetic, dealing, outsideDealer, proofContext(body, index))),
     );
     return encodeCanonicalJson({ ...body, proofs });
   } finally {
-    for (const { coefficients } of dealings) for (const coefficient of coefficients) group.wipe(coefficient);
+    for (const { coefficients } of dealings) for (const coefficient of coefficients) arithmetic.wipe(coefficient);
   }
 }
 
-function sealShare(
-  group: SealingGroup,
-  charter: Charter,
-  key: Point,
-  holder: Member,
-  dealings: readonly Dealing[],
-): ImportBody['boxes'][number] {
+interface SplitKey {
+  readonly arithmetic: SealingGroup;
+  readonly charter: Charter;
+  readonly key: Point;
+  readonly dealings: readonly Dealing[];
+}
+
+function sealShare({ arithmetic, charter, key, dealings }: SplitKey, holder: Member): ImportBody['boxes'][number] {
   const { sharings } = holdersOf(charter);
   const dealing = dealings[sharings.findIndex(({ members }) => members.includes(holder.identifier))];
-  const receiver = group.boxKeyOf(decodeBase64Url(holder.key));
+  const receiver = arithmetic.boxKeyOf(decodeBase64Url(holder.key));
   if (dealing === undefined || receiver === undefined)
     throw new ProtocolError('bad-import', `nothing can be sealed to the identity key of ${holder.name}`);
-  const share = dealShare(group, dealing, holder.identifier);
-  const box = group.seal(receiver, boxHeader(charter, key, holder), [share]);
-  group.wipe(share);
+  const share = dealShare(arithmetic, dealing, holder.identifier);
+  const box = arithmetic.seal(receiver, boxHeader(charter, key, holder), [share]);
+  arithmetic.wipe(share);
   if (box === undefined)
     throw new ProtocolError('bad-import', `nothing can be sealed to the identity key of ${holder.name}`);
   return { to: Number(holder.identifier), box: encodeBase64(box) };
@@ -132,7 +133,7 @@ function proofContext({ version, charter, groupKey, sharings, boxes }: ImportBod
  * Opens an import for its charter: shape, exactly t commitments for each sharing, constants that sum to the group key, a box for every holder,
  * and the dealer's proofs over all of it. Throws `ProtocolError('bad-import')`.
  */
-export function openImport(group: Group, charter: Charter, bytes: Uint8Array): Import {
+export function openImport(arithmetic: Group, charter: Charter, bytes: Uint8Array): Import {
   const value = refuseAs('bad-import', 'the import file', () =>
     decodeCanonicalJson(bytes, { maxBytes: maxImportBytes, maxDepth: 5 }),
   );
@@ -144,11 +145,11 @@ export function openImport(group: Group, charter: Charter, bytes: Uint8Array): I
   if (memberByKey(charter, body.groupKey) !== undefined) throw refusal('its key is the identity key of a member');
   if (body.boxes.map(({ to }) => to).join() !== holders.map(({ identifier }) => identifier).join())
     throw refusal('its boxes are for other members than those who hold production');
-  const vectors = decodeVectors(group, sharings, body);
+  const vectors = decodeVectors(arithmetic, sharings, body);
   if (proofs.length !== sharings.length) throw refusal('it does not prove every sharing');
   for (const [index, vector] of vectors.entries()) {
     const proof = hexToBytes(at(proofs, index));
-    if (!verifyDealing(group, vector, proof, outsideDealer, proofContext(body, index)))
+    if (!verifyDealing(arithmetic, vector, proof, outsideDealer, proofContext(body, index)))
       throw refusal(
         'its proofs do not hold: it was changed after it was made, or whoever made it did not have the key',
       );
@@ -167,19 +168,27 @@ export function openImport(group: Group, charter: Charter, bytes: Uint8Array): I
   };
 }
 
-function decodeVectors(group: Group, sharings: readonly Sharing[], body: ImportBody): Point[][] {
+function decodeVectors(arithmetic: Group, sharings: readonly Sharing[], body: ImportBody): Point[][] {
   if (body.sharings.length !== sharings.length) throw refusal('it has other sharings than the charter');
   const vectors = sharings.map(({ threshold }, index) => {
-    const encoded = (body.sharings[index]?.commitments ?? []).map(hexToBytes);
+    const encoded = at(body.sharings, index).commitments.map(hexToBytes);
     // More or fewer would move the threshold (T14).
-    const vector = decodeCommitments(group, encoded, threshold);
+    const vector = decodeCommitments(arithmetic, encoded, threshold);
     if (vector === undefined) throw refusal(`a sharing does not have exactly ${threshold} valid commitments`);
     return vector;
   });
-  const key = refuseAs('bad-import', 'the import file', () => groupPublicKey(group, vectors));
+  const key = refuseAs('bad-import', 'the import file', () => groupPublicKey(arithmetic, vectors));
   const named = decodeKey(body.groupKey, 'bad-import', 'its group key');
   if (!samePoint({ bytes: named }, key)) throw refusal('its sharings do not sum to its group key');
   return vectors;
+}
+
+/** Who opens an import, and with what: the key that its identity key makes. */
+export interface ImportReceiver {
+  readonly arithmetic: SealingGroup;
+  readonly charter: Charter;
+  readonly self: Member;
+  readonly boxKey: BoxKey;
 }
 
 /**
@@ -187,24 +196,21 @@ function decodeVectors(group: Group, sharings: readonly Sharing[], body: ImportB
  * `undefined` for a member that holds no share of production. Throws `ProtocolError('bad-import')`.
  */
 export function openImportedShare(
-  group: SealingGroup,
-  charter: Charter,
   opened: Import,
-  self: Member,
-  boxKey: BoxKey,
+  { arithmetic, charter, self, boxKey }: ImportReceiver,
 ): Secret | undefined {
   const { sharings } = holdersOf(charter);
   const vector = opened.vectors[sharings.findIndex(({ members }) => members.includes(self.identifier))];
   const box = opened.boxes.get(self.identifier);
   if (vector === undefined || box === undefined) return undefined;
   const header = boxHeader(charter, { bytes: decodeBase64Url(opened.groupKey) }, self);
-  const share = group.open(boxKey, box, header, 1)?.[0];
+  const share = arithmetic.open(boxKey, box, header, 1)?.[0];
   if (share === undefined)
     throw refusal(
       `the box for ${self.name} does not open with this home's identity; whoever split the key must do it again`,
     );
-  if (verifyDealtShare(group, share, self.identifier, vector)) return share;
-  group.wipe(share);
+  if (verifyDealtShare(arithmetic, share, self.identifier, vector)) return share;
+  arithmetic.wipe(share);
   throw refusal(`the share for ${self.name} does not fit its commitments; whoever split the key must do it again`);
 }
 

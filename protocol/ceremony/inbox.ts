@@ -5,8 +5,10 @@ import type { CeremonyKind, CeremonyMessageOf } from './messages.ts';
 
 /** Every kind that names its ceremony. */
 export type BoundKind = Exclude<CeremonyKind, 'hello'>;
+/** An opened message that names its ceremony. */
 export type BoundMessage = CeremonyMessageOf<BoundKind>;
 
+/** Immutable: whatever files a message answers another inbox. */
 export interface Inbox {
   /** By identifier. */
   readonly hellos: ReadonlyMap<number, CeremonyMessageOf<'hello'>>;
@@ -14,6 +16,7 @@ export interface Inbox {
   readonly said: ReadonlyMap<string, readonly BoundMessage[]>;
 }
 
+/** Nobody has said anything. */
 export const emptyInbox: Inbox = { hellos: new Map(), said: new Map() };
 
 function placeOf(kind: BoundKind, ceremony: string, identifier: number): string {

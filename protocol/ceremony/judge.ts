@@ -29,14 +29,14 @@ export interface Deed {
 }
 
 /** Everything that these views of one charter prove together, in order of identifiers; nothing that an honest member says is ever among it. */
-export function judgeViews(group: Group, charter: Charter, views: readonly CeremonyView[]): Deed[] {
+export function judgeViews(arithmetic: Group, charter: Charter, views: readonly CeremonyView[]): Deed[] {
   const together = distinctMessages(views.flatMap(({ messages }) => messages));
-  const founded = views.map((view) => ({ view, ground: groundOf(group, charter, view) }));
+  const founded = views.map((view) => ({ view, ground: groundOf(arithmetic, charter, view) }));
   return charter.members.flatMap((culprit) => {
     const isOwn = ({ from }: CeremonyMessage): boolean => from.identifier === culprit.identifier;
     const own = together.filter(isOwn);
     const underCharter = founded.flatMap(({ view, ground }) =>
-      view.messages.filter(isOwn).flatMap((message) => deedUnder(group, charter, ground, message) ?? []),
+      view.messages.filter(isOwn).flatMap((message) => deedUnder(arithmetic, charter, ground, message) ?? []),
     );
     const found = [...contradictionsIn(own), ...own.flatMap((message) => deedOf(message) ?? []), ...underCharter];
     return [...new Set(found)].map((deed): Deed => ({ culprit, deed }));
@@ -96,10 +96,10 @@ interface Ground {
   readonly signed: { readonly transcript: Transcript; readonly channels: ReadonlyMap<string, ChannelKey> } | undefined;
 }
 
-function groundOf(group: Group, charter: Charter, { transcript, messages }: CeremonyView): Ground {
+function groundOf(arithmetic: Group, charter: Charter, { transcript, messages }: CeremonyView): Ground {
   const begun = begunBy(charter, messages);
   if (transcript?.charter !== charter.hash) return { begun, signed: undefined };
-  const channels = refused(() => channelKeysOf(group, charter, transcript));
+  const channels = refused(() => channelKeysOf(arithmetic, charter, transcript));
   return { begun, signed: typeof channels === 'string' ? undefined : { transcript, channels } };
 }
 
@@ -116,14 +116,14 @@ function begunBy(charter: Charter, messages: readonly CeremonyMessage[]): Ground
 }
 
 /** What one message proves under its charter. */
-function deedUnder(group: Group, charter: Charter, ground: Ground, message: CeremonyMessage): string | undefined {
+function deedUnder(arithmetic: Group, charter: Charter, ground: Ground, message: CeremonyMessage): string | undefined {
   switch (message.kind) {
     case 'reveal':
-      return wrongDealing(group, charter, ground, message);
+      return wrongDealing(arithmetic, charter, ground, message);
     case 'boxes':
       return wrongReceivers(charter, ground, message);
     case 'transcript':
-      return wrongProof(group, charter, ground, message);
+      return wrongProof(arithmetic, charter, ground, message);
     case 'hello':
     case 'commit':
     case 'stored':
@@ -133,13 +133,13 @@ function deedUnder(group: Group, charter: Charter, ground: Ground, message: Cere
 }
 
 function wrongDealing(
-  group: Group,
+  arithmetic: Group,
   charter: Charter,
   { begun }: Ground,
   { from, payload }: CeremonyMessageOf<'reveal'>,
 ): string | undefined {
   if (begun?.ceremony !== payload.ceremony) return undefined;
-  const problem = refused(() => verifyReveal(group, charter, from, payload, begun.origin));
+  const problem = refused(() => verifyReveal({ arithmetic, charter, origin: begun.origin }, from, payload));
   return typeof problem === 'string' ? `dealt wrongly: ${problem}` : undefined;
 }
 
@@ -154,14 +154,13 @@ function wrongReceivers(
 
 /** Who signs a transcript names its charter, and proves its shares for it: nothing else needs to be known. */
 function wrongProof(
-  group: Group,
+  arithmetic: Group,
   charter: Charter,
   { signed }: Ground,
   { from, payload }: CeremonyMessageOf<'transcript'>,
 ): string | undefined {
   if (signed === undefined || transcriptHash(signed.transcript) !== payload.transcript) return undefined;
-  const { transcript, channels } = signed;
-  const problem = refused(() => verifyShareProofs(group, charter, transcript, channels, from, payload.proofs));
+  const problem = refused(() => verifyShareProofs({ arithmetic, charter, ...signed }, from, payload.proofs));
   return typeof problem === 'string' ? `signed a transcript with a wrong proof: ${problem}` : undefined;
 }
 

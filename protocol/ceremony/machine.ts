@@ -4,6 +4,7 @@
  */
 import { ProtocolError } from '../errors.ts';
 import { maxWordsSaidAgain } from '../limits.ts';
+import { present } from '../wire/present.ts';
 import { checkBoxes, refuseBox } from './boxes.ts';
 import { failAtConflict, keepProof, leave } from './endings.ts';
 import {
@@ -240,7 +241,7 @@ function waiting(context: CeremonyContext, state: CeremonyState): CeremonyEffect
 }
 
 function missingMessages({ charter }: CeremonyContext, state: CeremonyState, step: BoundKind): string[] {
-  const ceremony = ceremonyOf(state) ?? '';
+  const ceremony = present(ceremonyOf(state), 'the ceremony that is waited in');
   return charter.members
     .filter((member) => versionsOf(state.inbox, step, ceremony, member).length === 0)
     .map(({ name }) => name);

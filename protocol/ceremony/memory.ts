@@ -28,6 +28,21 @@ export type CeremonyRecord =
   /** A signature share under its key was computed. */
   | { readonly type: 'ceremony-given'; readonly ceremony: string };
 
+const recordTypes: Readonly<Record<CeremonyRecord['type'], true>> = {
+  'ceremony-joined': true,
+  'ceremony-left': true,
+  'ceremony-signed': true,
+  'ceremony-stored': true,
+  'ceremony-parted': true,
+  'ceremony-returned': true,
+  'ceremony-given': true,
+};
+
+/** Whether a record of a journal is of a ceremony, by its type. */
+export function isCeremonyRecord(record: { readonly type: string }): record is CeremonyRecord {
+  return Object.hasOwn(recordTypes, record.type);
+}
+
 /** A transcript that this member signed, with the proofs of its shares. */
 export type SignedTranscript = Pick<
   Extract<CeremonyRecord, { type: 'ceremony-signed' }>,
@@ -51,6 +66,7 @@ export interface CeremonyMemory {
   readonly given: string | undefined;
 }
 
+/** What a new home remembers. */
 export const emptyCeremonyMemory: CeremonyMemory = {
   current: undefined,
   joined: new Set(),

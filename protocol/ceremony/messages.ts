@@ -3,11 +3,10 @@ import { bytesToHex, hexToBytes, taggedHash } from '../wire/bytes.ts';
 import { memberByKey, type Charter, type Member } from '../files/charter.ts';
 import { defineMessage, openMessage, type Envelope, type MessageType, type PayloadOf } from '../wire/envelope.ts';
 import { ProtocolError } from '../errors.ts';
-import { maxChannels, maxMembers, maxReasonCharacters } from '../limits.ts';
+import { maxCeremonyMessageBytes, maxChannels, maxMembers, maxReasonCharacters } from '../limits.ts';
 import { Hash, Hex, IdentifierNumber, Name, Nullable, Strict, Text, Type } from '../wire/schema.ts';
 
 const code = 'bad-ceremony-message';
-const maxCeremonyBytes = 1024 * 1024;
 
 /** Schnorr proof, R || z: a point and a scalar. */
 const ProofSchema = Hex(64);
@@ -39,7 +38,7 @@ export const revealMessage = defineMessage(
     ),
   }),
   code,
-  maxCeremonyBytes,
+  maxCeremonyMessageBytes,
 );
 
 /** One sealed box for every other member with whom this dealer shares a sharing, in order of identifiers. */
@@ -53,7 +52,7 @@ export const boxesMessage = defineMessage(
     ),
   }),
   code,
-  maxCeremonyBytes,
+  maxCeremonyMessageBytes,
 );
 
 /** The whole transcript, and a proof for every share its signer holds. Its share is stored by then. */
@@ -100,7 +99,9 @@ const messageTypes = {
   leave: leaveMessage,
 } as const;
 
+/** The kinds of ceremony messages, in the order in which they are said; `leave` may come at any time. */
 export type CeremonyKind = keyof typeof messageTypes;
+/** What is signed in a message of this kind. */
 export type CeremonyPayload<K extends CeremonyKind> = PayloadOf<(typeof messageTypes)[K]>;
 
 /** An opened ceremony message, told apart by `kind`. */
@@ -115,8 +116,10 @@ export type CeremonyMessage = {
   };
 }[CeremonyKind];
 
+/** An opened ceremony message of this kind. */
 export type CeremonyMessageOf<K extends CeremonyKind> = Extract<CeremonyMessage, { kind: K }>;
 
+/** Payload type and schema of this kind, to seal and open with. */
 export function ceremonyMessageType<K extends CeremonyKind>(kind: K): (typeof messageTypes)[K] {
   return messageTypes[kind];
 }

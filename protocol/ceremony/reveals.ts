@@ -7,6 +7,7 @@ import { complete } from './inbox.ts';
 import type { CeremonyMessageOf, CeremonyPayload } from './messages.ts';
 import { transcriptOf } from './transcript.ts';
 
+/** Sends the own commitments and proofs once the hashes of all members are here; `undefined` before. */
 export function revealSecrets(
   { charter }: CeremonyContext,
   state: CeremonyState,
@@ -20,6 +21,10 @@ export function revealSecrets(
   };
 }
 
+/**
+ * Checks what all members revealed, by their hashes and their proofs, and has the boxes sealed. `undefined` while one is missing; a wrong one
+ * ends the ceremony.
+ */
 export function checkReveals(
   context: CeremonyContext,
   state: CeremonyState,
@@ -29,15 +34,21 @@ export function checkReveals(
   const commits = complete(said, 'commit', ceremony);
   const reveals = complete(said, 'reveal', ceremony);
   if (commits === undefined || reveals === undefined) return undefined;
+  const ground = { ...context, origin: originIn(context) };
   const dealings = new Map<number, readonly PublicDealing[]>();
   for (const [index, reveal] of reveals.entries()) {
     if (commits[index]?.payload.reveal !== reveal.hash)
       return failAt(context, state, `${reveal.from.name} revealed something else than it had committed to`);
-    const verified = verifyReveal(context.group, context.charter, reveal.from, reveal.payload, originIn(context));
+    const verified = verifyReveal(ground, reveal.from, reveal.payload);
     if (typeof verified === 'string') return failAt(context, state, `${reveal.from.name}: ${verified}`);
     dealings.set(reveal.from.identifier, verified);
   }
-  const transcript = transcriptOf(context.group, context.charter, { ...context, ceremony, dealings, messages: [] });
+  const transcript = transcriptOf(context.arithmetic, context.charter, {
+    ...context,
+    ceremony,
+    dealings,
+    messages: [],
+  });
   if (typeof transcript === 'string') return failAt(context, state, transcript);
   return {
     state: { ...state, phase: { kind: 'sealing', ceremony, dealings } },

@@ -32,7 +32,7 @@ export function certify(
   state: CeremonyState,
   phase: { readonly ceremony: string; readonly transcript: Transcript },
 ): CeremonyStep | undefined {
-  const { group, charter } = context;
+  const { arithmetic, charter } = context;
   const { ceremony, transcript } = phase;
   const own = transcriptHash(transcript);
   const isOther = ({ payload }: CeremonyMessageOf<'transcript'>): boolean => payload.transcript !== own;
@@ -43,9 +43,9 @@ export function certify(
   }
   const signatures = complete({ charter, inbox: state.inbox }, 'transcript', ceremony);
   if (signatures === undefined) return undefined;
-  const channels = channelKeysOf(group, charter, transcript);
+  const channels = channelKeysOf(arithmetic, charter, transcript);
   for (const { from, payload } of signatures) {
-    const problem = verifyShareProofs(group, charter, transcript, channels, from, payload.proofs);
+    const problem = verifyShareProofs({ arithmetic, charter, transcript, channels }, from, payload.proofs);
     if (problem !== undefined)
       return fail(context, state, {
         code: 'bad-ceremony-message',

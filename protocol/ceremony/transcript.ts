@@ -36,6 +36,7 @@ const transcriptFields = {
     maxItems: maxMembers,
   }),
 };
+/** How it is written, told apart by `origin`: hashes, keys and points have 32 bytes, in hex but for the keys. */
 export const transcriptSchema = Type.Union([
   Strict({ version: Type.Literal(1), origin: Type.Literal('generated'), ...transcriptFields }),
   /** Production's key once was whole: its commitments are those of this import file, and sum to this key. */
@@ -47,6 +48,7 @@ export const transcriptSchema = Type.Union([
   }),
 ]);
 
+/** A decoded transcript; whether it fits its charter is what `channelKeysOf` checks. */
 export type Transcript = Static<typeof transcriptSchema>;
 
 /** One channel's quorum key. */
@@ -93,7 +95,7 @@ export interface TranscriptParts {
 }
 
 /** The transcript that follows from the ceremony's messages; a text that says what is wrong when dealers cancel each other. */
-export function transcriptOf(group: Group, charter: Charter, parts: TranscriptParts): Transcript | string {
+export function transcriptOf(arithmetic: Group, charter: Charter, parts: TranscriptParts): Transcript | string {
   const { requesters, imported, ceremony, dealings, messages } = parts;
   try {
     const channels = charter.channels.map(({ name, sharings }) => ({
@@ -102,7 +104,7 @@ export function transcriptOf(group: Group, charter: Charter, parts: TranscriptPa
         commitments:
           imported !== undefined && name === production
             ? at(imported.vectors, sharing).map((point) => bytesToHex(point.bytes))
-            : summed(group, of, { channel: name, sharing }, dealings),
+            : summed(arithmetic, of, { channel: name, sharing }, dealings),
       })),
     }));
     const made = { charter: charter.hash, requesters, ceremony, channels, messages };
@@ -115,7 +117,7 @@ export function transcriptOf(group: Group, charter: Charter, parts: TranscriptPa
             import: { file: imported.hash, groupKey: imported.groupKey },
             ...made,
           };
-    channelKeysOf(group, charter, transcript);
+    channelKeysOf(arithmetic, charter, transcript);
     return transcript;
   } catch (error) {
     if (error instanceof FrostError || error instanceof ProtocolError) return error.message;
@@ -124,7 +126,7 @@ export function transcriptOf(group: Group, charter: Charter, parts: TranscriptPa
 }
 
 function summed(
-  group: Group,
+  arithmetic: Group,
   of: Sharing,
   place: { readonly channel: string; readonly sharing: number },
   dealings: ReadonlyMap<number, readonly PublicDealing[]>,
@@ -135,11 +137,11 @@ function summed(
       throw new ProtocolError('bad-ceremony-message', `member ${dealer} dealt nothing for ${place.channel}`);
     return dealing.commitments;
   });
-  return sumCommitments(group, vectors).map((point) => bytesToHex(point.bytes));
+  return sumCommitments(arithmetic, vectors).map((point) => bytesToHex(point.bytes));
 }
 
 /** Keys and public shares of every channel. Throws `ProtocolError('bad-certificate')` or `FrostError('identity')`. */
-export function channelKeysOf(group: Group, charter: Charter, transcript: Transcript): Map<string, ChannelKey> {
+export function channelKeysOf(arithmetic: Group, charter: Charter, transcript: Transcript): Map<string, ChannelKey> {
   const channels = new Map<string, ChannelKey>();
   const taken = new Set(charter.members.map((member) => member.key));
   for (const [index, { name, sharings }] of charter.channels.entries()) {
@@ -147,8 +149,8 @@ export function channelKeysOf(group: Group, charter: Charter, transcript: Transc
     if (entry?.channel !== name || entry.sharings.length !== sharings.length) {
       throw new ProtocolError('bad-certificate', 'the channels of the certificate are not those of the charter');
     }
-    const vectors = sharings.map((of, place) => decodeVector(group, of, entry.sharings[place]?.commitments ?? []));
-    const point = groupPublicKey(group, vectors);
+    const vectors = sharings.map((of, place) => decodeVector(arithmetic, of, at(entry.sharings, place).commitments));
+    const point = groupPublicKey(arithmetic, vectors);
     const key = encodeBase64Url(point.bytes);
     // One key with two meanings would let the weaker quorum sign for the stronger (T38).
     if (taken.has(key)) throw new ProtocolError('bad-certificate', `the key of ${name} is also somebody else's`);
@@ -156,20 +158,26 @@ export function channelKeysOf(group: Group, charter: Charter, transcript: Transc
     if (name === production && transcript.origin === 'imported' && transcript.import.groupKey !== key)
       throw new ProtocolError('bad-certificate', 'the sharings of production do not sum to the imported key');
     taken.add(key);
-    channels.set(name, { channel: name, key, point, sharings, publicShares: publicSharesOf(group, sharings, vectors) });
+    channels.set(name, {
+      channel: name,
+      key,
+      point,
+      sharings,
+      publicShares: publicSharesOf(arithmetic, sharings, vectors),
+    });
   }
   return channels;
 }
 
-function decodeVector(group: Group, of: Sharing, commitments: readonly string[]): Point[] {
-  const vector = decodeCommitments(group, commitments.map(hexToBytes), of.threshold);
+function decodeVector(arithmetic: Group, of: Sharing, commitments: readonly string[]): Point[] {
+  const vector = decodeCommitments(arithmetic, commitments.map(hexToBytes), of.threshold);
   if (vector === undefined)
     throw new ProtocolError('bad-certificate', `a sharing does not have exactly ${of.threshold} valid commitments`);
   return vector;
 }
 
 function publicSharesOf(
-  group: Group,
+  arithmetic: Group,
   sharings: readonly Sharing[],
   vectors: readonly Point[][],
 ): Map<Identifier, Point> {
@@ -177,18 +185,24 @@ function publicSharesOf(
     sharings.flatMap((of, place) =>
       of.members.map((identifier): [Identifier, Point] => [
         identifier,
-        publicShare(group, at(vectors, place), identifier),
+        publicShare(arithmetic, at(vectors, place), identifier),
       ]),
     ),
   );
 }
 
-/** Checks that a member proved every share it holds; a text that says what is wrong if not. `channels` are those of this transcript. */
+/** What proofs of shares are judged by. */
+export interface ProofGround {
+  readonly arithmetic: Group;
+  readonly charter: Charter;
+  readonly transcript: Transcript;
+  /** Those of this transcript, as `channelKeysOf` gives them. */
+  readonly channels: ReadonlyMap<string, ChannelKey>;
+}
+
+/** Checks that a member proved every share it holds; a text that says what is wrong if not. */
 export function verifyShareProofs(
-  group: Group,
-  charter: Charter,
-  transcript: Transcript,
-  channels: ReadonlyMap<string, ChannelKey>,
+  { arithmetic, charter, transcript, channels }: ProofGround,
   member: Member,
   proofs: CeremonyPayload<'transcript'>['proofs'],
 ): string | undefined {
@@ -200,7 +214,7 @@ export function verifyShareProofs(
     const share = channels.get(place.channel)?.publicShares.get(member.identifier);
     if (proof === undefined || share === undefined || !isSamePlace(proof, place))
       return 'it proved other shares than the charter says';
-    if (!verifyShareProof(group, share, hexToBytes(proof.proof), member.identifier, shareContext(hash, place))) {
+    if (!verifyShareProof(arithmetic, share, hexToBytes(proof.proof), member.identifier, shareContext(hash, place))) {
       return `its proof of share for ${place.channel} is wrong`;
     }
   }

@@ -3,6 +3,7 @@ import { maxAptPathCharacters, maxAptReleaseBytes } from '../limits.ts';
 import { areOfSameFiles, decodeControl, isOneLine, wholeField, type ControlField, type ListedFile } from './control.ts';
 import type { DocumentField, DocumentKind, DocumentView } from './document.ts';
 import { refuseDocument } from './readable.ts';
+import { present } from '../wire/present.ts';
 
 /** Hex digits of the lists a Release file may have, weakest first. apt believes the last two. */
 const hashLists: Readonly<Record<string, number>> = { MD5Sum: 32, SHA1: 40, SHA256: 64, SHA512: 128 };
@@ -36,6 +37,7 @@ const known = new Map(
 );
 
 const kind = 'apt-release';
+/** At least the SHA-256 or SHA-512 list; names as apt spells them, dates as it reads them. */
 export const aptRelease: DocumentKind = {
   kind,
   maxBytes: maxAptReleaseBytes,
@@ -122,7 +124,7 @@ function parseDate({ name, value, line }: ControlField): number {
 function viewOf(fields: readonly ControlField[], lists: ReadonlyMap<string, readonly ListedFile[]>): DocumentView {
   const believed = believedLists.find((name) => lists.has(name));
   if (believed === undefined) refuseDocument(kind, 'there is neither SHA256 nor SHA512');
-  const files = lists.get(believed) ?? [];
+  const files = present(lists.get(believed), believed);
   for (const [name, list] of lists)
     if (!areOfSameFiles(list, files)) refuseDocument(kind, `${name} and ${believed} are not of the same files`);
   const shown = fields.filter(isOneLine).map(({ name, value }): DocumentField => ({ name, value, isChecked: true }));

@@ -5,6 +5,7 @@
 import { maxControlFields } from '../limits.ts';
 import { readableText, refuseDocument } from './readable.ts';
 
+/** A field with all lines that belong to it. */
 export interface ControlField {
   readonly name: string;
   /** What is on the line of the name, without blanks around it; may be empty. */
@@ -15,12 +16,14 @@ export interface ControlField {
   readonly line: number;
 }
 
+/** A line that goes on with a field; it begins with a blank. */
 export interface ControlLine {
   readonly text: string;
   /** 1-based. */
   readonly line: number;
 }
 
+/** A file as a list of hashes names it: hash in lower-case hex, size in bytes as decimal digits. */
 export interface ListedFile {
   readonly hash: string;
   readonly size: string;

@@ -10,12 +10,14 @@ export interface DocumentField {
   readonly isChecked: boolean;
 }
 
+/** All that an approver reads of a document. */
 export interface DocumentView {
   readonly fields: readonly DocumentField[];
   /** What follows the fields, such as a tag's message. */
   readonly text: string | null;
 }
 
+/** What the closed list in `documents/index.ts` knows of a kind. */
 export interface DocumentKind {
   readonly kind: string;
   readonly maxBytes: number;

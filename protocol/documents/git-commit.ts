@@ -30,6 +30,7 @@ function decodeGitCommit(bytes: Uint8Array): DocumentView {
   return { fields, text: message };
 }
 
+/** Signed for git alone, whose signature is over the commit without its `gpgsig` header. */
 export const gitCommit: DocumentKind = {
   kind: 'git-commit',
   maxBytes: maxGitObjectBytes,

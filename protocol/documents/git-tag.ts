@@ -1,11 +1,10 @@
 /** An annotated git tag as `git tag -s` hands it over: object, type, name, tagger, message. */
-import { maxGitObjectBytes } from '../limits.ts';
+import { maxGitObjectBytes, maxTagNameCharacters } from '../limits.ts';
 import type { DocumentKind, DocumentView } from './document.ts';
 import { openGitObject } from './git-object.ts';
 import { refuseDocument } from './readable.ts';
 
 const types: readonly string[] = ['commit', 'tree', 'blob', 'tag'];
-const maxTagNameCharacters = 255;
 const tagNames = {
   allowed: /^[^\s~^:?*[\\\p{Cc}]+$/u,
   refused: /^[-/]|^@$|\.\.|\/\/|@\{|[/.]$|(?:^|\/)\.|\.lock(?:\/|$)/u,
@@ -39,6 +38,7 @@ function decodeGitTag(bytes: Uint8Array): DocumentView {
   };
 }
 
+/** Signed for git alone, whose signature comes after the message of the tag. */
 export const gitTag: DocumentKind = {
   kind: 'git-tag',
   maxBytes: maxGitObjectBytes,

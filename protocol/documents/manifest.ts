@@ -5,6 +5,7 @@ import { maxManifestBytes } from '../limits.ts';
 import type { DocumentKind } from './document.ts';
 import { readableText, refuseDocument } from './readable.ts';
 
+/** What one line says. */
 export interface ManifestEntry {
   /** A plain file name. */
   readonly name: string;
@@ -64,6 +65,7 @@ export function manifestChanges(before: Uint8Array, after: Uint8Array): string[]
   return [...changed, ...gone];
 }
 
+/** Each file is a field whose value is its digest. */
 export const manifest: DocumentKind = {
   kind: 'manifest',
   maxBytes: maxManifestBytes,

@@ -6,6 +6,7 @@ import { present } from '../wire/present.ts';
 // Controls but newline and tab, what turns the line around, and the line separators that no Unix tool counts as such.
 const unreadable = /[^\P{Cc}\n\t]|[\p{Bidi_Control}\u2028\u2029]/u;
 
+/** Throws `ProtocolError('bad-document')`: the kind, and what is wrong with it. */
 export function refuseDocument(kind: string, what: string): never {
   throw new ProtocolError('bad-document', `${kind}: ${what}`);
 }

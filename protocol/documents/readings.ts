@@ -17,6 +17,7 @@ import {
 export type Reading =
   'git-tag' | 'git-commit' | 'apt-release' | 'debian-control' | 'rpm-header' | 'manifest' | 'listing';
 
+/** A place where some tool begins to read. */
 export interface Found {
   readonly reading: Reading;
   /** Offset in bytes. */

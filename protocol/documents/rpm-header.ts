@@ -58,6 +58,7 @@ interface Entry {
   readonly data: Uint8Array;
 }
 
+/** Signed as it is in the file, magic included. Shows what a person knows a package by, the digest of its payload, and the scripts as text. */
 export const rpmHeader: DocumentKind = {
   kind: 'rpm-header',
   maxBytes: maxDocumentBytes,

@@ -25,6 +25,7 @@ function decodeText(bytes: Uint8Array): DocumentView {
   return { fields: [], text };
 }
 
+/** Has no fields: all of it is read. */
 export const text: DocumentKind = {
   kind: 'text',
   maxBytes: maxTextBytes,

@@ -4,7 +4,7 @@ import { decodeCanonicalJson, encodeCanonicalJson } from '../../verifier/json.ts
 import { defineMessage, openMessage, refuseAs, sealMessage, type Identity } from '../wire/envelope.ts';
 import { ProtocolError } from '../errors.ts';
 import { isPrimeOrderPoint } from '../frost/group-noble.ts';
-import { maxJsonDepth } from '../limits.ts';
+import { maxCardBytes, maxJsonDepth } from '../limits.ts';
 import { Key, Name, Strict, Type } from '../wire/schema.ts';
 
 /** Who presents itself; the signature is over it, so that no card serves for the other. */
@@ -18,7 +18,6 @@ export interface Card {
   readonly key: string;
 }
 
-const maxCardBytes = 2048;
 const cardMessage = defineMessage(
   'card',
   Strict({ role: Type.Union([Type.Literal('member'), Type.Literal('requester')]), name: Name, key: Key }),

@@ -18,7 +18,8 @@ import {
 } from '../limits.ts';
 import { namePattern } from '../wire/schema.ts';
 import { parseDuration } from '../wire/time.ts';
-import { parseYaml, type YamlFile } from './yaml.ts';
+import { FieldReader } from './field-reader.ts';
+import { parseYaml, type YamlPath } from './yaml.ts';
 
 /** A share holder as the charter names it. */
 export interface Member {
@@ -56,52 +57,24 @@ export interface Charter {
 /** The one channel that signs under the group's key itself. */
 export const production = productionChannel;
 
-type Path = readonly (string | number)[];
-
-/** Reads the fields of one charter file and knows how to complain about them. */
-class Reader {
-  readonly #yaml: YamlFile;
-  readonly #file: string;
-
-  constructor(yaml: YamlFile, file: string) {
-    this.#yaml = yaml;
-    this.#file = file;
-  }
-
-  fail(path: Path, message: string): never {
-    throw new ProtocolError('bad-charter', message, { file: this.#file, line: this.#yaml.lineOf(path) });
-  }
-
-  record(value: unknown, path: Path, allowed: readonly string[] | 'any'): Record<string, unknown> {
-    if (typeof value !== 'object' || value === null || Array.isArray(value))
-      this.fail(path, `${shown(path)} must be a mapping`);
-    const fields = value as Record<string, unknown>;
-    const unknown = allowed === 'any' ? undefined : Object.keys(fields).find((name) => !allowed.includes(name));
-    if (unknown !== undefined)
-      this.fail([...path, unknown], `unknown field ${printableJson(unknown)}; known are ${allowed.toString()}`);
-    return fields;
-  }
-
-  name(value: unknown, path: Path): string {
+class CharterReader extends FieldReader {
+  name(value: unknown, path: YamlPath): string {
     if (typeof value !== 'string' || !new RegExp(namePattern).test(value)) {
       this.fail(
         path,
-        `${shown(path)} must be a name of at most ${maxNameCharacters} characters a-z 0-9 . _ -, and not of digits alone`,
+        `${this.shown(path)} must be a name of at most ${maxNameCharacters} characters a-z 0-9 . _ -, and not of digits alone`,
       );
     }
     return value;
   }
 
-  duration(value: unknown, path: Path, maxSeconds: number): number {
+  duration(value: unknown, path: YamlPath, maxSeconds: number): number {
     const seconds = typeof value === 'string' ? parseDuration(value) : undefined;
-    if (seconds === undefined) this.fail(path, `${shown(path)} must be a duration such as 30m, 72h or 90d`);
-    if (seconds > maxSeconds) this.fail(path, `${shown(path)} is longer than the ${maxSeconds / 86400} days allowed`);
+    if (seconds === undefined) this.fail(path, `${this.shown(path)} must be a duration such as 30m, 72h or 90d`);
+    if (seconds > maxSeconds)
+      this.fail(path, `${this.shown(path)} is longer than the ${maxSeconds / 86400} days allowed`);
     return seconds;
   }
-}
-
-function shown(path: Path): string {
-  return path.length === 0 ? 'the charter' : path.join('.');
 }
 
 /** Throws `ProtocolError('bad-charter')` with file and line; no key has been made by then. */
@@ -109,7 +82,7 @@ export function decodeCharter(bytes: Uint8Array, file = 'charter'): Charter {
   if (bytes.length > maxCharterBytes)
     throw new ProtocolError('too-large', `a charter has at most ${maxCharterBytes} bytes`, { file });
   const yaml = parseYaml(bytes, file, 'bad-charter', maxCharterTokens);
-  const reader = new Reader(yaml, file);
+  const reader: CharterReader = new CharterReader(yaml, { file, code: 'bad-charter', what: 'the charter' });
   const fields = reader.record(yaml.value, [], ['version', 'group', 'members', 'channels', 'openpgp']);
   if (fields['version'] !== 1) reader.fail(['version'], 'version must be 1');
   const members = readMembers(reader, fields['members']);
@@ -123,7 +96,7 @@ export function decodeCharter(bytes: Uint8Array, file = 'charter'): Charter {
   };
 }
 
-function readMembers(reader: Reader, value: unknown): Member[] {
+function readMembers(reader: CharterReader, value: unknown): Member[] {
   if (!Array.isArray(value) || value.length < 2) reader.fail(['members'], 'members must list at least two members');
   if (value.length > maxMembers) reader.fail(['members'], `at most ${maxMembers} members`);
   const members = value.map((entry: unknown, index) => readMember(reader, entry, index));
@@ -137,7 +110,7 @@ function readMembers(reader: Reader, value: unknown): Member[] {
   return members;
 }
 
-function readMember(reader: Reader, value: unknown, index: number): Member {
+function readMember(reader: CharterReader, value: unknown, index: number): Member {
   const path = ['members', index];
   const fields = reader.record(value, path, ['name', 'tier', 'card']);
   const name = reader.name(fields['name'], [...path, 'name']);
@@ -153,7 +126,7 @@ function readMember(reader: Reader, value: unknown, index: number): Member {
   };
 }
 
-function readCard(reader: Reader, text: string, name: string, path: Path): string {
+function readCard(reader: CharterReader, text: string, name: string, path: YamlPath): string {
   try {
     const card = decodeCard('member', text);
     if (card.name !== name) reader.fail(path, `the card is of ${card.name}, not of ${name}`);
@@ -164,7 +137,7 @@ function readCard(reader: Reader, text: string, name: string, path: Path): strin
   }
 }
 
-function readChannels(reader: Reader, value: unknown, members: readonly Member[]): Channel[] {
+function readChannels(reader: CharterReader, value: unknown, members: readonly Member[]): Channel[] {
   const fields = reader.record(value, ['channels'], 'any');
   if (!(production in fields)) reader.fail(['channels'], 'there must be a production channel');
   const names = Object.keys(fields);
@@ -173,7 +146,7 @@ function readChannels(reader: Reader, value: unknown, members: readonly Member[]
   return ordered.map((name) => readChannel(reader, reader.name(name, ['channels', name]), fields[name], members));
 }
 
-function readChannel(reader: Reader, name: string, value: unknown, members: readonly Member[]): Channel {
+function readChannel(reader: CharterReader, name: string, value: unknown, members: readonly Member[]): Channel {
   const path = ['channels', name];
   const isProduction = name === production;
   const fields = reader.record(value, path, isProduction ? ['quorum', 'expiry'] : ['quorum', 'expiry', 'validity']);
@@ -197,7 +170,7 @@ function readChannel(reader: Reader, name: string, value: unknown, members: read
   };
 }
 
-function readQuorum(reader: Reader, value: unknown, path: Path, members: readonly Member[]): Sharing[] {
+function readQuorum(reader: CharterReader, value: unknown, path: YamlPath, members: readonly Member[]): Sharing[] {
   const fields = reader.record(value, path, 'any');
   const entries = Object.entries(fields);
   if (entries.length === 0) reader.fail(path, 'a quorum names any or at least one tier');
@@ -215,7 +188,7 @@ function readQuorum(reader: Reader, value: unknown, path: Path, members: readonl
   });
 }
 
-function readOpenpgp(reader: Reader, value: unknown): { userId: string; created: string } {
+function readOpenpgp(reader: CharterReader, value: unknown): { userId: string; created: string } {
   const fields = reader.record(value, ['openpgp'], ['userId', 'created']);
   const { userId, created } = fields;
   if (typeof userId !== 'string' || userId.length < 1 || userId.length > 200)

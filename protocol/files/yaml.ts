@@ -11,8 +11,11 @@ import { maxYamlDepth, maxYamlIndent, maxYamlTokens } from '../limits.ts';
 export interface YamlFile {
   readonly value: unknown;
   /** 1-based line of the value at `path`, or of its nearest parent. */
-  lineOf(path: readonly (string | number)[]): number;
+  lineOf(path: YamlPath): number;
 }
+
+/** Where a value is: names of fields, and places in lists from 0. */
+export type YamlPath = readonly (string | number)[];
 
 /** What a file may cost, and how it is refused. */
 interface YamlSource {
@@ -157,7 +160,7 @@ function assertPlain(document: YamlDocument, refuse: (offset: number | undefined
   });
 }
 
-function offsetOf(document: YamlDocument, path: readonly (string | number)[]): number | undefined {
+function offsetOf(document: YamlDocument, path: YamlPath): number | undefined {
   let node: unknown = document.contents;
   let offset = isNode(node) ? node.range?.[0] : undefined;
   for (const step of path) {

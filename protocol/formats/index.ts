@@ -15,6 +15,7 @@ import { openpgp, openpgpCleartext } from './openpgp.ts';
 import { requesters } from './requesters.ts';
 import { ssh } from './ssh.ts';
 import { sshCertificate } from './ssh-certificate.ts';
+import { at, present } from '../wire/present.ts';
 
 const formats: readonly Format[] = [
   native,
@@ -75,7 +76,7 @@ export function prepareRequest(input: FormatInput): PreparedRequest {
   if (payload.epoch !== input.epoch.hash) throw new ProtocolError('wrong-epoch', 'the request is of another key epoch');
   if (input.documents.length !== payload.documents.length)
     throw new ProtocolError('bad-document', 'a document is missing');
-  payload.documents.forEach((entry, index) => assertDocument(entry, input.documents[index] ?? new Uint8Array()));
+  payload.documents.forEach((entry, index) => assertDocument(entry, at(input.documents, index)));
   // For every format, also one that does not sign it: what an approver is shown is what it says it is.
   const contents = payload.kind === 'release' && payload.documents.length > 0 ? [releaseDocument(input).view] : [];
   const formats = payload.formats.map((name) => {
@@ -92,10 +93,9 @@ export function prepareRequest(input: FormatInput): PreparedRequest {
 
 /** The formats with a second message, given the 64-byte signatures of all first ones: stage 2, in the request's order. */
 export function followRequest(prepared: PreparedRequest, signatures: readonly Uint8Array[]): PreparedFormat[] {
-  return prepared.formats.flatMap(({ format, state }, index) => {
-    const followed = format.follow?.(state, signatures[index] ?? new Uint8Array());
-    return followed === undefined ? [] : [{ format, ...followed }];
-  });
+  return prepared.formats.flatMap(({ format, state }, index) =>
+    format.follow === undefined ? [] : [{ format, ...format.follow(state, at(signatures, index)) }],
+  );
 }
 
 /** A finished file of one format. */
@@ -111,8 +111,8 @@ export function finishRequest(prepared: PreparedRequest, signatures: readonly Ui
   return prepared.formats.map(({ format, state }, index) => {
     const isFollowed = format.follow !== undefined;
     const signature = isFollowed ? second.next().value : signatures[index];
-    const last = isFollowed ? followed.next().value?.state : state;
-    return { format: format.name, bytes: format.finish(last ?? state, signature ?? new Uint8Array()) };
+    const last = isFollowed ? present(followed.next().value, `stage 2 of ${format.name}`).state : state;
+    return { format: format.name, bytes: format.finish(last, present(signature, `the signature of ${format.name}`)) };
   });
 }
 
@@ -126,7 +126,7 @@ export function areFirstSignatures(
 }
 
 function areOver(messages: readonly Uint8Array[], key: Uint8Array, signatures: readonly Uint8Array[]): boolean {
-  return messages.every((message, index) => verifySignature(key, message, signatures[index] ?? new Uint8Array()));
+  return messages.every((message, index) => verifySignature(key, message, at(signatures, index)));
 }
 
 /**

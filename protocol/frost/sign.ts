@@ -185,7 +185,8 @@ function decodeEntries(
   const entries = new Map<Identifier, Entry>();
   const culprits: Identifier[] = [];
   commitments.forEach((commitment, index) => {
-    const bindingFactor = factors[index] ?? 0n;
+    const bindingFactor = factors[index];
+    if (bindingFactor === undefined) throw new TypeError('a commitment is without a binding factor');
     const hiding = group.decodePoint(commitment.hiding);
     const bound = group.multiplyEncoded(commitment.binding, bindingFactor);
     if (hiding === undefined || bound === undefined) culprits.push(commitment.identifier);

@@ -15,6 +15,7 @@ import { decodeLeaf, type LogRecord } from './leaf.ts';
 import { Order } from './order.ts';
 import { encodeTile, tileAt, tilePath, tileWidth, type FilledTile } from './tile.ts';
 import { appendLeaves, emptyTree, hashLeaf, rootOf, type Tree } from './tree.ts';
+import { at } from '../wire/present.ts';
 
 /** A record that is in the log. */
 export interface AuditedRecord {
@@ -71,7 +72,7 @@ export class Audit {
       throw new ProtocolError('bad-record', `${this.#tree.size} of the ${size} records were looked at`);
     if (!equalBytes(rootOf(this.#tree), root))
       throw new ProtocolError('bad-record', `the ${size} records are not those of the checkpoint: its root is another`);
-    return partialTiles(size).map((tile) => ({ ...tile, hashes: this.#edge[tile.level] ?? [] }));
+    return partialTiles(size).map((tile) => ({ ...tile, hashes: at(this.#edge, tile.level) }));
   }
 
   #open(leaf: Uint8Array, index: number): LogRecord {

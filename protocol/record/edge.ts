@@ -7,6 +7,7 @@ import { ProtocolError } from '../errors.ts';
 import type { Node } from './proof.ts';
 import { hashesAt, subtreeRoot, tileHeight, tileLevels, tileWidth, type FilledTile, type Tile } from './tile.ts';
 import { appendLeaves, emptyTree, type Tree } from './tree.ts';
+import { at } from '../wire/present.ts';
 
 /** By level of tiles: up to 255 hashes of 32 bytes, those of the last, partial tile; none where the last tile is full. */
 export type Edge = readonly (readonly Uint8Array[])[];
@@ -67,7 +68,7 @@ export function openEdge(tree: Tree, tiles: readonly FilledTile[]): Edge {
   const frontier = frontierOf(edge);
   const isSame =
     frontier.length === tree.frontier.length &&
-    tree.frontier.every((hash, index) => equalBytes(hash, frontier[index] ?? new Uint8Array()));
+    tree.frontier.every((hash, index) => equalBytes(hash, at(frontier, index)));
   if (!isSame || tiles.some(({ level, hashes }) => hashes.length !== hashesAt(level, tree.size) % tileWidth))
     throw new ProtocolError('bad-tile', `the last tiles of the log are not those of its ${tree.size} records`);
   return edge;

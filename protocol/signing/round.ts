@@ -33,7 +33,7 @@ import { at } from '../wire/present.ts';
 
 /** What a round is about; the same at every step. */
 export interface RoundContext {
-  readonly group: Group;
+  readonly arithmetic: Group;
   readonly channel: ChannelKey;
   /** Of stage 1. */
   readonly subject: AttemptSubject;
@@ -304,7 +304,7 @@ function verifiedShares(attempt: RoundAttempt, identifier: Identifier, share: Si
 
 function complete(context: RoundContext, state: RoundState, attempt: RoundAttempt): RoundStep {
   const signatures = attempt.sessions.map((session, index) =>
-    aggregate(session, new Map([...attempt.shares].map(([identifier, shares]) => [identifier, shares[index] ?? 0n]))),
+    aggregate(session, new Map([...attempt.shares].map(([identifier, shares]) => [identifier, at(shares, index)]))),
   );
   const key = decodeBase64Url(context.channel.key);
   const valid = signatures.every((signature, index) =>
@@ -438,7 +438,7 @@ function prepareSession(
   index: number,
 ): Attempt | Identifier {
   try {
-    return prepareAttempt(context.group, sessionInput(context.channel, message, commitments, index));
+    return prepareAttempt(context.arithmetic, sessionInput(context.channel, message, commitments, index));
   } catch (error) {
     const culprit = error instanceof FrostError ? error.culprits[0] : undefined;
     if (culprit === undefined) throw error;

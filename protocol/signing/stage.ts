@@ -67,7 +67,9 @@ export function stageSubject(
   earlier: readonly Uint8Array[],
 ): StageSubject {
   if (stage === 1) return { subject, messages: prepared.messages, isFounded: earlier.length === 0 };
-  const messages = followRequest(prepared, earlier).map(({ message }) => message);
+  // Of too few signatures, or too many, nothing follows.
+  const isWhole = earlier.length === prepared.messages.length;
+  const messages = isWhole ? followRequest(prepared, earlier).map(({ message }) => message) : [];
   return {
     subject: { ...subject, stage, messages: messages.map((message) => sha256Hex(message)) },
     messages,

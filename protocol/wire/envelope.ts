@@ -5,7 +5,7 @@ import { isPublicKey, verifySignature } from '../../verifier/ed25519.ts';
 import { decodeCanonicalJson, encodeCanonicalJson } from '../../verifier/json.ts';
 import { sha256Hex } from './bytes.ts';
 import { ProtocolError, type ProtocolErrorCode } from '../errors.ts';
-import { maxJsonDepth } from '../limits.ts';
+import { maxGoodKeys, maxJsonDepth, maxSignedBytes } from '../limits.ts';
 import { assertSchema, type Static, type TSchema } from './schema.ts';
 
 export type { Envelope };
@@ -50,7 +50,7 @@ export function defineMessage<T extends TSchema>(
   name: string,
   schema: T,
   code: ProtocolErrorCode,
-  maxBytes = 64 * 1024,
+  maxBytes = maxSignedBytes,
 ): MessageType<Static<T>> {
   return { name, payloadType: `application/vnd.frostmark.${name}.v1+json`, schema, maxBytes, code };
 }
@@ -113,7 +113,6 @@ export function decodePayload<P>(type: MessageType<P>, bytes: Uint8Array): P {
 
 /** Keys that were found good, by their text: whether a point is on the curve costs as much as a signature. Bounded. */
 const goodKeys = new Map<string, Uint8Array>();
-const maxGoodKeys = 4096;
 
 /** 32 bytes of a public key that may be trusted with a signature: canonical, not of small order. */
 export function decodeKey(text: string, code: ProtocolErrorCode, what: string): Uint8Array {

@@ -1,7 +1,18 @@
 /** The frames between a member and the coordinator, and the bodies of the HTTP routes. */
 import { printableJson } from '../../verifier/printable.ts';
 import { ProtocolError } from '../errors.ts';
-import { maxCandidates, maxDocuments, maxIssued, maxMessages, maxProofHashes, maxUrlCharacters } from '../limits.ts';
+import {
+  maxCandidates,
+  maxDocuments,
+  maxIssued,
+  maxListed,
+  maxListedAttempts,
+  maxListedDelegations,
+  maxListedEnvelopes,
+  maxMessages,
+  maxProofHashes,
+  maxUrlCharacters,
+} from '../limits.ts';
 import { decodeCanonicalJson } from '../../verifier/json.ts';
 import { defineMessage, refuseAs } from './envelope.ts';
 import {
@@ -25,7 +36,7 @@ import {
 export const protocolVersion = 1;
 
 const Signatures = Type.Array(Hex(64), { maxItems: 2 * maxMessages });
-const Envelopes = Type.Array(EnvelopeSchema, { maxItems: 1024 });
+const Envelopes = Type.Array(EnvelopeSchema, { maxItems: maxListedEnvelopes });
 
 /** A journal's head: the incarnation that a restore begins anew, its number of records and the last record's hash. */
 export const JournalHead = Strict({
@@ -78,11 +89,11 @@ export const coordinatorFrames = [
     outcome: OutcomeSchema,
     signatures: Signatures,
     /** Who signed, as the coordinator says it. */
-    signers: Type.Array(IdentifierNumber, { maxItems: 256 }),
+    signers: Type.Array(IdentifierNumber, { maxItems: maxListed }),
   }),
   Strict({ type: Type.Literal('ceremony'), message: EnvelopeSchema }),
   /** Who is connected, after all that was pending was sent; and again whenever it changes. */
-  Strict({ type: Type.Literal('present'), members: Type.Array(IdentifierNumber, { maxItems: 256 }) }),
+  Strict({ type: Type.Literal('present'), members: Type.Array(IdentifierNumber, { maxItems: maxListed }) }),
   /** The newest documents under the group key; sent on connect and on change to every member. Believed only after verification. */
   Strict({
     type: Type.Literal('documents'),
@@ -90,7 +101,7 @@ export const coordinatorFrames = [
     epoch: Hash,
     genesis: Nullable(EnvelopeSchema),
     requesters: Nullable(EnvelopeSchema),
-    delegations: Type.Array(EnvelopeSchema, { maxItems: 64 }),
+    delegations: Type.Array(EnvelopeSchema, { maxItems: maxListedDelegations }),
   }),
   /** The coordinator knows less of the group than this member holds: the member PUTs it. */
   Strict({ type: Type.Literal('wanted') }),
@@ -190,26 +201,26 @@ export const roundBody = Strict({
   outcome: OutcomeSchema,
   decisions: Envelopes,
   /** Identifiers of members that are connected. */
-  connected: Type.Array(IdentifierNumber, { maxItems: 256 }),
+  connected: Type.Array(IdentifierNumber, { maxItems: maxListed }),
   /** Those among them that approved and whose commitment waits for an attempt. */
-  ready: Type.Array(IdentifierNumber, { maxItems: 256 }),
+  ready: Type.Array(IdentifierNumber, { maxItems: maxListed }),
   /** Members left out of this round, and why. */
   out: Type.Array(
     Strict({ member: IdentifierNumber, reason: Type.Union([Type.Literal('fault'), Type.Literal('losses')]) }),
-    { maxItems: 256 },
+    { maxItems: maxListed },
   ),
   attempts: Type.Array(
     Strict({
       attempt: Hash,
-      signers: Type.Array(IdentifierNumber, { maxItems: 256 }),
-      answered: Type.Array(IdentifierNumber, { maxItems: 256 }),
+      signers: Type.Array(IdentifierNumber, { maxItems: maxListed }),
+      answered: Type.Array(IdentifierNumber, { maxItems: maxListed }),
       open: Type.Boolean(),
     }),
-    { maxItems: 2048 },
+    { maxItems: maxListedAttempts },
   ),
   signatures: Signatures,
-  signers: Type.Array(IdentifierNumber, { maxItems: 256 }),
-  evidence: Type.Array(Hash, { maxItems: 256 }),
+  signers: Type.Array(IdentifierNumber, { maxItems: maxListed }),
+  evidence: Type.Array(Hash, { maxItems: maxListed }),
 });
 /** One round as the coordinator says it is. */
 export type RoundBody = Static<typeof roundBody>;
@@ -224,7 +235,7 @@ export const groupBody = Strict({
   stored: Envelopes,
   genesis: Nullable(EnvelopeSchema),
   requesters: Nullable(EnvelopeSchema),
-  delegations: Type.Array(EnvelopeSchema, { maxItems: 64 }),
+  delegations: Type.Array(EnvelopeSchema, { maxItems: maxListedDelegations }),
 });
 /** One group as the coordinator brings it. */
 export type GroupBody = Static<typeof groupBody>;

@@ -71,6 +71,8 @@ describe('what is loaded', () => {
       '@noble/curves',
       '@noble/hashes',
       'commander',
+      'fast-string-truncated-width',
+      'fast-string-width',
       'libsodium-sumo',
       'ws',
       'yaml',

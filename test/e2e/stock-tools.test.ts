@@ -379,21 +379,14 @@ describe.skipIf(!hasTool('git') || !hasTool('gpg'))('git with gpg.program', { ti
     const [primary, subkey] = channels.map(fingerprintOf) as [string, string];
     const as = (key: string, channel: Channel): Ran => gpgFront(tagText, { channel }, ['--status-fd=2', '-bsau', key]);
     for (const [key, channel] of [
-      [primary, 'production'],
-      [`0x${primary.slice(-16)}!`, 'production'],
       [primary, 'development'],
       [`${subkey.toLowerCase()}!`, 'development'],
-      [primary.slice(-8), 'production'],
       ['<release@acme.example>', 'production'],
-      ['acme', 'development'],
     ] as const)
       ok(as(key, channel));
     for (const [key, channel] of [
       [subkey, 'production'],
       [`${primary}!`, 'development'],
-      ['0123456789ABCDEF', 'production'],
-      ['01234567', 'production'],
-      ['zoe@acme.example', 'production'],
       ['Dave <dave@acme.example>', 'production'],
     ] as const) {
       const ran = as(key, channel);

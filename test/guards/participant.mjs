@@ -617,8 +617,8 @@ export const participantGuards = [
     row: 'T35',
     what: 'what could give two keys shares is not written',
     in: '#assertNoContradiction',
-    from: "if (found !== undefined && 'ceremony' in record)",
-    to: "if (found === '' && 'ceremony' in record)",
+    from: 'if (found !== undefined)',
+    to: "if (found === '')",
     test: 'test/participant/records.test.ts',
   },
   {

@@ -133,7 +133,7 @@ export const guards = [
     row: 'T15',
     what: 'the proof of knowledge is checked',
     in: 'verifyReveal',
-    from: 'if (!verifyDealing(group, commitments, hexToBytes(dealt.proof), dealer.identifier, context)) {',
+    from: 'if (!verifyDealing(arithmetic, commitments, hexToBytes(dealt.proof), dealer.identifier, context)) {',
     to: 'if (dealt.proof.length !== 128) {',
     test: ceremonies,
     name: 'T15',

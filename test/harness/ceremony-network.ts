@@ -146,13 +146,13 @@ export class CeremonyNetwork {
   constructor(
     charter: Charter,
     people: readonly Person[],
-    group: SealingGroup,
+    arithmetic: SealingGroup,
     random: Random,
     faults: CeremonyFaults = {},
   ) {
     this.charter = charter;
     this.random = random;
-    this.sodium = group;
+    this.sodium = arithmetic;
     this.faults = faults;
     this.members = people.map((who, index) => ({
       person: who,
@@ -177,7 +177,7 @@ export class CeremonyNetwork {
       requesters: sha256Hex(emptyRequesters(this.charter).bytes),
       imported: this.importedBy(member)?.imported,
       self: member.member,
-      group: this.sodium,
+      arithmetic: this.sodium,
     };
   }
 

@@ -35,12 +35,12 @@ export async function importBytes(
   seed: string = rfc8032Keys[0].seed,
   by?: SealingGroup,
 ): Promise<Uint8Array> {
-  const group = await sharedSodium();
-  const secret = group.loadSeed(hexToBytes(seed));
+  const arithmetic = await sharedSodium();
+  const secret = arithmetic.loadSeed(hexToBytes(seed));
   try {
-    return splitKey(by ?? group, charter, secret);
+    return splitKey(by ?? arithmetic, charter, secret);
   } finally {
-    group.wipe(secret);
+    arithmetic.wipe(secret);
   }
 }
 
@@ -50,13 +50,13 @@ export function openFor(charter: Charter, bytes: Uint8Array): Import {
 
 /** A member's share out of its own box. */
 export async function shareFor(charter: Charter, imported: Import, who: Person): Promise<Secret | undefined> {
-  const group = await sharedSodium();
+  const arithmetic = await sharedSodium();
   const self = charter.members.find(({ key }) => key === who.key)!;
-  const boxKey = group.loadBoxKey(who.seed());
+  const boxKey = arithmetic.loadBoxKey(who.seed());
   try {
-    return openImportedShare(group, charter, imported, self, boxKey);
+    return openImportedShare(imported, { arithmetic, charter, self, boxKey });
   } finally {
-    group.wipe(boxKey);
+    arithmetic.wipe(boxKey);
   }
 }
 

@@ -188,7 +188,7 @@ export class RoundNetwork {
       stage: 1,
       messages: this.prepared.messages.map((message) => sha256Hex(message)),
     };
-    this.context = { group: group.sodium, channel, subject, prepared: this.prepared, keptOut };
+    this.context = { arithmetic: group.sodium, channel, subject, prepared: this.prepared, keptOut };
     this.round = startRound(this.context);
     this.signers = [...this.round.members.keys()].map((identifier) => this.makeSigner(identifier, subject));
   }

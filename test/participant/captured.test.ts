@@ -33,14 +33,14 @@ class Witness {
   readonly boxKeys = new Map<string, Uint8Array>();
   readonly counts = new Map<string, number>();
 
-  watch(group: SealingGroup): void {
-    this.groups.push(group);
+  watch(arithmetic: SealingGroup): void {
+    this.groups.push(arithmetic);
     const note = (kind: string, secret: Secret | BoxKey): Uint8Array => {
       const count = (this.counts.get(kind) ?? 0) + 1;
       this.counts.set(kind, count);
       let copy = new Uint8Array();
       // A handle is a handle: this copies before it first waits.
-      void group.exportSecret(secret as Secret, (bytes) => {
+      void arithmetic.exportSecret(secret as Secret, (bytes) => {
         copy = bytes.slice();
         return Promise.resolve();
       });
@@ -53,15 +53,15 @@ class Witness {
       ['evaluatePolynomial', 'dealt share'],
       ['sum', 'sum'],
     ] as const) {
-      const real = group[name].bind(group) as (...args: unknown[]) => Secret;
-      vi.spyOn(group, name).mockImplementation((...args: unknown[]) => {
+      const real = arithmetic[name].bind(arithmetic) as (...args: unknown[]) => Secret;
+      vi.spyOn(arithmetic, name).mockImplementation((...args: unknown[]) => {
         const secret = real(...args);
         note(kind, secret);
         return secret;
       });
     }
-    const makeBoxKey = group.makeBoxKey.bind(group);
-    vi.spyOn(group, 'makeBoxKey').mockImplementation(() => {
+    const makeBoxKey = arithmetic.makeBoxKey.bind(arithmetic);
+    vi.spyOn(arithmetic, 'makeBoxKey').mockImplementation(() => {
       const key = makeBoxKey();
       this.boxKeys.set(Buffer.from(key.publicKey).toString('hex'), note('one-time key', key));
       return key;
@@ -303,6 +303,6 @@ describe('a captured ceremony (T17)', () => {
     expect(heldWhenCertified.length).toBeGreaterThan(0);
     expect(heldWhenCertified.filter((name) => !/^(sum|signing nonce) /.test(name))).toEqual([]);
     const search = new WindowSearch(witness.secrets);
-    for (const group of witness.groups) expect([...search.in(testingOnlyMemory(group))]).toEqual([]);
+    for (const arithmetic of witness.groups) expect([...search.in(testingOnlyMemory(arithmetic))]).toEqual([]);
   });
 });

@@ -18,7 +18,7 @@ import {
 import { openDecision } from '../../protocol/signing/decision.ts';
 import { readRequestersFile, type Requesters } from '../../protocol/files/requesters.ts';
 import type { OpenedShares } from '../../home/keystore.ts';
-import { Documents } from '../../participant/group-documents.ts';
+import { HeldGroupDocuments } from '../../participant/group-documents.ts';
 import { openJournal, type Journal } from '../../participant/journal.ts';
 import type { HeldDocuments } from '../../participant/member-home.ts';
 import type { Judge } from '../../participant/judge.ts';
@@ -103,7 +103,7 @@ export interface TestParticipant {
   readonly manifests: Map<string, Uint8Array>;
   vault: Vault;
   rounds: Rounds;
-  documents: Documents;
+  documents: HeldGroupDocuments;
   connected: boolean;
   receive(frame: RoundFrame): Promise<void>;
   /** The daemon dies, and another one starts on the same journal. */
@@ -172,7 +172,7 @@ export async function makeParticipant(
     const records = await Records.open(options.journal?.(journal) ?? journal, now);
     const vault = await Vault.open(live.epoch.charter, member);
     vault.load(await openedShares(live, member), live.epoch.certificate.transcript);
-    const documents = await Documents.load(live.epoch, requesters, {
+    const documents = await HeldGroupDocuments.load(live.epoch, requesters, {
       records,
       documents: () => Promise.resolve(held.documents),
       writeDocuments: (next) => {

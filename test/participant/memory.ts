@@ -3,6 +3,6 @@ import { testingOnlyMemory } from '../../protocol/frost/group-sodium.ts';
 import type { Vault } from '../../participant/vault.ts';
 
 export function sodiumMemoryOf(vault: Vault): () => Uint8Array {
-  const group = vault.testingOnlyArithmetic;
-  return () => testingOnlyMemory(group);
+  const arithmetic = vault.testingOnlyArithmetic;
+  return () => testingOnlyMemory(arithmetic);
 }

@@ -26,11 +26,11 @@ import {
   badCommitmentEvidence,
   encodeEvidence,
   judgeEvidence,
-  maxEvidenceBytes,
   wrongShareEvidence as evidenceOf,
   type Evidence,
   type Verdict,
 } from '../../protocol/evidence.ts';
+import { maxEvidenceBytes } from '../../protocol/limits.ts';
 import { genesisOf } from '../../protocol/ceremony/founding.ts';
 import { prepareRequest } from '../../protocol/formats/index.ts';
 import { commit, encodeShare, prepareAttempt, signShare } from '../../protocol/frost/sign.ts';

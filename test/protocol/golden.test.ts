@@ -42,9 +42,9 @@ import {
 } from './golden.ts';
 import { signBytes, utf8 } from './support.ts';
 
-const group = createNobleGroup({ randomBytes: (count) => new Uint8Array(count) });
+const arithmetic = createNobleGroup({ randomBytes: (count) => new Uint8Array(count) });
 const charter = decodeCharter(goldenFile('charter.yaml'), 'charter.yaml');
-const epoch = openEpoch(group, charter, decodeCertificate(goldenFile('certificate.json')));
+const epoch = openEpoch(arithmetic, charter, decodeCertificate(goldenFile('certificate.json')));
 const text = (name: string): string => new TextDecoder().decode(goldenFile(name));
 const envelopeIn = (name: string): Envelope =>
   decodeCanonicalJson(goldenFile(name), { maxBytes: 1e6, maxDepth: 8 }) as Envelope;
@@ -109,14 +109,14 @@ describe('the golden import', () => {
   const bytes = goldenFile('acme.frostmark-import');
 
   it('is the key of RFC 8032, Section 7.1, TEST 1, split for the golden charter', async () => {
-    const imported = openImport(group, charter, bytes);
+    const imported = openImport(arithmetic, charter, bytes);
     expect(imported.groupKey).toBe(Buffer.from(rfc8032Keys[0].publicKey, 'hex').toString('base64url'));
     for (const who of [alice, bob, builder]) expect(await shareFor(charter, imported, who)).toBeDefined();
   });
 
   it('was made into a certificate by its members', () => {
-    const imported = openImport(group, charter, bytes);
-    const made = openEpoch(group, charter, decodeCertificate(goldenFile('certificate-imported.json')));
+    const imported = openImport(arithmetic, charter, bytes);
+    const made = openEpoch(arithmetic, charter, decodeCertificate(goldenFile('certificate-imported.json')));
     expect(made.certificate.transcript).toMatchObject({
       origin: 'imported',
       import: { file: imported.hash, groupKey: imported.groupKey },
@@ -168,7 +168,7 @@ describe('the golden group', () => {
   });
 
   it('left evidence that is still judged as it was', () => {
-    expect(judgeEvidence(group, goldenFile('evidence.json'))).toMatchObject({
+    expect(judgeEvidence(arithmetic, goldenFile('evidence.json'))).toMatchObject({
       culprit: { name: 'alice' },
       charterHash: charter.hash,
       groupLine: epoch.groupLine,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { openGroup } from '../../client/group.ts';
-import { currentDelegation, openGroupDocuments } from '../../protocol/group-documents.ts';
+import { currentDelegation, newestDelegations, openGroupDocuments } from '../../protocol/group-documents.ts';
 import { ClientError } from '../../client/errors.ts';
 import { genesisMessage, genesisOf } from '../../protocol/ceremony/founding.ts';
 import { encodeCanonicalJson } from '../../verifier/json.ts';
@@ -111,6 +111,16 @@ test('of several delegations the one counts that holds now, and of those the one
   expect(currentDelegation(delegations, 'development', now)?.envelope).toBe(at[1]);
   expect(currentDelegation(delegations, 'production', now)).toBeUndefined();
   expect(currentDelegation(delegations.slice(0, 1), 'development', now)).toBeUndefined();
+});
+
+test('the newest delegations of a channel are those that end last, the last first', () => {
+  const at = [now - 2, now, now - 1, now].map((from) => delegationEnvelope(group, 'development', from));
+  const { delegations } = openGroupDocuments(epoch, { genesis: null, requesters: null, delegations: at });
+  const other = delegations.map((held) => ({ ...held, channel: 'other' }));
+  const [oldest, newest, middle, twin] = delegations;
+  expect(newestDelegations(delegations, 1)).toEqual([newest]);
+  expect(newestDelegations(delegations, 3)).toEqual([newest, twin, middle]);
+  expect(newestDelegations([oldest!, ...other], 1)).toEqual([other[1], oldest]);
 });
 
 test('documents may be missing in a frame, and are then undefined', () => {

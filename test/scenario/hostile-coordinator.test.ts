@@ -261,9 +261,9 @@ describe('a signer under a hostile coordinator', () => {
       [7n, 11n],
       [13n, 17n],
     ].map(([rho, k]): Equation => ({ signer: 1, rho: rho!, k: k!, z: reduceScalar(d + rho! * e + k! * share) }));
-    const publicShare = network.context.group.multiplyBase(share).bytes;
+    const publicShare = network.context.arithmetic.multiplyBase(share).bytes;
     expect(solve(triple[0]!, triple[1]!, triple[2]!)).toBe(share);
-    expect(bytesToHex(network.context.group.multiplyBase(solve(triple[0]!, triple[1]!, triple[2]!)!).bytes)).toBe(
+    expect(bytesToHex(network.context.arithmetic.multiplyBase(solve(triple[0]!, triple[1]!, triple[2]!)!).bytes)).toBe(
       bytesToHex(publicShare),
     );
   });
@@ -284,7 +284,7 @@ function equationsOf(network: RoundNetwork, packages: readonly Envelope[][]): Eq
     const id = attemptId(network.context.subject, commitments);
     if (byAttempt.has(id)) continue;
     const input = sessionInput(network.context.channel, network.context.prepared.messages[0]!, commitments, 0);
-    byAttempt.set(id, { session: prepareAttempt(network.context.group, input), commitments });
+    byAttempt.set(id, { session: prepareAttempt(network.context.arithmetic, input), commitments });
   }
   const distinct = new Map(
     network.shares.map((share) => [`${share.from} ${share.payload.attempt} ${share.payload.shares.join()}`, share]),

@@ -1,6 +1,7 @@
 /** `frostmark coordinator admit` */
 import { defineCommand } from '../../command.ts';
 
+/** Prints the SHA-256 of the charter file, hex; needs no running coordinator. JSON: what `charterJson` gives. */
 export const command = defineCommand({
   home: 'coordinator',
   arguments: [{ name: '<charter>', help: 'CHARTER.yaml, exactly the file that the members have' }],

@@ -1,6 +1,7 @@
 /** `frostmark coordinator cancel` */
 import { defineCommand, roundArgument } from '../../command.ts';
 
+/** Asks the coordinator that runs in this home, by its control socket. JSON: `{ id, outcome }`. Throws what `cancelRound` does. */
 export const command = defineCommand({
   home: 'coordinator',
   arguments: [roundArgument],

@@ -1,6 +1,7 @@
 /** `frostmark coordinator init` */
 import { defineCommand } from '../../command.ts';
 
+/** Prints the fingerprint: the identity key, base64url, in which the URL ends. JSON: `{ fingerprint }`. */
 export const command = defineCommand({
   home: 'coordinator',
   arguments: [],

@@ -3,6 +3,10 @@ import { defineCommand, flag, text } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 import { interruption } from '../../interrupt.ts';
 
+/**
+ * Runs until a signal or until its store fails, which it then throws. Prints one line when it listens; JSON: `{ ready, url }`. The log goes to
+ * standard error.
+ */
 export const command = defineCommand({
   home: 'coordinator',
   arguments: [],

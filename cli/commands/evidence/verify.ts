@@ -2,6 +2,7 @@
 import { defineCommand } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 
+/** Prints one line a verdict; JSON: one object each. Reads files only. Throws `CommandError('nothing-proved')`, exit code 3. */
 export const command = defineCommand({
   home: 'asker',
   arguments: [{ name: '<file...>', help: 'evidence files: of a round, or of members whose ceremony failed' }],

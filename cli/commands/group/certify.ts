@@ -14,6 +14,7 @@ const options = {
 
 type CertifyCall = Call<typeof options>;
 
+/** One round, or two for a channel's OpenPGP subkey. JSON: `{ id, format, channel, signed }` of the last one. */
 export const command = defineCommand({
   home: 'asker',
   arguments: [{ name: '<format>', help: 'openpgp or ssh' }],

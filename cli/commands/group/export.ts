@@ -21,6 +21,7 @@ const options = {
 
 type ExportCall = Call<typeof options>;
 
+/** To standard output, or into the file that `--out` names, in binary unless it ends in `.asc`. JSON: `{ format, key }` or `{ format, file }`. */
 export const command = defineCommand({
   home: 'asker',
   arguments: [],

@@ -3,6 +3,10 @@ import type { ImportResult } from '../../../importer/import.ts';
 import { defineCommand, flag, text } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 
+/**
+ * Writes the import file and nothing else. JSON: `{ group, file, import, source, fingerprint }`, the import as SHA-256 of the file, hex.
+ * Throws what `importKey` does.
+ */
 export const command = defineCommand({
   home: 'asker',
   arguments: [{ name: '<keyfile>', help: 'a gpg secret key export, an OpenSSH private key or a PKCS#8 PEM; Ed25519' }],

@@ -2,8 +2,9 @@
 import { askingOptions } from '../../ask-coordinator.ts';
 import { defineCommand, text } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
-import { connectToAsk, submitAndWait, waitingOptions } from '../../waiting.ts';
+import { connectToAsk, submitAndCheck, waitingOptions } from '../../waiting.ts';
 
+/** One round of production over a delegation. JSON: `{ id, channel, signed }`. Throws what `submitAndWait` does. */
 export const command = defineCommand({
   home: 'asker',
   arguments: [],
@@ -31,11 +32,8 @@ the old one ends, so that builds of the channel go on.`,
       connection.identity,
       world.nowUnixSeconds(),
     );
-    const { digest, view } = await submitAndWait(call, connection, submission);
-    const { assertDocumentSigned } = await import('../../../requester/bundle.ts');
-    if (view !== undefined)
-      assertDocumentSigned(connection.group, view.request, submission.documents, view.body.signatures);
-    const said = view === undefined ? `asked for a delegation of ${channel}` : `the delegation of ${channel} is signed`;
-    output.result(said, { id: digest, channel, signed: view !== undefined });
+    const { digest, isSigned } = await submitAndCheck(call, connection, submission);
+    const said = isSigned ? `the delegation of ${channel} is signed` : `asked for a delegation of ${channel}`;
+    output.result(said, { id: digest, channel, signed: isSigned });
   },
 });

@@ -2,8 +2,12 @@
 import { basename } from 'node:path';
 import { askingOptions } from '../../ask-coordinator.ts';
 import { defineCommand } from '../../command.ts';
-import { connectToAsk, submitAndWait, waitingOptions } from '../../waiting.ts';
+import { connectToAsk, submitAndCheck, waitingOptions } from '../../waiting.ts';
 
+/**
+ * One round of production over the file, which is read by the rules of the charter first. JSON: `{ id, version, signed }`. Throws what
+ * `submitAndWait` does.
+ */
 export const command = defineCommand({
   home: 'asker',
   arguments: [{ name: '<file>', help: 'requesters.yaml, with a higher version than the group has' }],
@@ -30,12 +34,8 @@ what on which channel. It replaces the one before; a member or requester asks.`,
       connection.identity,
       world.nowUnixSeconds(),
     );
-    const { digest, view } = await submitAndWait(call, connection, submission);
-    const { assertDocumentSigned } = await import('../../../requester/bundle.ts');
-    if (view !== undefined)
-      assertDocumentSigned(connection.group, view.request, submission.documents, view.body.signatures);
-    const said =
-      view === undefined ? `asked for version ${requesters.version}` : `version ${requesters.version} is signed`;
-    output.result(said, { id: digest, version: requesters.version, signed: view !== undefined });
+    const { digest, isSigned } = await submitAndCheck(call, connection, submission);
+    const said = isSigned ? `version ${requesters.version} is signed` : `asked for version ${requesters.version}`;
+    output.result(said, { id: digest, version: requesters.version, signed: isSigned });
   },
 });

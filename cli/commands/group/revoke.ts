@@ -2,8 +2,9 @@
 import { askingOptions } from '../../ask-coordinator.ts';
 import { defineCommand, text } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
-import { connectToAsk, submitAndWait, waitingOptions } from '../../waiting.ts';
+import { connectToAsk, submitAndCheck, waitingOptions } from '../../waiting.ts';
 
+/** One round of production over a subkey revocation. JSON: `{ id, channel, signed }`. Throws what `submitAndWait` does. */
 export const command = defineCommand({
   home: 'asker',
   arguments: [],
@@ -25,13 +26,11 @@ or distribute a revocation list (ssh-keygen -k).`,
     if (channel === undefined)
       throw new CommandError('usage', 'no --channel was given', 'For example: --channel development');
     const { askForCertificate } = await import('../../../requester/request.ts');
-    const { openResult } = await import('../../../requester/bundle.ts');
     using connection = await connectToAsk(call);
     const wish = { kind: 'openpgp-revocation', channel, until: null, note: settings.note } as const;
     const submission = askForCertificate(connection.group, wish, connection.identity, world.nowUnixSeconds());
-    const { digest, view } = await submitAndWait(call, connection, submission);
-    if (view !== undefined) openResult(connection.group, view.request, [], view.body.signatures);
-    const said = view === undefined ? `asked to revoke ${channel}` : `the OpenPGP subkey of ${channel} is revoked`;
-    output.result(said, { id: digest, channel, signed: view !== undefined });
+    const { digest, isSigned } = await submitAndCheck(call, connection, submission);
+    const said = isSigned ? `the OpenPGP subkey of ${channel} is revoked` : `asked to revoke ${channel}`;
+    output.result(said, { id: digest, channel, signed: isSigned });
   },
 });

@@ -2,6 +2,7 @@
 import { askingOptions, connectAsAsker } from '../../ask-coordinator.ts';
 import { defineCommand } from '../../command.ts';
 
+/** Only what verifies under the pinned key. JSON: what `groupJson` gives. Throws what `connectAsAsker` does. */
 export const command = defineCommand({
   home: 'asker',
   arguments: [],

@@ -2,6 +2,10 @@
 import { defineCommand, roundArgument } from '../../command.ts';
 import { askDaemon, socketOptions } from '../../ask-daemon.ts';
 
+/**
+ * Asks this home's daemon, one request after the other; the first that it refuses ends the command. JSON: `{ request }` for each. Throws what
+ * `askDaemon` does.
+ */
 export const command = defineCommand({
   home: 'participant',
   arguments: [{ ...roundArgument, name: '<id...>' }],

@@ -1,6 +1,7 @@
 /** `frostmark participant card` */
 import { defineCommand } from '../../command.ts';
 
+/** JSON: `{ card }`. Throws `HomeError` where there is no home. */
 export const command = defineCommand({
   home: 'participant',
   arguments: [],

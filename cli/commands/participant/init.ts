@@ -2,6 +2,7 @@
 import { defineCommand, text } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 
+/** JSON: `{ name, card }`. Throws what `initParticipant` does. */
 export const command = defineCommand({
   home: 'participant',
   arguments: [],

@@ -7,6 +7,10 @@ import type { Output } from '../../output.ts';
 import { untilInterrupted } from '../../interrupt.ts';
 import { LiveBlock } from '../../text/progress.ts';
 
+/**
+ * Prints the line of GROUP.pub once the key is live; JSON: `{ group, file, origin }` after one `{ event }` for each step. Throws what
+ * `joinCeremony` does.
+ */
 export const command = defineCommand({
   home: 'participant',
   arguments: [{ name: '<charter>', help: 'CHARTER.yaml, the same file for every member' }],

@@ -3,6 +3,7 @@ import { defineCommand, roundArgument, text } from '../../command.ts';
 import { askDaemon, socketOptions } from '../../ask-daemon.ts';
 import { CommandError } from '../../errors.ts';
 
+/** Asks this home's daemon. The reason is signed and shown to whoever asked. JSON: `{ request }`. Throws what `askDaemon` does. */
 export const command = defineCommand({
   home: 'participant',
   arguments: [roundArgument],

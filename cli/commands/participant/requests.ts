@@ -2,6 +2,7 @@
 import { defineCommand, flag } from '../../command.ts';
 import { askDaemon, socketOptions } from '../../ask-daemon.ts';
 
+/** Asks this home's daemon. JSON: `{ requests }`, also when there are none. Throws what `askDaemon` does. */
 export const command = defineCommand({
   home: 'participant',
   arguments: [],

@@ -5,6 +5,10 @@ import { defineCommand, text } from '../../command.ts';
 import { socketOptions } from '../../ask-daemon.ts';
 import { interruption } from '../../interrupt.ts';
 
+/**
+ * Runs until a signal. Prints two lines when it is ready; JSON: `{ ready, group, socket }`. The log goes to standard error. Throws what
+ * `startDaemon` does.
+ */
 export const command = defineCommand({
   home: 'participant',
   arguments: [],

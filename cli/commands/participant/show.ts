@@ -2,6 +2,7 @@
 import { defineCommand, roundArgument } from '../../command.ts';
 import { askDaemon, socketOptions } from '../../ask-daemon.ts';
 
+/** Asks this home's daemon. JSON: `{ request }`. Throws what `askDaemon` does. */
 export const command = defineCommand({
   home: 'participant',
   arguments: [roundArgument],

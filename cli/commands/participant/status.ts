@@ -2,6 +2,7 @@
 import { defineCommand } from '../../command.ts';
 import { askDaemon, socketOptions } from '../../ask-daemon.ts';
 
+/** Asks this home's daemon. JSON: `{ status }`. Throws what `askDaemon` does. */
 export const command = defineCommand({
   home: 'participant',
   arguments: [],

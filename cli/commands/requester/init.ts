@@ -2,6 +2,7 @@
 import { defineCommand, text } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 
+/** JSON: `{ name, card }`. Throws what `initRequester` does. */
 export const command = defineCommand({
   home: 'requester',
   arguments: [],

@@ -280,7 +280,9 @@ describe('an import file', () => {
     const [alice, bob] = people as [Person, Person];
     const self = charter.members[0]!;
     const other = sodium.loadBoxKey(bob.seed());
-    expect(refusalOf(() => openImportedShare(sodium, charter, imported, self, other))).toMatchObject({
+    expect(
+      refusalOf(() => openImportedShare(imported, { arithmetic: sodium, charter, self, boxKey: other })),
+    ).toMatchObject({
       code: 'bad-import',
       message: expect.stringContaining('does not open') as string,
     });
@@ -308,7 +310,9 @@ describe('an import file', () => {
     const second = charter.members[1]!;
     const boxKey = sodium.loadBoxKey(alice.seed());
     const moved: Import = { ...imported, boxes: new Map([[second.identifier, imported.boxes.get(toIdentifier(1))!]]) };
-    expect(codeOf(() => openImportedShare(sodium, charter, moved, second, boxKey))).toBe('bad-import');
+    expect(codeOf(() => openImportedShare(moved, { arithmetic: sodium, charter, self: second, boxKey }))).toBe(
+      'bad-import',
+    );
     sodium.wipe(boxKey);
   });
 
@@ -325,7 +329,7 @@ describe('an import file', () => {
 
   it('is refused by the member that was dealt a share off the polynomial, and by nobody else (Appendix C.2)', async () => {
     let dealt = 0;
-    const group = liar({
+    const arithmetic = liar({
       evaluatePolynomial: (coefficients: readonly Secret[], x: bigint): Secret => {
         dealt += 1;
         const right = sodium.evaluatePolynomial(coefficients, x);
@@ -336,7 +340,7 @@ describe('an import file', () => {
         return wrong;
       },
     });
-    const lying = openFor(charter, await importBytes(charter, rfc8032Keys[0].seed, group));
+    const lying = openFor(charter, await importBytes(charter, rfc8032Keys[0].seed, arithmetic));
     expect(dealt).toBe(4);
     for (const [index, who] of people.slice(0, 4).entries()) {
       const opening = shareFor(charter, lying, who);
@@ -359,20 +363,20 @@ describe('an import file', () => {
 describe('memory (T29)', () => {
   it('holds neither seed nor key nor shares once the key is split and the group has ended', async () => {
     const { charter } = flat;
-    const group = await createSodiumGroup({
+    const arithmetic = await createSodiumGroup({
       randomBytes: (count) => new Uint8Array(randomBytes(count)),
       arenaSlots: 64,
     });
     const seed = randomBytes(32);
     const scalar = Buffer.from(encodeScalar(reduceScalar(ed25519.utils.getExtendedPublicKey(seed).scalar)));
-    const memory = (): Buffer => Buffer.from(testingOnlyMemory(group));
-    const secret = group.loadSeed(Uint8Array.from(seed));
+    const memory = (): Buffer => Buffer.from(testingOnlyMemory(arithmetic));
+    const secret = arithmetic.loadSeed(Uint8Array.from(seed));
     expect(memory().includes(seed)).toBe(false);
     expect(memory().includes(scalar)).toBe(true);
-    expect(Buffer.from(splitKey(group, charter, secret)).includes(scalar.toString('hex'))).toBe(false);
-    group.wipe(secret);
+    expect(Buffer.from(splitKey(arithmetic, charter, secret)).includes(scalar.toString('hex'))).toBe(false);
+    arithmetic.wipe(secret);
     expect(memory().includes(scalar)).toBe(false);
-    group.end();
+    arithmetic.end();
     expect(memory().includes(seed)).toBe(false);
   });
 });

@@ -43,10 +43,10 @@ const seeds: Readonly<Record<string, Uint8Array>> = {
 
 /** The golden charter's group with ordinary keys in place of quorum keys: they sign the same bytes alike every time. */
 export function goldenEpoch(): Epoch {
-  const group = createNobleGroup({ randomBytes: (count) => new Uint8Array(count) });
+  const arithmetic = createNobleGroup({ randomBytes: (count) => new Uint8Array(count) });
   const charter = decodeCharter(goldenFile('charter.yaml'), 'charter.yaml');
   const channels = charter.channels.map(({ name, sharings }) => {
-    const point = group.decodePoint(ed25519.getPublicKey(seeds[name]!))!;
+    const point = arithmetic.decodePoint(ed25519.getPublicKey(seeds[name]!))!;
     return [name, { channel: name, key: keyId(point.bytes), point, sharings, publicShares: new Map() }] as const;
   });
   return new Epoch(charter, decodeCertificate(goldenFile('certificate.json')), new Map(channels));
