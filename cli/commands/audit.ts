@@ -14,6 +14,7 @@ const options = {
 
 type AuditCall = Call<typeof options>;
 
+/** Reads and proves the whole record of a group. */
 export const command = defineCommand({
   home: 'asker',
   arguments: [],

@@ -2,6 +2,7 @@
 import { defineCommand, flag, flagOnly } from '../../command.ts';
 import { countText } from '../../text/page.ts';
 
+/** Reads and proves everything that a stopped coordinator has stored. */
 export const command = defineCommand({
   home: 'coordinator',
   arguments: [],

@@ -1,6 +1,7 @@
 /** `frostmark coordinator status` */
 import { defineCommand } from '../../command.ts';
 
+/** Says how the coordinator that runs is. */
 export const command = defineCommand({
   home: 'coordinator',
   arguments: [],
