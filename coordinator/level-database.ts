@@ -19,7 +19,7 @@ import type {
 import { CoordinatorError } from './errors.ts';
 import { isAskedFor } from './round-query.ts';
 import type { KeyValues, Write } from './level.ts';
-import { maxBatchBytes } from './limits.ts';
+import { maxBatchBytes, maxPassedRounds, roundTimeSlackSeconds } from './limits.ts';
 
 /** What the database is of, for a frostmark that is older or newer. */
 interface Version {
@@ -161,17 +161,45 @@ class LevelDatabase implements Database {
     return (await this.#namesBelow(`l${log}im${digest}`)).map(fromNumber);
   }
 
-  /** The narrowest index that the question allows, and each entry judged by what else is asked. */
+  /**
+   * The narrowest index that the question allows, from the last round that can be meant to the first, and each entry judged by what else is asked.
+   * Throws `CoordinatorError('too-many')` once so many do not match that others would wait for it.
+   */
   async *rounds(log: string, asked: RoundsAsked): AsyncIterable<RoundEntry> {
-    const { asker, outcome, groupKey, before } = asked;
-    const index = asker === undefined ? (outcome === undefined ? 'io' : `iu${outcome}.`) : `ia${asker}.`;
-    const from = `l${log}${index}`;
-    const to = `${from}${before === undefined ? last : number(before)}`;
+    const { groupKey, since } = asked;
+    const from = `l${log}${indexFor(asked)}`;
+    const to = `${from}${number(await this.#lastMeant(log, asked))}`;
+    let passed = 0;
     for await (const [, digest] of this.#keys.entries({ from, to, reverse: true })) {
       const entry = await this.round(log, textOf(digest));
       if (entry === undefined) throw new CoordinatorError('store-damaged', indexLost(textOf(digest)));
+      if (since !== undefined && entry.createdAt + roundTimeSlackSeconds < since) return;
       if ((groupKey === undefined || entry.groupKey === groupKey) && isAskedFor(asked, entry)) yield entry;
+      else if ((passed += 1) >= maxPassedRounds)
+        throw new CoordinatorError(
+          'too-many',
+          `of ${passed} rounds none more is like that; ask for a shorter time (since, until), or for fewer things at once`,
+        );
     }
+  }
+
+  /** The number of a record at and after which no round can be meant: found by halves, for rounds are opened in the order of time, nearly. */
+  async #lastMeant(log: string, { before = Number.MAX_SAFE_INTEGER, until }: RoundsAsked): Promise<number> {
+    let [low, high] = [0, Math.min(before, 2 ** 48 - 1)];
+    while (until !== undefined && high - low > 1) {
+      const middle = Math.floor((low + high) / 2);
+      const entry = await this.#newestBefore(log, middle);
+      if (entry === undefined || entry.createdAt < until + roundTimeSlackSeconds) low = middle;
+      else high = middle;
+    }
+    return high;
+  }
+
+  async #newestBefore(log: string, index: number): Promise<RoundEntry | undefined> {
+    const from = `l${log}io`;
+    for await (const [, digest] of this.#keys.entries({ from, to: `${from}${number(index)}`, reverse: true }))
+      return this.round(log, textOf(digest));
+    return undefined;
   }
 
   async signedOf(log: string, kind: RequestKind): Promise<string[]> {
@@ -237,6 +265,13 @@ class LevelDatabase implements Database {
   }
 }
 
+/** Most people ask for little, most channels for much. */
+function indexFor({ asker, outcome, channel }: RoundsAsked): string {
+  if (asker !== undefined) return `ia${asker}.`;
+  if (outcome !== undefined) return `iu${outcome}.`;
+  return channel === undefined ? 'io' : `ic${channel}.`;
+}
+
 /** Keys that are written or deleted in one batch while indexes are made anew. */
 const maxWritesAtOnce = 4096;
 
@@ -255,7 +290,7 @@ function indexWrites(log: string, changes: IndexChanges): Write[] {
 }
 
 function roundWrites(at: string, entry: RoundEntry): Write[] {
-  const { digest, index, asker, outcome, kind } = entry;
+  const { digest, index, asker, channel, outcome, kind } = entry;
   const isOver = outcome !== 'pending';
   const name = utf8ToBytes(digest);
   return [
@@ -263,6 +298,7 @@ function roundWrites(at: string, entry: RoundEntry): Write[] {
     [`${at}p${digest}`, isOver ? undefined : nothing],
     [`${at}o${number(index)}`, name],
     [`${at}a${asker}.${number(index)}`, name],
+    [`${at}c${channel}.${number(index)}`, name],
     ...(isOver ? [[`${at}upending.${number(index)}`, undefined] as const] : []),
     [`${at}u${outcome}.${number(index)}`, name],
     ...(outcome === 'signed' ? [[`${at}k${kind}.${number(index)}`, name] as const] : []),

@@ -1,6 +1,8 @@
 /** Every bound of the coordinator, with its unit and reason. */
 import {
   maxCertificateBytes,
+  maxClockSkewSeconds,
+  maxExpirySeconds,
   maxDocumentBytes,
   maxFrameBytes,
   maxRequestBytes,
@@ -173,6 +175,10 @@ export const maxDelegationsPerChannel = 2;
 
 /** Rounds in one answer, newest first. */
 export const maxListedRounds = 50;
+/** Rounds that a question passes over before it is refused: half a second of reading. */
+export const maxPassedRounds = 20_000;
+/** Seconds by which the times of requests may be out of the order in which their rounds were opened: a request lives 30 days, and clocks differ. */
+export const roundTimeSlackSeconds = maxExpirySeconds + maxClockSkewSeconds;
 /** Bytes after which such an answer stops, half of what clients take. */
 export const maxListedBytes = 8 * 1024 * 1024;
 /** Finished rounds whose bodies stay in memory: what clients still look at. */

@@ -14,7 +14,7 @@ const options = {
 
 type AuditCall = Call<typeof options>;
 
-/** JSON: what `auditJson` gives: log, checkpoint, rounds with who asked, decided and signed, and what the log could not show. */
+/** Reads and proves the whole record of a group. */
 export const command = defineCommand({
   home: 'asker',
   arguments: [],

@@ -172,7 +172,29 @@ describe('the store', () => {
     expect(await digestsOf(log, { since: createdAt })).toEqual(named([6, 5, 4]));
     expect(await digestsOf(log, { until: createdAt })).toEqual(named([3, 2, 1]));
     expect(await digestsOf(log, { before: index })).toEqual(named([3, 2, 1]));
+    expect(await digestsOf(log, { channel: 'production', before: index })).toEqual(named([2]));
     expect(await digestsOf(log, { groupKey: 'x' })).toEqual([]);
+    await store.close();
+  });
+
+  test('goes to a time by halves, and stops before it when nothing later can be meant', async () => {
+    const machine = await newMachine();
+    const store = await startedOn(machine);
+    const log = await store.of(charter);
+    // A round a day for a year.
+    const day = 24 * 60;
+    await log.append(Array.from({ length: 365 }, (_, at) => round(at * day)));
+    const { createdAt } = (await log.round(digestOf(100 * day)))!;
+    let read = 0;
+    const get = machine.database.get.bind(machine.database);
+    machine.database.get = (key) => {
+      read += 1;
+      return get(key);
+    };
+    expect(await digestsOf(log, { since: createdAt, until: createdAt + 2 * 86_400 })).toEqual(
+      [101, 100].map((at) => digestOf(at * day)),
+    );
+    expect(read).toBeLessThan(150);
     await store.close();
   });
 

@@ -1,7 +1,7 @@
 /** `frostmark coordinator status` */
 import { defineCommand } from '../../command.ts';
 
-/** JSON: the status as `coordinatorStatus` answers it. */
+/** Says how the coordinator that runs is. */
 export const command = defineCommand({
   home: 'coordinator',
   arguments: [],
