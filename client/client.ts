@@ -214,7 +214,7 @@ export class CoordinatorClient {
     return {
       url: `${this.#options.url.base.replace(/^http/, 'ws')}/v1/members/socket`,
       headers: { authorization: `Bearer ${token}` },
-      agent: this.#http.agent,
+      agent: this.#http.socketAgent,
     };
   }
 

@@ -41,8 +41,9 @@ export interface Call {
 
 /** Connections to one coordinator, kept alive between calls. */
 export class Http {
-  /** Also for a WebSocket: it goes the same way, through the same proxy. */
-  readonly agent: HttpAgent;
+  /** For a WebSocket: it goes the same way, through the same proxy, on a connection of its own. */
+  readonly socketAgent: HttpAgent;
+  readonly #agent: HttpAgent;
   readonly #base: URL;
   readonly #timeoutMs: number;
   readonly #hasAuthority: boolean;
@@ -57,7 +58,9 @@ export class Http {
     this.#hasAuthority = ca !== undefined;
     this.#nowMs = options.nowMs ?? Date.now;
     const proxy = proxyFor(this.#base, options.environment ?? process.env);
-    this.agent = agentFor(this.#base, proxy, ca === undefined ? {} : { ca: trustedAuthorities(ca) });
+    const trust = ca === undefined ? {} : { ca: trustedAuthorities(ca) };
+    this.#agent = agentFor(this.#base, proxy, { ...trust, keepAlive: true });
+    this.socketAgent = agentFor(this.#base, proxy, { ...trust, keepAlive: false });
   }
 
   /**
@@ -107,7 +110,7 @@ export class Http {
   }
 
   close(): void {
-    this.agent.destroy();
+    this.#agent.destroy();
   }
 
   #send(call: Call, signal: AbortSignal, headers: Readonly<Record<string, string>> = {}): Promise<IncomingMessage> {
@@ -115,7 +118,7 @@ export class Http {
       call.body === undefined || call.body instanceof Uint8Array ? call.body : encodeCanonicalJson(call.body);
     const options: RequestOptions = {
       method: call.method,
-      agent: this.agent,
+      agent: this.#agent,
       signal,
       headers: {
         ...(call.token === undefined ? {} : { authorization: `Bearer ${call.token}` }),

@@ -76,11 +76,10 @@ function isInNetwork(host: string, entry: string): boolean {
   return network.check(host, family);
 }
 
-/** Keeps connections to one coordinator alive, through a proxy where there is one. */
+/** Makes connections to one coordinator, through a proxy where there is one. */
 export function agentFor(base: URL, proxy: Proxy | undefined, options: AgentOptions): HttpAgent | HttpsAgent {
-  const kept = { ...options, keepAlive: true };
-  if (base.protocol === 'https:') return proxy === undefined ? new HttpsAgent(kept) : new TlsTunnels(proxy, kept);
-  return proxy === undefined ? new HttpAgent(kept) : new PlainTunnels(proxy, kept);
+  if (base.protocol === 'https:') return proxy === undefined ? new HttpsAgent(options) : new TlsTunnels(proxy, options);
+  return proxy === undefined ? new HttpAgent(options) : new PlainTunnels(proxy, options);
 }
 
 type Opened = (error: Error | null, stream: Duplex) => void;

@@ -16,7 +16,7 @@ export interface RoundContents {
 }
 
 /** `undefined` where a document is gone, as after a round that ended without a signature, or is nothing that this group signs. Throws `ClientError`. */
-export async function readContents(connection: Connection, view: RoundView): Promise<RoundContents | undefined> {
+export async function fetchContents(connection: Connection, view: RoundView): Promise<RoundContents | undefined> {
   const { request } = view;
   try {
     const documents: Uint8Array[] = [];
@@ -32,9 +32,9 @@ export async function readContents(connection: Connection, view: RoundView): Pro
 }
 
 /** By which people know the one document that is signed whole, where it is small enough to be fetched for that: `v1.4.2` of a git tag. */
-export async function readTitle(connection: Connection, view: RoundView): Promise<string | null> {
+export async function fetchTitle(connection: Connection, view: RoundView): Promise<string | null> {
   const { kind, artifacts, documents } = view.request.payload;
   const bytes = documents.reduce((sum, { size }) => sum + size, 0);
   if (kind !== 'release' || artifacts.length > 0 || bytes > maxTitledBytes) return null;
-  return titleOf((await readContents(connection, view))?.contents[0]);
+  return titleOf((await fetchContents(connection, view))?.contents[0]);
 }

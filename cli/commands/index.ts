@@ -142,6 +142,7 @@ export const commandTable: readonly CommandEntry[] = [
   {
     path: ['audit'],
     summary: 'read and prove all that was ever asked, decided and signed',
+    exits: allowedExits,
     load: async () => (await import('./audit.ts')).command,
   },
   {

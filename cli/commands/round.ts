@@ -17,10 +17,10 @@ what is missing, and when it expires.`,
     using connection = await connectAsAsker(call);
     const { findRound } = await import('../../requester/rounds.ts');
     const { roundJson, roundPage } = await import('../text/round.ts');
-    const { readContents } = await import('../../requester/contents.ts');
+    const { fetchContents } = await import('../../requester/contents.ts');
     const { titleOf } = await import('../../protocol/documents/document.ts');
     const view = await findRound(connection, call.args[0] ?? '');
-    const read = await readContents(connection, view);
+    const read = await fetchContents(connection, view);
     if (call.settings.bytes === true) {
       if (read === undefined)
         throw new CommandError('declined', 'the documents of this round are gone: it ended without a signature');
