@@ -18,6 +18,9 @@ export const redrawIntervalMs = 100;
 /** Hexadecimal digits of a round's id in lists and talk: 48 bits. */
 export const shownIdDigits = 12;
 
+/** Rounds in a list when nobody says how many: what a screen has room for, twice. */
+export const shownRounds = 50;
+
 /** Milliseconds for which a command that only looks waits for a coordinator that is busy or starts again. */
 export const briefPatienceMs = 3_000;
 
@@ -29,3 +32,15 @@ export const auditPatienceMs = 60_000;
 
 /** Bytes of a file that holds one line: GROUP.pub, a coordinator's URL. */
 export const maxLineBytes = 4096;
+
+/** Columns where nobody says how many: what every terminal has. */
+export const usualColumns = 80;
+/** The fewest that text is laid out for, and the most: below, words are cut to pieces, and above, lines are too long to read. */
+export const fewestColumns = 40;
+export const mostColumns = 160;
+
+/** Milliseconds between two looks at a daemon on this host: what somebody who waits for a request does not notice. */
+export const watchIntervalMs = 1000;
+
+/** Columns beside a column of flags for which what they mean is still wrapped: two or three words. */
+export const fewestHelpColumns = 16;

@@ -1,5 +1,5 @@
 /** The coordinator as participants and requesters call it: one method for each route, one login behind them all. */
-import type { IncomingMessage } from 'node:http';
+import type { Agent, IncomingMessage } from 'node:http';
 import type { Envelope, Identity } from '../protocol/wire/envelope.ts';
 import { maxDocumentBytes } from '../protocol/limits.ts';
 import { maxBlobBytes } from '../protocol/record/limits.ts';
@@ -19,7 +19,7 @@ import { Strict, Type, type Static } from '../protocol/wire/schema.ts';
 import { hexToBytes, sha256Hex } from '../protocol/wire/bytes.ts';
 import { decodeBase64 } from '../verifier/base64.ts';
 import { ClientError } from './errors.ts';
-import { Http, trustedAuthorities, type Call, type HttpOptions } from './http.ts';
+import { Http, type Call, type HttpOptions } from './http.ts';
 import {
   maxEvidenceBytes,
   maxGroupBytes,
@@ -52,13 +52,26 @@ export type ClientOptions = HttpOptions &
     readonly patience?: Patience | undefined;
   };
 
+/** Which rounds to list. A coordinator of an earlier version takes no notice of any of it: whoever asks looks at what came. */
+export interface RoundsWanted {
+  /** Digest: the page begins with the round that was opened before that one. */
+  readonly after?: string | undefined;
+  readonly outcome?: string | undefined;
+  /** Identity key of whoever asked, base64url. */
+  readonly asker?: string | undefined;
+  readonly channel?: string | undefined;
+  /** RFC 3339, of the request's own time: from then on, and before. */
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+}
+
 /** What a WebSocket client needs for `GET /v1/members/socket`. */
 export interface SocketAddress {
   /** `ws:` or `wss:`. */
   readonly url: string;
   readonly headers: { readonly authorization: string };
-  /** Certificate authorities in place of Node's own; absent where those do. */
-  readonly ca?: readonly string[];
+  /** Makes the connection: with the authorities that are trusted, and through the proxy if there is one. */
+  readonly agent: Agent;
 }
 
 /** Every method logs in when it must, once more when the token has expired, and throws `ClientError`. */
@@ -125,9 +138,10 @@ export class CoordinatorClient {
     return bytes;
   }
 
-  /** Newest first; the coordinator bounds how many. */
-  async rounds(groupKey: string): Promise<RoundBody[]> {
-    const path = `/v1/rounds?groupKey=${groupKey}`;
+  /** A page of rounds, newest first; how many are on it the coordinator bounds, and an empty one is the end. */
+  async rounds(groupKey: string, wanted: RoundsWanted = {}): Promise<RoundBody[]> {
+    const given = Object.entries({ groupKey, ...wanted }).filter(([, value]) => value !== undefined);
+    const path = `/v1/rounds?${new URLSearchParams(given as [string, string][]).toString()}`;
     return (await this.#json(roundsBody, { method: 'GET', path, maxBytes: maxRoundsBytes })).rounds;
   }
 
@@ -197,12 +211,16 @@ export class CoordinatorClient {
   /** Where and how to open the member's WebSocket; logs in for it, so that the journal's head is fresh. */
   async socket(): Promise<SocketAddress> {
     const { token } = await this.login();
-    const { url, ca } = this.#options;
     return {
-      url: `${url.base.replace(/^http/, 'ws')}/v1/members/socket`,
+      url: `${this.#options.url.base.replace(/^http/, 'ws')}/v1/members/socket`,
       headers: { authorization: `Bearer ${token}` },
-      ...(ca === undefined ? {} : { ca: trustedAuthorities(ca) }),
+      agent: this.#http.agent,
     };
+  }
+
+  /** Milliseconds by which our clock is ahead of the coordinator's, by its newest answer; `undefined` before there was one. */
+  get clockAheadMs(): number | undefined {
+    return this.#http.clockAheadMs;
   }
 
   /** Closes idle connections and waits for nothing any more; a stream ends by its own signal. */

@@ -21,6 +21,7 @@ import { CoordinatorError, problemOf } from './errors.ts';
 import { Gate } from './gate.ts';
 import type { Groups } from './groups.ts';
 import { costs, maxBucketKeys, maxDumpedBytes, maxLoginBodyBytes, maxRefusalWaitMs, type Limits } from './limits.ts';
+import { listenFailure } from './listen.ts';
 import type { Log } from './log.ts';
 import type { Logins, Session } from './login.ts';
 import type { Members } from './members.ts';
@@ -97,9 +98,13 @@ export class App {
     });
   }
 
-  /** The port that it listens on. */
+  /** The port that it listens on. Throws `CoordinatorError('bad-listen')`. */
   async listen(host: string, port: number): Promise<number> {
-    await this.#fastify.listen({ host, port });
+    try {
+      await this.#fastify.listen({ host, port });
+    } catch (error) {
+      throw listenFailure({ host, port }, error);
+    }
     const [address] = this.#fastify.addresses();
     return typeof address === 'object' ? address.port : port;
   }

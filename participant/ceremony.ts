@@ -15,7 +15,7 @@ import {
   type CeremonyEvent,
   type CeremonyState,
 } from '../protocol/ceremony/events.ts';
-import { judgeViews, type CeremonyView } from '../protocol/ceremony/judge.ts';
+import { judgeViews, type CeremonyView, type Deed } from '../protocol/ceremony/judge.ts';
 import { stepCeremony } from '../protocol/ceremony/machine.ts';
 import type { Transcript } from '../protocol/ceremony/transcript.ts';
 import { sealMessage, type Envelope, type Identity, type MessageType } from '../protocol/wire/envelope.ts';
@@ -211,24 +211,25 @@ export class Ceremony {
 
   /** Somebody lied in a ceremony that goes on. Judged before it is written, by the judge that outsiders use. */
   async #keepEvidence(view: CeremonyView): Promise<void> {
-    const deeds = judgeViews(this.#context.arithmetic, this.#context.charter, [view]);
+    const deeds = this.#deedsIn(view);
     if (deeds.length === 0) return;
-    // Two hellos under one nonce name no ceremony: they are kept by the hash of a message.
-    const path = await this.#host.storeEvidence(idIn(view) ?? at(view.messages, 0).hash, view);
+    const path = await this.#host.storeEvidence(nameOf(view), view);
     for (const { culprit, deed } of deeds)
       this.#host.log('error', 'evidence', { member: culprit.name, deed, evidence: path });
   }
 
+  /** What was said in a ceremony may prove something beside other members' files; hellos alone are kept if they prove something by themselves. */
   async #failure({ error, view }: Extract<CeremonyEffect, { kind: 'failed' }>): Promise<ParticipantError> {
-    const ceremony = view === undefined ? undefined : idIn(view);
-    const where =
-      view === undefined || ceremony === undefined
-        ? ''
-        : `; what was signed is in ${await this.#host.storeEvidence(ceremony, view)}`;
+    const isKept = view !== undefined && (idIn(view) !== undefined || this.#deedsIn(view).length > 0);
+    const where = isKept ? `; what was signed is in ${await this.#host.storeEvidence(nameOf(view), view)}` : '';
     return new ParticipantError('ceremony-failed', `${error.message}${where}`, {
       culprits: error.culprits,
       cause: error,
     });
+  }
+
+  #deedsIn(view: CeremonyView): Deed[] {
+    return judgeViews(this.#context.arithmetic, this.#context.charter, [view]);
   }
 
   #say(message: SentMessage): Envelope {
@@ -244,6 +245,11 @@ export class Ceremony {
     if (this.#said.size > maxSaidAgain && oldest !== undefined) this.#said.delete(oldest);
     return envelope;
   }
+}
+
+/** Under which a view is kept: two hellos under one nonce name no ceremony, and a message has a hash. */
+function nameOf(view: CeremonyView): string {
+  return idIn(view) ?? at(view.messages, 0).hash;
 }
 
 /** The ceremony that a view is of. */

@@ -8,12 +8,10 @@ import { Closers } from '../home/closers.ts';
 import type { ConnectionTiming } from './connection.ts';
 import { listenForCommands, type AnswerTo, type Command, type CommandName } from './control.ts';
 import { ParticipantError } from './errors.ts';
-import { ExecRunner } from './exec.ts';
-import { judgeBy } from './judge.ts';
 import { ignoreInspectorSignal } from './inspector.ts';
 import { withFields, type Log } from './log.ts';
 import { defaultSocketPath, MemberHome, type Agreement } from './member-home.ts';
-import { askAlways, loadPolicy, type Policy } from './policy.ts';
+import { PolicyInForce } from './policy-in-force.ts';
 import { Session } from './session.ts';
 import { Vault } from './vault.ts';
 
@@ -44,6 +42,8 @@ export interface Daemon {
   readonly socketPath: string;
   /** Settles when the daemon is gone: rejects if something it cannot go on without broke, such as its journal. */
   readonly closed: Promise<void>;
+  /** Reads the policy again, and judges by it what waits; a broken one is logged, and the old one stays. Never rejects. */
+  reloadPolicy(): Promise<void>;
   /** Ends every connection, zeroes the secrets, and resolves when that is done. A repeat is a no-op. */
   close(): Promise<void>;
 }
@@ -61,13 +61,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 }
 
 async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Daemon> {
-  const policy = options.policyPath === undefined ? askAlways : await loadPolicy(options.policyPath);
   const home = closers.use(await MemberHome.open(options.home, options.log));
   const { agreement, certificate, stored } = await certifiedHome(home);
   const { charter, self } = agreement;
   const log = withFields(options.log, { group: charter.group, member: self.name });
-  const runner = await ExecRunner.open(policy, log);
-  closers.defer(() => runner.close());
+  const policy = await PolicyInForce.open(options.policyPath, log);
+  closers.defer(() => policy.close());
   const vault = await Vault.open(charter, self);
   closers.defer(() => {
     vault.end();
@@ -85,7 +84,7 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
     held: new Map([[certificate.ceremony, certificate]]),
     storeShare: makesNoKeys,
     loadShare: makesNoKeys,
-    judge: judgeBy(policy, runner),
+    judge: policy.judge,
     progress: () => undefined,
     isFatalLogin: () => false,
     log,
@@ -100,6 +99,9 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
     groupLine: openEpoch(vault.arithmetic, charter, certificate).groupLine,
     socketPath,
     closed: session.closed.finally(() => closers.close()),
+    reloadPolicy: async () => {
+      if (await policy.reload()) session.reconsider();
+    },
     close: () => closers.close(),
   };
 }
@@ -148,7 +150,7 @@ async function coordinatorOf(home: MemberHome, options: DaemonOptions): Promise<
   return parseCoordinatorUrl(url, { insecure: options.insecure === true });
 }
 
-async function answer(session: Session, policy: Policy, command: Command): Promise<AnswerTo<CommandName>> {
+async function answer(session: Session, policy: PolicyInForce, command: Command): Promise<AnswerTo<CommandName>> {
   switch (command.command) {
     case 'requests':
       return { requests: session.rounds.list(command.all) };

@@ -4,6 +4,7 @@
  */
 import { encodeBase64 } from '../verifier/base64.ts';
 import { CoordinatorClient } from '../client/client.ts';
+import { clockDifference } from '../client/clock.ts';
 import { ClientError } from '../client/errors.ts';
 import type { CoordinatorUrl } from '../client/url.ts';
 import type { Certificate } from '../protocol/ceremony/certificate.ts';
@@ -42,6 +43,8 @@ import { within } from './within.ts';
 export type SessionEvent =
   | { readonly kind: 'connected' }
   | { readonly kind: 'disconnected'; readonly reason: string }
+  /** This machine's clock and the coordinator's, in words. */
+  | { readonly kind: 'clocks-differ'; readonly difference: string }
   /** The ceremony waits for these members' part of this step. */
   | { readonly kind: 'waiting'; readonly step: string; readonly for: readonly string[] }
   /** All members hold a certificate of this epoch (transcript hash). */
@@ -136,7 +139,12 @@ export class Session {
       identity: home.identity,
       ca: options.ca,
       timeoutMs: httpTimeoutMs,
-      patience: { forMs: patienceMs },
+      patience: {
+        forMs: patienceMs,
+        onWaiting: ({ message }) => {
+          this.#connection.waits(message);
+        },
+      },
     });
     this.#connection = new Connection({
       client: this.#client,
@@ -181,6 +189,11 @@ export class Session {
       'not-joined',
       'the key is not live yet: not every member has said that it holds the certificate',
     );
+  }
+
+  /** What waits is judged anew: the policy is another one. */
+  reconsider(): void {
+    this.#live?.rounds.reconsider();
   }
 
   status(policy: string): Status {
@@ -336,12 +349,21 @@ export class Session {
   #connected(): void {
     this.#options.log('info', 'connected', { coordinator: this.#options.coordinator.base });
     this.#options.progress({ kind: 'connected' });
+    this.#compareClocks();
     this.#shown = false;
     this.#followed = false;
     this.#sayHolding();
     for (const message of this.#ceremony.said()) this.#send({ type: 'ceremony', message: message });
     this.#live?.rounds.connected();
     this.#findKeys();
+  }
+
+  #compareClocks(): void {
+    const { clockAheadMs } = this.#client;
+    const difference = clockDifference({ clockAheadMs, nowUnixSeconds: this.#nowUnixSeconds() });
+    if (difference === undefined) return;
+    this.#options.log('warn', 'clocks-differ', { message: difference });
+    this.#options.progress({ kind: 'clocks-differ', difference });
   }
 
   #disconnected(reason: string): void {

@@ -18,6 +18,8 @@ export interface ConnectOptions {
   readonly ca?: string | undefined;
   /** How long to wait out a coordinator that is busy or cannot be reached; not at all by default. */
   readonly patience?: Patience | undefined;
+  /** Unix milliseconds; the system's clock by default. */
+  readonly nowMs?: (() => number) | undefined;
 }
 
 /** One login of whoever asks; close it when done. */
@@ -44,6 +46,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     groupKey: name,
     ca: options.ca,
     patience: options.patience,
+    nowMs: options.nowMs,
   });
   const refresh = async (): Promise<OpenedGroup> => openGroup(await client.group(name), groupKey);
   try {

@@ -8,6 +8,7 @@ import { CommandError } from '../errors.ts';
 import { maxDrainedBytes } from '../limits.ts';
 import { judgeGpgCall, type GpgCall } from '../stand-in/gpg-call.ts';
 import { isNamed } from '../stand-in/gpg-key.ts';
+import { assertPacketWritable } from '../stand-in/packet-output.ts';
 import { standInOptions, requireChannel, signWhole, type StandInCall } from '../stand-in/whole-document.ts';
 
 type SigningCall = Extract<GpgCall, { readonly for: 'git' | 'rpm' }>;
@@ -67,6 +68,7 @@ async function sign(call: StandInCall, asked: SigningCall): Promise<void> {
   requireChannel(call);
   const kind = asked.for === 'git' ? await gitKindOf(bytes) : 'rpm-header';
   using connection = await connectToAsk(call);
+  await assertPacketWritable(asked, call.args);
   if (asked.key !== undefined && asked.key !== ownerOf(bytes)) await assertKey(call, connection, asked.key);
   const { file, request } = await signWhole(call, connection, { format: 'openpgp', document: { kind, bytes } });
   const status = await statusLine(connection, request);

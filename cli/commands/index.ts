@@ -1,11 +1,14 @@
 /** Every command by name, with the line that lists it and the door to its file: only the one that is asked for is loaded. */
 import type { AnyCommand } from '../command.ts';
+import { allowedExits, askingExits, type OtherExit } from '../exit-codes.ts';
 
 /** A command as the help lists it. */
 export interface CommandEntry {
   /** `['sign']` or `['participant', 'join']`. */
   readonly path: readonly string[];
   readonly summary: string;
+  /** Exit codes besides those that every command has. */
+  readonly exits?: readonly OtherExit[];
   /** Absent for `verify`, which reads its own arguments. */
   readonly load?: () => Promise<AnyCommand>;
 }
@@ -69,36 +72,43 @@ export const commandTable: readonly CommandEntry[] = [
   {
     path: ['participant', 'join'],
     summary: 'make the key together with the other members',
+    exits: allowedExits,
     load: async () => (await import('./participant/join.ts')).command,
   },
   {
     path: ['participant', 'serve'],
     summary: 'run the daemon that signs what was approved',
+    exits: allowedExits,
     load: async () => (await import('./participant/serve.ts')).command,
   },
   {
     path: ['participant', 'requests'],
     summary: 'list what waits for a decision',
+    exits: allowedExits,
     load: async () => (await import('./participant/requests.ts')).command,
   },
   {
     path: ['participant', 'show'],
     summary: 'show exactly what would be signed',
+    exits: allowedExits,
     load: async () => (await import('./participant/show.ts')).command,
   },
   {
     path: ['participant', 'approve'],
     summary: 'approve a request',
+    exits: allowedExits,
     load: async () => (await import('./participant/approve.ts')).command,
   },
   {
     path: ['participant', 'refuse'],
     summary: 'refuse a request',
+    exits: allowedExits,
     load: async () => (await import('./participant/refuse.ts')).command,
   },
   {
     path: ['participant', 'status'],
     summary: 'how the daemon stands',
+    exits: allowedExits,
     load: async () => (await import('./participant/status.ts')).command,
   },
   {
@@ -114,16 +124,19 @@ export const commandTable: readonly CommandEntry[] = [
   {
     path: ['sign'],
     summary: 'ask for files to be signed, and wait for it',
+    exits: askingExits,
     load: async () => (await import('./sign.ts')).command,
   },
   {
     path: ['rounds'],
     summary: 'list what was asked for',
+    exits: allowedExits,
     load: async () => (await import('./rounds.ts')).command,
   },
   {
     path: ['round'],
     summary: 'show one of them',
+    exits: allowedExits,
     load: async () => (await import('./round.ts')).command,
   },
   {
@@ -134,56 +147,67 @@ export const commandTable: readonly CommandEntry[] = [
   {
     path: ['cancel'],
     summary: 'take a request back',
+    exits: allowedExits,
     load: async () => (await import('./cancel.ts')).command,
   },
   {
     path: ['group', 'show'],
     summary: 'members, quorums, keys, delegations, requesters',
+    exits: allowedExits,
     load: async () => (await import('./group/show.ts')).command,
   },
   {
     path: ['group', 'export'],
     summary: 'the public key in the form that a tool wants',
+    exits: allowedExits,
     load: async () => (await import('./group/export.ts')).command,
   },
   {
     path: ['group', 'import'],
     summary: 'split a key that you have among the members',
+    exits: allowedExits,
     load: async () => (await import('./group/import.ts')).command,
   },
   {
     path: ['group', 'requesters'],
     summary: 'have a new requesters document signed',
+    exits: askingExits,
     load: async () => (await import('./group/requesters.ts')).command,
   },
   {
     path: ['group', 'renew'],
     summary: 'have a new delegation of a channel signed',
+    exits: askingExits,
     load: async () => (await import('./group/renew.ts')).command,
   },
   {
     path: ['group', 'certify'],
     summary: 'have the certificates signed that stock tools want',
+    exits: askingExits,
     load: async () => (await import('./group/certify.ts')).command,
   },
   {
     path: ['group', 'revoke'],
     summary: "revoke a channel's OpenPGP subkey",
+    exits: askingExits,
     load: async () => (await import('./group/revoke.ts')).command,
   },
   {
     path: ['evidence', 'verify'],
     summary: 'who misbehaved, by files that members or the coordinator kept',
+    exits: [3],
     load: async () => (await import('./evidence/verify.ts')).command,
   },
   {
     path: ['gpg'],
     summary: 'be the gpg with which git and rpmsign sign',
+    exits: askingExits,
     load: async () => (await import('./gpg.ts')).command,
   },
   {
     path: ['ssh-keygen'],
     summary: 'be the ssh-keygen with which git signs',
+    exits: askingExits,
     load: async () => (await import('./ssh-keygen.ts')).command,
   },
   { path: ['verify'], summary: 'check a file and its signature' },

@@ -19,7 +19,7 @@ export async function runFront(name: Front, args: readonly string[], world: Worl
     return await handOn(stockTools[name], args, world.environment);
   } catch (error) {
     const { tellError } = await import('../program.ts');
-    return await tellError(error, world, false);
+    return await tellError(error, world);
   }
 }
 

@@ -29,6 +29,18 @@ export interface DocumentKind {
   decode(bytes: Uint8Array): DocumentView;
 }
 
+/** By which people know a document: the name of a tag, the suite of a repository, the name of a package, the first line of a message. */
+const titleFields: readonly string[] = ['tag', 'Suite', 'Codename', 'name', 'Source'];
+
+/** The title of a document by its own grammar; `null` for one that has none, or is not here. */
+export function titleOf(view: DocumentView | undefined): string | null {
+  if (view === undefined) return null;
+  const field = titleFields
+    .map((name) => view.fields.find((one) => one.name === name))
+    .find((one) => one !== undefined);
+  return field?.value ?? view.text?.split('\n')[0] ?? null;
+}
+
 /** UTF-8 without a byte order mark, NUL or lone surrogates. Throws `ProtocolError('bad-document')`. */
 export function textOf(bytes: Uint8Array, kind: string): string {
   try {

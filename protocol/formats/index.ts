@@ -91,6 +91,11 @@ export function prepareRequest(input: FormatInput): PreparedRequest {
   };
 }
 
+/** The signed texts as approvers read them, in the request's order of formats; a format that shows nothing besides has none. */
+export function signedTexts({ formats }: PreparedRequest): string[] {
+  return formats.flatMap(({ format, state }) => format.shows?.(state) ?? []);
+}
+
 /** The formats with a second message, given the 64-byte signatures of all first ones: stage 2, in the request's order. */
 export function followRequest(prepared: PreparedRequest, signatures: readonly Uint8Array[]): PreparedFormat[] {
   return prepared.formats.flatMap(({ format, state }, index) =>

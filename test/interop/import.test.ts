@@ -390,7 +390,7 @@ describe('group import', { timeout: 60_000 }, () => {
     expect(await code('key.pem', '--charter', 'missing.yaml', '--out', 'x', '--yes')).toBe(1);
     expect(await code('missing.pem', '--charter', 'charter.yaml', '--out', 'x', '--yes')).toBe(1);
     writeFileSync(at('there'), 'precious');
-    expect(await code('key.pem', '--charter', 'charter.yaml', '--out', 'there', '--yes')).toBe(1);
+    expect(await code('key.pem', '--charter', 'charter.yaml', '--out', 'there', '--yes')).toBe(2);
     expect(readFileSync(at('there'), 'utf8')).toBe('precious');
     const { stdout } = await frostmark(
       ['group', 'import', 'key.pem', '--charter', 'charter.yaml', '--out', 'json', '--yes', '--json'],

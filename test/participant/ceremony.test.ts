@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { hexToBytes, sha256Hex } from '../../protocol/wire/bytes.ts';
-import { openCeremonyMessage, revealMessage } from '../../protocol/ceremony/messages.ts';
+import { ceremonyMessageType, openCeremonyMessage, revealMessage } from '../../protocol/ceremony/messages.ts';
 import { type Certificate } from '../../protocol/ceremony/certificate.ts';
 import { assertAllStored, openEpoch } from '../../protocol/ceremony/epoch.ts';
 import { transcriptHash, type Transcript } from '../../protocol/ceremony/transcript.ts';
@@ -327,6 +327,19 @@ describe('a ceremony (T35)', () => {
     expect(network.sites[0]!.failure).toMatchObject({ code: 'ceremony-failed', culprits: ['a-3'] });
     expect((network.sites[0]!.failure as Error).message).toContain('evidence of');
     expect(network.sites.every(({ result }) => result === undefined)).toBe(true);
+  });
+
+  it('ends when a member signs two hellos with one nonce, with the proof (T13, T45)', async () => {
+    const network = await Network.open({ ...plan, tiers: ['a', 'a', 'a'] });
+    for (const site of network.sites) await site.start();
+    const said = network.backlog().map((envelope) => openCeremonyMessage(envelope, network.charter));
+    const hello = said.find(({ kind, from }) => kind === 'hello' && from.name === 'a-3')!;
+    const other = Object.fromEntries(Object.entries(hello.payload).reverse());
+    const [victim, , liar] = network.sites;
+    victim!.inbox.push(sealMessage<unknown>(ceremonyMessageType('hello'), other, liar!.person));
+    await network.settle();
+    expect(victim!.failure).toMatchObject({ code: 'ceremony-failed', culprits: ['a-3'] });
+    expect((victim!.failure as Error).message).toContain('what was signed is in evidence of');
   });
 
   it('drops what is signed by no member, and what is no message of a ceremony', async () => {

@@ -1,5 +1,6 @@
 /** `frostmark participant join` */
 import type { JoinEvent, JoinReview } from '../../../participant/join.ts';
+import { printable } from '../../../verifier/printable.ts';
 import { coordinatorOptions, readAuthority, requireCoordinator } from '../../ask-coordinator.ts';
 import { defineCommand, flag, text } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
@@ -104,7 +105,9 @@ function textOf(event: Exclude<JoinEvent, { readonly kind: 'waiting' }>): string
     case 'connected':
       return 'connected to the coordinator';
     case 'disconnected':
-      return `disconnected (${event.reason}); trying again`;
+      return `not connected: ${printable(event.reason)} (trying again)`;
+    case 'clocks-differ':
+      return `${event.difference}; set the one that is wrong`;
     case 'certified':
       return `all members hold the certificate of epoch ${event.epoch.slice(0, 16)}…: the key is made`;
     case 'signing':
