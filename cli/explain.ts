@@ -208,7 +208,7 @@ const protocolEntries: Readonly<Record<ProtocolErrorCode, Entry>> = {
     4,
     'Your card (frostmark requester card) must be in the requesters document: frostmark group requesters FILE',
   ],
-  'not-allowed': [4, 'Who may ask for what stands in the requesters document: frostmark group show'],
+  'not-allowed': [4, 'Who may ask for what is in the requesters document: frostmark group show'],
   'not-found': [1],
   'not-yet-valid': [1, 'Check the clock of this machine.'],
   'rolled-back': [4, 'This home is older than what the coordinator has seen of it: was it restored from a copy?'],

@@ -35,8 +35,9 @@ export const maxLineBytes = 4096;
 
 /** Columns where nobody says how many: what every terminal has. */
 export const usualColumns = 80;
-/** The fewest that text is laid out for, and the most: below, words are cut to pieces, and above, lines are too long to read. */
+/** The fewest columns that text is laid out for: below, words are cut to pieces. */
 export const fewestColumns = 40;
+/** The most columns that text is laid out for: above, lines are too long to read. */
 export const mostColumns = 160;
 
 /** Milliseconds between two looks at a daemon on this host: what somebody who waits for a request does not notice. */

@@ -21,7 +21,7 @@ const asker = {
 } as const satisfies SettingTable;
 
 /**
- * What may stand in a home's `config.yaml`: one file serves all commands of its role, so each of them knows the flags of all.
+ * What may be in a home's `config.yaml`: one file serves all commands of its role, so each of them knows the flags of all.
  * Answers to questions (`--yes`), reasons and notes belong to one call and are flags only.
  */
 const settingTables: Readonly<Record<Role, SettingTable>> = {

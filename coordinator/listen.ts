@@ -66,7 +66,7 @@ function whyNoListen(cause: unknown, host: string, port: number): string {
     : `this user may not listen there (${code}); look at the machine's firewall or sandbox`;
 }
 
-/** Ports below are the administrator's (ip(7), `ip_unprivileged_port_start`). */
+/** Ports below are the administrator's (ip(7)). */
 const firstFreePort = 1024;
 
 /** The address as a URL without fingerprint. */

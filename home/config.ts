@@ -14,7 +14,7 @@ import { maxConfigFileBytes } from './limits.ts';
  */
 export type SettingKind = 'text' | 'switch' | 'list' | 'path' | 'key';
 
-/** Every long flag name (kebab-case, without dashes) that may stand in `config.yaml`, with its kind. */
+/** Every long flag name (kebab-case, without dashes) that may be in `config.yaml`, with its kind. */
 export type SettingTable = Readonly<Record<string, SettingKind>>;
 
 type ValueOf<K extends SettingKind> = K extends 'switch' ? boolean : K extends 'list' ? readonly string[] : string;

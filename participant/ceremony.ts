@@ -1,12 +1,7 @@
 /** Drives the ceremony's machine: performs its effects in order, with everything that must not be forgotten on disk first. */
 import { randomBytes } from 'node:crypto';
 import { bytesToHex, sha256Hex } from '../protocol/wire/bytes.ts';
-import {
-  ceremonyMessageType,
-  openCeremonyMessage,
-  type CeremonyKind,
-  type CeremonyMessage,
-} from '../protocol/ceremony/messages.ts';
+import { ceremonyMessageType, openCeremonyMessage, type CeremonyMessage } from '../protocol/ceremony/messages.ts';
 import { type Certificate } from '../protocol/ceremony/certificate.ts';
 import {
   ceremonyStart,
@@ -26,6 +21,8 @@ import type { Agreement } from './member-home.ts';
 import type { Records } from './records.ts';
 import type { Vault } from './vault.ts';
 import { at } from '../protocol/wire/present.ts';
+
+type CeremonyProgress = Extract<CeremonyEffect, { readonly kind: 'progress' }>;
 
 /** What the ceremony needs from the home and the network. */
 export interface CeremonyHost {
@@ -47,7 +44,7 @@ export interface CeremonyHost {
   storeEvidence(ceremony: string, view: CeremonyView): Promise<string>;
   /** Does nothing while there is no connection: `said` is sent again on the next. */
   send(message: Envelope): void;
-  progress(step: CeremonyKind, waitingFor: readonly string[]): void;
+  progress(progress: Pick<CeremonyProgress, 'step' | 'waitingFor' | 'strange'>): void;
   /** Every member holds the certificate; awaited before the next message is looked at. */
   finished(result: CeremonyResult): Promise<void>;
   /** Somebody may not know that there is a key: brings certificate and `stored`s to the coordinator. */
@@ -180,7 +177,7 @@ export class Ceremony {
         vault.forgetShares();
         return undefined;
       case 'progress':
-        this.#host.progress(effect.step, effect.waitingFor);
+        this.#host.progress(effect);
         return undefined;
       case 'done':
         await this.#host.finished(effect);

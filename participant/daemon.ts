@@ -1,4 +1,4 @@
-/** The daemon behind `frostmark participant serve`: one member, always ready to sign what it has decided to sign. */
+/** The daemon that `frostmark participant serve` runs: one member, always ready to sign what it has decided to sign. */
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import { parseCoordinatorUrl, type CoordinatorUrl } from '../client/url.ts';
 import { openShares, type PassphraseSource } from '../home/keystore.ts';
@@ -11,6 +11,7 @@ import { ParticipantError } from './errors.ts';
 import { ignoreInspectorSignal } from './inspector.ts';
 import { withFields, type Log } from './log.ts';
 import { defaultSocketPath, MemberHome, type Agreement } from './member-home.ts';
+import { HeldGroupDocuments } from './group-documents.ts';
 import { PolicyInForce } from './policy-in-force.ts';
 import { Session } from './session.ts';
 import { Vault } from './vault.ts';
@@ -65,12 +66,17 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
   const { agreement, certificate, stored } = await certifiedHome(home);
   const { charter, self } = agreement;
   const log = withFields(options.log, { group: charter.group, member: self.name });
-  const policy = await PolicyInForce.open(options.policyPath, log);
-  closers.defer(() => policy.close());
   const vault = await Vault.open(charter, self);
   closers.defer(() => {
     vault.end();
   });
+  const epoch = openEpoch(vault.arithmetic, charter, certificate);
+  const ground = async () => {
+    const { requesters } = await HeldGroupDocuments.load(epoch, agreement.requesters, home);
+    return { charter, requesters };
+  };
+  const policy = await PolicyInForce.open(options.policyPath, ground, log);
+  closers.defer(() => policy.close());
   await loadShare(vault, home, certificate, options);
 
   const session = new Session({
@@ -96,7 +102,7 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
   await session.start();
   log('info', 'serving', { socket: socketPath, policy: policy.description });
   return {
-    groupLine: openEpoch(vault.arithmetic, charter, certificate).groupLine,
+    groupLine: epoch.groupLine,
     socketPath,
     closed: session.closed.finally(() => closers.close()),
     reloadPolicy: async () => {

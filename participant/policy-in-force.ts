@@ -3,25 +3,31 @@ import { codeOf, messageOf } from './errors.ts';
 import { ExecRunner } from './exec.ts';
 import { judgeBy, type Judge } from './judge.ts';
 import type { Log } from './log.ts';
+import { assertReachable, type PolicyGround } from './policy-reach.ts';
 import { askAlways, loadPolicy, type Policy } from './policy.ts';
 
 /** One daemon's policy. */
 export class PolicyInForce {
   readonly #path: string | undefined;
+  readonly #ground: () => Promise<PolicyGround>;
   readonly #log: Log;
   /** Of earlier policies, too: what their programs decide still counts. */
   readonly #runners: ExecRunner[] = [];
   #policy: Policy = askAlways;
   #judge: Judge | undefined;
 
-  private constructor(path: string | undefined, log: Log) {
+  private constructor(path: string | undefined, ground: () => Promise<PolicyGround>, log: Log) {
     this.#path = path;
+    this.#ground = ground;
     this.#log = log;
   }
 
-  /** Without a path every request waits for a person. Throws `HomeError`, `ProtocolError('bad-policy')` and `ParticipantError('bad-policy')`. */
-  static async open(path: string | undefined, log: Log): Promise<PolicyInForce> {
-    const policy = new PolicyInForce(path, log);
+  /**
+   * Without a path every request waits for a person. `ground` is asked at each reading: requesters come and go. Throws `HomeError`,
+   * `ProtocolError('bad-policy')` and `ParticipantError('bad-policy')`.
+   */
+  static async open(path: string | undefined, ground: () => Promise<PolicyGround>, log: Log): Promise<PolicyInForce> {
+    const policy = new PolicyInForce(path, ground, log);
     await policy.#load();
     return policy;
   }
@@ -55,6 +61,7 @@ export class PolicyInForce {
 
   async #load(): Promise<void> {
     const policy = this.#path === undefined ? askAlways : await loadPolicy(this.#path);
+    assertReachable(policy, await this.#ground());
     const runner = await ExecRunner.open(policy, this.#log);
     this.#runners.push(runner);
     this.#policy = policy;

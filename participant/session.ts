@@ -9,6 +9,7 @@ import { ClientError } from '../client/errors.ts';
 import type { CoordinatorUrl } from '../client/url.ts';
 import type { Certificate } from '../protocol/ceremony/certificate.ts';
 import { assertAllStored, openEpoch, type Epoch } from '../protocol/ceremony/epoch.ts';
+import type { StrangeHello } from '../protocol/ceremony/events.ts';
 import type { Transcript } from '../protocol/ceremony/transcript.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
@@ -46,7 +47,12 @@ export type SessionEvent =
   /** This machine's clock and the coordinator's, in words. */
   | { readonly kind: 'clocks-differ'; readonly difference: string }
   /** The ceremony waits for these members' part of this step. */
-  | { readonly kind: 'waiting'; readonly step: string; readonly for: readonly string[] }
+  | {
+      readonly kind: 'waiting';
+      readonly step: string;
+      readonly for: readonly string[];
+      readonly strange: readonly StrangeHello[];
+    }
   /** All members hold a certificate of this epoch (transcript hash). */
   | { readonly kind: 'certified'; readonly epoch: string; readonly groupLine: string }
   /** These documents still need signatures. */
@@ -265,8 +271,8 @@ export class Session {
       send: (message) => {
         this.#send({ type: 'ceremony', message: message });
       },
-      progress: (step, waitingFor) => {
-        this.#options.progress({ kind: 'waiting', step, for: waitingFor });
+      progress: ({ step, waitingFor, strange }) => {
+        this.#options.progress({ kind: 'waiting', step, for: waitingFor, strange });
       },
       finished: (result) => this.#ceremonyFinished(result),
       show: () => {

@@ -91,7 +91,7 @@ export async function writeBundles(
   bundle: Uint8Array,
   atUnixSeconds: number,
 ): Promise<string[]> {
-  // The wait may have taken days: what is verified is what stands there today.
+  // The wait may have taken days: what is verified is what is there today.
   const today = await hashArtifacts(files.map(({ path }) => path));
   for (const { path, name, sha256 } of today) {
     if (files.find((file) => file.path === path)?.sha256 !== sha256)

@@ -11,7 +11,7 @@ import { askForRelease, type WholeDocument } from './request.ts';
 /** One document, the channel to sign it on, and the format to sign it in. */
 export interface DocumentWish {
   readonly channel: string;
-  readonly format: 'openpgp' | 'ssh';
+  readonly format: 'openpgp' | 'openpgp-cleartext' | 'ssh';
   readonly document: WholeDocument;
 }
 

@@ -73,7 +73,7 @@ function chunks(text: string, width: number): string[] {
   return [...pieces, piece];
 }
 
-/** Rows of a label and a text; long texts go on below, and an empty label stands under the one before. */
+/** Rows of a label and a text; long texts go on below, and an empty label goes under the one before. */
 export class Page {
   readonly #lines: string[] = [];
 

@@ -2,7 +2,7 @@
 import { ProtocolError } from '../errors.ts';
 import type { Reading } from './readings.ts';
 
-/** One line of what an approver reads. Texts are as they stand in the document: whoever prints them escapes them. */
+/** One line of what an approver reads. Texts are as they are in the document: whoever prints them escapes them. */
 export interface DocumentField {
   readonly name: string;
   readonly value: string;

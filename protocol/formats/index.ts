@@ -135,7 +135,7 @@ function areOver(messages: readonly Uint8Array[], key: Uint8Array, signatures: r
 }
 
 /**
- * True when these are the strict Ed25519 signatures by `key` (32 bytes) over every message of the request, stage 2 behind stage 1, 64 bytes each:
+ * True when these are the strict Ed25519 signatures by `key` (32 bytes) over every message of the request, those of stage 2 after those of stage 1, 64 bytes each:
  * the release verifier's own rule (T12, T37).
  */
 export function isSignedRequest(

@@ -82,7 +82,7 @@ export const coordinatorFrames = [
     earlier: Signatures,
     commitments: Envelopes,
   }),
-  /** The round is over. For `signed`, `signatures` are the 64-byte results in format order, hex; those of stage 2 behind those of stage 1. */
+  /** The round is over. For `signed`, `signatures` are the 64-byte results in format order, hex; those of stage 2 after those of stage 1. */
   Strict({
     type: Type.Literal('closed'),
     requestDigest: Hash,

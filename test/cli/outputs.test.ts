@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { assertPacketWritable } from '../../cli/stand-in/packet-output.ts';
+import { assertSignatureWritable } from '../../cli/stand-in/signature-output.ts';
 import { AskerWorld, type Ran } from '../harness/asker.ts';
 import { dealtGroup } from '../harness/coordinator-group.ts';
 
@@ -199,9 +199,9 @@ describe('an output that is never replaced unasked is planned, too (T51)', () =>
     await refuses(run, 2, said);
   });
 
-  it('the packet that rpmsign asks for', async () => {
+  it('the packet that rpmsign asks for, and the text that debsign does', async () => {
     const call = (out: string, ...args: readonly string[]): Promise<void> =>
-      assertPacketWritable({ for: 'rpm', out: at(out), file: at('a.tgz') }, args);
+      assertSignatureWritable({ out: at(out), file: at('a.tgz'), isReplacing: args.includes('--yes') });
     await expect(call('packet')).resolves.toBe(undefined);
     await expect(call('b.tgz', '--yes')).resolves.toBe(undefined);
     await expect(call('b.tgz')).rejects.toMatchObject({

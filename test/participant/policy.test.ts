@@ -14,6 +14,8 @@ import {
   type PolicySubject,
 } from '../../participant/policy.ts';
 import { PolicyInForce } from '../../participant/policy-in-force.ts';
+import { emptyRequesters } from '../../protocol/files/requesters.ts';
+import { writeCharter } from '../harness/people.ts';
 import { scratch } from './members.ts';
 
 const payload: RequestPayload = {
@@ -250,12 +252,15 @@ describe('a policy file', () => {
 });
 
 describe('the policy in force', () => {
+  const { charter } = writeCharter({ tiers: ['a', 'a'], production: '{ any: 2 }' });
+  const ground = () => Promise.resolve({ charter, requesters: emptyRequesters(charter) });
+
   it('is read again when that is asked for, and a broken one never takes its place', async () => {
     const path = join(await scratch(), 'policy.yaml');
     const log: string[] = [];
     const write = (action: string): Promise<void> => writeFile(path, `rules: [{ action: ${action} }]\n`);
     await write('ask');
-    const inForce = await PolicyInForce.open(path, (_level, event) => void log.push(event));
+    const inForce = await PolicyInForce.open(path, ground, (_level, event) => void log.push(event));
     const decided = async (): Promise<string> => (await inForce.judge(subject(), () => undefined, never)).action;
     expect(await decided()).toBe('ask');
     await write('refuse');
@@ -263,17 +268,19 @@ describe('the policy in force', () => {
     expect([await inForce.reload(), await decided()]).toEqual([true, 'refuse']);
     await write('aprove');
     expect([await inForce.reload(), await decided()]).toEqual([false, 'refuse']);
+    await writeFile(path, 'rules: [{ match: { channel: nightly }, action: ask }]\n');
+    expect([await inForce.reload(), await decided()]).toEqual([false, 'refuse']);
     await rm(path);
     expect([await inForce.reload(), await decided()]).toEqual([false, 'refuse']);
     await writeFile(path, 'rules: [{ action: exec, exec: { run: [/nonexistent/program] } }]\n');
     expect([await inForce.reload(), await decided()]).toEqual([false, 'refuse']);
-    expect(log).toEqual(['policy-loaded', 'policy-refused', 'policy-refused', 'policy-refused']);
+    expect(log).toEqual(['policy-loaded', ...Array<string>(4).fill('policy-refused')]);
     await inForce.close();
   });
 
   it('is none at all when it is broken at the start', async () => {
     const path = join(await scratch(), 'policy.yaml');
     await writeFile(path, 'rules: [{ action: aprove }]\n');
-    await expect(PolicyInForce.open(path, () => undefined)).rejects.toMatchObject({ code: 'bad-policy' });
+    await expect(PolicyInForce.open(path, ground, () => undefined)).rejects.toMatchObject({ code: 'bad-policy' });
   });
 });
