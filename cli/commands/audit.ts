@@ -14,7 +14,7 @@ const options = {
 
 type AuditCall = Call<typeof options>;
 
-/** Reads and proves the whole record of a group. */
+/** JSON: what `auditJson` gives: log, checkpoint, rounds with who asked, decided and signed, and what the log could not show. */
 export const command = defineCommand({
   home: 'asker',
   arguments: [],

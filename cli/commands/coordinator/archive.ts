@@ -2,7 +2,7 @@
 import { defineCommand, flag, flagOnly, text, time } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 
-/** Takes documents of old releases out of a stopped coordinator. */
+/** JSON: `{ documents, bytes, to }`; `to` is `null` for what was dropped. */
 export const command = defineCommand({
   home: 'coordinator',
   arguments: [],

@@ -2,7 +2,7 @@
 import { defineCommand, flag, flagOnly } from '../../command.ts';
 import { countText } from '../../text/page.ts';
 
-/** Reads and proves everything that a stopped coordinator has stored. */
+/** JSON: `{ logs }`, each with what was found in it. Exits with 1 if anything is not what was written. */
 export const command = defineCommand({
   home: 'coordinator',
   arguments: [],

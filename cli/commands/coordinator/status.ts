@@ -1,7 +1,7 @@
 /** `frostmark coordinator status` */
 import { defineCommand } from '../../command.ts';
 
-/** Says how the coordinator that runs is. */
+/** JSON: the status as `coordinatorStatus` answers it. */
 export const command = defineCommand({
   home: 'coordinator',
   arguments: [],
