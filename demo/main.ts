@@ -163,7 +163,7 @@ async function whatMustNotWork(company: Company, tarball: string): Promise<void>
 
   tell('Somebody changes the tarball before it is signed. Another asks for a product that is none of ours.');
   const ofTampered = ['--product', 'frostmark', '--release', '0.1.0'];
-  const ofOther = ['--product', 'other', '--release', '1'];
+  const ofOther = ['--product', 'other', '--release', '1.0.0'];
   writeFileSync(company.path('other.bin'), 'not built here\n');
   const tampered = company.sign('dave', inChanged, 'production', ofTampered);
   const other = company.sign('dave', 'other.bin', 'production', ofOther);
