@@ -52,6 +52,8 @@ export interface Status {
   /** What the coordinator said about journals that went back, newest last (T3). */
   readonly alarms: readonly string[];
   readonly policy: string;
+  /** Share files that can be stored before the daemon must be started again. */
+  readonly spareKeys: number;
 }
 
 interface Answers {

@@ -1,7 +1,8 @@
 /** The daemon behind `frostmark participant serve`: one member, always ready to sign what it has decided to sign. */
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import { parseCoordinatorUrl, type CoordinatorUrl } from '../client/url.ts';
-import { openShares, type PassphraseSource } from '../home/keystore.ts';
+import { openKeystore, type PassphraseSource } from '../home/keystore.ts';
+import type { SpareKeys } from '../home/spare-keys.ts';
 import type { Certificate } from '../protocol/ceremony/certificate.ts';
 import { openEpoch } from '../protocol/ceremony/epoch.ts';
 import { Closers } from '../home/closers.ts';
@@ -15,6 +16,7 @@ import { withFields, type Log } from './log.ts';
 import { defaultSocketPath, MemberHome, type Agreement } from './member-home.ts';
 import { askAlways, loadPolicy, type Policy } from './policy.ts';
 import { Session } from './session.ts';
+import { storeShares } from './store-shares.ts';
 import { Vault } from './vault.ts';
 
 /** What a daemon is started with. */
@@ -72,7 +74,7 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
   closers.defer(() => {
     vault.end();
   });
-  await loadShare(vault, home, certificate, options);
+  const spareKeys = await loadShare(vault, home, certificate, options);
 
   const session = new Session({
     home,
@@ -83,8 +85,8 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
     certificate,
     stored,
     held: new Map([[certificate.ceremony, certificate]]),
-    storeShare: makesNoKeys,
-    loadShare: makesNoKeys,
+    storeShare: (transcript) => storeShares(home, spareKeys, vault, transcript),
+    loadShare: needsPassphrase,
     judge: judgeBy(policy, runner),
     progress: () => undefined,
     isFatalLogin: () => false,
@@ -93,7 +95,7 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
   });
   closers.defer(() => session.close());
   const socketPath = options.socketPath ?? defaultSocketPath(home.home);
-  closers.use(await listenForCommands(socketPath, (command) => answer(session, policy, command), log));
+  closers.use(await listenForCommands(socketPath, (command) => answer({ session, policy, spareKeys }, command), log));
   await session.start();
   log('info', 'serving', { socket: socketPath, policy: policy.description });
   return {
@@ -122,23 +124,24 @@ async function certifiedHome(home: MemberHome): Promise<CertifiedHome> {
   );
 }
 
-function makesNoKeys(): Promise<void> {
-  return Promise.reject(new ParticipantError('ceremony-failed', 'a daemon makes no keys; run join again'));
+function needsPassphrase(): Promise<void> {
+  return Promise.reject(new ParticipantError('ceremony-failed', 'a daemon goes back to no key; run join again'));
 }
 
-/** Opens the share file in a child process, and checks the share against all that is public (T19). */
+/** Opens the share file in a child process, checks the share against all that is public (T19), and has keys made for shares that are to come. */
 async function loadShare(
   vault: Vault,
   home: MemberHome,
   certificate: Pick<Certificate, 'transcript' | 'transcriptHash'>,
   options: Pick<DaemonOptions, 'passphrase' | 'ageChildPath'>,
-): Promise<void> {
-  const opened = await openShares({
-    path: home.sharePath(certificate.transcriptHash),
+): Promise<SpareKeys> {
+  await using keystore = await openKeystore({
+    purpose: 'existing',
     passphrase: options.passphrase,
     ...(options.ageChildPath === undefined ? {} : { childPath: options.ageChildPath }),
   });
-  vault.load(opened, certificate.transcript);
+  vault.load(await keystore.open(home.sharePath(certificate.transcriptHash)), certificate.transcript);
+  return await keystore.spareKeys(home.home.path);
 }
 
 async function coordinatorOf(home: MemberHome, options: DaemonOptions): Promise<CoordinatorUrl> {
@@ -148,7 +151,14 @@ async function coordinatorOf(home: MemberHome, options: DaemonOptions): Promise<
   return parseCoordinatorUrl(url, { insecure: options.insecure === true });
 }
 
-async function answer(session: Session, policy: Policy, command: Command): Promise<AnswerTo<CommandName>> {
+/** What answers commands. */
+interface Desk {
+  readonly session: Session;
+  readonly policy: Policy;
+  readonly spareKeys: SpareKeys;
+}
+
+async function answer({ session, policy, spareKeys }: Desk, command: Command): Promise<AnswerTo<CommandName>> {
   switch (command.command) {
     case 'requests':
       return { requests: session.rounds.list(command.all) };
@@ -159,6 +169,6 @@ async function answer(session: Session, policy: Policy, command: Command): Promi
     case 'refuse':
       return { request: await session.rounds.decide(command.id, 'refuse', command.reason) };
     case 'status':
-      return { status: session.status(policy.description) };
+      return { status: { ...session.status(policy.description), spareKeys: spareKeys.left } };
   }
 }

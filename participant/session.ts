@@ -176,7 +176,7 @@ export class Session {
     );
   }
 
-  status(policy: string): Status {
+  status(policy: string): Omit<Status, 'spareKeys'> {
     const { home, agreement, coordinator, certificate } = this.#options;
     const { charter, self } = agreement;
     const requests = this.#live?.rounds.list(false) ?? [];

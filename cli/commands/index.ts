@@ -62,6 +62,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./participant/serve.ts')).command,
   },
   {
+    path: ['participant', 'passphrase'],
+    summary: 'change the passphrase of its home',
+    load: async () => (await import('./participant/passphrase.ts')).command,
+  },
+  {
     path: ['participant', 'requests'],
     summary: 'list what waits for a decision',
     load: async () => (await import('./participant/requests.ts')).command,

@@ -120,6 +120,8 @@ export function statusPage(status: Status): string {
     .row('requests', `${status.pending} pending, ${status.waiting} of them wait for you`)
     .row('policy', status.policy)
     .row('journal', `${status.journal.length} records, head ${status.journal.head.slice(0, 16)}`);
+  if (status.spareKeys === 0)
+    page.rows('KEYS', ['none waits for a new share: start the daemon again, it makes new ones']);
   page.rows('ALARM', status.alarms);
   return page.toString();
 }

@@ -10,6 +10,7 @@ const policyTest = 'test/participant/policy.test.ts';
 const controlTest = 'test/participant/control.test.ts';
 const capturedTest = 'test/participant/captured.test.ts';
 const memoryTest = 'test/e2e/memory.test.ts';
+const keystoreTest = 'test/home/keystore.test.ts';
 const groupTest = 'test/participant/group.test.ts';
 
 export const participantGuards = [
@@ -727,5 +728,41 @@ export const participantGuards = [
     to: '',
     built: true,
     test: memoryTest,
+  },
+  {
+    row: 'T28',
+    what: 'a key has its name before the share that needs it',
+    in: 'store',
+    from: 'await take(key.path, keyPathOf(file.path), file.disk ?? realDisk);\n    await writeFileAtomic(file.path, sealed, file);',
+    to: 'await writeFileAtomic(file.path, sealed, file);\n    await take(key.path, keyPathOf(file.path), file.disk ?? realDisk);',
+    test: keystoreTest,
+    name: 'lose no share',
+  },
+  {
+    row: 'T28',
+    what: 'a passphrase changes for all files at once',
+    in: 'changePassphrase',
+    from: 'await writeFileAtomic(join(folder, changeName), bytes, { disk });',
+    to: 'for (const [name, key] of Object.entries(changed)) await writeFileAtomic(join(folder, name), decodeBase64(key), { disk });',
+    test: keystoreTest,
+    name: 'for all files or for none',
+  },
+  {
+    row: 'T28',
+    what: 'a share file is never replaced',
+    in: 'store',
+    from: 'if (existsSync(file.path))',
+    to: "if (file.path === '')",
+    test: keystoreTest,
+    name: 'none is ever replaced',
+  },
+  {
+    row: 'T29',
+    what: 'a key that does not open with the passphrase takes no share',
+    in: 'heldKey',
+    from: 'return decodeText(await child.request(path, operation.recipientOf, key.length, (write) => write(key)));',
+    to: "return decodeText(await child.request(path, operation.recipientOf, key.length, (write) => write(key)).catch(() => new TextEncoder().encode('age1lost')));",
+    test: keystoreTest,
+    name: 'is replaced',
   },
 ];
