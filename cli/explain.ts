@@ -123,6 +123,10 @@ const participantEntries: Readonly<Record<ParticipantErrorCode, Entry>> = {
   'socket-in-use': [1],
   'no-daemon': [1],
   'bad-command': [1],
+  'bad-backup': [1],
+  'other-backup': [1, 'Give the --home of that member, or a folder that is not there yet.'],
+  'has-journal': [1],
+  'unknown-backup': [1, 'frostmark participant backup, without a file, lists them.'],
   'unknown-request': [1, 'frostmark participant requests --all lists them.'],
   'not-allowed': [4],
 };

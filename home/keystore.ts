@@ -34,8 +34,6 @@ export interface Keystore extends AsyncDisposable {
   open(path: string): Promise<OpenedShares>;
   /** The keys in `folder` that wait for shares; those that are missing or do not open are made. */
   spareKeys(folder: string): Promise<SpareKeys>;
-  /** Throws `HomeError('wrong-passphrase')` unless the passphrase opens the key of the share file at `path`. */
-  check(path: string): Promise<void>;
   /** An age file under the passphrase. */
   seal(payload: Uint8Array): Promise<Uint8Array>;
   /** What is in an age file under the passphrase; `path` is for messages. */
@@ -58,17 +56,10 @@ export async function openKeystore(options: KeystoreOptions): Promise<Keystore> 
   return {
     open: (path) => exclusive(() => open(child, path)),
     spareKeys: (folder) => exclusive(() => SpareKeys.prepare(child, folder, options.childPath)),
-    check: (path) => exclusive(() => check(child, path)),
     seal: (payload) => exclusive(() => child.request('', operation.seal, payload.length, (write) => write(payload))),
     unseal: (path, file) => exclusive(() => unseal(child, path, file)),
     [Symbol.asyncDispose]: () => exclusive(() => child.end()),
   };
-}
-
-async function check(child: AgeChild, path: string): Promise<void> {
-  await readShareFile(child, path);
-  const key = await readFileBounded(keyPathOf(path), maxKeyFileBytes, { ownerOnly: true });
-  await child.request(keyPathOf(path), operation.recipientOf, key.length, (write) => write(key));
 }
 
 async function unseal(child: AgeChild, path: string, file: Uint8Array): Promise<Uint8Array> {

@@ -1,5 +1,4 @@
 /** The daemon behind `frostmark participant serve`: one member, always ready to sign what it has decided to sign. */
-import type { Envelope } from '../protocol/wire/envelope.ts';
 import { parseCoordinatorUrl, type CoordinatorUrl } from '../client/url.ts';
 import { openKeystore, type PassphraseSource } from '../home/keystore.ts';
 import type { SpareKeys } from '../home/spare-keys.ts';
@@ -8,12 +7,13 @@ import { openEpoch } from '../protocol/ceremony/epoch.ts';
 import { Closers } from '../home/closers.ts';
 import type { ConnectionTiming } from './connection.ts';
 import { listenForCommands, type AnswerTo, type Command, type CommandName } from './control.ts';
+import { certifiedHome } from './certified-home.ts';
 import { ParticipantError } from './errors.ts';
 import { ExecRunner } from './exec.ts';
 import { judgeBy } from './judge.ts';
 import { ignoreInspectorSignal } from './inspector.ts';
 import { withFields, type Log } from './log.ts';
-import { defaultSocketPath, MemberHome, type Agreement } from './member-home.ts';
+import { defaultSocketPath, MemberHome } from './member-home.ts';
 import { askAlways, loadPolicy, type Policy } from './policy.ts';
 import { Session } from './session.ts';
 import { storeShares } from './store-shares.ts';
@@ -104,24 +104,6 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
     closed: session.closed.finally(() => closers.close()),
     close: () => closers.close(),
   };
-}
-
-interface CertifiedHome {
-  readonly agreement: Agreement;
-  readonly certificate: Certificate;
-  readonly stored: readonly Envelope[];
-}
-
-/** Before every member holds the certificate a daemon could not go on by itself: the ceremony may have to begin anew. */
-async function certifiedHome(home: MemberHome): Promise<CertifiedHome> {
-  const [agreement, certificate] = [await home.agreement(), await home.certificate()];
-  const stored = certificate === undefined ? undefined : await home.stored(certificate.transcriptHash);
-  if (agreement !== undefined && certificate !== undefined && stored !== undefined)
-    return { agreement, certificate, stored };
-  throw new ParticipantError(
-    'not-joined',
-    `${home.home.path} has no share of a key yet; run: frostmark participant join CHARTER.yaml --coordinator URL`,
-  );
 }
 
 function needsPassphrase(): Promise<void> {

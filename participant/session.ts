@@ -33,6 +33,7 @@ import type { Log } from './log.ts';
 import { unixSeconds, type Agreement, type HeldDocuments, type MemberHome } from './member-home.ts';
 import type { Judge } from './judge.ts';
 import { knownKeys } from './known-keys.ts';
+import { othersNeeded } from './restored.ts';
 import { Rounds, type RoundFrame } from './rounds.ts';
 import type { Vault } from './vault.ts';
 import { within } from './within.ts';
@@ -200,6 +201,8 @@ export class Session {
       waiting: requests.filter(({ state }) => state === 'waiting').length,
       journal: home.records.head,
       alarms: this.#alarms,
+      restoration: home.records.restoration ?? null,
+      backups: [...home.records.backups.values()].filter(({ isDestroyed }) => !isDestroyed).length,
       policy,
     };
   }
@@ -369,6 +372,7 @@ export class Session {
         this.#present = frame.members;
         this.#chore('settle-rounds', () => this.#settleRounds());
         this.#settleDocuments();
+        this.#catchUp();
         return;
       case 'wanted':
         this.#chore('put-group', () => this.#putGroup());
@@ -466,6 +470,21 @@ export class Session {
     this.#chore('find-keys', async () => {
       for (const key of await knownKeys(this.#client, agreement.charter, { arithmetic: vault.arithmetic, log }))
         await this.#ceremony.receiveKey(key);
+    });
+  }
+
+  /** After a restore: what the others hold, which each of them brings to the coordinator when it comes, is taken before anything is decided. */
+  #catchUp(): void {
+    const { home, agreement } = this.#options;
+    const others = this.#present.filter((identifier) => identifier !== Number(agreement.self.identifier));
+    if (home.records.restoration?.isCaughtUp !== false || others.length < othersNeeded(agreement.charter)) return;
+    this.#chore('catch-up', async () => {
+      if (this.#live === undefined) return;
+      const { genesis, requesters, delegations } = await this.#client.group(this.#live.epoch.groupKey);
+      await this.#adopt({ genesis, requesters, delegations });
+      await home.records.append({ type: 'caught-up' });
+      this.#options.log('info', 'caught-up', { count: others.length });
+      this.#live.rounds.reconsider();
     });
   }
 

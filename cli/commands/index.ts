@@ -67,6 +67,16 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./participant/passphrase.ts')).command,
   },
   {
+    path: ['participant', 'backup'],
+    summary: 'write one file out of which it comes back',
+    load: async () => (await import('./participant/backup.ts')).command,
+  },
+  {
+    path: ['participant', 'restore'],
+    summary: 'bring it back out of its backup',
+    load: async () => (await import('./participant/restore.ts')).command,
+  },
+  {
     path: ['participant', 'requests'],
     summary: 'list what waits for a decision',
     load: async () => (await import('./participant/requests.ts')).command,

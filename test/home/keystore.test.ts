@@ -1,14 +1,14 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
 import { chmod, copyFile, cp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { openKeystore, type OpenedShares, type ShareHeader } from '../../home/keystore.ts';
 import { changePassphrase, finishPassphraseChange } from '../../home/passphrase-change.ts';
 import type { ShareFile, ShareToSeal, SpareKeys } from '../../home/spare-keys.ts';
 import { MortalDisk } from '../harness/mortal-disk.ts';
+import { onTerminal } from '../harness/terminal.ts';
 import { openShares, sealShares } from '../harness/shares.ts';
 import { compile, run, temporaryFolder, type Program } from './support.ts';
 
@@ -697,43 +697,4 @@ async function stockSeal({ folder: place, path }: Files): Promise<void> {
   await terminal.answer('onfirm passphrase', 'correct horse');
   expect(await terminal.exited).toBe(0);
   await chmod(path, 0o600);
-}
-
-interface TerminalSession {
-  readonly exited: Promise<number | null>;
-  /** All that the terminal showed so far. */
-  shown(): string;
-  /** Resolves when the terminal shows `text` after what was answered last. */
-  until(text: string): Promise<void>;
-  /** Types `answer` and the enter key once the terminal shows `prompt`. */
-  answer(prompt: string, answer: string, enter?: string): Promise<void>;
-}
-
-/** Runs a shell command on a terminal of its own (script(1)). */
-function onTerminal(command: string): TerminalSession {
-  const child = spawn('script', ['-qec', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let shown = '';
-  let answered = 0;
-  child.stdout.on('data', (chunk: Buffer) => (shown += chunk.toString()));
-  const until = async (text: string): Promise<void> => {
-    while (!shown.slice(answered).includes(text)) await nextChunk(child.stdout, shown);
-  };
-  return {
-    exited: new Promise((resolve) => child.once('close', resolve)),
-    shown: () => shown,
-    until,
-    answer: async (prompt, answer, enter = '\r') => {
-      await until(prompt);
-      answered = shown.length;
-      child.stdin.write(answer + enter);
-    },
-  };
-}
-
-function nextChunk(stream: Readable, shown: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    stream.once('data', () => resolve());
-    stream.once('end', () => reject(new Error(`the terminal ended after: ${shown}`)));
-  });
 }
