@@ -50,18 +50,14 @@ export interface Backup {
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
-/** The files of a backup of this epoch, by their names in the home. */
+/**
+ * The files of a backup of this epoch, by their names in the home, in the order in which a restore writes them: the share first, since a home
+ * with a share and no journal begins none.
+ */
 export function backedUpFiles(epoch: string): readonly string[] {
-  const plain = [
-    'identity.pem',
-    'name',
-    'coordinator',
-    'charter.yaml',
-    'requesters.json',
-    'documents.json',
-    'GROUP.pub',
-  ];
-  return [...plain, `share-${epoch}.age`, `key-${epoch}.age`, `certificate-${epoch}.json`, `stored-${epoch}.json`];
+  const ofEpoch = [`share-${epoch}.age`, `key-${epoch}.age`, `certificate-${epoch}.json`, `stored-${epoch}.json`];
+  const agreed = ['identity.pem', 'name', 'coordinator', 'charter.yaml', 'requesters.json'];
+  return [...ofEpoch, ...agreed, 'documents.json', 'GROUP.pub'];
 }
 
 /** Throws `ParticipantError('bad-backup')` for one that would be too large to read again. */
