@@ -1,9 +1,10 @@
 /**
  * `npm run bench`: what FROST costs, and what a development round costs over real processes; `npm run bench -- attacks`: what honest rounds
- * cost while somebody attacks. Ratios count; milliseconds are of this machine.
+ * cost while somebody attacks; `npm run bench -- record`: what a record of a million rounds costs. Ratios count; milliseconds are of this machine.
  */
 import { benchAttacks, type AttackReport } from './attacks.ts';
 import { benchFrost, type FrostRow } from './frost.ts';
+import type { RecordRow } from './record.ts';
 import { benchRounds } from './round.ts';
 
 const write = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -86,4 +87,48 @@ async function main(): Promise<void> {
     write(`\nmissed: p50 is ${round.ratio.toFixed(1)} times its own work, expected at most ${expectedRoundRatio}`);
 }
 
-await (process.argv[2] === 'attacks' ? attacked() : main());
+/** Expected of a start with finished rounds, over one without; of a lookup with its proof. */
+const expectedStartRatio = 1.2;
+const expectedLookupMs = 5;
+/** Expected of memory: what garbage collection leaves over is not the rounds'. */
+const expectedBytesARound = 8;
+
+async function recorded(counts: readonly number[]): Promise<void> {
+  const { benchRecord } = await import('./record.ts');
+  const rows = await benchRecord([0, ...counts], write);
+  const [empty, ...filled] = rows;
+  write('finished rounds   records   start     heap   append p50  syncs a round  lookup p50      max');
+  for (const row of rows) write(recordLine(row));
+  for (const { rounds, startMs, heapMiB, lookupMaxMs, lookupP50Ms } of filled) {
+    const ratio = startMs / (empty?.startMs ?? startMs);
+    const bytes = ((heapMiB - (empty?.heapMiB ?? heapMiB)) * 1024 * 1024) / rounds;
+    write(
+      `\n${rounds} rounds: a start takes ${ratio.toFixed(2)} of one without; ${bytes.toFixed(1)} bytes of heap a round`,
+    );
+    if (ratio > expectedStartRatio) write(`missed: a start is expected to take at most ${expectedStartRatio} of that`);
+    if (bytes > expectedBytesARound) write('missed: a finished round is expected to take no memory');
+    if (lookupP50Ms > expectedLookupMs)
+      write(`missed: a lookup is expected within ${expectedLookupMs} ms (at most ${lookupMaxMs.toFixed(1)} here)`);
+  }
+}
+
+function recordLine(row: RecordRow): string {
+  const { rounds, records, startMs, heapMiB, appendP50Ms, syncedWritesARound, lookupP50Ms, lookupMaxMs } = row;
+  const ms = (value: number, width: number): string => `${value.toFixed(2)} ms`.padStart(width);
+  return (
+    `${String(rounds).padStart(15)}${String(records).padStart(10)}${`${startMs.toFixed(0)} ms`.padStart(8)}` +
+    `${`${heapMiB.toFixed(1)} MiB`.padStart(10)}${ms(appendP50Ms, 12)}${syncedWritesARound.toFixed(1).padStart(15)}` +
+    `${ms(lookupP50Ms, 12)}${ms(lookupMaxMs, 10)}`
+  );
+}
+
+/** `record` alone measures ten thousand and a million rounds, which takes some minutes to fill; `record 10000` so many. */
+async function run([what, ...rest]: readonly string[]): Promise<void> {
+  if (what === 'attacks') return attacked();
+  if (what === 'record') return recorded(rest.length === 0 ? [10_000, 1_000_000] : rest.map(Number));
+  if (what !== 'record-start') return main();
+  const { startAndSay } = await import('./record.ts');
+  write(await startAndSay(rest[0] ?? ''));
+}
+
+await run(process.argv.slice(2));

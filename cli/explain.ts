@@ -1,5 +1,5 @@
 /** The one place that turns an error into an exit code and into two lines for a person: what was found, and what to do next. */
-import { ClientError, type ClientErrorCode } from '../client/errors.ts';
+import { ClientError, notOurs, type ClientErrorCode } from '../client/errors.ts';
 import { CoordinatorError, type CoordinatorErrorCode } from '../coordinator/errors.ts';
 import { ImporterError, type ImporterErrorCode } from '../importer/errors.ts';
 import { HomeError, type HomeErrorCode } from '../home/errors.ts';
@@ -9,7 +9,9 @@ import { ProtocolError, type ProtocolErrorCode } from '../protocol/errors.ts';
 import { RequesterError, type RequesterErrorCode } from '../requester/errors.ts';
 import { VerifyError } from '../verifier/errors.ts';
 import { printable } from '../verifier/printable.ts';
+import { version } from '../verifier/version.ts';
 import { CommandError, type CommandErrorCode } from './errors.ts';
+import { systemWords } from './system-words.ts';
 
 /**
  * 0 done; 1 failed; 2 wrong usage; 3 an invalid signature, digest, name, channel, product, release or bundle, or an expired delegation;
@@ -139,7 +141,10 @@ const coordinatorEntries: Readonly<Record<CoordinatorErrorCode, Entry>> = {
   'too-many': [1],
   closing: [1],
   failed: [1],
+  archived: [1],
   'store-missing': [1],
+  'store-newer': [1],
+  'store-older': [1],
   'store-damaged': [1],
   'store-failed': [1, 'Check the disk, then start it again: what was acknowledged is there.'],
   'bad-listen': [2],
@@ -167,6 +172,9 @@ const requesterEntries: Readonly<Record<RequesterErrorCode, Entry>> = {
   ambiguous: [2],
   'bad-result': [1, 'Do not trust this coordinator; tell whoever runs it, and the members.'],
   unproved: [1, 'Do not trust this coordinator; ask the members what they decided.'],
+  'wrong-group': [1],
+  'record-older': [1, 'Ask whoever runs the coordinator whether an older copy was put back; tell the members.'],
+  'record-split': [1, 'Do not trust this coordinator. Keep both notes: they prove it to everybody.'],
   pending: [5, 'The request goes on without you: run the same command again to wait for it and to get the result.'],
   refused: [6, `Clear it up with those who refused. ${askingAgain}`],
   expired: [7, askingAgain],
@@ -205,7 +213,7 @@ const protocolEntries: Readonly<Record<ProtocolErrorCode, Entry>> = {
     4,
     'Your card (frostmark requester card) must be in the requesters document: frostmark group requesters FILE',
   ],
-  'not-allowed': [4, 'Who may ask for what stands in the requesters document: frostmark group show'],
+  'not-allowed': [4, 'Who may ask for what is in the requesters document: frostmark group show'],
   'not-found': [1],
   'not-yet-valid': [1, 'Check the clock of this machine.'],
   'rolled-back': [4, 'This home is older than what the coordinator has seen of it: was it restored from a copy?'],
@@ -221,6 +229,11 @@ const protocolEntries: Readonly<Record<ProtocolErrorCode, Entry>> = {
 const clientEntries: Readonly<Record<ClientErrorCode, Entry>> = {
   'bad-url': [2],
   'insecure-url': [2],
+  'bad-proxy': [2],
+  'wrong-clock': [
+    1,
+    'Set the one that is wrong (timedatectl shows whether this machine follows a time server), then try again.',
+  ],
   unreachable: [1],
   timeout: [1, 'Try again; if this stays, look at the coordinator.'],
   'wrong-coordinator': [1],
@@ -238,7 +251,7 @@ function classifyClient(error: ClientError): {
 } {
   const { refusal } = error;
   if (refusal === undefined) return { code: error.code, message: error.message, entry: clientEntries[error.code] };
-  const message = `the coordinator refused: ${refusal.message}`;
+  const message = refusal.code === notOurs ? refusal.message : `the coordinator refused: ${refusal.message}`;
   const known = Object.hasOwn(protocolEntries, refusal.code)
     ? protocolEntries[refusal.code as ProtocolErrorCode]
     : undefined;
@@ -246,12 +259,17 @@ function classifyClient(error: ClientError): {
   return { code: refusal.code, message, entry: refusal.status === 401 || refusal.status === 403 ? [4] : [1] };
 }
 
-/** A fault of ours or of the system; the person gets one line, `FROSTMARK_DEBUG=1` the whole of it. */
+/** An ordinary error of the system, or a fault of ours: of that the person gets one line, and `FROSTMARK_DEBUG=1` shows the whole of it. */
 function unexpected(error: unknown): { readonly code: string; readonly message: string; readonly entry: Entry } {
+  const system = systemWords(error);
+  if (system !== undefined) return { code: 'system', message: system.message, entry: [1, system.hint] };
   const message = error instanceof Error ? error.message : String(error);
   return {
     code: 'internal',
     message: `something unexpected went wrong: ${message}`,
-    entry: [1, 'Please report it with what FROSTMARK_DEBUG=1 adds to this message.'],
+    entry: [
+      1,
+      `Please report it to the issues of the repository that you got frostmark ${version} from, with what FROSTMARK_DEBUG=1 adds to this message.`,
+    ],
   };
 }

@@ -28,6 +28,14 @@ export async function untilInterrupted<T>(
   }
 }
 
+/** Does this at every SIGHUP, one after the other, and never ends by it: whoever closes a terminal does not mean the daemon. */
+export function atHangup(work: () => Promise<void> | undefined): void {
+  let queue: Promise<void> = Promise.resolve();
+  process.on('SIGHUP', () => {
+    queue = queue.then(() => work());
+  });
+}
+
 /** Resolves at the first Ctrl-C or SIGTERM; what serves then closes in good order, and a second one ends the process at once. */
 export function interruption(): Promise<undefined> {
   return new Promise((resolve) => {

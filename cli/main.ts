@@ -1,11 +1,9 @@
 #!/usr/bin/env node
 /** `frostmark`: gives the program its world and exits with its code. */
+import { watchOutput } from '../verifier/unwritten.ts';
 import type { World } from './command.ts';
 
-// Whoever reads our output may stop reading (`frostmark rounds | head`): that is no failure of ours.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
+const endWith = watchOutput(process);
 
 const world: World = {
   stdout: process.stdout,
@@ -16,7 +14,7 @@ const world: World = {
   nowUnixSeconds: () => Math.floor(Date.now() / 1000),
 };
 
-process.exitCode = await run(process.argv.slice(2));
+process.exitCode = endWith(await run(process.argv.slice(2)));
 
 /** Start-up is felt: a verification does not wait for the other commands, nor a tool that we stand for. */
 async function run(argv: readonly string[]): Promise<number> {

@@ -1,5 +1,6 @@
 /** Where a command writes: results to stdout, talk to stderr, colours only for a person. */
 import { printableJson } from '../verifier/printable.ts';
+import { fewestColumns, mostColumns, usualColumns } from './limits.ts';
 
 /** A stream as a command sees it. */
 export interface TextStream {
@@ -41,6 +42,11 @@ export class Output {
     return this.stderr.isTTY === true && !this.json;
   }
 
+  /** Columns for tables: those of the terminal, and what every terminal has where results go somewhere else. */
+  get width(): number {
+    return widthOf(this.#stdout);
+  }
+
   /** The result: text for people, or the value as one line of JSON. `text` ends without a newline. */
   result(text: string, value: unknown): void {
     this.#stdout.write(`${this.json ? printableJson(value) : text}\n`);
@@ -69,6 +75,12 @@ export class Output {
   toTalk(style: Style, text: string): string {
     return this.#colours && this.stderr.isTTY === true ? styled(style, text) : text;
   }
+}
+
+/** Columns of a stream, within what can be read. */
+export function widthOf({ isTTY, columns }: TextStream): number {
+  if (isTTY !== true || columns === undefined || columns === 0) return usualColumns;
+  return Math.min(mostColumns, Math.max(fewestColumns, columns));
 }
 
 function styled(style: Style, text: string): string {

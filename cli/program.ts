@@ -1,4 +1,6 @@
 /** The one `frostmark` command: finds the command that was asked for, loads only that, runs it, and turns every ending into an exit code. */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { printableJson } from '../verifier/printable.ts';
 import { inspect } from 'node:util';
 import { Command, CommanderError, Option } from 'commander';
@@ -9,22 +11,53 @@ import type { AnyCommand, OptionSpec, OptionSpecs, Texts, World } from './comman
 import { commandTable, groupTable, type CommandEntry } from './commands/index.ts';
 import { CommandError } from './errors.ts';
 import type { Explanation } from './explain.ts';
-import { Output, type TextStream } from './output.ts';
-import { homeToLookIn, resolveSettings } from './settings.ts';
-
-/** Columns of help: what every terminal has. */
-const helpWidth = 80;
+import { exitLine, type OtherExit } from './exit-codes.ts';
+import { fewestHelpColumns } from './limits.ts';
+import { Output, widthOf, type TextStream } from './output.ts';
+import { findSettings, homeToLookIn, parseSettings, type Origins } from './settings.ts';
+import { withOrigins } from './origins.ts';
+import { topics } from './topics.ts';
 
 /** Runs `frostmark` with its arguments (without node and script) and returns the exit code. Throws nothing. */
 export async function runProgram(argv: readonly string[], world: World): Promise<number> {
+  const known: Known = { json: argv.includes('--json'), origins: {} };
   try {
-    const program = await buildProgram(argv, world);
-    await program.parseAsync([...argv], { from: 'user' });
+    const words = asked(argv);
+    const program = await buildProgram(words, world, known);
+    await program.parseAsync([...words], { from: 'user' });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    return await tellError(refine(error, argv), world, argv.includes('--json'));
+    return await tellError(refine(error, asked(argv)), world, known);
   }
+}
+
+/** `help A B` asks for the help of `A B`, as `A help B` and `A B --help` do; `version` is `--version`. */
+function asked(argv: readonly string[]): readonly string[] {
+  const [first = '', second, ...rest] = argv;
+  if (first === 'version' && second === undefined) return ['--version'];
+  if (first === 'help' && second !== undefined && rest.length === 0 && Object.hasOwn(topics, second)) return argv;
+  const options = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : argv.length);
+  const isHelp = first === 'help' || (Object.hasOwn(groupTable, first) && second === 'help');
+  if (!isHelp && !options.some((word) => word === '--help' || word === '-h')) return argv;
+  return helpOn(options.filter((word) => !word.startsWith('-') && word !== 'help' && word !== 'version'));
+}
+
+/** Asks for the help of the command that the first words name. For words that name none the answer is commander's refusal, with the nearest that there is. */
+function helpOn([first, second]: readonly string[]): readonly string[] {
+  const isKnown = (...path: readonly string[]): boolean =>
+    commandTable.some((entry) => entry.path.join(' ') === path.join(' '));
+  if (first === undefined) return ['--help'];
+  if (isKnown(first)) return [first, '--help'];
+  if (!Object.hasOwn(groupTable, first)) return [first];
+  if (second === undefined) return [first, '--help'];
+  return isKnown(first, second) ? [first, second, '--help'] : [first, second];
+}
+
+/** What is known of a call when it fails: how to tell it, and where its settings come from. */
+export interface Known {
+  json: boolean;
+  origins: Origins;
 }
 
 /**
@@ -37,50 +70,59 @@ export async function runInPlace(
   world: World,
   terminal: TextStream | undefined,
 ): Promise<number> {
+  const known: Known = { json: false, origins: {} };
   try {
-    const homePath = nonEmpty(world.environment['FROSTMARK_HOME']);
+    const homePath = homeOf(undefined, world);
     const home = await homeToLookIn(spec.home, homePath);
-    const settings = await resolveSettings(spec.options, {}, home, world.environment);
+    const { texts, origins } = await findSettings(spec.options, {}, home, world.environment);
+    known.origins = origins;
+    const settings = parseSettings(spec.options, texts);
     const output = new Output({ ...world, stderr: terminal ?? world.stderr, json: false });
     await spec.run({ args, settings, homePath, output, world });
     return 0;
   } catch (error) {
     // Some gits (2.39) keep to themselves even why we failed.
-    if (terminal !== undefined) await tellError(error, { ...world, stderr: terminal }, false);
-    return await tellError(error, world, false);
+    if (terminal !== undefined) await tellError(error, { ...world, stderr: terminal }, known);
+    return await tellError(error, world, known);
   }
 }
 
 /** Says what went wrong and what to do next, and returns the exit code. */
-export async function tellError(error: unknown, world: World, json: boolean): Promise<number> {
+export async function tellError(
+  error: unknown,
+  world: World,
+  { json, origins }: Known = { json: false, origins: {} },
+): Promise<number> {
   const { explain } = await import('./explain.ts');
   if (world.environment['FROSTMARK_DEBUG'] === '1') world.stderr.write(`${inspect(error)}\n`);
-  return tell(explain(error), json, world);
+  return tell(withOrigins(explain(error), origins), json, world);
 }
 
 /** Every command by name and summary; only the one that was asked for with its options. */
-async function buildProgram(argv: readonly string[], world: World): Promise<Command> {
+async function buildProgram(argv: readonly string[], world: World, known: Known): Promise<Command> {
   const program = new Command('frostmark')
     .description('Signs software releases with a quorum instead of a key.')
     .usage('COMMAND [options]')
-    .version(version, '--version', 'print the version')
+    .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
-    .helpCommand('help [command]', 'show the help of a command')
+    .helpCommand(false)
     .configureOutput({
       writeOut: (text) => world.stdout.write(text),
       writeErr: (text) => world.stderr.write(text),
       outputError: () => undefined, // `tell` says it, together with what to do next
-      getOutHelpWidth: () => helpWidth,
-      getErrHelpWidth: () => helpWidth,
+      getOutHelpWidth: () => widthOf(world.stdout),
+      getErrHelpWidth: () => widthOf(world.stderr),
     })
+    .configureHelp({ minWidthToWrap: fewestHelpColumns })
     .exitOverride()
     .addHelpText('after', '\nFirst steps: frostmark participant init --help');
-  const words = argv[0] === 'help' ? argv.slice(1) : argv;
+  addTopics(program, world);
+  const toRun = (spec: AnyCommand, command: Command): Promise<void> => run(spec, command, world, known);
   for (const [name, summary] of Object.entries(groupTable)) {
     const group = program.command(name).description(summary).usage('COMMAND [options]').helpCommand(false);
-    await addCommands(group, (entry) => entry.path[0] === name && entry.path.length === 2, words, world);
+    await addCommands(group, (entry) => entry.path[0] === name && entry.path.length === 2, argv, toRun);
   }
-  await addCommands(program, (entry) => entry.path.length === 1, words, world);
+  await addCommands(program, (entry) => entry.path.length === 1, argv, toRun);
   return program;
 }
 
@@ -88,25 +130,53 @@ async function addCommands(
   parent: Command,
   belongs: (entry: CommandEntry) => boolean,
   words: readonly string[],
-  world: World,
+  toRun: (spec: AnyCommand, command: Command) => Promise<void>,
 ): Promise<void> {
   for (const entry of commandTable.filter(belongs)) {
     const command = parent.command(entry.path.at(-1) ?? '').summary(entry.summary);
     if (entry.load !== undefined && entry.path.every((word, index) => words[index] === word))
-      define(command, await entry.load(), world);
+      define(command, { ...(await entry.load()), exits: entry.exits ?? [] }, toRun);
   }
 }
 
-function define(command: Command, spec: AnyCommand, world: World): void {
-  command.description(spec.about);
+/** `help` as a command of its own, for what is no command; its name and that of a command are told apart before (`asked`). */
+function addTopics(program: Command, world: World): void {
+  const names = Object.entries(topics);
+  const listed = names.map(([name, { summary }]) => `${name}: ${summary}`).join('; ');
+  program
+    .command('help')
+    .summary('show the help of a command, or of a topic')
+    .argument('<topic>', listed)
+    .action(async (name: string) => {
+      const { wrap } = await import('./text/page.ts');
+      const lines = topics[name]?.text.flatMap((paragraph) => wrap(paragraph, widthOf(world.stdout))) ?? [];
+      world.stdout.write(`${lines.join('\n')}\n`);
+    });
+}
+
+function define(
+  command: Command,
+  spec: AnyCommand & { readonly exits: readonly OtherExit[] },
+  toRun: (spec: AnyCommand, command: Command) => Promise<void>,
+): void {
+  const exits = exitLine(spec.exits);
+  command.description([reflowed(spec.about), ...(exits === undefined ? [] : [exits])].join('\n\n'));
   for (const { name, help } of spec.arguments) command.argument(name, help);
   if (spec.standsFor === undefined) addOptions(command, spec);
   else command.usage(`ARGUMENTS-OF-${spec.standsFor.toUpperCase()}`);
   command
     .addHelpText('after', `\nExample:\n${indent(spec.example)}\n\nNext:\n${indent(spec.next)}`)
     .action(async () => {
-      await run(spec, command, world);
+      await toRun(spec, command);
     });
+}
+
+/** Paragraphs on one line each: commander breaks them where the terminal ends. */
+function reflowed(text: string): string {
+  return text
+    .split(/\n{2,}/)
+    .map((paragraph) => paragraph.split('\n').join(' '))
+    .join('\n\n');
 }
 
 function addOptions(command: Command, spec: AnyCommand): void {
@@ -131,21 +201,28 @@ function toOption(name: string, { value, help }: OptionSpec): Option {
   return new Option(value === undefined ? `--${name}` : `--${name} <${value}>`, help);
 }
 
-async function run(spec: AnyCommand, command: Command, world: World): Promise<void> {
+async function run(spec: AnyCommand, command: Command, world: World, known: Known): Promise<void> {
   assertIds(spec, command.args);
   const given = command.opts<Readonly<Record<string, string | boolean | undefined>>>();
-  const homePath = (given['home'] as string | undefined) ?? nonEmpty(world.environment['FROSTMARK_HOME']);
-  const flags = toFlags(spec.options, given);
+  const homePath = homeOf(given['home'] as string | undefined, world);
+  const flags = { ...toFlags(spec.options, given), ...(given['json'] === true ? { json: true } : {}) };
   const home = await homeToLookIn(spec.home, homePath);
   const options = { ...spec.options, json: jsonOption };
-  const settings = await resolveSettings(
-    options,
-    { ...flags, ...(given['json'] === true ? { json: true } : {}) },
-    home,
-    world.environment,
-  );
-  const output = new Output({ ...world, json: settings.json === true });
-  await spec.run({ args: command.args, settings, homePath, output, world });
+  const { texts, origins } = await findSettings(options, flags, home, world.environment);
+  known.json = texts.json === true;
+  known.origins = { ...origins, ...homeOrigin(given['home'], homePath) };
+  const output = new Output({ ...world, json: known.json });
+  await spec.run({ args: command.args, settings: parseSettings(options, texts), homePath, output, world });
+}
+
+/** By flag or variable; `~/` is the user's own folder. */
+function homeOf(flag: string | undefined, world: World): string | undefined {
+  const path = flag ?? nonEmpty(world.environment['FROSTMARK_HOME']?.trim());
+  return path?.startsWith('~/') === true ? join(homedir(), path.slice(1)) : path;
+}
+
+function homeOrigin(flag: unknown, path: string | undefined): Origins {
+  return flag !== undefined || path === undefined ? {} : { home: { from: 'FROSTMARK_HOME', value: path } };
 }
 
 /** Throws `CommandError('usage')`. */
@@ -194,9 +271,17 @@ function refine(error: unknown, argv: readonly string[]): unknown {
   const asked = commandTable.find(({ path }) => path.every((word, index) => argv[index] === word));
   const help = `frostmark ${[...(asked?.path ?? groupOf(argv)), '--help'].join(' ')} shows how to ask.`;
   if (error.code === 'commander.help') return new CommandError('usage', 'no command was given', help);
+  const other = keyFlagHint(error.message, asked);
+  if (other !== undefined) return new CommandError('usage', error.message.replace(/^error: /, ''), other);
   const [message = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
   const nearest = /^\(Did you mean (.*)\?\)$/.exec(rest.join(' '))?.[1];
   return new CommandError('usage', message, nearest === undefined ? help : `Did you mean ${nearest}? ${help}`);
+}
+
+/** Who verifies pins a key with --key; who asks names the group with --group: both take GROUP.pub. */
+function keyFlagHint(message: string, entry: CommandEntry | undefined): string | undefined {
+  if (!/unknown option '--key\b/.test(message) || entry === undefined) return undefined;
+  return `Whoever asks names the group with --group GROUP.pub; --key is for frostmark verify. frostmark ${entry.path.join(' ')} --help shows how to ask.`;
 }
 
 function groupOf(argv: readonly string[]): string[] {

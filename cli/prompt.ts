@@ -7,7 +7,7 @@ export async function confirm(question: string, toSkip: string): Promise<void> {
     throw new CommandError(
       'no-terminal',
       'somebody must confirm this, and there is no terminal to ask on',
-      `Run it on a terminal, or say ${toSkip} after you have checked what stands above.`,
+      `Run it on a terminal, or say ${toSkip} after you have checked what is above.`,
     );
   }
   const clack = await import('@clack/prompts');

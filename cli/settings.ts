@@ -9,51 +9,79 @@ import type { HomeOf, OptionSpec, OptionSpecs, Texts, Values } from './command.t
 import { CommandError } from './errors.ts';
 
 const asker = {
-  group: 'text',
+  group: 'key',
   coordinator: 'text',
   channel: 'text',
   product: 'text',
   format: 'list',
   wait: 'text',
   insecure: 'switch',
-  ca: 'text',
+  ca: 'path',
   json: 'switch',
 } as const satisfies SettingTable;
 
 /**
- * What may stand in a home's `config.yaml`: one file serves all commands of its role, so each of them knows the flags of all.
+ * What may be in a home's `config.yaml`: one file serves all commands of its role, so each of them knows the flags of all.
  * Answers to questions (`--yes`), reasons and notes belong to one call and are flags only.
  */
 const settingTables: Readonly<Record<Role, SettingTable>> = {
   coordinator: {
     listen: 'text',
     url: 'text',
-    'tls-cert': 'text',
-    'tls-key': 'text',
+    'tls-cert': 'path',
+    'tls-key': 'path',
+    'trust-proxy': 'text',
+    log: 'text',
     insecure: 'switch',
     json: 'switch',
   },
   participant: {
     ...asker,
-    requesters: 'text',
-    policy: 'text',
-    socket: 'text',
-    'passphrase-file': 'text',
+    requesters: 'path',
+    policy: 'path',
+    socket: 'path',
+    'passphrase-file': 'path',
+    log: 'text',
   },
   requester: asker,
 };
 
-/** Resolves the values of one command. Throws `HomeError('bad-config')`, and `CommandError('usage')` naming the option. */
-export async function resolveSettings<O extends OptionSpecs>(
+/** The settings of one command as they were written, and where those were written that are no flags. */
+export interface FoundSettings<O extends OptionSpecs> {
+  readonly texts: Texts<O>;
+  readonly origins: Origins;
+}
+
+/** Where a setting comes from that no flag gave: a variable, or file and line; and its value. */
+export type Origins = Readonly<Record<string, { readonly from: string; readonly value: unknown }>>;
+
+/** Finds what is set for one command. Throws `HomeError('bad-config')`. */
+export async function findSettings<O extends OptionSpecs>(
   options: O,
   flags: Texts<O>,
   home: Home,
   environment: Readonly<Record<string, string | undefined>>,
-): Promise<Values<O>> {
+): Promise<FoundSettings<O>> {
   const table = settingTables[home.role];
-  const settings: Readonly<Record<string, unknown>> = await loadSettings({ table, flags: {}, environment, home });
-  const known = Object.entries(settings).filter(([name]) => name in options && options[name]?.isFlagOnly !== true);
-  const texts = { ...Object.fromEntries(known), ...flags };
+  const loaded = await loadSettings({ table, flags, environment, home });
+  const values: Readonly<Record<string, unknown>> = loaded.values;
+  const origins: Readonly<Record<string, string | undefined>> = loaded.origins;
+  const isMeant = (name: string): boolean =>
+    origins[name] === undefined || (name in options && options[name]?.isFlagOnly !== true);
+  const meant = Object.keys(values).filter(isMeant);
+  return {
+    texts: Object.fromEntries(meant.map((name) => [name, values[name]])) as Texts<O>,
+    origins: Object.fromEntries(
+      meant.flatMap((name) => {
+        const from = origins[name];
+        return from === undefined ? [] : [[name, { from, value: values[name] }]];
+      }),
+    ),
+  };
+}
+
+/** The values of one command. Throws `CommandError('usage')` naming the option. */
+export function parseSettings<O extends OptionSpecs>(options: O, texts: Texts<O>): Values<O> {
   return Object.fromEntries(
     Object.entries(texts).map(([name, value]) => [name, parsed(name, options[name], value)]),
   ) as Values<O>;
@@ -67,6 +95,8 @@ function parsed(name: string, option: OptionSpec | undefined, value: unknown): u
     case 'time':
       return refusing(name, 'time', String(value), timeOf(String(value)));
     case 'text':
+    case 'path':
+    case 'key':
     case 'list':
     case 'switch':
     case undefined:

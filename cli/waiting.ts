@@ -26,9 +26,9 @@ type WaitingCall = Pick<Call<typeof waitingOptions & OptionSpecs>, 'settings' | 
 /** Logs in for a request: what stands in the way is waited out for as long as `--wait` says. Throws what `connectAsAsker` does. */
 export async function connectToAsk(call: AskingCall): Promise<Connection> {
   const { wait, 'no-wait': isOnlyAsked } = call.settings;
-  if (isOnlyAsked === true) return await connectAsAsker(call);
   const untilMs = wait === undefined ? undefined : (call.world.nowUnixSeconds() + wait) * 1000;
-  return await connectAsAsker(call, { forMs: askingPatienceMs, untilMs });
+  const patience = isOnlyAsked === true ? undefined : { forMs: askingPatienceMs, untilMs };
+  return await connectAsAsker(call, patience, true);
 }
 
 /** What came of it. */

@@ -1,8 +1,11 @@
 /** The coordinator as participants and requesters call it: one method for each route, one login behind them all. */
-import type { IncomingMessage } from 'node:http';
+import type { Agent, IncomingMessage } from 'node:http';
 import type { Envelope, Identity } from '../protocol/wire/envelope.ts';
 import { maxDocumentBytes } from '../protocol/limits.ts';
+import { maxBlobBytes } from '../protocol/record/limits.ts';
 import {
+  consistencyBody,
+  entryBody,
   groupBody,
   groupKeysBody,
   issuedBody,
@@ -13,10 +16,18 @@ import {
   type RoundBody,
 } from '../protocol/wire/frames.ts';
 import { Strict, Type, type Static } from '../protocol/wire/schema.ts';
-import { sha256Hex } from '../protocol/wire/bytes.ts';
+import { hexToBytes, sha256Hex } from '../protocol/wire/bytes.ts';
+import { decodeBase64 } from '../verifier/base64.ts';
 import { ClientError } from './errors.ts';
-import { Http, trustedAuthorities, type Call, type HttpOptions } from './http.ts';
-import { maxEvidenceBytes, maxGroupBytes, maxIssuedBytes, maxRoundBytes, maxRoundsBytes } from './limits.ts';
+import { Http, type Call, type HttpOptions } from './http.ts';
+import {
+  maxEvidenceBytes,
+  maxGroupBytes,
+  maxIssuedBytes,
+  maxRoundBytes,
+  maxRoundsBytes,
+  maxTileBytes,
+} from './limits.ts';
 import { watch, type WatchOptions } from './live.ts';
 import { login, type ClientRole, type LoginAs, type Session } from './login.ts';
 import { patiently, type Patience } from './patience.ts';
@@ -41,13 +52,26 @@ export type ClientOptions = HttpOptions &
     readonly patience?: Patience | undefined;
   };
 
+/** Which rounds to list. A coordinator of an earlier version takes no notice of any of it: whoever asks looks at what came. */
+export interface RoundsWanted {
+  /** Digest: the page begins with the round that was opened before that one. */
+  readonly after?: string | undefined;
+  readonly outcome?: string | undefined;
+  /** Identity key of whoever asked, base64url. */
+  readonly asker?: string | undefined;
+  readonly channel?: string | undefined;
+  /** RFC 3339, of the request's own time: from then on, and before. */
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+}
+
 /** What a WebSocket client needs for `GET /v1/members/socket`. */
 export interface SocketAddress {
   /** `ws:` or `wss:`. */
   readonly url: string;
   readonly headers: { readonly authorization: string };
-  /** Certificate authorities in place of Node's own; absent where those do. */
-  readonly ca?: readonly string[];
+  /** Makes the connection: with the authorities that are trusted, and through the proxy if there is one. */
+  readonly agent: Agent;
 }
 
 /** Every method logs in when it must, once more when the token has expired, and throws `ClientError`. */
@@ -114,9 +138,10 @@ export class CoordinatorClient {
     return bytes;
   }
 
-  /** Newest first; the coordinator bounds how many. */
-  async rounds(groupKey: string): Promise<RoundBody[]> {
-    const path = `/v1/rounds?groupKey=${groupKey}`;
+  /** A page of rounds, newest first; how many are on it the coordinator bounds, and an empty one is the end. */
+  async rounds(groupKey: string, wanted: RoundsWanted = {}): Promise<RoundBody[]> {
+    const given = Object.entries({ groupKey, ...wanted }).filter(([, value]) => value !== undefined);
+    const path = `/v1/rounds?${new URLSearchParams(given as [string, string][]).toString()}`;
     return (await this.#json(roundsBody, { method: 'GET', path, maxBytes: maxRoundsBytes })).rounds;
   }
 
@@ -138,6 +163,42 @@ export class CoordinatorClient {
     return bytes;
   }
 
+  /** The coordinator's word on the log of the caller's group: a signed note, opened with `openCheckpoint`. */
+  async checkpoint(): Promise<string> {
+    return new TextDecoder().decode(await this.#bytes({ method: 'GET', path: '/v1/record/checkpoint' }));
+  }
+
+  /** Bytes under a path of that log (`tile/…`); believed only by the root that they make. */
+  recordTile(path: string): Promise<Uint8Array> {
+    return this.#bytes({ method: 'GET', path: `/v1/record/${path}`, maxBytes: maxTileBytes });
+  }
+
+  /** Bytes that a record of that log names, hashed; `undefined` for what is archived, or was dropped. */
+  async recordBlob(sha256: string): Promise<Uint8Array | undefined> {
+    try {
+      const bytes = await this.#bytes({ method: 'GET', path: `/v1/record/blobs/${sha256}`, maxBytes: maxBlobBytes });
+      if (sha256Hex(bytes) !== sha256) throw new ClientError('bad-response', `the bytes are not ${sha256}`);
+      return bytes;
+    } catch (error) {
+      const status = error instanceof ClientError ? error.refusal?.status : undefined;
+      if (status === 404 || status === 410) return undefined;
+      throw error;
+    }
+  }
+
+  /** The proof that the first `older` records of that log are the beginning of the first `newer`: hashes of 32 bytes. */
+  async recordConsistency(older: number, newer: number): Promise<Uint8Array[]> {
+    const path = `/v1/record/consistency?older=${older}&newer=${newer}`;
+    return (await this.#json(consistencyBody, { method: 'GET', path })).proof.map(hexToBytes);
+  }
+
+  /** One record of that log as its leaf, with the proof that it is among the first `size`: hashes of 32 bytes. */
+  async recordEntry(index: number, size: number): Promise<{ readonly leaf: Uint8Array; readonly proof: Uint8Array[] }> {
+    const path = `/v1/record/entries/${index}?size=${size}`;
+    const { leaf, proof } = await this.#json(entryBody, { method: 'GET', path });
+    return { leaf: decodeBase64(leaf), proof: proof.map(hexToBytes) };
+  }
+
   /**
    * How a round stands, now and after every change, through interruptions and restarts of the coordinator, until it is over
    * or the signal fires (then it just ends).
@@ -150,12 +211,16 @@ export class CoordinatorClient {
   /** Where and how to open the member's WebSocket; logs in for it, so that the journal's head is fresh. */
   async socket(): Promise<SocketAddress> {
     const { token } = await this.login();
-    const { url, ca } = this.#options;
     return {
-      url: `${url.base.replace(/^http/, 'ws')}/v1/members/socket`,
+      url: `${this.#options.url.base.replace(/^http/, 'ws')}/v1/members/socket`,
       headers: { authorization: `Bearer ${token}` },
-      ...(ca === undefined ? {} : { ca: trustedAuthorities(ca) }),
+      agent: this.#http.socketAgent,
     };
+  }
+
+  /** Milliseconds by which our clock is ahead of the coordinator's, by its newest answer; `undefined` before there was one. */
+  get clockAheadMs(): number | undefined {
+    return this.#http.clockAheadMs;
   }
 
   /** Closes idle connections and waits for nothing any more; a stream ends by its own signal. */

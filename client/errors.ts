@@ -3,6 +3,8 @@
 /**
  * - `bad-url`: not a coordinator URL with the fingerprint of its identity.
  * - `insecure-url`: plain http to another machine, without `insecure`.
+ * - `bad-proxy`: a proxy in the environment that cannot be used.
+ * - `wrong-clock`: our clock and the coordinator's are too far apart.
  * - `unreachable`: no connection, or it broke; trying again may help.
  * - `timeout`: connected, but no answer in time; trying again may help.
  * - `wrong-coordinator`: whoever answered does not hold the identity that the URL names, or calls itself by another URL.
@@ -14,6 +16,8 @@
 export type ClientErrorCode =
   | 'bad-url'
   | 'insecure-url'
+  | 'bad-proxy'
+  | 'wrong-clock'
   | 'unreachable'
   | 'timeout'
   | 'wrong-coordinator'
@@ -21,6 +25,9 @@ export type ClientErrorCode =
   | 'not-authenticated'
   | 'refused'
   | 'bad-group';
+
+/** The code of a refusal that no coordinator wrote: what is in between, or in its place, answered. */
+export const notOurs = 'unknown';
 
 /** The coordinator's own words. */
 export interface Refusal {

@@ -51,7 +51,7 @@ export function openGroup(
 let portable: Group | undefined;
 
 /** Nothing here is secret, so arithmetic without WebAssembly will do; public arithmetic draws no randomness. */
-function portableArithmetic(): Group {
+export function portableArithmetic(): Group {
   portable ??= createNobleGroup({ randomBytes: (count) => new Uint8Array(randomBytes(count)) });
   return portable;
 }

@@ -2,15 +2,17 @@
  * HTTP calls to one coordinator: bounded answers, one time limit for the whole call, errors that say whether a retry may help.
  * `node:http` and not `fetch`, because `fetch` takes no certificate authority for one call alone.
  */
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { request as httpRequest, type Agent as HttpAgent, type IncomingMessage, type RequestOptions } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { rootCertificates } from 'node:tls';
 import { encodeCanonicalJson, decodeCanonicalJson } from '../verifier/json.ts';
 import { maxJsonDepth } from '../protocol/limits.ts';
 import { problemBody } from '../protocol/wire/frames.ts';
 import { assertSchema, type Static, type TSchema } from '../protocol/wire/schema.ts';
-import { ClientError } from './errors.ts';
+import { ClientError, notOurs } from './errors.ts';
 import { callTimeoutMs, longestRetryAfterMs, maxAnswerBytes, maxAnswerValues, streamSilenceMs } from './limits.ts';
+import { agentFor, proxyFor, type Environment } from './proxy.ts';
+import { whyNoCoordinator, whyUnreachable } from './unreachable.ts';
 
 /** What holds for every call of a client. */
 export interface HttpOptions {
@@ -18,6 +20,10 @@ export interface HttpOptions {
   readonly ca?: string | undefined;
   /** Milliseconds for one call, from start to the end of the answer. */
   readonly timeoutMs?: number | undefined;
+  /** Unix milliseconds; the system's clock by default. */
+  readonly nowMs?: (() => number) | undefined;
+  /** Where `HTTPS_PROXY` and its like are looked up; the process's own by default. */
+  readonly environment?: Environment | undefined;
 }
 
 /** One call. */
@@ -35,21 +41,34 @@ export interface Call {
 
 /** Connections to one coordinator, kept alive between calls. */
 export class Http {
+  /** For a WebSocket: it goes the same way, through the same proxy, on a connection of its own. */
+  readonly socketAgent: HttpAgent;
+  readonly #agent: HttpAgent;
   readonly #base: URL;
-  readonly #agent: HttpAgent | HttpsAgent;
   readonly #timeoutMs: number;
+  readonly #hasAuthority: boolean;
+  readonly #nowMs: () => number;
+  #clockAheadMs: number | undefined;
 
-  /** `base` as `parseCoordinatorUrl` gives it. */
+  /** `base` as `parseCoordinatorUrl` gives it. Throws `ClientError('bad-proxy')`. */
   constructor(base: string, options: HttpOptions = {}) {
+    const { ca } = options;
     this.#base = new URL(base);
     this.#timeoutMs = options.timeoutMs ?? callTimeoutMs;
-    this.#agent =
-      this.#base.protocol === 'https:'
-        ? new HttpsAgent({
-            keepAlive: true,
-            ...(options.ca === undefined ? {} : { ca: trustedAuthorities(options.ca) }),
-          })
-        : new HttpAgent({ keepAlive: true });
+    this.#hasAuthority = ca !== undefined;
+    this.#nowMs = options.nowMs ?? Date.now;
+    const proxy = proxyFor(this.#base, options.environment ?? process.env);
+    const trust = ca === undefined ? {} : { ca: trustedAuthorities(ca) };
+    this.#agent = agentFor(this.#base, proxy, { ...trust, keepAlive: true });
+    this.socketAgent = agentFor(this.#base, proxy, { ...trust, keepAlive: false });
+  }
+
+  /**
+   * Milliseconds by which our clock is ahead of the coordinator's, by its newest answer (RFC 9110, Section 6.6.1: whole seconds); negative when it
+   * is behind, `undefined` before there was an answer with a date.
+   */
+  get clockAheadMs(): number | undefined {
+    return this.#clockAheadMs;
   }
 
   /** The JSON of a 2xx answer, checked against `schema`. Throws `ClientError`. */
@@ -65,7 +84,7 @@ export class Http {
       const response = await this.#send(call, signal);
       const body = await readBody(response, call.maxBytes ?? maxAnswerBytes);
       if (isSuccess(response)) return body;
-      throw refusalOf(response, body);
+      throw refusalOf(response, body, this.#base);
     } catch (error) {
       throw this.#failure(error, limit, call);
     }
@@ -78,7 +97,7 @@ export class Http {
     try {
       const signals = [limit.signal, ...(call.signal === undefined ? [] : [call.signal])];
       const response = await this.#send(call, AbortSignal.any(signals), headers);
-      if (!isSuccess(response)) throw refusalOf(response, await readBody(response, maxAnswerBytes));
+      if (!isSuccess(response)) throw refusalOf(response, await readBody(response, maxAnswerBytes), this.#base);
       response.socket.setTimeout(streamSilenceMs, () =>
         response.destroy(new ClientError('timeout', 'the live stream fell silent')),
       );
@@ -110,7 +129,10 @@ export class Http {
     const url = new URL(this.#base.pathname.replace(/\/$/, '') + call.path, this.#base);
     const request = url.protocol === 'https:' ? httpsRequest : httpRequest;
     return new Promise((resolve, reject) => {
-      const sent = request(url, options, resolve);
+      const sent = request(url, options, (response) => {
+        this.#compareClocks(response);
+        resolve(response);
+      });
       sent.on('error', reject);
       sent.end(body);
     });
@@ -123,14 +145,17 @@ export class Http {
         cause: error,
       });
     }
-    const found = error instanceof Error ? ((error as { code?: string }).code ?? error.message) : 'unknown error';
-    return new ClientError(
-      'unreachable',
-      `${this.#base.origin} cannot be reached (${found}); is the coordinator running?`,
-      {
-        cause: error,
-      },
-    );
+    const way = {
+      base: this.#base,
+      hasAuthority: this.#hasAuthority,
+      nowUnixSeconds: Math.floor(this.#nowMs() / 1000),
+    };
+    return new ClientError('unreachable', whyUnreachable(error, way), { cause: error });
+  }
+
+  #compareClocks({ headers: { date } }: IncomingMessage): void {
+    const theirsMs = Date.parse(date ?? '');
+    if (!Number.isNaN(theirsMs)) this.#clockAheadMs = this.#nowMs() - theirsMs;
   }
 }
 
@@ -171,10 +196,13 @@ async function readBody(response: IncomingMessage, maxBytes: number): Promise<Ui
   return Buffer.concat(chunks);
 }
 
-function refusalOf(response: IncomingMessage, body: Uint8Array): ClientError {
+function refusalOf(response: IncomingMessage, body: Uint8Array, base: URL): ClientError {
   const status = response.statusCode ?? 0;
   const retryAfterMs = retryAfterOf(response.headers['retry-after']);
-  const problem = decodeProblem(body) ?? { code: 'unknown', message: `HTTP status ${status}` };
+  const problem = decodeProblem(body) ?? {
+    code: notOurs,
+    message: whyNoCoordinator(status, response.headers.location, base),
+  };
   const code = status === 401 ? 'not-authenticated' : 'refused';
   return new ClientError(code, problem.message, {
     refusal: { status, ...problem, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
@@ -194,12 +222,11 @@ function decodeProblem(body: Uint8Array): { code: string; message: string } | un
   try {
     return decodeAnswer(problemBody, body, maxAnswerBytes);
   } catch {
-    // Something between us and the coordinator answered in words of its own; the status says enough.
     return undefined;
   }
 }
 
 /** Node takes a list in place of its own, not beside it. */
-export function trustedAuthorities(ca: string): string[] {
+function trustedAuthorities(ca: string): string[] {
   return [...rootCertificates, ca];
 }

@@ -1,4 +1,5 @@
 /** Every bound of `client/`, with its unit and reason. */
+import { maxLeafBytes } from '../protocol/record/limits.ts';
 import { maxCertificateBytes, maxCharterBytes, maxRequestersBytes } from '../protocol/limits.ts';
 
 /** Milliseconds from the start of a call to the end of its answer: a certificate over a slow line. */
@@ -38,3 +39,6 @@ export const maxEvidenceBytes = 24 * 1024 * 1024;
 
 /** Seconds by which the coordinator's clock may differ from ours, as for requests. */
 export const maxClockDifferenceSeconds = 300;
+
+/** Bytes of what lies under a path of a group's log: 256 records, each with its length. */
+export const maxTileBytes = 256 * (maxLeafBytes + 2);

@@ -10,6 +10,7 @@ import {
 } from '../protocol/wire/frames.ts';
 import { EnvelopeSchema } from '../protocol/wire/schema.ts';
 import { parseTimestamp } from '../protocol/wire/time.ts';
+import { assertClocksAgree, type Clocks } from './clock.ts';
 import { ClientError } from './errors.ts';
 import type { Http } from './http.ts';
 import { maxClockDifferenceSeconds } from './limits.ts';
@@ -42,13 +43,13 @@ export interface Session {
 
 /**
  * Throws `ClientError`: `wrong-coordinator` before anything is signed, unless who answers holds the identity in the URL and means
- * this very URL; `refused` or `not-authenticated` with the coordinator's reason.
+ * this very URL; `wrong-clock`; `refused` or `not-authenticated` with the coordinator's reason.
  */
 export async function login(http: Http, url: CoordinatorUrl, as: LoginAs, nowUnixSeconds: number): Promise<Session> {
   // Who is known has a share of its own where strangers crowd in (T44).
   const key = keyId(as.identity.publicKey);
   const envelope = await http.json(EnvelopeSchema, { method: 'POST', path: `/v1/challenge?key=${key}`, body: {} });
-  const challenge = openChallenge(envelope, url, nowUnixSeconds);
+  const challenge = openChallenge(envelope, url, { clockAheadMs: http.clockAheadMs, nowUnixSeconds });
   const answer = sealMessage(
     loginMessage,
     {
@@ -71,7 +72,7 @@ export async function login(http: Http, url: CoordinatorUrl, as: LoginAs, nowUni
 function openChallenge(
   envelope: unknown,
   url: CoordinatorUrl,
-  nowUnixSeconds: number,
+  clocks: Clocks,
 ): { challenge: string; url: string; version: typeof protocolVersion; expiresAt: string } {
   const { payload } = openAsCoordinator(envelope, url);
   if (payload.url !== url.base) {
@@ -81,8 +82,9 @@ function openChallenge(
     );
   }
   const expiry = parseTimestamp(payload.expiresAt, 'bad-login', 'expiresAt');
-  if (expiry + maxClockDifferenceSeconds < nowUnixSeconds) {
-    throw new ClientError('wrong-coordinator', 'its challenge expired long ago: it is replayed, or a clock is wrong');
+  if (expiry + maxClockDifferenceSeconds < clocks.nowUnixSeconds) {
+    assertClocksAgree(clocks);
+    throw new ClientError('wrong-coordinator', 'its challenge expired long ago: somebody plays an old one again');
   }
   return payload;
 }

@@ -42,7 +42,7 @@ export async function patiently<T>(call: () => Promise<T>, { patience, nowMs, si
 }
 
 /** A wrong name or certificate stays wrong, though it looks like an unreachable coordinator. */
-const lasting = /^(ENOTFOUND|EPROTO|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_|ERR_TLS|ERR_SSL|HOSTNAME)/;
+const lasting = /^(ENOTFOUND|EPROTO|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_|ERR_TLS|ERR_SSL|ERR_PROXY|HOSTNAME)/;
 
 function isWorthWaiting(error: ClientError): boolean {
   const { cause } = error;

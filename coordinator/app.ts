@@ -21,12 +21,14 @@ import { CoordinatorError, problemOf } from './errors.ts';
 import { Gate } from './gate.ts';
 import type { Groups } from './groups.ts';
 import { costs, maxBucketKeys, maxDumpedBytes, maxLoginBodyBytes, maxRefusalWaitMs, type Limits } from './limits.ts';
+import { listenFailure } from './listen.ts';
 import type { Log } from './log.ts';
 import type { Logins, Session } from './login.ts';
 import type { Members } from './members.ts';
 import type { Presence } from './presence.ts';
 import type { Rounds } from './rounds.ts';
 import { bodyAs, Routes } from './routes.ts';
+import type { ServedRecord } from './served-record.ts';
 import { Sockets } from './sockets.ts';
 import { Streams } from './streams.ts';
 
@@ -36,6 +38,7 @@ export interface AppOptions {
   readonly rounds: Rounds;
   readonly logins: Logins;
   readonly members: Members;
+  readonly record: ServedRecord;
   readonly presence: Presence;
   readonly addresses: Addresses;
   readonly limits: Limits;
@@ -95,9 +98,13 @@ export class App {
     });
   }
 
-  /** The port that it listens on. */
+  /** The port that it listens on. Throws `CoordinatorError('bad-listen')`. */
   async listen(host: string, port: number): Promise<number> {
-    await this.#fastify.listen({ host, port });
+    try {
+      await this.#fastify.listen({ host, port });
+    } catch (error) {
+      throw listenFailure({ host, port }, error);
+    }
     const [address] = this.#fastify.addresses();
     return typeof address === 'object' ? address.port : port;
   }

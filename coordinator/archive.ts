@@ -4,11 +4,11 @@ import type { Charter } from '../protocol/files/charter.ts';
 import type { RequestKind } from '../protocol/request/request.ts';
 import type { IssuedBody, RoundBody } from '../protocol/wire/frames.ts';
 import { encodeBase64 } from '../verifier/base64.ts';
-import type { ClosedRecord, RoundRecord } from './chain.ts';
+import type { ClosedRecord } from './records.ts';
 import { CoordinatorError } from './errors.ts';
 import { maxRememberedRounds } from './limits.ts';
 import { bodyFromRecords, storedRequest } from './round-body.ts';
-import type { Store } from './store.ts';
+import type { GroupLog } from './group-log.ts';
 
 /** Where a round is found. */
 export interface Filed {
@@ -16,23 +16,13 @@ export interface Filed {
   readonly digest: string;
   /** Of its group. */
   readonly charter: Charter;
-  readonly kind: RequestKind;
-  /** Numbers of its records in the store, ascending. */
-  readonly sequences: readonly number[];
+  readonly log: GroupLog;
 }
-
-/** The records that name a file's bytes. */
-export type FileType = 'round-document' | 'evidence';
 
 /** Reads rounds from the store. Every method throws `CoordinatorError('store-damaged')` for what is gone from it. */
 export class Archive {
-  readonly #store: Store;
   /** Bodies of rounds that ended last, by digest. */
   readonly #remembered = new Map<string, RoundBody>();
-
-  constructor(store: Store) {
-    this.#store = store;
-  }
 
   /** Keeps the body of a round that has just ended: its clients look at it now. */
   remember(digest: string, body: RoundBody): void {
@@ -45,32 +35,26 @@ export class Archive {
   async body(filed: Filed): Promise<RoundBody> {
     const known = this.#remembered.get(filed.digest);
     if (known !== undefined) return known;
-    const body = bodyFromRecords(await this.records(filed), filed.charter);
+    const body = bodyFromRecords(await filed.log.recordsOf(filed.digest), filed.charter);
     if (body === undefined) throw noRound(filed.digest);
     return body;
   }
 
-  /** All its records, in order. */
-  async records({ sequences }: Filed): Promise<RoundRecord[]> {
-    const records = await Promise.all(sequences.map((sequence) => this.#store.record(sequence)));
-    return records.filter((record) => 'digest' in record);
-  }
-
   /** How it ended; `undefined` while it has not. */
-  async closed(filed: Filed): Promise<ClosedRecord | undefined> {
-    return (await this.records(filed)).find((record) => record.type === 'closed');
+  async closed({ digest, log }: Filed): Promise<ClosedRecord | undefined> {
+    return (await log.recordsOf(digest)).find((record) => record.type === 'closed');
   }
 
-  /** Bytes of one of its files, by SHA-256 (hex). Throws `CoordinatorError('not-found')`. */
-  async file(filed: Filed, type: FileType, sha256: string): Promise<Uint8Array> {
-    const records = await this.records(filed);
-    if (!records.some((record) => record.type === type && record.sha256 === sha256))
-      throw new CoordinatorError('not-found', `this round has no ${type} ${sha256}`);
-    return this.#store.blob(sha256);
+  /** Bytes of one of its evidence files, by SHA-256 (hex). Throws `CoordinatorError('not-found')`. */
+  async evidence({ digest, log }: Filed, sha256: string): Promise<Uint8Array> {
+    const records = await log.recordsOf(digest);
+    if (!records.some((record) => record.type === 'evidence' && record.evidence.sha256 === sha256))
+      throw new CoordinatorError('not-found', `this round has no evidence ${sha256}`);
+    return log.blob(sha256);
   }
 
   /** Signed certificates, given oldest first, with what one needs to verify them: the first OpenPGP one and the newest others. */
-  async issued(certificates: readonly Filed[]): Promise<IssuedBody> {
+  async issued(certificates: readonly (Filed & { readonly kind: RequestKind })[]): Promise<IssuedBody> {
     // The first OpenPGP certificate is the one that installers have: it never drops out.
     const first = certificates.find(({ kind }) => kind === 'openpgp-certificate');
     const newest = certificates.slice(1 - maxIssued).filter((filed) => filed !== first);
@@ -83,7 +67,7 @@ export class Archive {
     const { request, signatures } = await this.body(filed);
     const documents: string[] = [];
     for (const { sha256 } of storedRequest(request).payload.documents)
-      documents.push(encodeBase64(await this.#store.blob(sha256)));
+      documents.push(encodeBase64(await filed.log.blob(sha256)));
     return { request, documents, signatures };
   }
 }

@@ -4,7 +4,7 @@ import type { Charter, Member } from '../protocol/files/charter.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { maxCeremoniesPerMember, maxCeremonyMessagesPerMember, maxVersions } from './limits.ts';
-import type { StoreRecord } from './chain.ts';
+import type { StoreRecord } from './records.ts';
 
 /** What is kept of one member: its newest hello, and by ceremony and kind what it said, at most two versions of each. */
 interface Said {
@@ -17,11 +17,11 @@ interface Said {
 
 /** What the members of every admitted charter have said in ceremonies, within bounds. */
 export class Ceremonies {
-  readonly #store: (record: StoreRecord) => Promise<unknown>;
+  readonly #store: (charter: Charter, record: StoreRecord) => Promise<unknown>;
   /** By charter hash, then by identifier. Only admitted charters and their members are ever in here. */
   readonly #said = new Map<string, Map<number, Said>>();
 
-  constructor(store: (record: StoreRecord) => Promise<unknown>) {
+  constructor(store: (charter: Charter, record: StoreRecord) => Promise<unknown>) {
     this.#store = store;
   }
 
@@ -35,7 +35,7 @@ export class Ceremonies {
       throw new ProtocolError('not-allowed', `${sender.name} sent a message of ${message.from.name}`);
     if (!this.#file(charter.hash, message)) return undefined;
     // Stored before anyone sees it: what a member acted upon is there again after a restart.
-    await this.#store({ type: 'ceremony', charter: charter.hash, message: message.envelope });
+    await this.#store(charter, { type: 'ceremony', charter: charter.hash, message: message.envelope });
     return message;
   }
 

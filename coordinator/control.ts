@@ -13,6 +13,28 @@ const cancelCommand = Strict({
   id: Type.String({ pattern: `^[0-9a-f]{${minIdDigits},64}$` }),
 });
 
+const statusCommand = Strict({ command: Type.Literal('status') });
+const Count = Type.Integer({ minimum: 0 });
+const statusAnswer = Strict({
+  status: Strict({
+    groups: Type.Array(
+      Strict({
+        group: Type.String(),
+        charter: Hash,
+        log: Type.String({ pattern: '^[0-9a-f]{32}$' }),
+        records: Count,
+        root: Hash,
+        pending: Count,
+        connected: Type.Array(Type.String()),
+      }),
+    ),
+    scrub: Strict({ bundles: Count, rounds: Count, damaged: Count }),
+  }),
+});
+
+/** How a coordinator is, as it tells its operator: the log of each group, who is connected, and how far the walk over the store is. */
+export type CoordinatorStatus = Static<typeof statusAnswer>['status'];
+
 /** The whole id of the round that was cancelled, or why none was. */
 const cancelAnswer = Strict({ cancelled: Hash });
 const refusal = Strict({ error: Strict({ code: Type.String(), message: Type.String() }) });
@@ -33,14 +55,15 @@ function controlPath(home: Home): string {
 export interface Controlled {
   /** Ends a pending round by the beginning of its id; answers the whole id. */
   readonly cancel: (id: string) => Promise<string>;
+  readonly status: () => Promise<CoordinatorStatus>;
 }
 
 /** Listens for this user alone. Throws `CoordinatorError` (`bad-socket`, `socket-in-use`). */
-export function listenForOperator(home: Home, { cancel }: Controlled): Promise<AsyncDisposable> {
+export function listenForOperator(home: Home, { cancel, status }: Controlled): Promise<AsyncDisposable> {
   return listenForLines(controlPath(home), role, async (line) => {
     try {
-      const { id } = decodeAs(cancelCommand, await line());
-      return { cancelled: await cancel(id) };
+      const command = decodeAs(Type.Union([cancelCommand, statusCommand]), await line());
+      return command.command === 'status' ? { status: await status() } : { cancelled: await cancel(command.id) };
     } catch (error) {
       const { code, message } = problemOf(error);
       return { error: { code, message } };
@@ -53,8 +76,21 @@ export function listenForOperator(home: Home, { cancel }: Controlled): Promise<A
  * `bad-command` for whatever else it was refused with.
  */
 export async function cancelRound(home: Home, id: string): Promise<string> {
-  const line = await askLine(controlPath(home), role, JSON.stringify({ command: 'cancel', id }), maxControlAnswerBytes);
-  if (!line.startsWith('{"error"')) return decodeAs(cancelAnswer, line).cancelled;
+  return (await ask(home, { command: 'cancel', id }, cancelAnswer)).cancelled;
+}
+
+/** How the coordinator that runs in a home is. Throws `CoordinatorError` (`not-running`, `bad-command`). */
+export async function coordinatorStatus(home: Home): Promise<CoordinatorStatus> {
+  return (await ask(home, { command: 'status' }, statusAnswer)).status;
+}
+
+async function ask<T extends Parameters<typeof assertSchema>[0]>(
+  home: Home,
+  command: object,
+  answer: T,
+): Promise<Static<T>> {
+  const line = await askLine(controlPath(home), role, JSON.stringify(command), maxControlAnswerBytes);
+  if (!line.startsWith('{"error"')) return decodeAs(answer, line);
   const { code, message } = decodeAs(refusal, line).error;
   throw new CoordinatorError(code === 'not-found' ? 'not-found' : 'bad-command', message);
 }

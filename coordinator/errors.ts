@@ -11,7 +11,9 @@ import { retryAfterMs } from './limits.ts';
  * - `too-many`: more than one identity may have or do; wait and try again.
  * - `closing`: the coordinator is about to stop.
  * - `failed`: the coordinator's own fault; its log says more.
+ * - `archived`: bytes that the operator took out of the store.
  * - `store-missing`, `store-damaged`, `store-failed`: the store is not there, not what was written, or could not be written.
+ * - `store-newer`, `store-older`: the store is of a form that only a newer frostmark knows, or of the old form and cannot be taken over.
  * - `bad-listen`: an address to listen on that does not fit, or plain http beyond loopback.
  * - `bad-tls`: certificate or key cannot be used.
  * - `bad-socket`: the control socket's path cannot be used.
@@ -27,7 +29,10 @@ export type CoordinatorErrorCode =
   | 'too-many'
   | 'closing'
   | 'failed'
+  | 'archived'
   | 'store-missing'
+  | 'store-newer'
+  | 'store-older'
   | 'store-damaged'
   | 'store-failed'
   | 'bad-listen'
@@ -111,6 +116,8 @@ function statusOf(code: Problem['code']): number {
       return 403;
     case 'not-found':
       return 404;
+    case 'archived':
+      return 410;
     case 'conflict':
     case 'stale-version':
     case 'expired':
@@ -124,6 +131,8 @@ function statusOf(code: Problem['code']): number {
       return 429;
     case 'failed':
     case 'store-missing':
+    case 'store-newer':
+    case 'store-older':
     case 'store-damaged':
     case 'store-failed':
     case 'bad-listen':

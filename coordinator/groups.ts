@@ -12,7 +12,7 @@ import { HomeError } from '../home/errors.ts';
 import { readFileBounded } from '../home/files.ts';
 import { decodeCharter, memberByKey, type Charter } from '../protocol/files/charter.ts';
 import { decodeCertificate } from '../protocol/ceremony/certificate.ts';
-import { sha256Hex } from '../protocol/wire/bytes.ts';
+import { refOf } from '../protocol/record/leaf.ts';
 import { refuseAs, respelled, type Envelope } from '../protocol/wire/envelope.ts';
 import type { Epoch } from '../protocol/ceremony/epoch.ts';
 import { ProtocolError } from '../protocol/errors.ts';
@@ -25,7 +25,7 @@ import type { GroupStanding } from '../protocol/request/rights.ts';
 import { CoordinatorError } from './errors.ts';
 import { maxDelegationsPerChannel } from './limits.ts';
 import type { Log } from './log.ts';
-import type { StoreRecord } from './chain.ts';
+import type { GroupRecord, RecordOf, StoreRecord } from './records.ts';
 import type { Store } from './store.ts';
 
 /** A key of a charter that every member stored: a candidate, and the group's own once its genesis verifies (T35). */
@@ -138,14 +138,14 @@ export class Groups {
 
   /** Takes back one stored record. Throws for a charter that is no longer admitted. */
   async restore(
-    record: Extract<StoreRecord, { type: 'group' | 'group-document' }>,
+    record: Exclude<GroupRecord, { type: 'ceremony' }>,
     blob: (hash: string) => Promise<Uint8Array>,
-  ) {
+  ): Promise<void> {
     const charter = await this.charter(record.charter);
     if (record.type === 'group') {
       const body = {
         charter: encodeBase64(charter.bytes),
-        certificate: encodeBase64(await blob(record.certificate)),
+        certificate: encodeBase64(await blob(record.certificate.sha256)),
         stored: [...record.stored],
       };
       this.#remember({
@@ -155,12 +155,10 @@ export class Groups {
       });
       return;
     }
-    const known = this.#byCharter.get(record.charter)?.find(({ epoch }) => epoch.hash === record.epoch);
-    if (known === undefined) return;
-    known.documents = newest(
-      known.documents,
-      openGroupDocuments(known.epoch, documentOf(record.document, record.envelope)),
-    );
+    for (const known of this.#byCharter.get(record.charter) ?? []) {
+      const opened = openedOrUndefined(known, record);
+      if (opened !== undefined) known.documents = newest(known.documents, opened);
+    }
   }
 
   #remember(known: KnownGroup): void {
@@ -186,6 +184,7 @@ export class Groups {
       const records = changesBetween(next.epoch, next.documents, documents);
       if (known !== undefined && records.length === 0) return undefined;
       await this.#append(
+        charter,
         known === undefined ? [groupRecord(next), ...records] : records,
         known === undefined ? [next.epoch.certificate.bytes] : [],
       );
@@ -236,9 +235,9 @@ export class Groups {
     };
   }
 
-  #append(records: readonly StoreRecord[], blobs: readonly Uint8Array[]): Promise<number> {
+  async #append(charter: Charter, records: readonly StoreRecord[], blobs: readonly Uint8Array[]): Promise<void> {
     if (this.#store === undefined) throw new CoordinatorError('failed', 'no store yet');
-    return this.#store.append(records, blobs);
+    await (await this.#store.of(charter)).append(records, blobs);
   }
 
   #inTurn<T>(hash: string, change: () => Promise<T>): Promise<T> {
@@ -324,12 +323,27 @@ function documentOf(kind: GroupDocumentKind, envelope: Envelope): DocumentsBody 
 }
 
 function groupRecord({ epoch, stored }: KnownGroup): StoreRecord {
-  const { charter, certificate, hash } = epoch;
-  return { type: 'group', charter: charter.hash, epoch: hash, certificate: sha256Hex(certificate.bytes), stored };
+  const { charter, certificate } = epoch;
+  return { type: 'group', charter: charter.hash, certificate: refOf(certificate.bytes), stored };
 }
 
-function documentRecord({ charter, hash }: Epoch, document: GroupDocumentKind, envelope: Envelope): StoreRecord {
-  return { type: 'group-document', charter: charter.hash, epoch: hash, document, envelope };
+function documentRecord({ charter }: Epoch, document: GroupDocumentKind, envelope: Envelope): StoreRecord {
+  return { type: 'group-document', charter: charter.hash, document, envelope };
+}
+
+/** The key that signed a document says which of a charter's candidates it is of. */
+function openedOrUndefined(
+  { epoch }: KnownGroup,
+  { document, envelope }: RecordOf<'group-document'>,
+): GroupDocuments | undefined {
+  const kind = documentKinds.find((known) => known === document);
+  if (kind === undefined) return undefined;
+  try {
+    return openGroupDocuments(epoch, documentOf(kind, envelope));
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
+  }
 }
 
 /** What of `after` is not in `before`, to be stored. */

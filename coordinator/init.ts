@@ -1,4 +1,5 @@
 /** The coordinator's home: its identity, its empty store, and the charters that its operator admits. */
+import { readdir } from 'node:fs/promises';
 import { HomeError } from '../home/errors.ts';
 import { ensurePrivateFolder, readFileBounded, useOwnerOnlyUmask, writeFileAtomic } from '../home/files.ts';
 import { initHome, openHome, type Home } from '../home/home.ts';
@@ -9,7 +10,7 @@ import { keyId } from '../protocol/wire/envelope.ts';
 import { maxCharterBytes } from '../protocol/limits.ts';
 import { charterFile } from './groups.ts';
 import type { StorePaths } from './database.ts';
-import { createStore, hasStore } from './store.ts';
+import { createStore, exists } from './store.ts';
 
 /**
  * Makes the home, the identity and an empty store, as far as they are missing; answers the fingerprint (identity key, base64url).
@@ -22,7 +23,7 @@ export async function initCoordinator(path?: string): Promise<string> {
   try {
     await ensurePrivateFolder(chartersFolder(home));
     const identity = await ensureIdentity(home);
-    if (!(await hasStore(storePaths(home)))) await createStore(storePaths(home));
+    if (!(await hasStore(home))) await createStore(storePaths(home), await admittedCharters(home));
     return keyId(identity.publicKey);
   } finally {
     await lock[Symbol.asyncDispose]();
@@ -52,6 +53,17 @@ export async function admitCharter(homePath: string | undefined, path: string): 
   return charter;
 }
 
+/** A store of the old form is one, too: it is taken over when the coordinator starts. */
+async function hasStore(home: Home): Promise<boolean> {
+  return (await exists(storePaths(home).database)) || exists(oldStorePaths(home).database);
+}
+
+/** Hashes of the charters that were admitted so far: members may bring their groups back. */
+async function admittedCharters(home: Home): Promise<string[]> {
+  const names = await readdir(chartersFolder(home));
+  return names.flatMap((name) => /^([0-9a-f]{64})\.yaml$/.exec(name)?.[1] ?? []).sort();
+}
+
 /** `<SHA-256>.yaml` for every admitted charter. */
 export function chartersFolder(home: Home): string {
   return home.file('charters');
@@ -59,5 +71,10 @@ export function chartersFolder(home: Home): string {
 
 /** Where the home keeps its store and the anchor beside it. */
 export function storePaths(home: Home): StorePaths {
+  return { database: home.file('record'), anchor: home.file('record-anchor') };
+}
+
+/** Where an earlier frostmark kept them. */
+export function oldStorePaths(home: Home): StorePaths {
   return { database: home.file('store'), anchor: home.file('store-head') };
 }

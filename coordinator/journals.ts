@@ -17,7 +17,7 @@ export type Move = 'same' | 'moved' | 'restored';
 /** The newest head of every member and incarnation, in memory; whoever asks stores what moved. */
 export class Journals {
   readonly #nowMs: () => number;
-  /** By charter hash and identifier. */
+  /** By charter hash and identity key. */
   readonly #known = new Map<string, Known>();
 
   constructor(nowMs: () => number) {
@@ -29,7 +29,7 @@ export class Journals {
    * another connection is none the worse. Throws `ProtocolError('rolled-back')`.
    */
   accept(charter: Charter, member: Member, journal: JournalHead, isConnected: boolean): Move {
-    const known = this.#knownOf(charter.hash, member.identifier);
+    const known = this.#knownOf(charter.hash, member.key);
     const newest = [...known.incarnations.values()].at(-1);
     const same = known.incarnations.get(journal.incarnation);
     if (same === undefined) {
@@ -46,13 +46,13 @@ export class Journals {
     return 'moved';
   }
 
-  /** Takes back a stored head. */
-  restore(charterHash: string, identifier: number, journal: JournalHead): void {
-    this.#remember(this.#knownOf(charterHash, identifier), journal);
+  /** Takes back a stored head of a member, by its identity key. */
+  restore(charterHash: string, member: string, journal: JournalHead): void {
+    this.#remember(this.#knownOf(charterHash, member), journal);
   }
 
-  #knownOf(charterHash: string, identifier: number): Known {
-    const key = `${charterHash} ${identifier}`;
+  #knownOf(charterHash: string, member: string): Known {
+    const key = `${charterHash} ${member}`;
     const known = this.#known.get(key) ?? { incarnations: new Map<string, JournalHead>(), recent: [] };
     this.#known.set(key, known);
     return known;

@@ -1,6 +1,8 @@
 /** Every bound of the coordinator, with its unit and reason. */
 import {
   maxCertificateBytes,
+  maxClockSkewSeconds,
+  maxExpirySeconds,
   maxDocumentBytes,
   maxFrameBytes,
   maxRequestBytes,
@@ -173,6 +175,10 @@ export const maxDelegationsPerChannel = 2;
 
 /** Rounds in one answer, newest first. */
 export const maxListedRounds = 50;
+/** Rounds that a question passes over before it is refused: half a second of reading. */
+export const maxPassedRounds = 20_000;
+/** Seconds by which the times of requests may be out of the order in which their rounds were opened: a request lives 30 days, and clocks differ. */
+export const roundTimeSlackSeconds = maxExpirySeconds + maxClockSkewSeconds;
 /** Bytes after which such an answer stops, half of what clients take. */
 export const maxListedBytes = 8 * 1024 * 1024;
 /** Finished rounds whose bodies stay in memory: what clients still look at. */
@@ -190,6 +196,10 @@ export const journalRecordBytes = 300;
 export const maxBatchBytes = 8 * 1024 * 1024;
 /** Milliseconds a record that nobody waits for may wait for company. */
 export const lazyWriteMs = 1_000;
+/** Milliseconds by which the anchor follows a log: what was acknowledged meanwhile is told by checkpoints that members keep. */
+export const anchorAfterMs = 200;
+/** Full tiles of one log that stay in memory once they are proved, 16 KiB each: those of the rounds that are looked at now, and all above them. */
+export const maxCachedTiles = 32;
 
 /** Bytes of a TLS certificate chain or key file. */
 export const maxTlsFileBytes = 256 * 1024;
@@ -200,4 +210,12 @@ export const maxRecentHeads = 64;
 /** Milliseconds by which a frame may overtake a login of the same daemon. */
 export const overtakenMs = 5_000;
 /** Bytes of an answer on the control socket. */
-export const maxControlAnswerBytes = 16 * 1024;
+export const maxControlAnswerBytes = 128 * 1024;
+/** What is wrong with one log that a check says: more would only say it again. */
+export const maxProblems = 20;
+/** Milliseconds between two bundles of 256 records that the slow walk over the store looks at: some milliseconds of work each, ten hours for a million rounds. */
+export const scrubEveryMs = 1_000;
+/** Blobs that are taken out of the store in one batch. */
+export const archivedAtOnce = 256;
+/** Groups in one answer to the operator's question how the coordinator is. */
+export const maxStatusGroups = 256;

@@ -10,6 +10,8 @@ export interface LogFields {
   readonly member?: string | undefined;
   /** Request digest, hex. */
   readonly round?: string | undefined;
+  /** Id of a group's log, hex. */
+  readonly record?: string | undefined;
   readonly code?: string | undefined;
   readonly outcome?: string | undefined;
   readonly count?: number | undefined;

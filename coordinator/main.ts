@@ -3,28 +3,33 @@ import { randomBytes } from 'node:crypto';
 import { parseBaseUrl, formatCoordinatorUrl } from '../client/url.ts';
 import { readFileBounded, useOwnerOnlyUmask } from '../home/files.ts';
 import { openHome, type Home } from '../home/home.ts';
-import { loadIdentity } from '../home/identity.ts';
+import { loadIdentity, type Identity } from '../home/identity.ts';
 import { Closers } from '../home/closers.ts';
 import { acquireLock } from '../home/lock.ts';
 import { createSodiumGroup } from '../protocol/frost/group-sodium.ts';
+import { bytesToHex } from '../protocol/wire/bytes.ts';
+import { keyId } from '../protocol/wire/envelope.ts';
 import { Addresses } from './address.ts';
 import { App, type Tls } from './app.ts';
 import { Ceremonies } from './ceremonies.ts';
-import { listenForOperator } from './control.ts';
+import { listenForOperator, type CoordinatorStatus } from './control.ts';
 import { CoordinatorError } from './errors.ts';
 import { Groups } from './groups.ts';
-import { chartersFolder, storePaths } from './init.ts';
+import { chartersFolder, oldStorePaths, storePaths } from './init.ts';
 import { Journals } from './journals.ts';
 import { addressUrl, assertListen, parseListen, type ListenAddress } from './listen.ts';
 import { Ledger } from './ledger.ts';
-import { defaultLimits, maxTlsFileBytes, type Limits } from './limits.ts';
+import { defaultLimits, maxStatusGroups, maxTlsFileBytes, type Limits } from './limits.ts';
 import { createLog, type Log } from './log.ts';
 import { Logins } from './login.ts';
 import { Members } from './members.ts';
 import { Presence } from './presence.ts';
 import { Rounds } from './rounds.ts';
-import { Found } from './restore.ts';
-import { openStore } from './store.ts';
+import { restoreAll } from './restore.ts';
+import { Scrub } from './scrub.ts';
+import { ServedRecord } from './served-record.ts';
+import { openStore, type Store, type StoreOptions } from './store.ts';
+import { needsTakeOver, takeOver } from './take-over.ts';
 
 /** How to run a coordinator. */
 export interface CoordinatorOptions {
@@ -105,15 +110,16 @@ async function start(options: CoordinatorOptions, lifetime: Lifetime): Promise<C
   const lock = await acquireLock(home);
   lifetime.add(async () => lock[Symbol.asyncDispose]());
   const identity = await loadIdentity(home);
-  const parts = await openParts(home, world, lifetime);
+  const parts = await openParts(home, identity, world, lifetime);
   const logins = new Logins({
     ...world,
     identity,
     groups: parts.groups,
     checkJournal: (charter, member, journal) => parts.members.checkJournal(charter, member, journal),
   });
-  await openControl(home, parts.rounds, world.log, lifetime);
-  const app = new App({ ...world, ...parts, logins, addresses, tls, run: randomBytes(8).toString('hex') });
+  await openControl(home, parts, world.log, lifetime);
+  const record = new ServedRecord(parts.store, identity);
+  const app = new App({ ...world, ...parts, record, logins, addresses, tls, run: randomBytes(8).toString('hex') });
   lifetime.add(() => app.close());
   // Known before the first call wherever it can be: a challenge names it.
   if (listen.port !== 0) logins.use(baseOf(options, listen));
@@ -126,14 +132,34 @@ async function start(options: CoordinatorOptions, lifetime: Lifetime): Promise<C
 }
 
 /** A home whose path is too long for a socket still serves; its operator reads why there is none. */
-async function openControl(home: Home, rounds: Rounds, log: Log, lifetime: Lifetime): Promise<void> {
+async function openControl(home: Home, parts: Parts, log: Log, lifetime: Lifetime): Promise<void> {
   try {
-    const control = await listenForOperator(home, { cancel: (id) => rounds.cancelByOperator(id) });
+    const control = await listenForOperator(home, {
+      cancel: (id) => parts.rounds.cancelByOperator(id),
+      status: () => statusOf(parts),
+    });
     lifetime.add(async () => control[Symbol.asyncDispose]());
   } catch (error) {
     if (!(error instanceof CoordinatorError) || error.code !== 'bad-socket') throw error;
     log('warn', 'no-control-socket', { code: error.code, failure: error.message });
   }
+}
+
+async function statusOf({ store, groups, presence, scrub }: Parts): Promise<CoordinatorStatus> {
+  const shown: CoordinatorStatus['groups'] = [];
+  for (const { name, head, pending } of store.logs.slice(0, maxStatusGroups)) {
+    const charter = await groups.charter(name.charter).catch(() => undefined); // admitted no more
+    shown.push({
+      group: charter?.group ?? '',
+      charter: name.charter,
+      log: name.log,
+      records: head.size,
+      root: bytesToHex(head.root),
+      pending: pending.length,
+      connected: presence.of(name.charter).map(({ member }) => member.name),
+    });
+  }
+  return { groups: shown, scrub: scrub.status };
 }
 
 /** What everything here takes from outside. */
@@ -150,6 +176,8 @@ function worldOf(options: CoordinatorOptions): World {
 }
 
 interface Parts {
+  readonly store: Store;
+  readonly scrub: Scrub;
   readonly groups: Groups;
   readonly rounds: Rounds;
   readonly members: Members;
@@ -157,10 +185,13 @@ interface Parts {
 }
 
 /** The store, and everybody who takes back what it holds. */
-async function openParts(home: Home, { limits, nowMs, log }: World, lifetime: Lifetime): Promise<Parts> {
-  const found = new Found();
-  const store = await openStore(storePaths(home), {
-    onRecord: (record, sequence) => found.add(record, sequence),
+async function openParts(home: Home, identity: Identity, world: World, lifetime: Lifetime): Promise<Parts> {
+  const { limits, nowMs, log } = world;
+  const arithmetic = await createSodiumGroup({ randomBytes: fresh, arenaSlots });
+  const groups = new Groups({ charters: chartersFolder(home), arithmetic, log });
+  const store = await openRecord(home, groups, log, {
+    coordinator: keyId(identity.publicKey),
+    onRebuilt: ({ name }) => log('warn', 'index-rebuilt', { record: name.log }),
     onFailure: (error) => {
       log('error', 'store-failed', { code: error.code, failure: String(error.cause) });
       lifetime.end(error).catch((failure: unknown) => {
@@ -169,11 +200,9 @@ async function openParts(home: Home, { limits, nowMs, log }: World, lifetime: Li
     },
   });
   lifetime.add(() => store.close());
-  const arithmetic = await createSodiumGroup({ randomBytes: fresh, arenaSlots });
-  const groups = new Groups({ charters: chartersFolder(home), arithmetic, log });
   groups.use(store);
   const presence = new Presence();
-  const ceremonies = new Ceremonies((record) => store.append([record]));
+  const ceremonies = new Ceremonies(async (charter, record) => (await store.of(charter)).append([record]));
   const journals = new Journals(nowMs);
   const ledger = new Ledger(limits.storedBytesPerDay);
   const rounds: Rounds = new Rounds({
@@ -189,8 +218,22 @@ async function openParts(home: Home, { limits, nowMs, log }: World, lifetime: Li
   });
   lifetime.add(() => rounds.stop());
   const members = new Members({ store, groups, ledger, ceremonies, journals, rounds, presence, log });
-  await found.restore({ store, groups, ceremonies, journals, rounds, log });
-  return { groups, rounds, members, presence };
+  await restoreAll({ store, groups, ceremonies, journals, rounds, log });
+  const scrub = new Scrub(store, log);
+  lifetime.add(() => scrub.stop());
+  scrub.start();
+  return { store, scrub, groups, rounds, members, presence };
+}
+
+/** Opens the store; one of the old form is taken over first. */
+async function openRecord(home: Home, groups: Groups, log: Log, options: StoreOptions): Promise<Store> {
+  const [paths, oldPaths] = [storePaths(home), oldStorePaths(home)];
+  if (await needsTakeOver(oldPaths)) {
+    log('info', 'taking-over');
+    const { records } = await takeOver({ ...options, paths, oldPaths, charter: (hash) => groups.charter(hash) });
+    log('info', 'taken-over', { count: records });
+  }
+  return openStore(paths, options);
 }
 
 /** Public arithmetic needs none of the memory for secrets. */

@@ -68,7 +68,7 @@ export class Members {
   async checkJournal(charter: Charter, member: Member, journal: JournalHead): Promise<void> {
     const { presence, store } = this.#options;
     const moved = this.#judgeJournal(charter, member, journal, presence.isHere(charter.hash, member.identifier));
-    if (moved) await store.append([{ type: 'journal', charter: charter.hash, member: member.identifier, journal }]);
+    if (moved) await (await store.of(charter)).append([{ type: 'journal', member: member.key, journal }]);
   }
 
   /** True when the head is a new one. An alarm goes to every other member before the refusal. */
@@ -212,10 +212,9 @@ export class Members {
     const { charter, member } = connection;
     try {
       const moved = this.#judgeJournal(charter, member, journal, false);
-      const { identifier } = member;
       // Known to this run in any case; who wrote too much today is forgotten by the next.
       if (moved && this.#options.ledger.takes(member.key, journalRecordBytes))
-        this.#options.store.appendLazily({ type: 'journal', charter: charter.hash, member: identifier, journal });
+        this.#options.store.logOf(charter.hash)?.appendLazily({ type: 'journal', member: member.key, journal });
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       const { code, message } = error;

@@ -8,7 +8,7 @@ import { bytesToHex } from '../protocol/wire/bytes.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import { parseTimestamp } from '../protocol/wire/time.ts';
 import { decodeBase64 } from '../verifier/base64.ts';
-import type { ClosedRecord, RoundRecord } from './chain.ts';
+import type { ClosedRecord, StoreRecord } from './records.ts';
 
 /** Hands an attempt to a signer (PROTOCOL.md, section 10.5). */
 export type PackageFrame = Extract<CoordinatorFrame, { type: 'package' }>;
@@ -81,7 +81,7 @@ export function storedRequest(envelope: Envelope): Request {
 }
 
 /** The body of a round from its records in the store; `undefined` without the request among them. */
-export function bodyFromRecords(records: readonly RoundRecord[], charter: Charter): RoundBody | undefined {
+export function bodyFromRecords(records: readonly StoreRecord[], charter: Charter): RoundBody | undefined {
   const decisions = new Map<number, Decision>();
   const evidence: { readonly sha256: string }[] = [];
   let request: Request | undefined;
@@ -97,12 +97,20 @@ export function bodyFromRecords(records: readonly RoundRecord[], charter: Charte
         break;
       }
       case 'evidence':
-        evidence.push(record);
+        evidence.push({ sha256: record.evidence.sha256 });
         break;
       case 'closed':
         closed ??= record;
         break;
       case 'round-document':
+      case 'born':
+      case 'moved':
+      case 'arrived':
+      case 'charter':
+      case 'ceremony':
+      case 'group':
+      case 'group-document':
+      case 'journal':
         break;
     }
   }

@@ -29,10 +29,11 @@ import {
   type RoundState,
 } from '../protocol/signing/round.ts';
 import type { CoordinatorFrame, Outcome, RoundBody } from '../protocol/wire/frames.ts';
+import { refOf } from '../protocol/record/leaf.ts';
 import type { Request } from '../protocol/request/request.ts';
 import { assertNewerRequesters, expiresAtUnixSeconds, keptOut } from '../protocol/request/rights.ts';
 import { Documents } from './uploads.ts';
-import type { ClosedRecord, StoreRecord } from './chain.ts';
+import type { ClosedRecord, StoreRecord } from './records.ts';
 import { CoordinatorError, isFatal } from './errors.ts';
 import { isGroupDocument, standingOf, type Groups, type KnownGroup } from './groups.ts';
 import { envelopeOverheadBytes, maxDecisionsPerMember, maxQueuedEvents, maxShownAttempts } from './limits.ts';
@@ -84,7 +85,7 @@ export class Round {
   readonly #options: RoundOptions;
   readonly #decisions = new Map<number, Decision>();
   readonly #decisionsStored = new Map<number, number>();
-  readonly #evidence: { readonly member: number; readonly sha256: string }[] = [];
+  readonly #evidence: { readonly sha256: string }[] = [];
   readonly #packages = new Map<string, PackageFrame>();
   readonly #listeners = new Set<() => void>();
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -129,7 +130,7 @@ export class Round {
 
   /** Takes back one stored record about this round. */
   restore(record: StoreRecord, open: (envelope: Envelope) => Decision): void {
-    if (record.type === 'evidence') this.#evidence.push(record);
+    if (record.type === 'evidence') this.#evidence.push({ sha256: record.evidence.sha256 });
     if (record.type !== 'decision') return;
     const decision = open(record.decision);
     this.#noteDecision(decision);
@@ -378,9 +379,10 @@ export class Round {
         };
       }
       case 'fault': {
-        const { bytes, hash } = encodeEvidence(this.#evidenceOf(effect.fault));
-        const record = { type: 'evidence', digest: this.digest, member: effect.fault.member, sha256: hash } as const;
-        return { records: [record], blobs: [bytes], apply: () => void this.#evidence.push(record) };
+        const { bytes } = encodeEvidence(this.#evidenceOf(effect.fault));
+        const evidence = refOf(bytes);
+        const record = { type: 'evidence', digest: this.digest, member: effect.fault.member, evidence } as const;
+        return { records: [record], blobs: [bytes], apply: () => void this.#evidence.push(evidence) };
       }
       case 'signed':
         return this.#resultOf(effect.signatures, effect.signers);
@@ -491,8 +493,10 @@ export class Round {
     return { group: this.group.epoch.charter.group, round: this.digest };
   }
 
+  /** What came while the end was being stored is of no use any more. */
   #end(): void {
     this.stop();
+    this.#queue = [];
     const frame = this.closedFrame();
     if (frame !== undefined) this.#tellAll(frame);
     this.#options.log('info', 'round-over', { ...this.#place(), outcome: this.outcome });

@@ -1,29 +1,34 @@
 /** All rounds: who may open one, which one a submission joins, and what is known of those that are over. */
 import { currentDelegation } from '../protocol/group-documents.ts';
 import { openDecision } from '../protocol/signing/decision.ts';
-import { channelOf, production } from '../protocol/files/charter.ts';
-import { openMessage, type Envelope } from '../protocol/wire/envelope.ts';
+import { channelOf, production, type Charter } from '../protocol/files/charter.ts';
+import { openMessage } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { formatOf, prepareRequest } from '../protocol/formats/index.ts';
 import type { Group } from '../protocol/frost/group.ts';
-import type { CoordinatorFrame, IssuedBody, Outcome, RoundBody } from '../protocol/wire/frames.ts';
+import type { CoordinatorFrame, IssuedBody, RoundBody } from '../protocol/wire/frames.ts';
 import {
   cancelMessage,
-  isCertificateKind,
+  certificateKinds,
   openRequest,
   submissionId,
   type Request,
+  type RequestKind,
 } from '../protocol/request/request.ts';
+import { refOf } from '../protocol/record/leaf.ts';
 import { askerOf, askerOrUndefined, assertFresh, assertOfEpoch, assertSignable } from '../protocol/request/rights.ts';
 import { Archive, noRound, type Filed } from './archive.ts';
+import type { RoundEntry } from './database.ts';
 import { CoordinatorError } from './errors.ts';
+import type { GroupLog } from './group-log.ts';
 import { isLive, standingOf, type Groups, type KnownGroup } from './groups.ts';
 import type { Ledger } from './ledger.ts';
-import { maxListedBytes, maxListedRounds, roundOverheadBytes, type Limits } from './limits.ts';
+import { maxListedBytes, roundOverheadBytes, type Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import { Round, type Audience } from './round.ts';
-import { closedFrame, storedRequest } from './round-body.ts';
-import type { RoundRecord, StoreRecord } from './chain.ts';
+import { closedFrame } from './round-body.ts';
+import { everyRound, type RoundQuery } from './round-query.ts';
+import type { RoundRecord, StoreRecord } from './records.ts';
 import type { Store } from './store.ts';
 
 /** The world of all rounds. */
@@ -48,40 +53,34 @@ export interface Upload {
   readonly bytes: Uint8Array;
 }
 
-/** What is kept of every round, pending or over. */
-interface Entry extends Filed {
+/** What is kept of a round while it is pending. */
+interface Pending {
   readonly group: KnownGroup;
+  /** Request digest, hex. */
+  readonly digest: string;
   /** Identity key of whoever asked, base64url. */
   readonly asker: string;
   readonly submission: string;
-  readonly channel: string;
-  readonly sequences: number[];
   /** Of request and documents. */
   readonly bytes: number;
   /** Resolves when its request is stored. */
   readonly stored: Promise<unknown>;
-  /** While it is pending. */
-  round: Round | undefined;
-  outcome: Outcome;
+  readonly round: Round;
 }
 
-/** What makes an entry, with the request itself. */
-type Entering = Pick<Entry, 'group' | 'sequences' | 'stored' | 'outcome'> & { readonly request: Request };
+/** A round that is over, as the indexes know it. */
+type Over = RoundEntry & { readonly log: GroupLog };
 
 /** The rounds of all groups, by digest: opens and joins them, and finds the one that a frame or call is about. */
 export class Rounds {
   readonly #options: RoundsOptions;
-  readonly #entries = new Map<string, Entry>();
-  /** The newest round of each submission. */
-  readonly #bySubmission = new Map<string, Entry>();
-  /** By charter hash, in the order of submission. */
-  readonly #byCharter = new Map<string, Entry[]>();
-  readonly #pending = new Set<Entry>();
-  readonly #archive: Archive;
+  /** By digest, in the order of submission. */
+  readonly #pending = new Map<string, Pending>();
+  readonly #bySubmission = new Map<string, Pending>();
+  readonly #archive = new Archive();
 
   constructor(options: RoundsOptions) {
     this.#options = options;
-    this.#archive = new Archive(options.store);
   }
 
   /**
@@ -98,32 +97,35 @@ export class Rounds {
       throw new ProtocolError('not-allowed', 'the request is signed by somebody else than who sends it');
     assertForGroup(request, group);
     askerOf(request, standingOf(group));
-    const joined = this.#joinable(request, group, again === true);
-    const entry = joined ?? this.#openRound(request, group);
+    const over = await this.#overOf(request, group);
+    const pending = this.#bySubmission.get(submissionId(request)) ?? this.#pending.get(request.digest);
+    if (pending === undefined && over !== undefined && this.#isJoinable(over, request, group, again === true))
+      return { digest: over.digest, joined: true, missing: [] };
+    const entry = pending ?? this.#openRound(request, group);
     await entry.stored;
-    if (joined === undefined) this.#begin(entry);
-    return {
-      digest: entry.digest,
-      joined: joined !== undefined,
-      missing: entry.round?.documents.missing ?? [],
-    };
+    if (pending === undefined) await this.#begin(entry);
+    return { digest: entry.digest, joined: pending !== undefined, missing: entry.round.documents.missing };
   }
 
-  /** The round that the same submission has already: pending, signed and still good, or, unless it is asked for again, ended in another way. */
-  #joinable(request: Request, group: KnownGroup, again: boolean): Entry | undefined {
-    const entry = this.#bySubmission.get(submissionId(request)) ?? this.#entries.get(request.digest);
-    if (entry?.outcome === 'signed' ? this.#isStillGood(entry, group) : entry?.outcome === 'pending' || !again)
-      return entry;
-    if (!this.#entries.has(request.digest)) return undefined;
+  /** What is over already: the newest round of the same submission, or else of this very request. */
+  async #overOf(request: Request, { epoch }: KnownGroup): Promise<RoundEntry | undefined> {
+    const log = this.#options.store.logOf(epoch.charter.hash);
+    return (await log?.roundOfSubmission(submissionId(request))) ?? (await log?.round(request.digest));
+  }
+
+  /** Whether a round that is over answers the same submission: signed and still good, or, unless it is asked for again, ended in another way. */
+  #isJoinable(over: RoundEntry, request: Request, group: KnownGroup, again: boolean): boolean {
+    if (over.outcome === 'signed' ? this.#isStillGood(over, group) : !again) return true;
+    if (over.digest !== request.digest) return false;
     throw new ProtocolError('conflict', 'this very request is over; ask again, with a new time');
   }
 
-  #isStillGood({ channel }: Entry, { documents }: KnownGroup): boolean {
+  #isStillGood({ channel }: RoundEntry, { documents }: KnownGroup): boolean {
     const nowUnixSeconds = this.#nowUnixSeconds();
     return channel === production || currentDelegation(documents.delegations, channel, nowUnixSeconds) !== undefined;
   }
 
-  #openRound(request: Request, group: KnownGroup): Entry {
+  #openRound(request: Request, group: KnownGroup): Pending {
     assertFresh(request, group.epoch.charter, this.#nowUnixSeconds());
     this.assertRoom(request.asker, group, bytesOf(request));
     assertSignable(request, standingOf(group));
@@ -132,21 +134,21 @@ export class Rounds {
     const { digest, envelope } = request;
     this.#options.ledger.charge(request.asker, envelope.payload.length + roundOverheadBytes);
     const record: RoundRecord = { type: 'round', digest, charter: group.epoch.charter.hash, request: envelope };
-    const sequences: number[] = [];
-    const stored = this.#append(sequences, [record], []);
-    stored.catch(() => undefined); // every caller awaits it; a failed store stops the coordinator
-    const entry = this.#enter({ request, group, sequences, stored, outcome: 'pending' });
+    const stored = this.#append(group, [record], []);
+    const entry = this.#enter(request, group, stored);
+    // Every caller awaits it; what was not stored is not pending.
+    stored.catch(() => this.#forget(entry));
     this.#options.log('info', 'round-opened', { group: group.epoch.charter.group, round: digest });
     return entry;
   }
 
   /** Whether this asker may have one more pending round, of so many bytes. Throws `ProtocolError('too-many')`. */
   assertRoom(asker: string, group: KnownGroup, bytes: number): void {
-    const ofGroup = [...this.#pending].filter((entry) => entry.group === group);
+    const ofGroup = [...this.#pending.values()].filter((entry) => entry.group === group);
     const ofAsker = ofGroup.filter((entry) => entry.asker === asker);
     const { maxPendingPerAsker, maxPendingPerGroup, maxPendingBytesPerAsker, maxPendingBytesPerGroup } =
       this.#options.limits;
-    const sum = (entries: readonly Entry[]): number => entries.reduce((total, entry) => total + entry.bytes, bytes);
+    const sum = (entries: readonly Pending[]): number => entries.reduce((total, entry) => total + entry.bytes, bytes);
     if (ofAsker.length >= maxPendingPerAsker || sum(ofAsker) > maxPendingBytesPerAsker)
       throw new ProtocolError(
         'too-many',
@@ -160,43 +162,44 @@ export class Rounds {
   }
 
   /** Whether this identity asked for a round. Throws `CoordinatorError('not-found')` or `ProtocolError('not-allowed')`. */
-  assertAsker(asker: string, charterHash: string, digest: string): void {
-    if (this.#entryOf(charterHash, digest).asker !== asker)
+  async assertAsker(asker: string, charterHash: string, digest: string): Promise<void> {
+    if ((await this.#known(charterHash, digest)).asker !== asker)
       throw new ProtocolError('not-allowed', 'only who asked may upload its documents or cancel');
   }
 
   /** Whether this identity may bring a document of that name and size. Throws `CoordinatorError` or `ProtocolError`. */
-  assertUpload(asker: string, charterHash: string, file: Omit<Upload, 'bytes'> & { readonly size: number }): void {
-    this.assertAsker(asker, charterHash, file.digest);
-    const { round } = this.#entryOf(charterHash, file.digest);
-    if (round === undefined) throw new ProtocolError('conflict', 'the round is over');
+  async assertUpload(
+    asker: string,
+    charterHash: string,
+    file: Omit<Upload, 'bytes'> & { readonly size: number },
+  ): Promise<void> {
+    await this.assertAsker(asker, charterHash, file.digest);
+    const { round } = this.#pendingOf(charterHash, file.digest) ?? overRefusal();
     round.documents.assertNamed(file.sha256, file.size);
   }
 
-  #enter({ request, ...of }: Entering): Entry {
-    const { group, outcome } = of;
-    const round = outcome === 'pending' ? this.#makeRound(request, group, of.sequences) : undefined;
+  #enter(request: Request, group: KnownGroup, stored: Promise<unknown>): Pending {
     const submission = submissionId(request);
     const { digest, asker } = request;
-    const { channel, kind } = request.payload;
-    const { charter } = group.epoch;
-    const bytes = bytesOf(request);
-    const entry: Entry = { ...of, digest, asker, charter, submission, channel, kind, bytes, round };
-    this.#entries.set(digest, entry);
+    const round = this.#makeRound(request, group);
+    const entry: Pending = { group, digest, asker, submission, bytes: bytesOf(request), stored, round };
+    this.#pending.set(digest, entry);
     this.#bySubmission.set(submission, entry);
-    this.#byCharter.set(charter.hash, this.#byCharter.get(charter.hash) ?? []);
-    this.#byCharter.get(charter.hash)?.push(entry);
-    if (outcome === 'pending') this.#pending.add(entry);
     return entry;
   }
 
-  #makeRound(request: Request, group: KnownGroup, sequences: number[]): Round {
+  #forget(entry: Pending): void {
+    if (this.#pending.get(entry.digest) === entry) this.#pending.delete(entry.digest);
+    if (this.#bySubmission.get(entry.submission) === entry) this.#bySubmission.delete(entry.submission);
+  }
+
+  #makeRound(request: Request, group: KnownGroup): Round {
     const { groups, audienceOf, arithmetic, limits, nowMs, log } = this.#options;
     return new Round({
       request,
       group,
       groups,
-      append: (records, blobs) => this.#append(sequences, records, blobs),
+      append: (records, blobs) => this.#append(group, records, blobs),
       audience: audienceOf(group.epoch.charter.hash),
       arithmetic,
       stallAfterMs: limits.stallAfterMs,
@@ -207,35 +210,31 @@ export class Rounds {
     });
   }
 
-  async #append(sequences: number[], records: readonly StoreRecord[], blobs: readonly Uint8Array[]): Promise<void> {
-    const first = await this.#options.store.append(records, blobs);
-    records.forEach((record, index) => {
-      if ('digest' in record) sequences.push(first + index);
-    });
+  async #append({ epoch }: KnownGroup, records: readonly StoreRecord[], blobs: readonly Uint8Array[]): Promise<void> {
+    const { store } = this.#options;
+    await (store.logOf(epoch.charter.hash) ?? (await store.of(epoch.charter))).append(records, blobs);
   }
 
   /** A document that no quorum may sign ends its round at once: the request can never have another one. */
-  #begin(entry: Entry): void {
-    this.#orEnd(entry, () => entry.round?.begin());
+  #begin(entry: Pending): Promise<void> {
+    return this.#orEnd(entry, () => entry.round.begin());
   }
 
-  #orEnd(entry: Entry, judge: () => void): void {
+  async #orEnd(entry: Pending, judge: () => void): Promise<void> {
     try {
       judge();
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      void entry.round?.cancel();
+      await entry.round.cancel();
       throw error;
     }
   }
 
   #end(round: Round): void {
-    const entry = this.#entries.get(round.digest);
+    const entry = this.#pending.get(round.digest);
     if (entry === undefined) return;
-    entry.outcome = round.outcome;
-    entry.round = undefined;
-    this.#pending.delete(entry);
     this.#archive.remember(round.digest, round.body());
+    this.#forget(entry);
   }
 
   #documentAdded(group: KnownGroup): void {
@@ -248,41 +247,44 @@ export class Rounds {
     const { charter } = group.epoch;
     const isOther = (of: KnownGroup): boolean => of !== group && of.epoch.charter.hash === charter.hash;
     // Once a key lives, nothing is signed under the candidates beside it.
-    if (isLive(group)) for (const entry of [...this.#pending]) if (isOther(entry.group)) void entry.round?.cancel();
-    for (const { round } of [...this.#pending].filter((entry) => entry.group === group)) {
-      if (round !== undefined && askerOrUndefined(round.request, standingOf(group)) === undefined) void round.cancel();
+    const pending = [...this.#pending.values()];
+    if (isLive(group)) for (const entry of pending) if (isOther(entry.group)) void entry.round.cancel();
+    for (const { round } of pending.filter((entry) => entry.group === group)) {
+      if (askerOrUndefined(round.request, standingOf(group)) === undefined) void round.cancel();
     }
   }
 
   /** Takes in one document of a pending round; only its asker may give it. Stored before it answers. */
   async putDocument(asker: string, group: KnownGroup, upload: Upload): Promise<string[]> {
     const { digest, sha256, bytes } = upload;
-    const entry = this.#entryOf(group.epoch.charter.hash, digest);
+    await this.assertAsker(asker, group.epoch.charter.hash, digest);
+    const entry = this.#pendingOf(group.epoch.charter.hash, digest) ?? overRefusal();
     const { round } = entry;
-    if (entry.asker !== asker) throw new ProtocolError('not-allowed', 'only who asked may upload its documents');
-    if (round === undefined) throw new ProtocolError('conflict', 'the round is over');
     if (round.documents.check(sha256, bytes)) {
-      this.#orEnd(entry, () => round.assertSignableWith(sha256, bytes));
+      await this.#orEnd(entry, () => round.assertSignableWith(sha256, bytes));
       this.#options.ledger.charge(asker, bytes.length);
-      await this.#append(entry.sequences, [{ type: 'round-document', digest, sha256 }], [bytes]);
+      await this.#append(entry.group, [{ type: 'round-document', digest, document: refOf(bytes) }], [bytes]);
       round.documents.add(sha256, bytes);
-      if (!round.isOpen && round.documents.all !== undefined) this.#begin(entry);
+      if (!round.isOpen && round.documents.all !== undefined) await this.#begin(entry);
     }
     return round.documents.missing;
   }
 
-  /** Bytes of one document. Throws `CoordinatorError('not-found')`. */
+  /** Bytes of one document. Throws `CoordinatorError` (`not-found`, `archived`). */
   async document(charterHash: string, digest: string, sha256: string): Promise<Uint8Array> {
-    const entry = this.#entryOf(charterHash, digest);
-    if (entry.round !== undefined) return entry.round.documents.get(sha256);
-    if (entry.outcome !== 'signed')
+    const pending = this.#pendingOf(charterHash, digest);
+    if (pending !== undefined) return pending.round.documents.get(sha256);
+    const over = await this.#overAt(charterHash, digest);
+    if (over.outcome !== 'signed')
       throw new CoordinatorError('not-found', 'the round ended without a signature, and its documents were dropped');
-    return this.#archive.file(entry, 'round-document', sha256);
+    if (!over.documents.includes(sha256))
+      throw new CoordinatorError('not-found', `this round has no document ${sha256}`);
+    return over.log.blob(sha256);
   }
 
-  /** Bytes of one evidence file. Throws `CoordinatorError('not-found')`. */
-  evidence(charterHash: string, digest: string, sha256: string): Promise<Uint8Array> {
-    return this.#archive.file(this.#entryOf(charterHash, digest), 'evidence', sha256);
+  /** Bytes of one evidence file. Throws `CoordinatorError` (`not-found`, `archived`). */
+  async evidence(charterHash: string, digest: string, sha256: string): Promise<Uint8Array> {
+    return this.#archive.evidence(await this.#filed(await this.#overAt(charterHash, digest)), sha256);
   }
 
   /**
@@ -290,107 +292,132 @@ export class Rounds {
    * Throws `CoordinatorError('not-found')` or `ProtocolError('conflict')`.
    */
   async cancelByOperator(id: string): Promise<string> {
-    const matching = [...this.#pending].filter(({ digest }) => digest.startsWith(id));
+    const matching = [...this.#pending.values()].filter(({ digest }) => digest.startsWith(id));
     const [entry] = matching;
     if (entry === undefined) throw new CoordinatorError('not-found', `no pending round begins with ${id.slice(0, 64)}`);
     if (matching.length > 1)
       throw new ProtocolError('conflict', `${matching.length} pending rounds begin with ${id}; give more digits`);
-    await entry.round?.cancel();
-    if (entry.outcome === 'signed') throw new ProtocolError('conflict', 'it is signed already');
-    this.#options.log('info', 'round-cancelled', { group: entry.charter.group, round: entry.digest });
-    return entry.digest;
+    await entry.round.cancel();
+    if (entry.round.outcome === 'signed') throw new ProtocolError('conflict', 'it is signed already');
+    const { group, digest } = entry;
+    this.#options.log('info', 'round-cancelled', { group: group.epoch.charter.group, round: digest });
+    return digest;
   }
 
   /** Ends a pending round for its asker. Throws `ProtocolError`. */
   async cancel(asker: string, charterHash: string, digest: string, envelope: unknown): Promise<RoundBody> {
-    const entry = this.#entryOf(charterHash, digest);
+    const known = await this.#known(charterHash, digest);
     const { payload } = openMessage(cancelMessage, envelope, (key) => key === asker);
-    if (payload.requestDigest !== digest || payload.groupKey !== entry.group.epoch.groupKey)
+    if (payload.requestDigest !== digest || payload.groupKey !== known.groupKey)
       throw new ProtocolError('bad-request', 'the cancellation is of another request');
-    if (entry.asker !== asker) throw new ProtocolError('not-allowed', 'only who asked may cancel');
-    await entry.round?.cancel();
-    if (entry.outcome === 'signed') throw new ProtocolError('conflict', 'it is signed already');
-    return this.body(charterHash, digest);
+    if (known.asker !== asker) throw new ProtocolError('not-allowed', 'only who asked may cancel');
+    await this.#pendingOf(charterHash, digest)?.round.cancel();
+    const body = await this.body(charterHash, digest);
+    if (body.outcome === 'signed') throw new ProtocolError('conflict', 'it is signed already');
+    return body;
   }
 
   /** A pending round for a frame about it; the frame that says how it ended if it is over. Throws `CoordinatorError('not-found')`. */
   async find(charterHash: string, digest: string): Promise<Round | CoordinatorFrame> {
-    const entry = this.#entryOf(charterHash, digest);
-    if (entry.round?.isOpen === true) return entry.round;
-    const closed = await this.#archive.closed(entry);
+    const pending = this.#pendingOf(charterHash, digest);
+    if (pending?.round.isOpen === true) return pending.round;
+    const closed = await this.#archive.closed(await this.#filed(await this.#overAt(charterHash, digest)));
     if (closed === undefined) throw noRound(digest);
     return closedFrame(closed);
   }
 
-  /** A pending round, without a wait. Throws `CoordinatorError('not-found')`. */
+  /** A pending round, without a wait. */
   pendingRound(charterHash: string, digest: string): Round | undefined {
-    return this.#entryOf(charterHash, digest).round;
+    return this.#pendingOf(charterHash, digest)?.round;
   }
 
   /** Pending rounds of one charter that members are asked about, oldest first. */
   openOf(charterHash: string): Round[] {
-    return (this.#byCharter.get(charterHash) ?? []).flatMap(({ round }) => (round?.isOpen === true ? [round] : []));
+    return this.#pendingBy(charterHash).flatMap(({ round }) => (round.isOpen ? [round] : []));
   }
 
   /** Bytes of requests and documents of all pending rounds of one charter. */
   pendingBytes(charterHash: string): number {
-    return [...this.#pending]
-      .filter(({ charter }) => charter.hash === charterHash)
-      .reduce((sum, { bytes }) => sum + bytes, 0);
+    return this.#pendingBy(charterHash).reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** How a round stands. Throws `CoordinatorError('not-found')`. */
+  /** How a round is now. Throws `CoordinatorError('not-found')`. */
   async body(charterHash: string, digest: string): Promise<RoundBody> {
-    const entry = this.#entryOf(charterHash, digest);
-    return this.#bodyOf(entry);
+    const pending = this.#pendingOf(charterHash, digest);
+    if (pending !== undefined) return pending.round.body();
+    return this.#archive.body(await this.#filed(await this.#overAt(charterHash, digest)));
   }
 
-  /** Newest first, as many as fit one answer. */
-  async list(group: KnownGroup): Promise<RoundBody[]> {
+  /** A page of rounds, newest first: as many as are asked for and fit one answer, and at least one if there is one. */
+  async list(group: KnownGroup, { filter, limit, after }: RoundQuery = everyRound): Promise<RoundBody[]> {
+    const { charter, groupKey } = group.epoch;
+    const before = after === undefined ? undefined : (await this.#overAt(charter.hash, after)).index;
     const bodies: RoundBody[] = [];
     let bytes = 0;
-    for (const entry of (this.#byCharter.get(group.epoch.charter.hash) ?? [])
-      .filter((entry) => entry.group === group)
-      .slice(-maxListedRounds)
-      .reverse()) {
-      const body = await this.#bodyOf(entry);
+    for await (const { digest } of this.#options.store.logOf(charter.hash)?.rounds({ ...filter, groupKey, before }) ??
+      []) {
+      const body = await this.body(charter.hash, digest);
       bytes += JSON.stringify(body).length;
-      if (bytes > maxListedBytes) break;
+      if (bytes > maxListedBytes && bodies.length > 0) break;
       bodies.push(body);
+      if (bodies.length >= limit) break;
     }
     return bodies;
   }
 
   /** Signed certificates of a group, oldest first, with what one needs to verify them. */
-  issued(charterHash: string): Promise<IssuedBody> {
-    const entries = this.#byCharter.get(charterHash) ?? [];
-    return this.#archive.issued(entries.filter(({ kind, outcome }) => outcome === 'signed' && isCertificateKind(kind)));
+  async issued(charter: Charter): Promise<IssuedBody> {
+    const log = this.#options.store.logOf(charter.hash);
+    const found: (Filed & { readonly kind: RequestKind; readonly index: number })[] = [];
+    for (const kind of certificateKinds) {
+      for (const digest of (await log?.signedOf(kind)) ?? []) {
+        const over = await this.#overAt(charter.hash, digest);
+        found.push({ digest, charter, log: over.log, kind, index: over.index });
+      }
+    }
+    return this.#archive.issued(found.sort((a, b) => a.index - b.index));
   }
 
-  async #bodyOf(entry: Entry): Promise<RoundBody> {
-    return entry.round?.body() ?? (await this.#archive.body(entry));
+  #pendingBy(charterHash: string): Pending[] {
+    return [...this.#pending.values()].filter(({ group }) => group.epoch.charter.hash === charterHash);
   }
 
-  /** Outsiders and members of other groups learn nothing, not even that there is such a round (T25). */
-  #entryOf(charterHash: string, digest: string): Entry {
-    const entry = this.#entries.get(digest);
-    if (entry?.group.epoch.charter.hash !== charterHash) throw noRound(digest);
-    return entry;
+  #pendingOf(charterHash: string, digest: string): Pending | undefined {
+    const entry = this.#pending.get(digest);
+    return entry?.group.epoch.charter.hash === charterHash ? entry : undefined;
   }
 
-  /** Takes back one round as the store has it. Pending ones go on: their decisions stand, their attempts are void. */
-  async restore(group: KnownGroup, envelope: Envelope, sequences: number[], outcome: Outcome): Promise<void> {
-    const request = outcome === 'pending' ? openRequest(envelope) : storedRequest(envelope);
-    const entry = this.#enter({ request, group, sequences, stored: Promise.resolve(), outcome });
-    const { round } = entry;
-    if (round === undefined) return;
-    for (const record of await this.#archive.records(entry)) {
+  /** What the index of a charter's own log knows of a round: outsiders and members of other groups learn nothing, not even that there is one (T25). */
+  async #overAt(charterHash: string, digest: string): Promise<Over> {
+    const log = this.#options.store.logOf(charterHash);
+    const round = await log?.round(digest);
+    if (log === undefined || round === undefined) throw noRound(digest);
+    return { ...round, log };
+  }
+
+  async #known(charterHash: string, digest: string): Promise<{ readonly asker: string; readonly groupKey: string }> {
+    const pending = this.#pendingOf(charterHash, digest);
+    if (pending === undefined) return this.#overAt(charterHash, digest);
+    return { asker: pending.asker, groupKey: pending.group.epoch.groupKey };
+  }
+
+  async #filed({ digest, charter, log }: Over): Promise<Filed> {
+    return { digest, log, charter: await this.#options.groups.charter(charter) };
+  }
+
+  /** Takes back a pending round as the store has it: its decisions hold, its attempts are void. */
+  async restore(group: KnownGroup, log: GroupLog, { digest }: RoundEntry): Promise<void> {
+    const [first, ...others] = await log.recordsOf(digest);
+    if (first?.type !== 'round')
+      throw new CoordinatorError('store-damaged', `the request of round ${digest} is not there`);
+    const entry = this.#enter(openRequest(first.request), group, Promise.resolve());
+    for (const record of others) {
       if (record.type === 'round-document')
-        round.documents.add(record.sha256, await this.#options.store.blob(record.sha256));
-      else round.restore(record, (decision) => openDecision(decision, group.epoch.charter));
+        entry.round.documents.add(record.document.sha256, await log.blob(record.document.sha256));
+      else entry.round.restore(record, (decision) => openDecision(decision, group.epoch.charter));
     }
     try {
-      this.#begin(entry);
+      await this.#begin(entry);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error; // cancelled by #begin
     }
@@ -398,8 +425,9 @@ export class Rounds {
 
   /** Stops all timers and waits for what is being stored. */
   async stop(): Promise<void> {
-    for (const { round } of this.#pending) round?.stop();
-    await Promise.all([...this.#pending].flatMap(({ round }) => (round === undefined ? [] : [round.settled()])));
+    const rounds = [...this.#pending.values()].map(({ round }) => round);
+    for (const round of rounds) round.stop();
+    await Promise.all(rounds.map((round) => round.settled()));
   }
 
   #nowUnixSeconds(): number {
@@ -410,6 +438,10 @@ export class Rounds {
 /** What a member that reconnects is sent of it, and fetches. */
 function bytesOf({ envelope, payload }: Request): number {
   return payload.documents.reduce((sum, { size }) => sum + size, envelope.payload.length);
+}
+
+function overRefusal(): never {
+  throw new ProtocolError('conflict', 'the round is over');
 }
 
 function assertForGroup(request: Request, group: KnownGroup): void {

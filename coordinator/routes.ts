@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptio
 import { maxGroupBytes } from '../client/limits.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { Charter } from '../protocol/files/charter.ts';
+import { isTreeSize } from '../protocol/record/tree.ts';
 import { openRequest } from '../protocol/request/request.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import { cancelBody, groupBody, submitBody } from '../protocol/wire/frames.ts';
@@ -13,7 +14,9 @@ import type { Gate } from './gate.ts';
 import { costs, maxCancelBodyBytes, maxDocumentBodyBytes, maxGroupBodyBytes, maxSubmitBodyBytes } from './limits.ts';
 import type { Session } from './login.ts';
 import type { Members } from './members.ts';
+import { parseRoundQuery } from './round-query.ts';
 import type { Rounds } from './rounds.ts';
+import type { ServedRecord } from './served-record.ts';
 import type { Streams } from './streams.ts';
 
 /** What the routes lead to. */
@@ -21,6 +24,7 @@ export interface RoutesOptions {
   readonly groups: Groups;
   readonly rounds: Rounds;
   readonly members: Members;
+  readonly record: ServedRecord;
   readonly streams: Streams;
   readonly gate: Gate;
   /** Whose token a request brought. Throws `CoordinatorError('not-authenticated')`. */
@@ -34,7 +38,7 @@ interface Rule {
   /** Bytes of its body from this caller; none if it is left out. */
   readonly maxBytes?: (session: Session) => number;
   /** Whether this caller may do this at all. Throws `CoordinatorError` or `ProtocolError`. */
-  readonly judge?: (session: Session, request: FastifyRequest) => void;
+  readonly judge?: (session: Session, request: FastifyRequest) => void | Promise<void>;
 }
 
 /** Adds every route that needs a token to a scope of the server that has looked at the token before it reads a body. */
@@ -49,6 +53,7 @@ export class Routes {
     this.#addGroups(scope);
     this.#addRounds(scope);
     this.#addFiles(scope);
+    this.#addRecord(scope);
   }
 
   #addGroups(scope: FastifyInstance): void {
@@ -61,7 +66,7 @@ export class Routes {
 
     scope.get('/v1/groups/:groupKey/issued', this.#rule({ cost: costs.issued }), (request) => {
       const group = this.#ownGroup(request, groups.ofKey(paramOf(request, 'groupKey')));
-      return rounds.issued(group.epoch.charter.hash);
+      return rounds.issued(group.epoch.charter);
     });
 
     const asking: Rule = {
@@ -87,9 +92,12 @@ export class Routes {
     const { groups, rounds } = this.#options;
 
     scope.get('/v1/rounds', this.#rule({ cost: costs.listedRound }), async (request) => {
-      const { groupKey } = request.query as { readonly groupKey?: unknown };
-      const group = this.#ownGroup(request, groups.ofKey(typeof groupKey === 'string' ? groupKey : ''));
-      const listed = await rounds.list(group);
+      const query = request.query as Readonly<Record<string, unknown>>;
+      const group = this.#ownGroup(
+        request,
+        groups.ofKey(typeof query['groupKey'] === 'string' ? query['groupKey'] : ''),
+      );
+      const listed = await rounds.list(group, parseRoundQuery(query));
       this.#options.gate.chargeMore(this.#sessionOf(request).key, listed.length * costs.listedRound);
       return { rounds: listed };
     });
@@ -160,19 +168,51 @@ export class Routes {
     );
   }
 
+  /** The log of the caller's own group, and no other (T25). */
+  #addRecord(scope: FastifyInstance): void {
+    const { record } = this.#options;
+    const rule = this.#rule({ cost: costs.listedRound });
+
+    scope.get('/v1/record/checkpoint', rule, (request, reply) =>
+      reply.type('text/plain; charset=utf-8').send(record.checkpoint(this.#charterOf(request))),
+    );
+    scope.get('/v1/record/tile/*', rule, async (request, reply) => {
+      const bytes = await record.resource(this.#charterOf(request), `tile/${paramOf(request, '*')}`);
+      return this.#sendFile(request, reply.type('application/octet-stream'), bytes);
+    });
+    scope.get('/v1/record/entries/:index', rule, (request) =>
+      record.entry(
+        this.#charterOf(request),
+        numberOf('index', paramOf(request, 'index')),
+        numberOf('size', queryOf(request, 'size')),
+      ),
+    );
+    scope.get('/v1/record/consistency', rule, (request) =>
+      record.consistency(
+        this.#charterOf(request),
+        numberOf('older', queryOf(request, 'older')),
+        numberOf('newer', queryOf(request, 'newer')),
+      ),
+    );
+    scope.get('/v1/record/blobs/:sha256', rule, async (request, reply) => {
+      const bytes = await record.blob(this.#charterOf(request), paramOf(request, 'sha256'));
+      return this.#sendFile(request, reply.type('application/octet-stream'), bytes);
+    });
+  }
+
   /** Judges by the head of a request who may, how much, and at whose cost; only then is a body read. */
   #rule({ cost, maxBytes, judge }: Rule): RouteShorthandOptions {
     const { gate } = this.#options;
-    const assertMay = (session: Session, request: FastifyRequest, bytes: number): void => {
+    const assertMay = async (session: Session, request: FastifyRequest, bytes: number): Promise<void> => {
       if (bytes > (maxBytes?.(session) ?? 0))
         throw new CoordinatorError('too-large', 'the body is longer than this route takes from you');
-      judge?.(session, request);
+      await judge?.(session, request);
     };
-    const admit = (request: FastifyRequest, reply: FastifyReply): void => {
+    const admit = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
       const session = this.#sessionOf(request);
       const bytes = bodyBytesOf(request);
       try {
-        assertMay(session, request, bytes);
+        await assertMay(session, request, bytes);
       } catch (error) {
         gate.charge(session.key, costs.call);
         throw error;
@@ -183,14 +223,7 @@ export class Routes {
     };
     return {
       bodyLimit: maxGroupBytes,
-      onRequest: (request, reply, done) => {
-        try {
-          admit(request, reply);
-          done();
-        } catch (error) {
-          done(error as Error);
-        }
-      },
+      onRequest: (request, reply) => admit(request, reply),
     };
   }
 
@@ -257,6 +290,19 @@ export class Routes {
 /** A part of the path; empty where the route has none of that name. */
 function paramOf(request: FastifyRequest, name: string): string {
   return (request.params as Readonly<Record<string, string>>)[name] ?? '';
+}
+
+function queryOf(request: FastifyRequest, name: string): string {
+  const value = (request.query as Readonly<Record<string, unknown>>)[name];
+  return typeof value === 'string' ? value : '';
+}
+
+/** A number of records. Throws `CoordinatorError('bad-body')`. */
+function numberOf(name: string, text: string): number {
+  const value = Number(text);
+  if (!/^(?:0|[1-9]\d{0,14})$/.test(text) || !isTreeSize(value))
+    throw new CoordinatorError('bad-body', `"${name}" is not a number of records`);
+  return value;
 }
 
 /** The body in exactly this shape. Throws `CoordinatorError('bad-body')`. */

@@ -1,66 +1,61 @@
 /**
- * What the coordinator must not forget: records in one sequence, hash-chained, in a level database, and beside it a small file
- * that says how far the sequence must reach at least.
+ * What the coordinator must not forget: one log for each group, in one database, and beside it a small file that says how far each reaches at least.
  *
- * Keys: `e<sequence, 16 hex digits>` a record, `b<SHA-256>` the bytes that a record names, `head` the newest sequence number and
- * hash, written in the same batch. level checks little of what it reads and takes a lost file for an earlier state, so everything
- * is read and checked at opening: a gap, a changed byte or an end before the known one is damage, and refused.
+ * At opening each log's head is checked with all that a start rests on: the edge of its tree, what is pending, the newest journal heads, and that the
+ * tree which the anchor knows is its beginning. Every other record is proved against its head when it is read, for a database may open without
+ * error when it lost or changed what it had acknowledged.
  */
+import { randomBytes } from 'node:crypto';
 import { rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { disk as realDisk, type Disk } from '../home/disk.ts';
 import { systemCode } from '../home/errors.ts';
-import { sha256Hex } from '../protocol/wire/bytes.ts';
+import type { Charter } from '../protocol/files/charter.ts';
+import { decodeHead } from '../protocol/record/head.ts';
+import { decodeLeaf, refOf, type Beginning } from '../protocol/record/leaf.ts';
 import { createAnchor, openAnchor, type Anchor } from './anchor.ts';
-import {
-  decodeRecord,
-  encodeHead,
-  headKey,
-  nextHead,
-  readChain,
-  recordKey,
-  type StoreHead,
-  type StoreRecord,
-} from './chain.ts';
-import type { Blobs } from './blobs.ts';
-import { damaged, openLevel, type Database, type StorePaths, type Write } from './database.ts';
+import { damaged, type Database, type DirectoryLine, type StorePaths } from './database.ts';
 import { CoordinatorError } from './errors.ts';
-import { lazyWriteMs, maxBatchBytes } from './limits.ts';
+import { bornLog, GroupLog, type LogWorld } from './group-log.ts';
+import { openLevel } from './level.ts';
+import { beginLevelDatabase, openLevelDatabase } from './level-database.ts';
+import { Tiles } from './tiles.ts';
 
-/** One call of `append`: its records stand together, in one batch. */
-interface Waiting {
-  readonly entries: readonly Write[];
-  readonly bytes: number;
-  /** The head once these are on the medium. */
-  readonly head: StoreHead;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-}
-
-/** Who is told of what the store reads and of its failure. */
+/** Whose store it is, and who is told of what happens to it. */
 export interface StoreOptions {
-  /** Given every record at opening, in order, with its number in the sequence. */
-  readonly onRecord: (record: StoreRecord, sequence: number) => void;
+  /** The coordinator's identity key, base64url: it signs the checkpoints of every log that is born here. */
+  readonly coordinator: string;
   /** Nothing can be stored any more: the coordinator has to stop. */
   readonly onFailure: (error: CoordinatorError) => void;
+  /** The indexes of a log had lost something, and were made anew from its records. */
+  readonly onRebuilt?: (log: GroupLog) => void;
 }
 
-/** Begins an empty store where there is none; an interrupted beginning can simply run again. */
-export async function createStore(paths: StorePaths, disk: Disk = realDisk): Promise<void> {
+/** Begins an empty store where there is none; `lost` are charters that an earlier one may have had. An interrupted beginning can simply run again. */
+export async function createStore(
+  paths: StorePaths,
+  lost: readonly string[] = [],
+  disk: Disk = realDisk,
+): Promise<void> {
   await createAnchor(paths.anchor, disk);
-  const unfinished = `${paths.database}.new`;
-  await rm(unfinished, { recursive: true, force: true });
-  await (await openLevel(unfinished, paths, { create: true })).close();
-  await disk.rename(unfinished, paths.database);
+  await beginDatabase(paths, lost);
+  await disk.rename(unfinished(paths), paths.database);
   await disk.syncFolder(dirname(paths.database));
 }
 
-/** Whether the home has a store, in whatever state. */
-export async function hasStore(paths: StorePaths): Promise<boolean> {
-  return exists(paths.database);
+/** An empty database beside the place where it belongs. */
+async function beginDatabase(paths: StorePaths, lost: readonly string[]): Promise<void> {
+  await rm(unfinished(paths), { recursive: true, force: true });
+  const keys = await openLevel(unfinished(paths), paths, { create: true });
+  await beginLevelDatabase(keys, lost);
+  await keys.close();
 }
 
-/** Opens the store in a home that is locked. Throws `CoordinatorError` (`store-missing`, `store-damaged`). */
+function unfinished({ database }: StorePaths): string {
+  return `${database}.new`;
+}
+
+/** Opens the store in a home that is locked. Throws `CoordinatorError` (`store-missing`, `store-damaged`, `store-newer`). */
 export async function openStore(paths: StorePaths, options: StoreOptions): Promise<Store> {
   if (!(await exists(paths.database))) {
     throw new CoordinatorError(
@@ -69,7 +64,18 @@ export async function openStore(paths: StorePaths, options: StoreOptions): Promi
         '(members bring their groups back; pending rounds have to be asked for again)',
     );
   }
-  return openStoreOn(await openLevel(paths.database, paths, { create: false }), realDisk, paths, options);
+  return openStoreOn(await openDatabase(paths), realDisk, paths, options);
+}
+
+/** Opens the embedded database alone. Throws `CoordinatorError` (`store-damaged`, `store-newer`). */
+async function openDatabase(paths: StorePaths): Promise<Database> {
+  const keys = await openLevel(paths.database, paths, { create: false });
+  try {
+    return await openLevelDatabase(keys);
+  } catch (error) {
+    await keys.close();
+    throw asDamage(paths, error);
+  }
 }
 
 /** Opens a store on any database and disk. Closes the database if it refuses. */
@@ -82,171 +88,150 @@ export async function openStoreOn(
   let anchor: Anchor | undefined;
   try {
     anchor = await openAnchor(paths, disk);
-    const { head, blobs } = await readChain(database, paths, anchor.head, options.onRecord);
-    await anchor.write(head);
-    return new Store({ database, anchor, head, blobs, onFailure: options.onFailure });
+    const store = new Store({ database, anchor, paths, options });
+    await store.load();
+    return store;
   } catch (error) {
     await anchor?.close();
     await database.close();
-    if (error instanceof CoordinatorError) throw error;
-    throw damaged(paths, (error as Error).message, error);
+    throw asDamage(paths, error);
   }
 }
 
-/** What an open store works with. */
+function asDamage(paths: StorePaths, error: unknown): CoordinatorError {
+  if (error instanceof CoordinatorError && error.message.includes(paths.database)) return error;
+  if (error instanceof CoordinatorError && error.code !== 'store-damaged') return error;
+  return damaged(paths, (error as Error).message, error);
+}
+
 interface StoreParts {
   readonly database: Database;
   readonly anchor: Anchor;
-  readonly head: StoreHead;
-  readonly blobs: Blobs;
-  readonly onFailure: (error: CoordinatorError) => void;
+  readonly paths: StorePaths;
+  readonly options: StoreOptions;
 }
 
-/** An open store: appends records in batches, answers them by number, and says how far it is on the medium. */
+/** An open store: the logs by their charters, and the birth of a log for a charter that has none. */
 export class Store implements AsyncDisposable {
-  readonly #database: Database;
-  readonly #anchor: Anchor;
-  readonly #blobs: Blobs;
-  readonly #onFailure: (error: CoordinatorError) => void;
-  /** The newest head that was handed out, and the newest on the medium. */
-  #head: StoreHead;
-  #synced: StoreHead;
-  #waiting: Waiting[] = [];
-  #writing: Promise<void> | undefined;
-  #anchoring: Promise<void> | undefined;
-  #lazy: StoreRecord[] = [];
-  #lazyTimer: NodeJS.Timeout | undefined;
+  readonly #parts: StoreParts;
+  readonly #logs = new Map<string, GroupLog>();
+  readonly #births = new Map<string, Promise<GroupLog>>();
+  readonly #world: LogWorld;
   #refusal: CoordinatorError | undefined;
+  #closing: Promise<void> | undefined;
 
   /** Only `openStoreOn` makes one. */
-  constructor({ database, anchor, head, blobs, onFailure }: StoreParts) {
-    this.#database = database;
-    this.#anchor = anchor;
-    this.#blobs = blobs;
-    this.#onFailure = onFailure;
-    this.#head = head;
-    this.#synced = head;
+  constructor(parts: StoreParts) {
+    this.#parts = parts;
+    const { database, anchor, paths } = parts;
+    this.#world = {
+      database,
+      anchor,
+      paths,
+      fail: (cause) => this.#fail(cause),
+      refusal: () => this.#refusal,
+    };
   }
 
-  get head(): StoreHead {
-    return this.#synced;
-  }
-
-  /**
-   * Resolves with the number of the first when all records, and the bytes they name, are on the medium; a crash before leaves all or none.
-   * Calls that wait together are synced together, in order. Throws `CoordinatorError` (`store-failed`, `closing`).
-   */
-  append(records: readonly StoreRecord[], blobs: readonly Uint8Array[] = []): Promise<number> {
-    if (this.#refusal !== undefined) return Promise.reject(this.#refusal);
-    const all = [...this.#lazy.splice(0), ...records];
-    if (all.length === 0) return Promise.resolve(this.#head.sequence);
-    const first = this.#head.sequence + all.length - records.length + 1;
-    const entries: Write[] = blobs.map((bytes) => [`b${sha256Hex(bytes)}`, bytes]);
-    for (const record of all) {
-      const bytes = Buffer.from(JSON.stringify(record));
-      this.#head = nextHead(this.#head, bytes);
-      entries.push([recordKey(this.#head.sequence), bytes]);
-      for (const sha256 of this.#blobs.add(record)) entries.push([`b${sha256}`, undefined]);
+  /** Opens every log of the directory, and compares it with the anchor. Throws `CoordinatorError('store-damaged')`. */
+  async load(): Promise<void> {
+    const { database, anchor, paths, options } = this.#parts;
+    const directory = await database.directory();
+    for (const log of anchor.logs)
+      if (!directory.some((line) => line.log === log)) throw damaged(paths, `the log ${log} is missing`);
+    for (const line of directory) {
+      const known = this.logs.find(({ name }) => name.log === line.log);
+      const log = known ?? (await loadLog(this.#world, line));
+      this.#logs.set(line.charter, log);
+      if (known === undefined && (await log.settle()) === 'rebuilt') options.onRebuilt?.(log);
     }
-    const bytes = entries.reduce((sum, [, value]) => sum + (value?.length ?? 0), 0);
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ entries, bytes, head: this.#head, resolve: () => resolve(first), reject });
-      this.#writing ??= this.#writeAll();
-    });
   }
 
-  /** Stores a record with the next one, or soon: nobody is told that it is there. */
-  appendLazily(record: StoreRecord): void {
-    this.#lazy.push(record);
-    this.#lazyTimer ??= setTimeout(() => {
-      this.#lazyTimer = undefined;
-      this.append([]).catch(() => undefined); // told by onFailure
-    }, lazyWriteMs);
+  /** Every log, once. */
+  get logs(): GroupLog[] {
+    return [...new Set(this.#logs.values())];
   }
 
-  /** One record by its number. Throws `CoordinatorError('store-damaged')` if it is gone. */
-  async record(sequence: number): Promise<StoreRecord> {
-    const bytes = await this.#database.get(recordKey(sequence));
-    if (bytes === undefined) throw new CoordinatorError('store-damaged', `record ${sequence} is gone from the store`);
-    return decodeRecord(bytes);
+  /** The log of a charter that has one. */
+  logOf(charterHash: string): GroupLog | undefined {
+    return this.#logs.get(charterHash);
   }
 
-  /** The bytes that a record names by their SHA-256 (hex). Throws `CoordinatorError('store-damaged')` if they are gone or changed. */
-  async blob(sha256: string): Promise<Uint8Array> {
-    const bytes = await this.#database.get(`b${sha256}`);
-    if (bytes === undefined || sha256Hex(bytes) !== sha256)
-      throw new CoordinatorError('store-damaged', `the bytes ${sha256} are gone from the store, or changed`);
-    return bytes;
+  /** The log of a charter, born if it has none yet: it begins with its own name and the charter's file. Throws what `GroupLog.append` throws. */
+  async of(charter: Charter, from?: Beginning): Promise<GroupLog> {
+    const known = this.#logs.get(charter.hash);
+    if (known !== undefined) return known;
+    const birth = this.#births.get(charter.hash) ?? this.#bear(charter, from);
+    this.#births.set(charter.hash, birth);
+    try {
+      return await birth;
+    } finally {
+      this.#births.delete(charter.hash);
+    }
+  }
+
+  async #bear(charter: Charter, from: Beginning | undefined): Promise<GroupLog> {
+    const { database, anchor, options } = this.#parts;
+    if (this.#refusal !== undefined) throw this.#refusal;
+    const isLost = (await database.lost()).includes(charter.hash);
+    const name = { charter: charter.hash, log: randomBytes(16).toString('hex'), coordinator: options.coordinator };
+    await anchor.reserve(name.log).catch((error: unknown) => Promise.reject(this.#fail(error)));
+    const log = bornLog(this.#world, name);
+    const birth = { type: 'born', version: 1, ...name, from: from ?? { kind: isLost ? 'again' : 'new' } } as const;
+    const file = refOf(charter.bytes);
+    await log.append([birth, { type: 'charter', charter: charter.hash, file }], [charter.bytes]);
+    this.#logs.set(charter.hash, log);
+    return log;
   }
 
   /** Waits for what is under way; nothing is stored afterwards. A repeat is a no-op. */
-  async close(): Promise<void> {
-    if (this.#refusal?.code === 'closing') return;
-    clearTimeout(this.#lazyTimer);
-    if (this.#lazy.length > 0) await this.append([]).catch(() => undefined); // told by onFailure
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#refusal ??= new CoordinatorError('closing', 'the coordinator is about to stop');
-    await this.#writing;
-    await this.#anchoring;
-    await this.#anchor.close();
-    await this.#database.close();
+    await Promise.allSettled(this.#births.values());
+    for (const log of this.logs) await log.close();
+    await this.#parts.anchor.close();
+    await this.#parts.database.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  /** The one writer: takes all that waits, writes it, answers, until nothing waits. Never rejects. */
-  async #writeAll(): Promise<void> {
-    await Promise.resolve(); // what is appended in one turn is synced together
-    while (this.#waiting.length > 0) {
-      const batch = this.#nextBatch();
-      const head = batch.at(-1)?.head ?? this.#synced;
-      try {
-        // On the medium before anyone is told: what was acknowledged is never lost.
-        await this.#database.write([...batch.flatMap(({ entries }) => entries), [headKey, encodeHead(head)]], {
-          sync: true,
-        });
-        this.#synced = head;
-        for (const { resolve } of batch) resolve();
-        this.#anchoring ??= this.#writeAnchor();
-      } catch (error) {
-        this.#poison(batch, error);
-      }
-    }
-    this.#writing = undefined;
-  }
-
-  #nextBatch(): Waiting[] {
-    let total = 0;
-    const fitting = this.#waiting.findIndex(({ bytes }) => (total += bytes) > maxBatchBytes);
-    return this.#waiting.splice(0, fitting === -1 ? this.#waiting.length : Math.max(fitting, 1));
-  }
-
-  /** Follows the store by some milliseconds, so that nobody waits for it: it tells lost files, which are rare, not crashes. */
-  async #writeAnchor(): Promise<void> {
-    try {
-      while (this.#anchor.head.sequence < this.#synced.sequence) await this.#anchor.write(this.#synced);
-    } catch (error) {
-      this.#poison([], error);
-    }
-    this.#anchoring = undefined;
-  }
-
-  /** After a failed write nobody knows what the medium holds; only opening it anew tells. */
-  #poison(batch: readonly Waiting[], cause: unknown): void {
+  #fail(cause: unknown): CoordinatorError {
+    if (this.#refusal?.code === 'store-failed') return this.#refusal;
     const code = systemCode(cause);
     const error = new CoordinatorError(
       'store-failed',
       `the store could not be written${code === undefined ? '' : ` (${code})`}; check the disk and start again`,
       { cause },
     );
-    this.#refusal ??= error;
-    for (const { reject } of [...batch, ...this.#waiting.splice(0)]) reject(error);
-    this.#onFailure(error);
+    this.#refusal = error;
+    this.#parts.options.onFailure(error);
+    return error;
   }
 }
 
-async function exists(path: string): Promise<boolean> {
+async function loadLog(world: LogWorld, line: DirectoryLine): Promise<GroupLog> {
+  const { database, paths } = world;
+  const bytes = await database.head(line.log);
+  if (bytes === undefined) throw damaged(paths, `the head of the log ${line.log} is missing`);
+  const head = decodeHead(bytes);
+  const tiles = new Tiles(database, line.log);
+  const tip = { head, edge: await tiles.edge(head) };
+  const first = decodeLeaf(await tiles.leaf(tip, 0));
+  if (first.type !== 'born' || first.log !== line.log)
+    throw damaged(paths, `the log ${line.log} does not begin with its name`);
+  const { charter, log, coordinator } = first;
+  return new GroupLog(world, { charter, log, coordinator }, { tip, pending: [] });
+}
+
+/** Whether there is something at a path. */
+export async function exists(path: string): Promise<boolean> {
   try {
     await stat(path);
     return true;

@@ -36,7 +36,7 @@ export function packFresh(sources: string, folder: string): Packed {
 }
 
 function tool(program: string, args: readonly string[], cwd: string): string {
-  // npm stands beside node, wherever that is; a policy's programs get a clean environment.
+  // npm is beside node, wherever that is; a policy's programs get a clean environment.
   const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}` };
   const { status, stdout, stderr, error } = spawnSync(program, args, { cwd, env, encoding: 'utf8' });
   if (error !== undefined) throw error;

@@ -1,5 +1,6 @@
 /** A control socket: an owner-only Unix socket over which the person at this machine talks to a running role, one line of JSON each way. */
 import { once } from 'node:events';
+import { unlinkSync } from 'node:fs';
 import { chmod, lstat, unlink } from 'node:fs/promises';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { systemCode } from './errors.ts';
@@ -59,13 +60,25 @@ export async function listenForLines(
   await listen(server, path, role);
   // The umask made it so already; this says it again where a umask does not count for sockets.
   await chmod(path, 0o600);
+  // However the process ends, but by SIGKILL: what nobody answers at is not left lying about.
+  const remove = (): void => removeAtExit(path);
+  process.once('exit', remove);
   return {
     [Symbol.asyncDispose]: async () => {
+      process.off('exit', remove);
       for (const socket of connections) socket.destroy();
       server.close();
       if (server.listening) await once(server, 'close');
     },
   };
+}
+
+function removeAtExit(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // It is gone already, or its folder is.
+  }
 }
 
 /** Sends one line to whoever listens at `path`; answers the line that comes back. Throws the role's error. */

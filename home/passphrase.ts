@@ -57,16 +57,17 @@ function decodePassphrase(bytes: Uint8Array, source: string): string {
 }
 
 /**
- * Asks on the controlling terminal, whatever stdin and stdout are, without echo; twice if `confirm`.
+ * Asks on the controlling terminal, whatever stdin and stdout are, without echo; twice if `confirm`, until both are the same.
  * Throws `HomeError` (`no-terminal`, `cancelled` at Ctrl-C or Ctrl-D, `bad-passphrase`).
  */
 export async function askPassphrase(confirm: boolean): Promise<string> {
   using terminal = openTerminal();
-  const passphrase = await ask(terminal, confirm ? 'New passphrase for the share: ' : 'Passphrase for the share: ');
-  if (confirm && (await ask(terminal, 'The same once more: ')) !== passphrase) {
-    throw new HomeError('bad-passphrase', 'the two passphrases differ; try again');
+  if (!confirm) return await ask(terminal, 'Passphrase for the share: ');
+  for (;;) {
+    const passphrase = await ask(terminal, 'New passphrase for the share: ');
+    if ((await ask(terminal, 'The same once more: ')) === passphrase) return passphrase;
+    terminal.print('The two differ. ');
   }
-  return passphrase;
 }
 
 /** One line from the controlling terminal, without echo, as bytes; who takes them wipes them. Throws as `askPassphrase` does. */

@@ -27,7 +27,7 @@ export interface ShareLabel {
   readonly identifier: number;
 }
 
-/** A share's label and where its scalar stands in the payload. */
+/** A share's label and where its scalar is in the payload. */
 export interface ShareEntry extends ShareLabel {
   readonly scalarOffset: number;
 }
@@ -45,7 +45,7 @@ export function encodeHeader({ hash }: ShareHeader): Uint8Array {
   return Uint8Array.of(...magic, ...hash);
 }
 
-/** What stands before a share's scalar. */
+/** What comes before a share's scalar. */
 export function encodeLabel({ channel, sharing, identifier }: ShareLabel): Uint8Array {
   const name = new TextEncoder().encode(channel);
   if (name.length < 1 || name.length > 0xff)

@@ -6,7 +6,7 @@ import { maxLabelCharacters } from './limits.ts';
 export interface Armor {
   /** `PRIVATE KEY`, `PGP PRIVATE KEY BLOCK`, … */
   readonly label: string;
-  /** What stands between the BEGIN and END lines. */
+  /** What is between the BEGIN and END lines. */
   readonly body: Uint8Array;
 }
 

@@ -48,7 +48,7 @@ export class ByteReader {
     return this.take(Math.ceil(this.u16() / 8));
   }
 
-  /** Bytes behind their length in 4 bytes (RFC 4251, Section 5). */
+  /** Bytes after their length in 4 bytes (RFC 4251, Section 5). */
   sshString(): Uint8Array {
     return this.take(this.u32());
   }

@@ -37,7 +37,7 @@ export function elsewhere(hint: string): ImporterError {
   );
 }
 
-/** The 32-byte seed behind the public part of a packet of the old Ed25519 algorithm. Throws `ImporterError`. */
+/** The 32-byte seed after the public part of a packet of the old Ed25519 algorithm. Throws `ImporterError`. */
 export async function openSecretPart(part: Uint8Array, ask: AskPassphrase): Promise<Uint8Array> {
   const reader = new ByteReader(part);
   const protection = reader.u8();

@@ -86,7 +86,7 @@ function readSeed(section: Uint8Array, publicKey: Uint8Array, code: 'bad-key-fil
       : damaged('its check numbers differ');
   }
   const [type, inner, secret] = [text(reader), reader.sshString(), reader.sshString()];
-  // OpenSSH keeps the seed with the public key behind it.
+  // OpenSSH keeps the seed with the public key after it.
   const agrees = [inner, secret.subarray(32)].every((copy) => Buffer.from(copy).equals(publicKey));
   if (type !== 'ssh-ed25519' || secret.length !== 64 || !agrees) throw damaged('its two halves do not agree');
   // A copy: a Buffer's slice would be wiped with the section.

@@ -65,7 +65,7 @@ export const owners = {
   'age-encryption': ['home/age-child.ts'],
   ws: ['coordinator/connection.ts', 'participant/connection.ts'],
   fastify: ['coordinator/app.ts', 'coordinator/routes.ts'],
-  level: ['coordinator/database.ts'],
+  level: ['coordinator/level.ts'],
   commander: ['cli/program.ts'],
   '@clack/prompts': ['cli/prompt.ts'],
   'fast-string-width': ['cli/text/page.ts'],

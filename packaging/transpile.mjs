@@ -40,7 +40,7 @@ await build({
   },
   outfile: 'dist/protocol/wire/typebox.js',
   bundle: true,
-  // Paths stand in the comments: the same bytes wherever node_modules is.
+  // Paths are in the comments: the same bytes wherever node_modules is.
   preserveSymlinks: true,
   format: 'esm',
   platform: 'node',

@@ -60,6 +60,12 @@ export function backedUpFiles(epoch: string): readonly string[] {
   return [...ofEpoch, ...agreed, 'documents.json', 'GROUP.pub'];
 }
 
+/** The newest checkpoint of the group's record that the home saw, if it saw any; it goes along. */
+export function checkpointName(charterHash: string): string {
+  return `checkpoint-${charterHash}`;
+}
+const checkpointPattern = /^checkpoint-[0-9a-f]{64}$/;
+
 /** Throws `ParticipantError('bad-backup')` for one that would be too large to read again. */
 export function encodeBackup({ records, files, ...rest }: Backup): Uint8Array {
   const bytes = encodeCanonicalJson({
@@ -105,8 +111,10 @@ function decodeRecord(text: string): MemberRecord {
 }
 
 function decodeFiles(files: Readonly<Record<string, string>>, epoch: string): Map<string, Uint8Array> {
-  const expected = backedUpFiles(epoch);
-  if (Object.keys(files).length !== expected.length) throw new Error('it holds other files than a backup has');
+  const checkpoints = Object.keys(files).filter((name) => checkpointPattern.test(name));
+  const expected = [...backedUpFiles(epoch), ...checkpoints];
+  if (checkpoints.length > 1 || Object.keys(files).length !== expected.length)
+    throw new Error('it holds other files than a backup has');
   return new Map(
     expected.map((name) => {
       const file = files[name];

@@ -10,7 +10,7 @@ import { openKeystore, type KeystoreOptions } from '../home/keystore.ts';
 import { maxCertificateBytes } from '../protocol/limits.ts';
 import { bytesToHex } from '../protocol/wire/bytes.ts';
 import { formatTimestamp } from '../protocol/wire/time.ts';
-import { backedUpFiles, encodeBackup } from './backup-file.ts';
+import { backedUpFiles, checkpointName, encodeBackup } from './backup-file.ts';
 import { certifiedHome } from './certified-home.ts';
 import { ParticipantError } from './errors.ts';
 import { MemberHome, unixSeconds } from './member-home.ts';
@@ -54,7 +54,10 @@ export async function backUp({ home: path, file, disk, ...options }: BackupOptio
     vault.end();
   }
   const made = { name: bytesToHex(randomBytes(16)), at: unixSeconds(), isDestroyed: false };
-  const files = await readFiles(home, certificate.transcriptHash);
+  const files = await readFiles(home, [
+    ...backedUpFiles(certificate.transcriptHash),
+    ...[checkpointName(agreement.charter.hash)].filter((name) => existsSync(home.home.file(name))),
+  ]);
   // Known of before it is there: a backup that nobody knows of could be neither missed nor destroyed.
   await home.records.append({ type: 'backup', backup: made.name, at: made.at });
   const payload = encodeBackup({
@@ -71,9 +74,9 @@ export async function backUp({ home: path, file, disk, ...options }: BackupOptio
   return made;
 }
 
-async function readFiles(home: MemberHome, epoch: string): Promise<Map<string, Uint8Array>> {
+async function readFiles(home: MemberHome, names: readonly string[]): Promise<Map<string, Uint8Array>> {
   const files = new Map<string, Uint8Array>();
-  for (const name of backedUpFiles(epoch))
+  for (const name of names)
     files.set(name, await readFileBounded(home.home.file(name), Math.max(maxCertificateBytes, maxShareFileBytes)));
   return files;
 }

@@ -1,12 +1,7 @@
 /** Drives the ceremony's machine: performs its effects in order, with everything that must not be forgotten on disk first. */
 import { randomBytes } from 'node:crypto';
 import { bytesToHex, sha256Hex } from '../protocol/wire/bytes.ts';
-import {
-  ceremonyMessageType,
-  openCeremonyMessage,
-  type CeremonyKind,
-  type CeremonyMessage,
-} from '../protocol/ceremony/messages.ts';
+import { ceremonyMessageType, openCeremonyMessage, type CeremonyMessage } from '../protocol/ceremony/messages.ts';
 import { type Certificate } from '../protocol/ceremony/certificate.ts';
 import {
   ceremonyStart,
@@ -15,7 +10,7 @@ import {
   type CeremonyEvent,
   type CeremonyState,
 } from '../protocol/ceremony/events.ts';
-import { judgeViews, type CeremonyView } from '../protocol/ceremony/judge.ts';
+import { judgeViews, type CeremonyView, type Deed } from '../protocol/ceremony/judge.ts';
 import { stepCeremony } from '../protocol/ceremony/machine.ts';
 import type { Transcript } from '../protocol/ceremony/transcript.ts';
 import { sealMessage, type Envelope, type Identity, type MessageType } from '../protocol/wire/envelope.ts';
@@ -26,6 +21,8 @@ import type { Agreement } from './member-home.ts';
 import type { Records } from './records.ts';
 import type { Vault } from './vault.ts';
 import { at } from '../protocol/wire/present.ts';
+
+type CeremonyProgress = Extract<CeremonyEffect, { readonly kind: 'progress' }>;
 
 /** What the ceremony needs from the home and the network. */
 export interface CeremonyHost {
@@ -47,7 +44,7 @@ export interface CeremonyHost {
   storeEvidence(ceremony: string, view: CeremonyView): Promise<string>;
   /** Does nothing while there is no connection: `said` is sent again on the next. */
   send(message: Envelope): void;
-  progress(step: CeremonyKind, waitingFor: readonly string[]): void;
+  progress(progress: Pick<CeremonyProgress, 'step' | 'waitingFor' | 'strange'>): void;
   /** Every member holds the certificate; awaited before the next message is looked at. */
   finished(result: CeremonyResult): Promise<void>;
   /** Somebody may not know that there is a key: brings certificate and `stored`s to the coordinator. */
@@ -180,7 +177,7 @@ export class Ceremony {
         vault.forgetShares();
         return undefined;
       case 'progress':
-        this.#host.progress(effect.step, effect.waitingFor);
+        this.#host.progress(effect);
         return undefined;
       case 'done':
         await this.#host.finished(effect);
@@ -211,24 +208,25 @@ export class Ceremony {
 
   /** Somebody lied in a ceremony that goes on. Judged before it is written, by the judge that outsiders use. */
   async #keepEvidence(view: CeremonyView): Promise<void> {
-    const deeds = judgeViews(this.#context.arithmetic, this.#context.charter, [view]);
+    const deeds = this.#deedsIn(view);
     if (deeds.length === 0) return;
-    // Two hellos under one nonce name no ceremony: they are kept by the hash of a message.
-    const path = await this.#host.storeEvidence(idIn(view) ?? at(view.messages, 0).hash, view);
+    const path = await this.#host.storeEvidence(nameOf(view), view);
     for (const { culprit, deed } of deeds)
       this.#host.log('error', 'evidence', { member: culprit.name, deed, evidence: path });
   }
 
+  /** What was said in a ceremony may prove something beside other members' files; hellos alone are kept if they prove something by themselves. */
   async #failure({ error, view }: Extract<CeremonyEffect, { kind: 'failed' }>): Promise<ParticipantError> {
-    const ceremony = view === undefined ? undefined : idIn(view);
-    const where =
-      view === undefined || ceremony === undefined
-        ? ''
-        : `; what was signed is in ${await this.#host.storeEvidence(ceremony, view)}`;
+    const isKept = view !== undefined && (idIn(view) !== undefined || this.#deedsIn(view).length > 0);
+    const where = isKept ? `; what was signed is in ${await this.#host.storeEvidence(nameOf(view), view)}` : '';
     return new ParticipantError('ceremony-failed', `${error.message}${where}`, {
       culprits: error.culprits,
       cause: error,
     });
+  }
+
+  #deedsIn(view: CeremonyView): Deed[] {
+    return judgeViews(this.#context.arithmetic, this.#context.charter, [view]);
   }
 
   #say(message: SentMessage): Envelope {
@@ -244,6 +242,11 @@ export class Ceremony {
     if (this.#said.size > maxSaidAgain && oldest !== undefined) this.#said.delete(oldest);
     return envelope;
   }
+}
+
+/** Under which a view is kept: two hellos under one nonce name no ceremony, and a message has a hash. */
+function nameOf(view: CeremonyView): string {
+  return idIn(view) ?? at(view.messages, 0).hash;
 }
 
 /** The ceremony that a view is of. */

@@ -4,6 +4,7 @@ import { WebSocket, type RawData } from 'ws';
 import type { CoordinatorClient, SocketAddress } from '../client/client.ts';
 import { ClientError } from '../client/errors.ts';
 import { retryAfterOf } from '../client/http.ts';
+import { whyNoUpgrade } from '../client/unreachable.ts';
 import { maxFrameBytes, maxRequestersBytes } from '../protocol/limits.ts';
 import { decodeCoordinatorFrame, type CoordinatorFrame, type MemberFrame } from '../protocol/wire/frames.ts';
 import { codeOf, messageOf } from './errors.ts';
@@ -12,6 +13,7 @@ import {
   firstBackOffMs,
   httpTimeoutMs,
   longestBackOffMs,
+  maxToldReasons,
   maxUnhandledFrames,
   maxUnsentBytes,
   pingIntervalMs,
@@ -27,6 +29,7 @@ export interface ConnectionOptions {
   /** Members of the charter: the bound on a frame follows from it. */
   readonly members: number;
   connected(): void;
+  /** Said once of each reason until there is a connection again, however often it is tried. */
   disconnected(reason: string): void;
   /** Frames come one at a time, in order; the next waits for the promise. */
   frame(frame: CoordinatorFrame): Promise<void>;
@@ -59,6 +62,8 @@ export class Connection {
   readonly #stop = new AbortController();
   #socket: WebSocket | undefined;
   #running: Promise<void> | undefined;
+  /** Why the last tries failed, as far as it was told. */
+  readonly #told = new Set<string>();
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -92,6 +97,17 @@ export class Connection {
     this.#socket?.terminate();
   }
 
+  /** The login waits out what is in its way. */
+  waits(reason: string): void {
+    if (!this.isConnected && !this.#isStopped()) this.#tell(reason);
+  }
+
+  #tell(reason: string): void {
+    if (this.#told.has(reason)) return;
+    if (this.#told.size < maxToldReasons) this.#told.add(reason);
+    this.#options.disconnected(reason);
+  }
+
   #isStopped(): boolean {
     return this.#stop.signal.aborted;
   }
@@ -102,9 +118,10 @@ export class Connection {
     while (!this.#isStopped()) {
       const { reason, retryAfterMs } = await this.#connectOnce(() => {
         backOffMs = this.#timing.firstBackOffMs;
+        this.#told.clear();
       });
       if (this.#isStopped()) return;
-      this.#options.disconnected(reason);
+      this.#tell(reason);
       // Drawn at random: after a restart of the coordinator, or a wait that it asked for, not everybody comes back at the same moment.
       const waitMs = Math.max(backOffMs * (0.5 + Math.random() / 2), retryAfterMs * (1 + Math.random() / 2));
       backOffMs = Math.min(2 * backOffMs, this.#timing.longestBackOffMs);
@@ -119,7 +136,8 @@ export class Connection {
       if (this.#isStopped()) return { reason: 'closed', retryAfterMs: 0 };
       return await this.#serve(address, opened);
     } catch (error) {
-      this.#options.log('warn', 'login-failed', { code: codeOf(error), message: messageOf(error) });
+      if (!this.#told.has(messageOf(error)))
+        this.#options.log('warn', 'login-failed', { code: codeOf(error), message: messageOf(error) });
       if (this.#options.isFatal(error)) this.#options.fatal(error);
       const { retryAfterMs = 0 } = (error instanceof ClientError ? error.refusal : undefined) ?? {};
       return { reason: messageOf(error), retryAfterMs };
@@ -133,7 +151,7 @@ export class Connection {
       maxPayload: maxBytes,
       perMessageDeflate: false,
       handshakeTimeout: httpTimeoutMs,
-      ...(address.ca === undefined ? {} : { ca: [...address.ca] }),
+      agent: address.agent,
     });
     this.#socket = socket;
     const inbox = new Inbox(
@@ -149,7 +167,7 @@ export class Connection {
       let fault: string | undefined;
       let retryAfterMs = 0;
       socket.on('unexpected-response', (_request, { statusCode = 0, headers }) => {
-        fault = `the coordinator answered the upgrade with ${statusCode}`;
+        fault = whyRefused(statusCode, address.url);
         retryAfterMs = retryAfterOf(headers['retry-after']) ?? 0;
         socket.terminate();
       });
@@ -173,6 +191,14 @@ export class Connection {
       });
     });
   }
+}
+
+/** Statuses with which the coordinator itself refuses an upgrade; any other is of a call that is none any more. */
+const ownRefusals: readonly number[] = [401, 403, 429, 503];
+
+function whyRefused(status: number, url: string): string {
+  if (ownRefusals.includes(status)) return `the coordinator refused the WebSocket (HTTP status ${status})`;
+  return whyNoUpgrade(status, new URL(url).host);
 }
 
 /** Messages in order, one at a time; reading stops while too many wait. */

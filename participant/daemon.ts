@@ -1,4 +1,4 @@
-/** The daemon behind `frostmark participant serve`: one member, always ready to sign what it has decided to sign. */
+/** The daemon that `frostmark participant serve` runs: one member, always ready to sign what it has decided to sign. */
 import { parseCoordinatorUrl, type CoordinatorUrl } from '../client/url.ts';
 import { openKeystore, type PassphraseSource } from '../home/keystore.ts';
 import type { SpareKeys } from '../home/spare-keys.ts';
@@ -9,12 +9,11 @@ import type { ConnectionTiming } from './connection.ts';
 import { listenForCommands, type AnswerTo, type Command, type CommandName } from './control.ts';
 import { certifiedHome } from './certified-home.ts';
 import { ParticipantError } from './errors.ts';
-import { ExecRunner } from './exec.ts';
-import { judgeBy } from './judge.ts';
 import { ignoreInspectorSignal } from './inspector.ts';
 import { withFields, type Log } from './log.ts';
 import { defaultSocketPath, MemberHome } from './member-home.ts';
-import { askAlways, loadPolicy, type Policy } from './policy.ts';
+import { HeldGroupDocuments } from './group-documents.ts';
+import { PolicyInForce } from './policy-in-force.ts';
 import { Session } from './session.ts';
 import { storeShares } from './store-shares.ts';
 import { Vault } from './vault.ts';
@@ -46,6 +45,8 @@ export interface Daemon {
   readonly socketPath: string;
   /** Settles when the daemon is gone: rejects if something it cannot go on without broke, such as its journal. */
   readonly closed: Promise<void>;
+  /** Reads the policy again, and judges by it what waits; a broken one is logged, and the old one stays. Never rejects. */
+  reloadPolicy(): Promise<void>;
   /** Ends every connection, zeroes the secrets, and resolves when that is done. A repeat is a no-op. */
   close(): Promise<void>;
 }
@@ -63,17 +64,21 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 }
 
 async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Daemon> {
-  const policy = options.policyPath === undefined ? askAlways : await loadPolicy(options.policyPath);
   const home = closers.use(await MemberHome.open(options.home, options.log));
   const { agreement, certificate, stored } = await certifiedHome(home);
   const { charter, self } = agreement;
   const log = withFields(options.log, { group: charter.group, member: self.name });
-  const runner = await ExecRunner.open(policy, log);
-  closers.defer(() => runner.close());
   const vault = await Vault.open(charter, self);
   closers.defer(() => {
     vault.end();
   });
+  const epoch = openEpoch(vault.arithmetic, charter, certificate);
+  const ground = async () => {
+    const { requesters } = await HeldGroupDocuments.load(epoch, agreement.requesters, home);
+    return { charter, requesters };
+  };
+  const policy = await PolicyInForce.open(options.policyPath, ground, log);
+  closers.defer(() => policy.close());
   const spareKeys = await loadShare(vault, home, certificate, options);
 
   const session = new Session({
@@ -87,7 +92,7 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
     held: new Map([[certificate.ceremony, certificate]]),
     storeShare: (transcript) => storeShares(home, spareKeys, vault, transcript),
     loadShare: needsPassphrase,
-    judge: judgeBy(policy, runner),
+    judge: policy.judge,
     progress: () => undefined,
     isFatalLogin: () => false,
     log,
@@ -99,9 +104,12 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
   await session.start();
   log('info', 'serving', { socket: socketPath, policy: policy.description });
   return {
-    groupLine: openEpoch(vault.arithmetic, charter, certificate).groupLine,
+    groupLine: epoch.groupLine,
     socketPath,
     closed: session.closed.finally(() => closers.close()),
+    reloadPolicy: async () => {
+      if (await policy.reload()) session.reconsider();
+    },
     close: () => closers.close(),
   };
 }
@@ -136,7 +144,7 @@ async function coordinatorOf(home: MemberHome, options: DaemonOptions): Promise<
 /** What answers commands. */
 interface Desk {
   readonly session: Session;
-  readonly policy: Policy;
+  readonly policy: PolicyInForce;
   readonly spareKeys: SpareKeys;
 }
 

@@ -321,7 +321,7 @@ function familyOf(root: number): number[] {
   return [...members];
 }
 
-/** Fields of /proc/PID/stat (proc_pid_stat(5)) behind the name, which may hold anything but ends at the last bracket. */
+/** Fields of /proc/PID/stat (proc_pid_stat(5)) after the name, which may hold anything but ends at the last bracket. */
 function readEntry(name: string): ProcessEntry[] {
   try {
     const text = readFileSync(`/proc/${name}/stat`, 'latin1');

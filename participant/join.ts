@@ -5,7 +5,7 @@ import { parseCoordinatorUrl, type CoordinatorUrl } from '../client/url.ts';
 import { readFileBounded } from '../home/files.ts';
 import { useIdentitySeed } from '../home/identity.ts';
 import { openKeystore, type Keystore, type PassphraseSource } from '../home/keystore.ts';
-import { equalBytes } from '../protocol/wire/bytes.ts';
+import { equalBytes, sha256Hex } from '../protocol/wire/bytes.ts';
 import { type Certificate } from '../protocol/ceremony/certificate.ts';
 import { assertAllStored, openEpoch } from '../protocol/ceremony/epoch.ts';
 import { transcriptHash, type Transcript } from '../protocol/ceremony/transcript.ts';
@@ -32,6 +32,8 @@ import { Vault } from './vault.ts';
 export interface JoinReview {
   readonly charter: Charter;
   readonly requesters: Requesters;
+  /** SHA-256 of the requesters file as sha256sum prints it; `undefined` without a file. */
+  readonly requestersHash: string | undefined;
   /** The production key comes out of this file. */
   readonly imported: Import | undefined;
   readonly self: Member;
@@ -94,7 +96,7 @@ async function agree(home: MemberHome, options: JoinOptions): Promise<Agreement>
   const charter = decodeCharter(await readFileBounded(options.charterPath, maxCharterBytes), options.charterPath);
   const self = home.memberOf(charter);
   const agreed = await agreedHome(home);
-  const requesters = await readRequesters(options.requestersPath, charter, agreed);
+  const { requesters, hash: requestersHash } = await readRequesters(options.requestersPath, charter, agreed);
   const imported = await readImport(options.importPath, charter);
   const { agreed: pinned, ceremonies } = home.records;
   const isStored = ceremonies.current !== undefined && ceremonies.stored.includes(ceremonies.current);
@@ -109,7 +111,7 @@ async function agree(home: MemberHome, options: JoinOptions): Promise<Agreement>
   const isSame =
     isSameCharter && equalBytes(agreed.requesters.bytes, requesters.bytes) && pinned?.import === importHash;
   const warnings = [...charterWarnings(charter), ...(isSame ? [] : leavingWarnings(home))];
-  const review = { charter, requesters, imported, self, warnings };
+  const review = { charter, requesters, requestersHash, imported, self, warnings };
   if (!isSame && !(await options.confirm(review)))
     throw new ParticipantError('cancelled', 'the charter was not accepted; nothing was made');
   await home.agree(charter, requesters, importHash);
@@ -145,9 +147,13 @@ async function readRequesters(
   path: string | undefined,
   charter: Charter,
   agreed: Agreement | undefined,
-): Promise<Requesters> {
-  if (path !== undefined) return readRequestersFile(await readFileBounded(path, maxRequestersBytes), path, charter);
-  return agreed?.charter.hash === charter.hash ? agreed.requesters : emptyRequesters(charter);
+): Promise<{ readonly requesters: Requesters; readonly hash: string | undefined }> {
+  if (path !== undefined) {
+    const file = await readFileBounded(path, maxRequestersBytes);
+    return { requesters: readRequestersFile(file, path, charter), hash: sha256Hex(file) };
+  }
+  const isAgreed = agreed?.charter.hash === charter.hash;
+  return { requesters: isAgreed ? agreed.requesters : emptyRequesters(charter), hash: undefined };
 }
 
 async function takePart(

@@ -69,7 +69,7 @@ export interface Journal extends AsyncDisposable {
   /** The newest state that is on the medium. */
   readonly head: JournalHead;
   /**
-   * Resolves when the record is on the medium; records stand in the order of the calls, those that wait together are synced together.
+   * Resolves when the record is on the medium; records keep the order of the calls, those that wait together are synced together.
    * A rejected record may still be found at the next opening. Throws `JournalError` (`too-large`, `disk-full`, `write-failed`, `closed`).
    */
   append(record: object): Promise<void>;

@@ -1,6 +1,6 @@
 /** The judge: what a policy makes of one request, programs included. */
 import type { ExecRunner } from './exec.ts';
-import type { Policy, PolicySubject } from './policy.ts';
+import { ruleMatches, type Policy, type PolicySubject } from './policy.ts';
 
 /** What the policy makes of one request; `ask` leaves it to a person. */
 export interface Verdict {
@@ -16,7 +16,7 @@ export type Judge = (subject: PolicySubject, running: () => void, over: AbortSig
 /** Carries a policy out. A program that cannot be started decides nothing: the request waits for a person. */
 export function judgeBy(policy: Policy, runner: ExecRunner): Judge {
   return async (subject, running, over) => {
-    const rule = policy.rules.find((candidate) => candidate.matches(subject));
+    const rule = policy.rules.find((candidate) => ruleMatches(candidate, subject));
     if (rule === undefined) return { action: 'ask', reason: null, rule: 'no rule matches: ask' };
     const { action, reason } = rule;
     const named = `${rule.place}: ${action}`;

@@ -92,6 +92,8 @@ export const patienceMs = 60_000;
 export const firstBackOffMs = 200;
 /** Milliseconds of the longest wait before a reconnect: a coordinator that is back is found within seconds. */
 export const longestBackOffMs = 20_000;
+/** Reasons for a lost connection that are told once each until there is one again; a peer can make up more, and those are told each time. */
+export const maxToldReasons = 16;
 
 /** Milliseconds between looks for requests that have expired. */
 export const sweepIntervalMs = 15_000;

@@ -58,7 +58,7 @@ const documentsSchema = Strict({
   requesters: Nullable(EnvelopeSchema),
   delegations: Type.Array(EnvelopeSchema, { maxItems: maxListedDelegations }),
 });
-/** Documents as they stand on disk and travel in a frame. */
+/** Documents as they are on disk and travel in a frame. */
 export type HeldDocuments = Static<typeof documentsSchema>;
 
 const evidenceName = /^evidence-[0-9a-f]{64}\.json$/;

@@ -12,12 +12,13 @@
  *
  * In a pattern `*` stands for any characters and `?` for one. A rule that approves, by itself or by a program, is for `kind: release` and
  * for channels other than production unless it names them: nothing of production is approved by accident (T33). Likewise it is for no
- * document of a release but the manifest of its artifacts unless it names it, as `document: git-tag`.
+ * document of a release but the manifest of its artifacts unless it names it, as `document: git-tag`. Whether every rule can decide anything
+ * in its group is judged in `policy-reach.ts`.
  */
 import { production } from '../protocol/files/charter.ts';
 import { documentKinds } from '../protocol/documents/index.ts';
 import { maxReasonCharacters } from '../protocol/limits.ts';
-import { requestKinds, type RequestKind, type RequestPayload } from '../protocol/request/request.ts';
+import { requestKinds, type RequestPayload } from '../protocol/request/request.ts';
 import { parseDuration } from '../protocol/wire/time.ts';
 import { FieldReader } from '../protocol/files/field-reader.ts';
 import { parseYaml, type YamlPath } from '../protocol/files/yaml.ts';
@@ -49,24 +50,42 @@ export interface ExecRule {
 
 type PolicyAction = 'approve' | 'refuse' | 'ask' | 'exec';
 
-interface PolicyRule {
+/** What the patterns of one field of a rule are, and on which line of the file. */
+interface FieldPatterns {
+  readonly patterns: readonly string[];
+  /** 1-based. */
+  readonly line: number;
+}
+
+/** What a rule demands of a request: all fields that it names. */
+export type RuleMatch = Readonly<Partial<Record<MatchField, FieldPatterns>>>;
+
+/** One rule, decoded. */
+export interface PolicyRule {
   /** `policy.yaml:12`, for people. */
   readonly place: string;
+  /** 1-based. */
+  readonly line: number;
+  readonly match: RuleMatch;
   readonly action: PolicyAction;
   readonly reason: string | null;
   readonly exec: ExecRule | undefined;
-  matches(subject: PolicySubject): boolean;
 }
 
 /** A decoded policy. */
 export interface Policy {
+  readonly file: string;
   readonly rules: readonly PolicyRule[];
   /** What `status` shows. */
   readonly description: string;
 }
 
 /** Everything waits for a person. */
-export const askAlways: Policy = { rules: [], description: 'no policy file: every request waits for a person' };
+export const askAlways: Policy = {
+  file: '',
+  rules: [],
+  description: 'no policy file: every request waits for a person',
+};
 
 /** Throws `ProtocolError('bad-policy')` with file and line, or `HomeError` if the file cannot be read. */
 export async function loadPolicy(path: string): Promise<Policy> {
@@ -82,7 +101,7 @@ export function decodePolicy(bytes: Uint8Array, file: string): Policy {
   if (!Array.isArray(rules)) reader.fail(['rules'], 'rules must be a list');
   if (rules.length > maxPolicyRules) reader.fail(['rules'], `at most ${maxPolicyRules} rules`);
   const decoded = rules.map((rule: unknown, index) => readRule(reader, rule, ['rules', index]));
-  return { rules: decoded, description: `${file}: ${decoded.length} rule${decoded.length === 1 ? '' : 's'}` };
+  return { file, rules: decoded, description: `${file}: ${decoded.length} rule${decoded.length === 1 ? '' : 's'}` };
 }
 
 type Path = YamlPath;
@@ -106,6 +125,7 @@ class PolicyReader extends FieldReader {
 }
 
 const matchFields = ['kind', 'channel', 'requester', 'product', 'repo', 'ref', 'artifacts', 'document'] as const;
+type MatchField = (typeof matchFields)[number];
 const actions: readonly PolicyAction[] = ['approve', 'refuse', 'ask', 'exec'];
 
 function readRule(reader: PolicyReader, value: unknown, path: Path): PolicyRule {
@@ -118,50 +138,61 @@ function readRule(reader: PolicyReader, value: unknown, path: Path): PolicyRule 
     fields['reason'] === undefined ? null : reader.text(fields['reason'], [...path, 'reason'], maxReasonCharacters);
   return {
     place: reader.place(path),
+    line: reader.line(path),
+    match: readMatch(reader, fields['match'] ?? {}, [...path, 'match']),
     action,
     reason,
     exec: fields['exec'] === undefined ? undefined : readExec(reader, fields['exec'], [...path, 'exec']),
-    matches: readMatch(reader, fields['match'] ?? {}, [...path, 'match'], action === 'approve' || action === 'exec'),
   };
 }
 
-function readMatch(reader: PolicyReader, value: unknown, path: Path, approves: boolean): PolicyRule['matches'] {
+function readMatch(reader: PolicyReader, value: unknown, path: Path): RuleMatch {
   const fields = reader.record(value, path, matchFields);
-  const patternsOf = (name: (typeof matchFields)[number]): string[] | undefined =>
-    fields[name] === undefined ? undefined : reader.texts(fields[name], [...path, name]);
-  const kinds = patternsOf('kind');
-  const wrong = kinds?.find((kind) => !requestKinds.includes(kind as RequestKind));
-  if (wrong !== undefined) reader.fail([...path, 'kind'], `kind must be one of ${requestKinds.join(', ')}`);
-  const documents = patternsOf('document');
-  const strange = documents?.find((kind) => !documentKinds.includes(kind));
-  if (strange !== undefined) reader.fail([...path, 'document'], `document must be one of ${documentKinds.join(', ')}`);
-  const [channel, requester, product, repo, ref, artifacts] = [
-    patternsOf('channel'),
-    patternsOf('requester'),
-    patternsOf('product'),
-    patternsOf('repo'),
-    patternsOf('ref'),
-    patternsOf('artifacts'),
-  ];
-  const named = (payload: RequestPayload): boolean =>
-    (kinds?.includes(payload.kind) ?? payload.kind === 'release') &&
-    (payload.channel !== production || channel?.includes(production) === true) &&
-    (documents !== undefined || payload.kind !== 'release' || isOfFilesAlone(payload));
-  return (subject) => {
-    const { payload } = subject;
-    return (
-      (!approves || named(payload)) &&
-      (kinds?.includes(payload.kind) ?? true) &&
-      fits(channel, payload.channel) &&
-      fits(requester, subject.requester) &&
-      fits(product, payload.product) &&
-      fits(repo, payload.source?.repo ?? null) &&
-      fits(ref, payload.source?.ref ?? null) &&
-      (documents === undefined || payload.documents.some(({ kind }) => documents.includes(kind))) &&
-      (artifacts === undefined ||
-        (payload.artifacts.length > 0 && payload.artifacts.every(({ name }) => fits(artifacts, name))))
-    );
-  };
+  const named = matchFields.filter((name) => fields[name] !== undefined);
+  const match: RuleMatch = Object.fromEntries(
+    named.map((name): [MatchField, FieldPatterns] => [
+      name,
+      { patterns: reader.texts(fields[name], [...path, name]), line: reader.line([...path, name]) },
+    ]),
+  );
+  for (const [name, known] of [
+    ['kind', requestKinds],
+    ['document', documentKinds],
+  ] as const)
+    if (match[name]?.patterns.every((kind) => known.some((one) => one === kind)) === false)
+      reader.fail([...path, name], `${name} must be one of ${known.join(', ')}`);
+  return match;
+}
+
+/** Whether a rule decides in a person's place that something is signed: it reaches less than one that refuses or asks (T33). */
+export function isApproving({ action }: Pick<PolicyRule, 'action'>): boolean {
+  return action === 'approve' || action === 'exec';
+}
+
+/** Whether this rule is for this request. */
+export function ruleMatches(rule: PolicyRule, { payload, requester }: PolicySubject): boolean {
+  const { kind, channel, product, repo, ref, artifacts, document } = rule.match;
+  return (
+    (!isApproving(rule) || isNamed(rule.match, payload)) &&
+    fits(kind, payload.kind) &&
+    fits(channel, payload.channel) &&
+    fits(rule.match.requester, requester) &&
+    fits(product, payload.product) &&
+    fits(repo, payload.source?.repo ?? null) &&
+    fits(ref, payload.source?.ref ?? null) &&
+    (document === undefined || payload.documents.some((one) => document.patterns.includes(one.kind))) &&
+    (artifacts === undefined ||
+      (payload.artifacts.length > 0 && payload.artifacts.every(({ name }) => fits(artifacts, name))))
+  );
+}
+
+/** What a rule that approves must name: another kind than a release, production, and a document that is more than a list of the files. */
+function isNamed({ kind, channel, document }: RuleMatch, payload: RequestPayload): boolean {
+  return (
+    (kind !== undefined || payload.kind === 'release') &&
+    (payload.channel !== production || channel?.patterns.includes(production) === true) &&
+    (document !== undefined || payload.kind !== 'release' || isOfFilesAlone(payload))
+  );
 }
 
 /** A release of files by their digests, with no document but their manifest. */
@@ -169,12 +200,12 @@ function isOfFilesAlone({ artifacts, documents }: RequestPayload): boolean {
   return artifacts.length > 0 && documents.every(({ kind }) => kind === 'manifest');
 }
 
-function fits(patterns: readonly string[] | undefined, text: string | null): boolean {
-  if (patterns === undefined) return true;
-  return text !== null && patterns.some((pattern) => globMatches(pattern, text));
+function fits(field: FieldPatterns | undefined, text: string | null): boolean {
+  if (field === undefined) return true;
+  return text !== null && field.patterns.some((pattern) => globMatches(pattern, text));
 }
 
-/** `*` is any characters, `?` is one; the rest stands for itself. Linear in practice: it goes back to the last `*` only. */
+/** `*` is any characters, `?` is one; the rest means itself. Linear in practice: it goes back to the last `*` only. */
 export function globMatches(pattern: string, text: string): boolean {
   const [wanted, found] = [Array.from(pattern), Array.from(text)];
   let [at, place, star, mark] = [0, 0, -1, 0];

@@ -1,6 +1,7 @@
 /** What a member is shown before it decides: exactly what will be signed, as it was rebuilt here, who decided so far, and what is missing. */
 import type { Epoch } from '../protocol/ceremony/epoch.ts';
-import type { DocumentView } from '../protocol/documents/document.ts';
+import { titleOf, type DocumentView } from '../protocol/documents/document.ts';
+import { signedTexts } from '../protocol/formats/index.ts';
 import type { Member } from '../protocol/files/charter.ts';
 import type { DocumentEntry, Artifact, Request, RequestKind, Source } from '../protocol/request/request.ts';
 import type { Decision, DecisionPayload } from '../protocol/signing/decision.ts';
@@ -130,17 +131,6 @@ export function summaryOf({ request, judgement, ready, expiresAt, state, outcome
   };
 }
 
-/** By which people know a document: the name of a tag, the suite of a repository, the name of a package, the first line of a message. */
-const titleFields: readonly string[] = ['tag', 'Suite', 'Codename', 'name', 'Source'];
-
-function titleOf(view: DocumentView | undefined): string | null {
-  if (view === undefined) return null;
-  const field = titleFields
-    .map((name) => view.fields.find((one) => one.name === name))
-    .find((one) => one !== undefined);
-  return field?.value ?? view.text?.split('\n')[0] ?? null;
-}
-
 /** Everything about this round. */
 export function viewOf(facts: RoundFacts): RequestView {
   const { request, epoch, judgement, ready, obstacle } = facts;
@@ -158,7 +148,7 @@ export function viewOf(facts: RoundFacts): RequestView {
     changes: ready?.changes ?? null,
     source: payload.source,
     note: payload.note,
-    signs: (ready?.prepared.formats ?? []).flatMap(({ format, state }) => format.shows?.(state) ?? []),
+    signs: ready === undefined ? [] : signedTexts(ready.prepared),
     quorum: quorumOf(facts),
     decisions: decisionsOf(facts),
     policy: judgement.verdict,

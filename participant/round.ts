@@ -6,10 +6,11 @@
 import { randomBytes } from 'node:crypto';
 import { channelOf } from '../protocol/files/charter.ts';
 import { manifestChanges } from '../protocol/documents/manifest.ts';
+import { requesterChanges } from '../protocol/files/requester-changes.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { finishRequest, prepareRequest, type PreparedRequest } from '../protocol/formats/index.ts';
 import type { Request } from '../protocol/request/request.ts';
-import { expiresAtUnixSeconds } from '../protocol/request/rights.ts';
+import { expiresAtUnixSeconds, requestersOf } from '../protocol/request/rights.ts';
 import {
   assertDecisionOn,
   isNewerDecision,
@@ -258,9 +259,13 @@ export class Round {
     }
   }
 
-  /** By a manifest in this release, against the one that was signed last on its channel. */
+  /** By a manifest, against the one that was signed last on its channel; by a requesters document, against the one in force. */
   async #changes([document]: readonly Uint8Array[]): Promise<string[] | null> {
     const { kind, channel, documents } = this.request.payload;
+    if (kind === 'requesters' && document !== undefined) {
+      const changes = requesterChanges(this.#host.documents.requesters, requestersOf(this.#host.epoch, document));
+      return changes.length === 0 ? null : changes;
+    }
     if (kind !== 'release' || documents[0]?.kind !== 'manifest' || document === undefined) return null;
     const last = await this.#host.lastManifest(channel);
     return last === undefined ? null : manifestChanges(last, document);

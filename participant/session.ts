@@ -4,10 +4,12 @@
  */
 import { encodeBase64 } from '../verifier/base64.ts';
 import { CoordinatorClient } from '../client/client.ts';
+import { clockDifference } from '../client/clock.ts';
 import { ClientError } from '../client/errors.ts';
 import type { CoordinatorUrl } from '../client/url.ts';
 import type { Certificate } from '../protocol/ceremony/certificate.ts';
 import { assertAllStored, openEpoch, type Epoch } from '../protocol/ceremony/epoch.ts';
+import type { StrangeHello } from '../protocol/ceremony/events.ts';
 import type { Transcript } from '../protocol/ceremony/transcript.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
@@ -33,6 +35,7 @@ import type { Log } from './log.ts';
 import { unixSeconds, type Agreement, type HeldDocuments, type MemberHome } from './member-home.ts';
 import type { Judge } from './judge.ts';
 import { knownKeys } from './known-keys.ts';
+import { RecordKeeper } from './record-keeper.ts';
 import { othersNeeded } from './restored.ts';
 import { Rounds, type RoundFrame } from './rounds.ts';
 import type { Vault } from './vault.ts';
@@ -42,8 +45,15 @@ import { within } from './within.ts';
 export type SessionEvent =
   | { readonly kind: 'connected' }
   | { readonly kind: 'disconnected'; readonly reason: string }
+  /** This machine's clock and the coordinator's, in words. */
+  | { readonly kind: 'clocks-differ'; readonly difference: string }
   /** The ceremony waits for these members' part of this step. */
-  | { readonly kind: 'waiting'; readonly step: string; readonly for: readonly string[] }
+  | {
+      readonly kind: 'waiting';
+      readonly step: string;
+      readonly for: readonly string[];
+      readonly strange: readonly StrangeHello[];
+    }
   /** All members hold a certificate of this epoch (transcript hash). */
   | { readonly kind: 'certified'; readonly epoch: string; readonly groupLine: string }
   /** These documents still need signatures. */
@@ -95,12 +105,15 @@ export class Session {
   readonly #client: CoordinatorClient;
   readonly #connection: Connection;
   readonly #ceremony: Ceremony;
+  readonly #keeper: RecordKeeper;
   readonly #timers: NodeJS.Timeout[] = [];
   #live: Live | undefined;
   /** Came before there was a candidate: the newest documents of each epoch that was spoken of, and frames of rounds. */
   readonly #earlyDocuments = new Map<string, HeldDocuments>();
   #early: RoundFrame[] = [];
   #present: readonly number[] = [];
+  /** The record was looked at on this connection. */
+  #followed = false;
   readonly #alarms: string[] = [];
   /** The coordinator was brought the group on this connection. */
   #shown = false;
@@ -133,7 +146,12 @@ export class Session {
       identity: home.identity,
       ca: options.ca,
       timeoutMs: httpTimeoutMs,
-      patience: { forMs: patienceMs },
+      patience: {
+        forMs: patienceMs,
+        onWaiting: ({ message }) => {
+          this.#connection.waits(message);
+        },
+      },
     });
     this.#connection = new Connection({
       client: this.#client,
@@ -153,6 +171,9 @@ export class Session {
       ...(options.timing === undefined ? {} : { timing: options.timing }),
     });
     this.#ceremony = this.#makeCeremony();
+    const { fingerprint } = coordinator;
+    const charter = agreement.charter.hash;
+    this.#keeper = new RecordKeeper({ client: this.#client, home: home.home, charter, fingerprint });
   }
 
   /** Goes to work. Throws what the home's files are refused with; later trouble shows in `closed`. */
@@ -175,6 +196,11 @@ export class Session {
       'not-joined',
       'the key is not live yet: not every member has said that it holds the certificate',
     );
+  }
+
+  /** What waits is judged anew: the policy is another one. */
+  reconsider(): void {
+    this.#live?.rounds.reconsider();
   }
 
   status(policy: string): Omit<Status, 'spareKeys'> {
@@ -248,8 +274,8 @@ export class Session {
       send: (message) => {
         this.#send({ type: 'ceremony', message: message });
       },
-      progress: (step, waitingFor) => {
-        this.#options.progress({ kind: 'waiting', step, for: waitingFor });
+      progress: ({ step, waitingFor, strange }) => {
+        this.#options.progress({ kind: 'waiting', step, for: waitingFor, strange });
       },
       finished: (result) => this.#ceremonyFinished(result),
       show: () => {
@@ -332,11 +358,21 @@ export class Session {
   #connected(): void {
     this.#options.log('info', 'connected', { coordinator: this.#options.coordinator.base });
     this.#options.progress({ kind: 'connected' });
+    this.#compareClocks();
     this.#shown = false;
+    this.#followed = false;
     this.#sayHolding();
     for (const message of this.#ceremony.said()) this.#send({ type: 'ceremony', message: message });
     this.#live?.rounds.connected();
     this.#findKeys();
+  }
+
+  #compareClocks(): void {
+    const { clockAheadMs } = this.#client;
+    const difference = clockDifference({ clockAheadMs, nowUnixSeconds: this.#nowUnixSeconds() });
+    if (difference === undefined) return;
+    this.#options.log('warn', 'clocks-differ', { message: difference });
+    this.#options.progress({ kind: 'clocks-differ', difference });
   }
 
   #disconnected(reason: string): void {
@@ -373,18 +409,33 @@ export class Session {
         this.#chore('settle-rounds', () => this.#settleRounds());
         this.#settleDocuments();
         this.#catchUp();
+        this.#followRecord();
         return;
       case 'wanted':
         this.#chore('put-group', () => this.#putGroup());
         return;
       case 'alarm':
-        this.#options.log('error', 'alarm', { member: frame.member, message: frame.message });
-        this.#alarms.push(`${frame.member}: ${frame.message}`);
-        this.#alarms.splice(0, this.#alarms.length - maxAlarms);
+        this.#alarm(frame.member, frame.message);
         return;
       case 'error':
         this.#options.log('warn', 'refused-by-coordinator', { code: frame.code, message: frame.message });
     }
+  }
+
+  #alarm(member: string, message: string): void {
+    this.#options.log('error', 'alarm', { member, message });
+    this.#alarms.push(`${member}: ${message}`);
+    this.#alarms.splice(0, this.#alarms.length - maxAlarms);
+  }
+
+  /** Once for each connection: what the coordinator has acknowledged must still be there. */
+  #followRecord(): void {
+    if (this.#followed || this.#live === undefined) return;
+    this.#followed = true;
+    this.#chore('follow-record', async () => {
+      const alarm = await this.#keeper.follow();
+      if (alarm !== undefined) this.#alarm('coordinator', alarm);
+    });
   }
 
   #handleRound(frame: RoundFrame): void {

@@ -93,7 +93,7 @@ export interface WrongShare {
   readonly epoch: Epoch;
   readonly request: Envelope;
   readonly documents: readonly Uint8Array[];
-  /** Signatures of stage 1, 64 bytes each, behind a share of stage 2; else empty. */
+  /** Signatures of stage 1, 64 bytes each, that a share of stage 2 rests on; else empty. */
   readonly earlier: readonly Uint8Array[];
   readonly commitments: readonly Envelope[];
   readonly share: Envelope;

@@ -156,3 +156,6 @@ export function maxFrameBytes(members: number): number {
   const boxes = 400 * members;
   return Math.max(256 * 1024, 4096 + members * commitment, 4096 + boxes);
 }
+
+/** Hashes of one proof about a group's log that is read off a wire: one for each bit of the size, and one more (RFC 9162, Section 2.1.4.1). */
+export const maxProofHashes = 49;

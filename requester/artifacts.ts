@@ -1,4 +1,4 @@
-/** Artifacts: files of any size, hashed as streams, as they stand in a request. */
+/** Artifacts: files of any size, hashed as streams, as they are in a request. */
 import { createHash } from 'node:crypto';
 import { stat, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';

@@ -2,11 +2,13 @@
 import { decodeBase64Url } from '../verifier/base64.ts';
 import { bundleSuffix, encodeBundle } from '../verifier/bundle.ts';
 import type { Envelope } from '../verifier/dsse.ts';
+import { parseTime } from '../verifier/time.ts';
 import { verifyRelease } from '../verifier/verify.ts';
 import { type OpenedGroup } from '../client/group.ts';
 import { currentDelegation, type HeldDelegation } from '../protocol/group-documents.ts';
 import { writeFileAtomic } from '../home/files.ts';
 import { hexToBytes } from '../protocol/wire/bytes.ts';
+import { formatTimestamp } from '../protocol/wire/time.ts';
 import { production } from '../protocol/files/charter.ts';
 import { finishRequest, isSignedRequest, prepareRequest, type FinishedFile } from '../protocol/formats/index.ts';
 import type { Request } from '../protocol/request/request.ts';
@@ -41,9 +43,22 @@ export function openResult(
 export function delegationFor(group: OpenedGroup, channel: string, atUnixSeconds: number): HeldDelegation | null {
   if (channel === production) return null;
   const current = currentDelegation(group.delegations, channel, atUnixSeconds);
-  if (current === undefined)
-    throw new RequesterError('no-delegation', `the group has no delegation for ${channel} that is valid now`);
+  if (current === undefined) throw noDelegation(group, channel, atUnixSeconds);
   return current;
+}
+
+function noDelegation({ delegations }: OpenedGroup, channel: string, atUnixSeconds: number): RequesterError {
+  const held = delegations.filter((one) => one.channel === channel).map(({ delegation }) => delegation);
+  const now = `by this machine's clock it is ${formatTimestamp(atUnixSeconds)}`;
+  const later = held.find(({ from }) => (parseTime(from) ?? 0) > atUnixSeconds);
+  const ends = held.map(({ until }) => until).sort();
+  const found =
+    later === undefined
+      ? ends.length === 0
+        ? ''
+        : `: the last one ended at ${ends.at(-1) ?? ''}, and ${now}`
+      : `: one begins at ${later.from}, and ${now}`;
+  return new RequesterError('no-delegation', `the group has no delegation for ${channel} that is valid now${found}`);
 }
 
 /**
@@ -76,7 +91,7 @@ export async function writeBundles(
   bundle: Uint8Array,
   atUnixSeconds: number,
 ): Promise<string[]> {
-  // The wait may have taken days: what is verified is what stands there today.
+  // The wait may have taken days: what is verified is what is there today.
   const today = await hashArtifacts(files.map(({ path }) => path));
   for (const { path, name, sha256 } of today) {
     if (files.find((file) => file.path === path)?.sha256 !== sha256)

@@ -5,7 +5,9 @@ import type { OpenedGroup } from '../client/group.ts';
 import type { Ask } from './ask.ts';
 import { openResult } from './bundle.ts';
 import type { Connection } from './connection.ts';
+import { requestDate } from './dating.ts';
 import { RequesterError } from './errors.ts';
+import { assertNotRevoked, readIssued } from './issued.ts';
 import { askForCertificate, type CertificateWish, type Submission } from './request.ts';
 
 /** Which certificate is wanted. */
@@ -36,13 +38,13 @@ export interface Certified {
 
 /**
  * Asks for a certificate and waits as `options.ask` does; everything in it is verified.
- * Throws `RequesterError('bad-field')` for a channel or time that it cannot have, and what `askForCertificate`, `ask` and `openResult` do.
+ * Throws `RequesterError('bad-field')` for a channel or time that it cannot have, `('no-certificate')` for a subkey that is revoked, and what `askForCertificate`, `ask` and `openResult` do.
  */
 export async function certify(connection: Connection, wish: CertifyWish, options: CertifyOptions): Promise<Certified> {
   const { channel, note } = wish;
-  if (wish.format === 'ssh' || channel === undefined)
-    return await askOne(connection, lastWish(connection.group, wish, options.nowUnixSeconds()), options);
-  const last = lastWish(connection.group, wish, options.nowUnixSeconds());
+  const last = lastWish(connection.group, wish, requestDate(connection, options.nowUnixSeconds()));
+  if (wish.format === 'ssh' || channel === undefined) return await askOne(connection, last, options);
+  assertNotRevoked(await readIssued(connection), channel);
   options.onFirstOfTwo?.(channel);
   const first: CertificateWish = { kind: 'openpgp-back-signature', channel, until: null, note };
   const { file } = await askOne(connection, first, options);
@@ -60,8 +62,9 @@ export async function askToCertify<T>(
 ): Promise<T> {
   if (wish.format === 'openpgp' && wish.channel !== undefined)
     throw new RequesterError('bad-field', 'the second round needs the result of the first, so that this has to wait');
-  const last = lastWish(connection.group, wish, options.nowUnixSeconds);
-  const submission = askForCertificate(connection.group, last, connection.identity, options.nowUnixSeconds);
+  const date = requestDate(connection, options.nowUnixSeconds);
+  const last = lastWish(connection.group, wish, date);
+  const submission = askForCertificate(connection.group, last, connection.identity, date);
   return await options.submit(submission);
 }
 
@@ -70,7 +73,8 @@ async function askOne(
   wish: CertificateWish,
   { ask, nowUnixSeconds }: CertifyOptions,
 ): Promise<Certified> {
-  const submission = askForCertificate(connection.group, wish, connection.identity, nowUnixSeconds());
+  const date = requestDate(connection, nowUnixSeconds());
+  const submission = askForCertificate(connection.group, wish, connection.identity, date);
   const view = await ask(connection, submission);
   const [file] = openResult(connection.group, view.request, submission.documents, view.body.signatures);
   if (file === undefined) throw new Error('a certificate is one file');

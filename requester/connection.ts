@@ -1,5 +1,5 @@
 /** The requester's way to a coordinator: logged in, and the group opened with nothing but its pinned key. */
-import { encodeBase64Url } from '../verifier/base64.ts';
+import { decodeBase64Url, encodeBase64Url } from '../verifier/base64.ts';
 import { CoordinatorClient } from '../client/client.ts';
 import { openGroup, type OpenedGroup } from '../client/group.ts';
 import type { Patience } from '../client/patience.ts';
@@ -18,12 +18,16 @@ export interface ConnectOptions {
   readonly ca?: string | undefined;
   /** How long to wait out a coordinator that is busy or cannot be reached; not at all by default. */
   readonly patience?: Patience | undefined;
+  /** Unix milliseconds; the system's clock by default. */
+  readonly nowMs?: (() => number) | undefined;
 }
 
 /** One login of whoever asks; close it when done. */
 export interface Connection extends Disposable {
   readonly client: CoordinatorClient;
   readonly identity: Identity;
+  /** Identity key of the coordinator, 32 bytes. */
+  readonly coordinator: Uint8Array;
   /** Everything in it is verified under the pinned key. */
   readonly group: OpenedGroup;
   /** The group as it is now: documents may be newer. */
@@ -34,18 +38,21 @@ export interface Connection extends Disposable {
 export async function connect(options: ConnectOptions): Promise<Connection> {
   const { identity, groupKey } = options;
   const name = encodeBase64Url(groupKey);
+  const url = parseCoordinatorUrl(options.coordinator, { insecure: options.insecure === true });
   const client = new CoordinatorClient({
-    url: parseCoordinatorUrl(options.coordinator, { insecure: options.insecure === true }),
+    url,
     identity,
     role: 'requester',
     groupKey: name,
     ca: options.ca,
     patience: options.patience,
+    nowMs: options.nowMs,
   });
   const refresh = async (): Promise<OpenedGroup> => openGroup(await client.group(name), groupKey);
   try {
     const group = await refresh();
-    return { client, identity, group, refresh, [Symbol.dispose]: () => client.close() };
+    const coordinator = decodeBase64Url(url.fingerprint);
+    return { client, identity, coordinator, group, refresh, [Symbol.dispose]: () => client.close() };
   } catch (error) {
     client.close();
     throw error;

@@ -13,6 +13,9 @@
  * - `ambiguous`: several rounds begin like this.
  * - `bad-result`: what the coordinator published does not verify.
  * - `unproved`: the coordinator claims an end of the round that nothing it shows proves.
+ * - `wrong-group`: the record is of another group.
+ * - `record-older`: the coordinator shows fewer records than it acknowledged before.
+ * - `record-split`: the coordinator signed two histories of one group.
  * - `pending`: the round still stood open at the deadline.
  * - `refused`: verified refusals leave no qualified set.
  * - `expired`: the request died before it was signed.
@@ -32,6 +35,9 @@ export type RequesterErrorCode =
   | 'ambiguous'
   | 'bad-result'
   | 'unproved'
+  | 'wrong-group'
+  | 'record-older'
+  | 'record-split'
   | 'pending'
   | 'refused'
   | 'expired'

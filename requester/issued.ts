@@ -8,6 +8,8 @@ import { production } from '../protocol/files/charter.ts';
 import { finishRequest, isSignedRequest, prepareRequest } from '../protocol/formats/index.ts';
 import type { IssuedBody } from '../protocol/wire/frames.ts';
 import { isCertificateKind, openRequest, type CertificateKind } from '../protocol/request/request.ts';
+import { clockSlackSeconds } from '../protocol/formats/openpgp.ts';
+import { formatTimestamp } from '../protocol/wire/time.ts';
 import { parseTime } from '../verifier/time.ts';
 import { assembleOpenpgpCertificate } from '../protocol/openpgp/certificate.ts';
 import { withSshCertificate } from '../protocol/ssh/signature.ts';
@@ -60,19 +62,50 @@ function openIssued(
   }
 }
 
-/** The newest of a kind, for a channel, that holds at this time. */
+/** The newest of a kind, for a channel, that holds at this time: what was asked for is dated a little earlier, for clocks that are behind. */
 function newestIssued(
   issued: readonly Issued[],
   kind: CertificateKind,
   channel: string,
   nowUnixSeconds: number,
 ): Issued | undefined {
-  return issued.findLast(
+  return endingAfter(issued, kind, channel, nowUnixSeconds).findLast(
+    ({ createdAtUnixSeconds }) => createdAtUnixSeconds <= nowUnixSeconds + clockSlackSeconds,
+  );
+}
+
+function endingAfter(issued: readonly Issued[], kind: CertificateKind, channel: string, unixSeconds: number): Issued[] {
+  return issued.filter(
     (one) =>
       one.kind === kind &&
       one.channel === channel &&
-      (one.untilUnixSeconds === undefined || one.untilUnixSeconds > nowUnixSeconds),
+      (one.untilUnixSeconds === undefined || one.untilUnixSeconds > unixSeconds),
   );
+}
+
+/** A subkey that was taken back stays so, whatever is signed about it later. Throws `RequesterError('no-certificate')`. */
+export function assertNotRevoked(issued: readonly Issued[], channel: string): void {
+  const revocation = issued.find((one) => one.kind === 'openpgp-revocation' && one.channel === channel);
+  if (revocation === undefined) return;
+  throw new RequesterError(
+    'no-certificate',
+    `the OpenPGP subkey of ${channel} was revoked on ${formatTimestamp(revocation.createdAtUnixSeconds)}, for good: no tool takes what it signs; sign in other formats, or on another channel`,
+  );
+}
+
+/** Unix seconds before which a signature in these formats must not be dated: nothing vouches for the channel's key earlier; 0 where nothing has to. */
+export function earliestDate(
+  issued: readonly Issued[],
+  formats: readonly string[],
+  channel: string,
+  nowUnixSeconds: number,
+): number {
+  if (channel === production || !formats.some(isOpenpgp)) return 0;
+  return endingAfter(issued, 'openpgp-subkey', channel, nowUnixSeconds)[0]?.createdAtUnixSeconds ?? 0;
+}
+
+function isOpenpgp(format: string): boolean {
+  return format.startsWith('openpgp');
 }
 
 /**
@@ -109,23 +142,48 @@ export function sshFileOf(
   return withSshCertificate(file, new TextDecoder().decode(certificate.bytes));
 }
 
-/** Throws `RequesterError('no-certificate')` for formats that no installer could check yet. */
+/**
+ * What an installer's tool will judge besides the signature itself, judged by the same dates: before anybody is asked, and again before a result
+ * is written. Throws `RequesterError('no-certificate')` for formats that no installer would accept.
+ */
 export function assertCertified(
   issued: readonly Issued[],
   formats: readonly string[],
   channel: string,
   nowUnixSeconds: number,
 ): void {
-  const isOpenpgp = formats.some((format) => format.startsWith('openpgp'));
-  if (isOpenpgp && !issued.some(({ kind }) => kind === 'openpgp-certificate'))
+  if (formats.some(isOpenpgp) && !issued.some(({ kind }) => kind === 'openpgp-certificate'))
     throw missing('OpenPGP certificate', 'frostmark group certify openpgp');
   if (channel === production) return;
-  if (isOpenpgp && newestIssued(issued, 'openpgp-subkey', channel, nowUnixSeconds) === undefined)
-    throw missing(`OpenPGP subkey of ${channel}`, `frostmark group certify openpgp --channel ${channel}`);
-  if (formats.includes('ssh') && newestIssued(issued, 'ssh-certificate', channel, nowUnixSeconds) === undefined)
-    throw missing(`SSH certificate of ${channel}`, `frostmark group certify ssh --channel ${channel}`);
+  if (formats.some(isOpenpgp)) {
+    assertNotRevoked(issued, channel);
+    assertHolds(issued, ['openpgp-subkey', `OpenPGP subkey of ${channel}`, 'openpgp'], channel, nowUnixSeconds);
+  }
+  if (formats.includes('ssh'))
+    assertHolds(issued, ['ssh-certificate', `SSH certificate of ${channel}`, 'ssh'], channel, nowUnixSeconds);
 }
 
-function missing(what: string, command: string): RequesterError {
-  return new RequesterError('no-certificate', `the group has no ${what} that is valid now; first run: ${command}`);
+function assertHolds(
+  issued: readonly Issued[],
+  [kind, what, format]: readonly [CertificateKind, string, string],
+  channel: string,
+  nowUnixSeconds: number,
+): void {
+  if (newestIssued(issued, kind, channel, nowUnixSeconds) !== undefined) return;
+  const [later] = endingAfter(issued, kind, channel, nowUnixSeconds);
+  if (later !== undefined)
+    throw new RequesterError(
+      'no-certificate',
+      `the ${what} begins only at ${formatTimestamp(later.createdAtUnixSeconds)}, and no tool takes an earlier signature; ask again then, or set this machine's clock`,
+    );
+  const ended = issued.findLast((one) => one.kind === kind && one.channel === channel)?.untilUnixSeconds;
+  throw missing(what, `frostmark group certify ${format} --channel ${channel}`, ended);
+}
+
+function missing(what: string, command: string, endedUnixSeconds?: number): RequesterError {
+  const ended = endedUnixSeconds === undefined ? '' : ` (the last one ended at ${formatTimestamp(endedUnixSeconds)})`;
+  return new RequesterError(
+    'no-certificate',
+    `the group has no ${what} that is valid now${ended}; first run: ${command}`,
+  );
 }

@@ -17,3 +17,9 @@ export const clockGraceSeconds = 5;
 
 /** Bytes of the file with a requester's name: 64 characters and a newline. */
 export const maxNameFileBytes = 256;
+
+/** Rounds that one call looks at in search of some: each costs the coordinator a read and whoever asks a share of what it may call. */
+export const maxLookedRounds = 2000;
+
+/** Bytes of a document that is fetched for its title alone: a tag, a commit, a text; a list has many of them. */
+export const maxTitledBytes = 64 * 1024;

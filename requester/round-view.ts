@@ -1,4 +1,5 @@
 /** How a round stands, told by what its members signed and not by what the coordinator says of them. */
+import { parseTime } from '../verifier/time.ts';
 import type { OpenedGroup } from '../client/group.ts';
 import type { Epoch } from '../protocol/ceremony/epoch.ts';
 import { channelOf, type Member } from '../protocol/files/charter.ts';
@@ -21,6 +22,8 @@ export interface RoundMember {
   readonly standing: Standing;
   /** Why it refused, in its own words: a stranger's text. */
   readonly reason: string | null;
+  /** RFC 3339, when it said so, by its own word; `null` for who said nothing. */
+  readonly decidedAt: string | null;
   /** As the coordinator says. */
   readonly connected: boolean;
   /** Approved, and its commitment waits for an attempt; as the coordinator says. */
@@ -51,6 +54,8 @@ export interface RoundView {
   readonly outcome: Outcome;
   readonly sharings: readonly RoundSharing[];
   readonly expiresAtUnixSeconds: number;
+  /** Unix seconds of the decision that ended it, by whoever made it; `undefined` while it is pending, and where no decision did. */
+  readonly endedAtUnixSeconds: number | undefined;
   /** Decisions in the coordinator's answer that nobody of this group signed for this request. */
   readonly unverified: number;
   readonly body: RoundBody;
@@ -84,6 +89,7 @@ export function openRound(group: OpenedGroup, body: RoundBody): RoundView {
     outcome: body.outcome,
     sharings,
     expiresAtUnixSeconds: expiresAtUnixSeconds(request, channel),
+    endedAtUnixSeconds: endOf(sharings, body),
     unverified,
     body,
   };
@@ -117,6 +123,17 @@ function decisionOrUndefined(envelope: unknown, { digest }: Request, epoch: Epoc
   }
 }
 
+/** The last approval of a signer, or the last refusal: the coordinator says that it is over, and those who decided say when. */
+function endOf(sharings: readonly RoundSharing[], { outcome, signers }: RoundBody): number | undefined {
+  const isLast = ({ member, standing }: RoundMember): boolean =>
+    (outcome === 'signed' && standing === 'approved' && signers.includes(Number(member.identifier))) ||
+    (outcome === 'refused' && standing === 'refused');
+  const times = sharings
+    .flatMap(({ members }) => members.filter(isLast))
+    .map(({ decidedAt }) => parseTime(decidedAt ?? '') ?? 0);
+  return times.length === 0 ? undefined : Math.max(...times);
+}
+
 const standings = { approve: 'approved', refuse: 'refused', withdraw: 'undecided' } as const;
 
 function memberOf(member: Member, decision: Decision | undefined, body: RoundBody, keptOut: boolean): RoundMember {
@@ -124,6 +141,7 @@ function memberOf(member: Member, decision: Decision | undefined, body: RoundBod
     member,
     standing: decision === undefined ? 'undecided' : standings[decision.payload.decision],
     reason: decision?.payload.decision === 'refuse' ? decision.payload.reason : null,
+    decidedAt: decision?.payload.decidedAt ?? null,
     connected: body.connected.includes(member.identifier),
     ready: body.ready.includes(member.identifier),
     out: body.out.find((entry) => entry.member === Number(member.identifier))?.reason,

@@ -15,7 +15,9 @@ import {
 import type { Ask } from './ask.ts';
 import { assembleBundle, delegationFor, openResult, writeBundles } from './bundle.ts';
 import type { Connection } from './connection.ts';
-import { assertCertified, readIssued } from './issued.ts';
+import { requestDate } from './dating.ts';
+import { assertCertified, earliestDate, readIssued } from './issued.ts';
+import { assertComparable } from './release-name.ts';
 import { askForRelease, type Submission, type WholeDocument } from './request.ts';
 import { RequesterError } from './errors.ts';
 import { assertOutputs } from './outputs.ts';
@@ -75,30 +77,33 @@ export async function assertWritable(
 }
 
 /**
- * A signature that no installer would accept is not asked for.
+ * A signature that no installer would accept is not asked for. Answers the date of the request, Unix seconds.
  * Throws `RequesterError` (`no-delegation`, `no-certificate`), `ProtocolError('unknown-channel')` and `ClientError`.
  */
 export async function assertAcceptable(
   connection: Connection,
   { channel, formats }: Pick<SignWish, 'channel' | 'formats'>,
   nowUnixSeconds: number,
-): Promise<void> {
+): Promise<number> {
+  const date = requestDate(connection, nowUnixSeconds);
   channelOf(connection.group.epoch.charter, channel);
-  delegationFor(connection.group, channel, nowUnixSeconds);
-  if (!formats.some((format) => format !== 'minisign')) return;
-  assertCertified(await readIssued(connection), formats, channel, nowUnixSeconds);
+  delegationFor(connection.group, channel, date);
+  if (!formats.some((format) => format !== 'minisign')) return date;
+  const issued = await readIssued(connection);
+  assertCertified(issued, formats, channel, date);
+  return requestDate(connection, nowUnixSeconds, earliestDate(issued, formats, channel, date));
 }
 
-/** Hashes and builds the request. Throws what `hashArtifacts`, `readWholeDocument` and `askForRelease` do. */
+/** Hashes and builds the request, with the date that `assertAcceptable` answered. Throws what `hashArtifacts`, `readWholeDocument` and `askForRelease` do. */
 export async function prepareSigning(
   { group, identity }: Connection,
   wish: SignWish,
-  nowUnixSeconds: number,
+  dateUnixSeconds: number,
   onHash?: (progress: HashProgress) => void,
 ): Promise<Signing> {
   const { files, document } = await readSubject(wish.subject, onHash);
   const formats = wish.subject.kind === 'document' ? wish.formats : ['native', ...wish.formats];
-  const submission = askForRelease(group, { ...wish, formats, artifacts: files, document }, identity, nowUnixSeconds);
+  const submission = askForRelease(group, { ...wish, formats, artifacts: files, document }, identity, dateUnixSeconds);
   return { wish, files, document, submission };
 }
 
@@ -148,10 +153,10 @@ async function writing<T>({ request }: RoundView, write: () => Promise<T>): Prom
   try {
     return await write();
   } catch (error) {
-    if (!(error instanceof HomeError)) throw error;
-    throw new RequesterError('not-written', `round ${request.digest} is signed, and ${error.message}`, {
-      cause: error,
-    });
+    const isUncertified = error instanceof RequesterError && error.code === 'no-certificate';
+    if (!(error instanceof HomeError) && !isUncertified) throw error;
+    const code = isUncertified ? 'no-certificate' : 'not-written';
+    throw new RequesterError(code, `round ${request.digest} is signed, and ${error.message}`, { cause: error });
   }
 }
 
@@ -162,8 +167,12 @@ async function writeDocument(
   finished: readonly FinishedFile[],
   nowUnixSeconds: number,
 ): Promise<string[]> {
+  const issued = await readIssued(connection);
+  // The wait may have taken days: what vouched for the channel's key then may have ended.
+  const formats = finished.map(({ format }) => format);
+  assertCertified(issued, formats, document.channel, nowUnixSeconds);
   const made = document.kind === 'manifest' ? [await writeManifest(document.path, document.bytes)] : [];
-  return [...made, ...(await writeSignedFiles(document, finished, await readIssued(connection), nowUnixSeconds))];
+  return [...made, ...(await writeSignedFiles(document, finished, issued, nowUnixSeconds))];
 }
 
 /** Names of those who signed, as the coordinator says. */
@@ -175,13 +184,19 @@ function signersOf({ epoch }: OpenedGroup, { body: { signers } }: Pick<RoundView
 export async function sign(
   connection: Connection,
   wish: SignWish,
-  options: { readonly ask: Ask; readonly nowUnixSeconds: () => number; readonly force?: boolean | undefined },
+  options: {
+    readonly ask: Ask;
+    readonly nowUnixSeconds: () => number;
+    readonly force?: boolean | undefined;
+    readonly anyRelease?: boolean | undefined;
+  },
 ): Promise<Signed> {
   const settled = { ...wish, subject: (await settleSubject(wish.subject)).subject };
   const documentBytes = await assertSubject(settled.subject);
-  await assertAcceptable(connection, settled, options.nowUnixSeconds());
+  if (options.anyRelease !== true) assertComparable(settled.release);
+  const date = await assertAcceptable(connection, settled, options.nowUnixSeconds());
   await assertWritable(connection, settled, { force: options.force === true, documentBytes });
-  const signing = await prepareSigning(connection, settled, options.nowUnixSeconds());
+  const signing = await prepareSigning(connection, settled, date);
   const view = await options.ask(connection, signing.submission);
   return finishSigning(connection, signing, view, options.nowUnixSeconds());
 }

@@ -93,7 +93,7 @@ async function git(folder: string, args: readonly string[]): Promise<string | un
 
 /**
  * The URL as anybody may read it: without password, without the user name unless ssh needs it, without query and fragment
- * (each of them is where tokens stand).
+ * (each of them is where tokens are).
  */
 export function withoutCredentials(url: string): string {
   const parsed = URL.canParse(url) && /^[a-z][a-z0-9+.-]*:\/\//i.test(url) ? new URL(url) : undefined;
@@ -106,6 +106,6 @@ export function withoutCredentials(url: string): string {
   }
   // What looks like a URL and is none may still hold `user:password@`.
   if (url.includes('://')) return url.replace(/^([^/]*:\/\/)[^/]*@/, '$1').replace(/[?#].*$/s, '');
-  // ssh's short form, `user@host:path`; a password in it would stand before the first @.
+  // ssh's short form, `user@host:path`; a password in it would be before the first @.
   return url.replace(/^([^/@:]*):([^/@]*)@/, '$1@');
 }

@@ -101,6 +101,8 @@ function parse(argv: readonly string[]) {
   try {
     return util.parseArgs({ args: [...argv], options, allowPositionals: true });
   } catch (cause) {
+    if (argv.some((arg) => /^--group(=|$)/.test(arg)))
+      throw new VerifyError('usage', 'there is no --group here: the key that you pinned is --key GROUP.pub', { cause });
     // Node's first sentence names the argument; what follows explains how Node's own parser could be told otherwise.
     const message = cause instanceof Error ? (cause.message.split(/\.\s/)[0] ?? cause.message) : String(cause);
     throw new VerifyError('usage', message, { cause });
@@ -200,7 +202,7 @@ function adviceFor(code: VerifyErrorCode, program: string): string {
     case 'old-release':
       return 'Do not use the file for this: somebody may be offering an old release as the new one.';
     case 'delegation-expired':
-      return 'Get a newer build; to judge a time in the past, say --at TIME.';
+      return 'Get a newer build, if the clock of this machine is right; to judge a time in the past, say --at TIME.';
     case 'delegation-not-yet-valid':
       return 'Check the clock of this machine; to judge another time, say --at TIME.';
   }

@@ -5,7 +5,7 @@ import { VerifyError } from './errors.ts';
 import { readFields, readString } from './json.ts';
 import { maxKeyIdChars, maxPayloadBytes, maxPayloadTypeChars } from './limits.ts';
 
-/** The envelope as it stands in JSON: payload and signature in strict base64. */
+/** The envelope as it is in JSON: payload and signature in strict base64. */
 export interface Envelope {
   readonly payload: string;
   readonly payloadType: string;

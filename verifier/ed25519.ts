@@ -2,7 +2,7 @@
  * Ed25519 signatures, checked so that whatever is accepted here is accepted by every strict verifier (RFC 8032, Section 5.1.7;
  * Chalkias, Garillot, Nikolaenko, "Taming the many EdDSAs", 2020).
  *
- * node:crypto checks the equation without the cofactor and compares R as bytes. Around it stand the rules on which implementations differ:
+ * node:crypto checks the equation without the cofactor and compares R as bytes. Around it are the rules on which implementations differ:
  * S below the group order, A and R canonical, neither of them of small order (which includes the identity).
  */
 import { Buffer } from 'node:buffer';

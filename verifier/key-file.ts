@@ -20,13 +20,13 @@ export interface PinnedKey {
  * SubjectPublicKeyInfo. Throws `bad-key`, `missing-file` or `unreadable`.
  */
 export async function readKeyArgument(value: string): Promise<PinnedKey> {
-  if (value.startsWith(groupKeyPrefix)) return parseGroupKey(value);
+  if (value.startsWith(groupKeyPrefix)) return parseGroupKey(value.trimEnd());
   const text = new TextDecoder().decode(await readSmallFile(value, maxKeyFileBytes, 'bad-key'));
   return within(value, () => parseKeyFile(text));
 }
 
 function parseKeyFile(text: string): PinnedKey {
-  if (text.startsWith(groupKeyPrefix)) return parseGroupKey(text.replace(/\r?\n$/, ''));
+  if (text.startsWith(groupKeyPrefix)) return parseGroupKey(text.trimEnd());
   if (text.startsWith('-----BEGIN PUBLIC KEY-----')) return { name: null, key: parsePem(text) };
   throw new VerifyError('bad-key', 'neither a GROUP.pub line (frostmark-group:NAME:KEY) nor a PEM public key');
 }

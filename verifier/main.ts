@@ -2,6 +2,9 @@
 // First, because it ends the program where the rest cannot run.
 import './runtime.ts';
 import { runVerify } from './command.ts';
+import { watchOutput } from './unwritten.ts';
+
+const endWith = watchOutput(process);
 
 // Not awaited here: Node 12 cannot read an await outside of functions, and should say that it is too old.
 void runVerify(process.argv.slice(2), {
@@ -10,5 +13,5 @@ void runVerify(process.argv.slice(2), {
   stderr: (text) => process.stderr.write(text),
   nowUnixSeconds: () => Math.floor(Date.now() / 1000),
 }).then((code) => {
-  process.exitCode = code;
+  process.exitCode = endWith(code);
 });

@@ -6,6 +6,7 @@ import { VerifyError, within } from './errors.ts';
 import { productionChannel } from './names.ts';
 import { compareSemVer, parseSemVer } from './semver.ts';
 import { decodeStatement, statementPayloadType, type Statement, type Subject } from './statement.ts';
+import { formatTime } from './time.ts';
 
 /** What is asked of a bundle. */
 export interface BundleQuestion {
@@ -100,19 +101,22 @@ function assertChannel(statement: Statement, delegation: Delegation | null, aske
   }
 }
 
+/** The last second of a `Date` (ECMA-262, Section 21.4.1.1). */
+const lastUnixSeconds = 8.64e12;
+
 function assertCurrent(delegation: Delegation, at: Date | number): void {
   const atUnixSeconds = typeof at === 'number' ? at : at.getTime() / 1000;
-  if (!Number.isFinite(atUnixSeconds)) throw new VerifyError('usage', 'the time to verify at is no time');
+  if (!(Math.abs(atUnixSeconds) <= lastUnixSeconds)) throw new VerifyError('usage', 'the time to verify at is no time');
   switch (positionInWindow(delegation, atUnixSeconds)) {
     case 'before':
       throw new VerifyError(
         'delegation-not-yet-valid',
-        `the key of channel ${delegation.channel} may sign from ${delegation.from}`,
+        `the key of channel ${delegation.channel} may sign from ${delegation.from}, and it is judged at ${formatTime(Math.floor(atUnixSeconds))}`,
       );
     case 'after':
       throw new VerifyError(
         'delegation-expired',
-        `the key of channel ${delegation.channel} could sign until ${delegation.until}`,
+        `the key of channel ${delegation.channel} could sign until ${delegation.until}, and it is judged at ${formatTime(Math.floor(atUnixSeconds))}`,
       );
     case 'within':
       return;

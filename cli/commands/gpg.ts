@@ -5,12 +5,14 @@ import type { Request } from '../../protocol/request/request.ts';
 import { connectToAsk } from '../waiting.ts';
 import { defineCommand, type World } from '../command.ts';
 import { CommandError } from '../errors.ts';
-import { maxDrainedBytes } from '../limits.ts';
 import { judgeGpgCall, type GpgCall } from '../stand-in/gpg-call.ts';
+import { controlKindOf, gitKindOf } from '../stand-in/document-kind.ts';
 import { isNamed } from '../stand-in/gpg-key.ts';
+import { readInput } from '../stand-in/input.ts';
+import { assertSignatureWritable } from '../stand-in/signature-output.ts';
 import { standInOptions, requireChannel, signWhole, type StandInCall } from '../stand-in/whole-document.ts';
 
-type SigningCall = Extract<GpgCall, { readonly for: 'git' | 'rpm' }>;
+type SigningCall = Extract<GpgCall, { readonly for: 'git' | 'rpm' | 'clear-text' }>;
 
 /**
  * Writes what gpg would: armor to standard output for git, a packet into a file for rpm, and gpg's status line to the descriptor that was
@@ -18,14 +20,15 @@ type SigningCall = Extract<GpgCall, { readonly for: 'git' | 'rpm' }>;
  */
 export const command = defineCommand({
   home: 'asker',
-  arguments: [{ name: '[arguments...]', help: 'as git and rpmsign give them to gpg' }],
+  arguments: [{ name: '[arguments...]', help: 'as git, rpmsign and debsign give them to gpg' }],
   options: standInOptions,
   standsFor: 'gpg',
-  about: `Stands in for gpg where git or rpmsign call it to sign: the tag, the commit or
-the package's header goes to the members as a request, and what comes back is an
-ordinary OpenPGP signature. It takes the options of gpg in all their spellings;
-KEY may be what gpg takes for this key, or whom the tag says it is by. A call that
-signs in another way is refused, also where gpg.conf tells gpg to sign. A call that
+  about: `Stands in for gpg where git, rpmsign or debsign call it to sign: the tag, the
+commit, the package's header or the .dsc, .changes or .buildinfo file goes to the
+members as a request, and what comes back is an ordinary OpenPGP signature. It
+takes the options of gpg in all their spellings; KEY may be what gpg takes for
+this key, or whom the tag says it is by. A call that signs in another way is
+refused, also where gpg.conf tells gpg to sign. A call that
 signs nothing, such as git's to verify, is handed on to the real gpg (the one in
 PATH, or what FROSTMARK_GPG names).
 There is no place for flags, so settings are variables or lines of config.yaml
@@ -46,8 +49,11 @@ FROSTMARK_CHANNEL=production git tag -s -m 'Version 1.4.2' v1.4.2
 git verify-tag v1.4.2
 
 The same for packages:
-rpmsign --define '__gpg /usr/bin/frostmark-gpg' --define '_gpg_name acme' \\
-  --addsign acme-1.4.2.x86_64.rpm`,
+FROSTMARK_CHANNEL=production rpmsign --define '__gpg /usr/bin/frostmark-gpg' \\
+  --define '_gpg_name acme' \\
+  --addsign acme-1.4.2.x86_64.rpm
+FROSTMARK_CHANNEL=production debsign -p frostmark-gpg \\
+  -k release@acme.example acme_1.4.2_amd64.changes`,
   next: 'Who checks it needs the certificate: frostmark group export --format openpgp',
   run: async (call) => {
     const asked = judgeGpgCall(call.args, call.world.environment);
@@ -55,7 +61,7 @@ rpmsign --define '__gpg /usr/bin/frostmark-gpg' --define '_gpg_name acme' \\
       throw new CommandError(
         'usage',
         `this cannot be signed in place of gpg: ${asked?.why ?? 'it asks for no signature'}`,
-        'git asks with --status-fd=2 -bsau KEY, rpmsign with -sbo OUT. frostmark sign FILE makes every other kind of signature; the real gpg makes those of your own keys.',
+        'git asks with --status-fd=2 -bsau KEY, rpmsign with -sbo OUT, debsign with --clearsign FILE. frostmark sign FILE makes every other kind of signature; the real gpg makes those of your own keys.',
       );
     await sign(call, asked);
   },
@@ -65,13 +71,15 @@ async function sign(call: StandInCall, asked: SigningCall): Promise<void> {
   // First of all, even where everything else will be refused: see there.
   const bytes = await readDocument(asked, call.world);
   requireChannel(call);
-  const kind = asked.for === 'git' ? await gitKindOf(bytes) : 'rpm-header';
+  const kind = await kindOf(asked, bytes);
+  if (asked.for !== 'git') await assertSignatureWritable(asked, asked.for === 'rpm' ? 0 : bytes.length);
   using connection = await connectToAsk(call);
   if (asked.key !== undefined && asked.key !== ownerOf(bytes)) await assertKey(call, connection, asked.key);
-  const { file, request } = await signWhole(call, connection, { format: 'openpgp', document: { kind, bytes } });
-  const status = await statusLine(connection, request);
-  if (asked.for === 'git') call.output.result(new TextDecoder().decode(file).trimEnd(), null);
-  else await writePacket(asked.out, file);
+  const format = asked.for === 'clear-text' ? 'openpgp-cleartext' : 'openpgp';
+  const { file, request } = await signWhole(call, connection, { format, document: { kind, bytes } });
+  const status = await statusLine(asked, connection, request);
+  if (asked.for === 'git' || asked.out === '-') call.output.result(new TextDecoder().decode(file).trimEnd(), null);
+  else await writeSignature(asked, asked.out, file);
   // Git looks for it at the beginning of a line, and nowhere else for whether we have signed.
   writeStatus(call.world, asked.statusFd, `\n${status}\n`);
 }
@@ -92,37 +100,18 @@ function ownerOf(bytes: Uint8Array): string | undefined {
 
 /** Throws `CommandError('usage')` past the bound of a document. */
 async function readDocument(asked: SigningCall, { stdin }: World): Promise<Uint8Array> {
-  if (asked.for === 'rpm' && asked.file !== '-') {
+  if (asked.for !== 'git' && asked.file !== '-') {
     const { readWholeDocument } = await import('../../requester/artifacts.ts');
     return await readWholeDocument(asked.file);
   }
   const { maxDocumentBytes } = await import('../../protocol/limits.ts');
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of stdin()) {
-    size += chunk.length;
-    // Read on, but keep nothing: whoever writes would die of a broken pipe and never show why we refuse.
-    if (size <= maxDocumentBytes) chunks.push(chunk);
-    if (size > maxDrainedBytes) break;
-  }
-  if (size > maxDocumentBytes)
-    throw new CommandError('usage', `standard input has over ${maxDocumentBytes} bytes, more than is signed whole`);
-  return new Uint8Array(Buffer.concat(chunks));
+  return await readInput(stdin(), maxDocumentBytes);
 }
 
-/** A tag or a commit, read by its grammar. Throws `ProtocolError('bad-document')` naming the line, and `CommandError('usage')` for what is neither. */
-export async function gitKindOf(bytes: Uint8Array): Promise<'git-tag' | 'git-commit'> {
-  const { decodeDocument } = await import('../../protocol/documents/index.ts');
-  const beginning = new TextDecoder().decode(bytes.subarray(0, 7));
-  const kind = beginning === 'object ' ? 'git-tag' : 'git-commit';
-  if (kind === 'git-commit' && !beginning.startsWith('tree '))
-    throw new CommandError(
-      'usage',
-      'what should be signed is neither a git tag nor a git commit',
-      'Only tags and commits are signed here; a signed push, for one, has no frostmark signature.',
-    );
-  decodeDocument(kind, bytes);
-  return kind;
+/** Throws `ProtocolError('bad-document')` naming the line, and `CommandError('usage')` for what is of no kind that the call may want. */
+async function kindOf(asked: SigningCall, bytes: Uint8Array): Promise<string> {
+  if (asked.for === 'git') return await gitKindOf(bytes);
+  return asked.for === 'rpm' ? 'rpm-header' : await controlKindOf(bytes);
 }
 
 /** Whoever names a key means that key: somebody else's, or a channel that was set by mistake, is noticed. Throws `CommandError('usage')`. */
@@ -136,25 +125,26 @@ async function assertKey(call: StandInCall, { group }: Connection, wanted: strin
   throw new CommandError(
     'usage',
     `the key ${wanted} was asked for, and ${channel} signs as ${fingerprint}, ${userId}`,
-    "Name that key (git config user.signingKey, git tag -u, or rpm's %_gpg_name), or set FROSTMARK_CHANNEL to the channel whose key you mean.",
+    "Name that key (git config user.signingKey, git tag -u, debsign -k, or rpm's %_gpg_name), or set FROSTMARK_CHANNEL to the channel whose key you mean.",
   );
 }
 
 /** What gpg says to programs about a signature that it made (GnuPG, doc/DETAILS, SIG_CREATED). */
-async function statusLine({ group }: Connection, request: Request): Promise<string> {
+async function statusLine(asked: SigningCall, { group }: Connection, request: Request): Promise<string> {
   const { formatFingerprint, openpgpGroup, openpgpKeyOf } = await import('../../protocol/openpgp/group-key.ts');
   const { algorithmNumbers, signatureTypes } = await import('../../protocol/openpgp/signature.ts');
   const { signedAt } = await import('../../protocol/formats/openpgp.ts');
   const { publicKey, hash } = algorithmNumbers;
-  const type = signatureTypes.binary.toString(16).padStart(2, '0');
+  const isClear = asked.for === 'clear-text';
+  const type = (isClear ? signatureTypes.text : signatureTypes.binary).toString(16).padStart(2, '0');
   const time = signedAt(request, openpgpGroup(group.epoch).createdUnixSeconds);
   const fingerprint = formatFingerprint(openpgpKeyOf(group.epoch, request.payload.channel));
-  return `[GNUPG:] SIG_CREATED D ${publicKey} ${hash} ${type} ${time} ${fingerprint}`;
+  return `[GNUPG:] SIG_CREATED ${isClear ? 'C' : 'D'} ${publicKey} ${hash} ${type} ${time} ${fingerprint}`;
 }
 
-/** rpm wants the packet itself. Throws `HomeError`. */
-async function writePacket(path: string, armored: Uint8Array): Promise<void> {
+/** rpm wants the packet itself, debsign the text with its signature. Throws `HomeError`. */
+async function writeSignature(asked: SigningCall, path: string, file: Uint8Array): Promise<void> {
   const { dearmor } = await import('../../protocol/openpgp/armor.ts');
   const { writeFileAtomic } = await import('../../home/files.ts');
-  await writeFileAtomic(path, dearmor('PGP SIGNATURE', armored));
+  await writeFileAtomic(path, asked.for === 'rpm' ? dearmor('PGP SIGNATURE', file) : file);
 }

@@ -1,8 +1,10 @@
 /** `frostmark rounds` */
-import type { RoundView } from '../../requester/round-view.ts';
+import type { RoundsFilter } from '../../requester/rounds.ts';
 import { askingOptions, connectAsAsker } from '../ask-coordinator.ts';
 import { defineCommand, flagOnly, list, text, time, type Values } from '../command.ts';
 import { CommandError } from '../errors.ts';
+import { shownRounds } from '../limits.ts';
+import type { ListedRound } from '../text/round.ts';
 
 const options = {
   state: list('S,...', 'only those that are pending, signed, refused, faulted, expired, cancelled'),
@@ -10,6 +12,8 @@ const options = {
   channel: flagOnly(text('CHANNEL', 'only those on this channel')),
   asker: text('NAME', 'only what this person asked for'),
   product: flagOnly(text('P', 'only this product')),
+  limit: text('N', `how many at the most (default: ${shownRounds})`),
+  before: text('ID', 'only those that were opened before this round'),
   since: time('only what was asked for from then on: a day, or a time in UTC'),
   until: time('only what was asked for before'),
   ...askingOptions,
@@ -20,37 +24,48 @@ export const command = defineCommand({
   home: 'asker',
   arguments: [],
   options,
-  about: `Lists what was asked for, newest first: when, by whom, and what became of it. The
-coordinator shows the newest rounds only. With --json: one round a line, with
-times and the names of those who signed.`,
+  about: `Lists what was asked for, newest first: when, by whom, what, and what became of
+it when (by the clocks of those who decided). With --json: one round a line, with
+all times and the names of those who decided and signed.`,
   example: 'frostmark rounds --state pending,refused --since 2026-11-01',
   next: 'Look at one of them: frostmark round ID (the first 8 digits will do)',
   run: async (call) => {
     const { output, settings, world } = call;
-    const wanted = await filterOf(settings);
+    const most = limitOf(settings.limit);
+    const filter = await filterOf(settings);
     using connection = await connectAsAsker(call);
-    const { listRounds } = await import('../../requester/rounds.ts');
-    const { roundJson, roundsTable } = await import('../text/round.ts');
-    const all = await listRounds(connection);
-    const views = all.filter(wanted);
-    if (output.json) for (const view of views) output.event(roundJson(view));
-    else if (views.length > 0) output.result(roundsTable(views, world.nowUnixSeconds()), undefined);
-    else output.talk(all.length === 0 ? 'no rounds yet' : `none of the newest ${all.length} rounds is like that`);
+    const { findRound, listRounds } = await import('../../requester/rounds.ts');
+    const { roundJson, roundsTable, shortId } = await import('../text/round.ts');
+    const { before } = settings;
+    const last = before === undefined ? undefined : (await findRound(connection, before)).request.digest;
+    const { views, looked, isAll } = await listRounds(connection, { ...filter, before: last }, most);
+    const { fetchTitle } = await import('../../requester/contents.ts');
+    const listed: ListedRound[] = [];
+    for (const view of views) listed.push({ view, title: await fetchTitle(connection, view) });
+    if (output.json) for (const { view, title } of listed) output.event(roundJson(view, title));
+    else if (listed.length > 0) output.result(roundsTable(listed, world.nowUnixSeconds(), output.width), undefined);
+    else output.talk(looked === 0 ? 'no rounds' : `none of the ${isAll ? '' : 'newest '}${looked} rounds is like that`);
+    const oldest = views.at(-1);
+    if (!isAll && oldest !== undefined)
+      output.talk(`there are older ones: the same command with --before ${shortId(oldest.request.digest)}`);
   },
 });
 
+/** Throws `CommandError('usage')`. */
+function limitOf(text: string | undefined): number {
+  if (text === undefined) return shownRounds;
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new CommandError('usage', `--limit ${text} is no number of rounds`, 'For example: --limit 200');
+}
+
 /** Throws `CommandError('usage')` for a state that no round has. */
-async function filterOf(settings: Values<typeof options>): Promise<(view: RoundView) => boolean> {
+async function filterOf({ state, ...rest }: Values<typeof options>): Promise<RoundsFilter> {
   const { outcomes } = await import('../../protocol/wire/frames.ts');
-  const { state, channel, asker, product, since, until } = settings;
-  const unknown = state?.find((name) => !outcomes.some((outcome) => outcome === name));
-  if (unknown !== undefined)
-    throw new CommandError('usage', `--state ${unknown} is none that a round has`, `There are ${outcomes.join(', ')}.`);
-  return ({ request: { payload, createdAtUnixSeconds }, ...view }) =>
-    (state?.includes(view.outcome) ?? true) &&
-    (channel === undefined || payload.channel === channel) &&
-    (asker === undefined || view.asker?.name === asker) &&
-    (product === undefined || payload.product === product) &&
-    (since === undefined || createdAtUnixSeconds >= since) &&
-    (until === undefined || createdAtUnixSeconds < until);
+  const wanted = state?.map((name) => {
+    const known = outcomes.find((outcome) => outcome === name);
+    if (known !== undefined) return known;
+    throw new CommandError('usage', `--state ${name} is none that a round has`, `There are ${outcomes.join(', ')}.`);
+  });
+  const { channel, asker, product, since, until } = rest;
+  return { outcomes: wanted, channel, asker, product, since, until };
 }

@@ -15,6 +15,7 @@ const options = {
   ...askingOptions,
   product: text('P', 'what the files are, such as acme-cli'),
   release: text('R', 'which version, such as 1.4.2'),
+  'any-release': flag('take a release that --min-release can never compare, such as nightly'),
   format: list('F,...', 'openpgp, openpgp-cleartext, ssh, minisign (native comes with files)'),
   manifest: text('NAME', 'make a manifest of the files, such as SHA256SUMS, for stock tools'),
   kind: text('KIND', 'sign one file whole: text, apt-release, git-tag, git-commit, rpm-header'),
@@ -43,11 +44,7 @@ release, source, note) is the same request: it joins its round, fetches what was
 signed, or tells who refused; --again asks anew. With --no-wait it asks, or looks
 what became of it: exit code 0 asked now, or signed; 5 still pending.
 With --manifest the files' digests are signed for gpg, ssh-keygen and minisign,
-too, in the same round; with --kind one small file is, and travels whole.
-
-Exit code: 0 signed, 1 failed, 2 wrong usage, 3 the result is not valid,
-4 not allowed, 5 still pending at the deadline, 6 refused, 7 expired or taken
-back, 8 members misbehaved.`,
+too, in the same round; with --kind one small file is, and travels whole.`,
   example: `frostmark sign acme-1.4.2.tgz --channel production --product acme --release 1.4.2 \\
   --group GROUP.pub --coordinator https://sign.example.org:7443/#AbC…`,
   next: `Publish FILE.frostmark beside FILE. Whoever installs checks it with
@@ -61,8 +58,8 @@ frostmark verify FILE --key GROUP.pub`,
     const documentBytes = await assertSubject(wish.subject);
     using connection = await connectToAsk(call);
     await assertWritable(connection, wish, { force: settings.force === true, documentBytes });
-    if (!isDry) await assertAcceptable(connection, wish, world.nowUnixSeconds());
-    const signing = await hashing(output, (onHash) => prepareSigning(connection, wish, world.nowUnixSeconds(), onHash));
+    const date = await assertAcceptable(connection, wish, world.nowUnixSeconds());
+    const signing = await hashing(output, (onHash) => prepareSigning(connection, wish, date, onHash));
     if (isDry) {
       const { dryRunPage, dryRunJson } = await import('../text/dry-run.ts');
       const { submission } = signing;
@@ -81,6 +78,8 @@ async function wishOf(call: SignCall): Promise<SignWish> {
   const { channel, product, release, note } = settings;
   if (channel === undefined)
     throw new CommandError('usage', 'no --channel was given', 'For example: --channel development');
+  const { assertComparable } = await import('../../requester/release-name.ts');
+  if (settings['any-release'] !== true) assertComparable(release);
   const { formats, subject: given } = planOf(call);
   const subject = await settled(given, output);
   if (subject.kind === 'document') await assertKind(subject.documentKind);

@@ -5,9 +5,9 @@ import { connectToAsk } from '../waiting.ts';
 import { defineCommand } from '../command.ts';
 import { CommandError } from '../errors.ts';
 import { maxLineBytes } from '../limits.ts';
+import { gitKindOf } from '../stand-in/document-kind.ts';
 import { readSshKeygenCall } from '../stand-in/ssh-keygen-call.ts';
 import { standInOptions, requireChannel, signWhole } from '../stand-in/whole-document.ts';
-import { gitKindOf } from './gpg.ts';
 
 /** Writes FILE.sig (OpenSSH, PROTOCOL.sshsig). Throws `CommandError('usage')` for a call that it does not sign. */
 export const command = defineCommand({

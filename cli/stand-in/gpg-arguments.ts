@@ -21,6 +21,11 @@ export function isSigningCommand(name: string): boolean {
   return signingCommands.includes(name);
 }
 
+/** Whether the option of this name, written in full, puts the signature below the text (RFC 9580, Section 7). */
+export function isClearSigning(name: string): boolean {
+  return name === 'clear-sign' || name === 'clearsign';
+}
+
 /** Options with a value that say something about the signature. */
 const meant = ['local-user', 'sign-with', 'default-key', 'output', 'status-fd'] as const;
 
@@ -137,7 +142,7 @@ const idle = [
 ];
 
 const withValue: readonly string[] = [...meant, ...idleWithValue];
-const names = [...signingCommands, 'armor', 'armour', 'no-armor', 'no-armour', ...idle, ...withValue];
+const names = [...signingCommands, 'armor', 'armour', 'no-armor', 'no-armour', 'textmode', ...idle, ...withValue];
 
 /** One letter for a name. */
 const letters: Readonly<Record<string, string>> = {
@@ -147,6 +152,7 @@ const letters: Readonly<Record<string, string>> = {
   o: 'output',
   q: 'quiet',
   s: 'sign',
+  t: 'textmode',
   u: 'local-user',
   v: 'verbose',
   z: 'compress-level',
@@ -165,6 +171,11 @@ export function readGpgArguments(args: readonly string[]): GpgArgument[] {
     else found.push({ kind: 'file', path: arg });
   }
   return found;
+}
+
+/** Whether the document of a call that signs is on standard input, as far as these arguments are understood. */
+export function readsInput(args: readonly string[]): boolean {
+  return readGpgArguments(args).every((one) => one.kind !== 'file' || one.path === '-');
 }
 
 /** `--name`, `--name=value` or `--name value`. */

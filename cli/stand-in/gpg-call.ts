@@ -1,6 +1,15 @@
-/** How git and rpm call gpg to sign (git, gpg-interface.c; rpm, the macro `__gpg_sign_cmd`), told from every other call by what the arguments mean. */
+/**
+ * How git, rpm and debsign call gpg to sign (git, gpg-interface.c; rpm, the macro `__gpg_sign_cmd`; devscripts, debsign; dpkg-buildpackage), told
+ * from every other call by what the arguments mean.
+ */
 import { signingConfiguration } from './gpg-configuration.ts';
-import { isSigningCommand, readGpgArguments, signingArgument, type GpgArgument } from './gpg-arguments.ts';
+import {
+  isClearSigning,
+  isSigningCommand,
+  readGpgArguments,
+  signingArgument,
+  type GpgArgument,
+} from './gpg-arguments.ts';
 import { maxDescriptor } from '../limits.ts';
 
 interface Wanted {
@@ -9,12 +18,22 @@ interface Wanted {
   readonly statusFd: number | undefined;
 }
 
+/** From which file to which; `-` is standard input and output. */
+export interface SignatureFile {
+  readonly out: string;
+  readonly file: string;
+  /** `--yes`. */
+  readonly isReplacing: boolean;
+}
+
 /** What a call of gpg wants, told apart by `for`. */
 export type GpgCall =
   /** A tag or commit on standard input; armored to standard output. */
   | (Wanted & { readonly for: 'git' })
   /** A package's header; the binary packet goes into the file `out`. */
-  | (Wanted & { readonly for: 'rpm'; readonly out: string; readonly file: string })
+  | (Wanted & { readonly for: 'rpm' } & SignatureFile)
+  /** A control file or Release with its signature below; into the file `out`, or `-` for standard output. */
+  | (Wanted & { readonly for: 'clear-text' } & SignatureFile)
   /** Wants a signature that is not made here; `why` names the argument that says so. */
   | { readonly for: 'other'; readonly why: string }
   /** Signs nothing. */
@@ -40,33 +59,41 @@ export function judgeGpgCall(
   return told === undefined ? undefined : { for: 'other', why: `${told} may tell gpg to sign` };
 }
 
-/** What is in the way of a detached signature by one key; `undefined` if nothing is. */
+/** What is in the way of one signature by one key; `undefined` if nothing is. */
 function whyNot(found: readonly GpgArgument[], wish: string): string | undefined {
   const unknown = found.find((one) => one.kind === 'unknown');
   if (unknown !== undefined) return `${unknown.text} is not understood here in a call that signs`;
   const commands = optionsNamed(found, isSigningCommand);
-  const other = commands.find(({ name }) => name !== 'sign' && name !== 'detach-sign');
-  if (other !== undefined) return `${other.text} makes another kind of signature`;
-  if (!commands.some(({ name }) => name === 'detach-sign'))
-    return `${wish} without -b puts a signature around the file`;
+  if (!commands.every(({ name }) => isClearSigning(name))) {
+    const other = commands.find(({ name }) => name !== 'sign' && name !== 'detach-sign');
+    if (other !== undefined) return `${other.text} makes another kind of signature`;
+    if (!commands.some(({ name }) => name === 'detach-sign'))
+      return `${wish} without -b puts a signature around the file`;
+    const text = optionsNamed(found, (name) => name === 'textmode')[0];
+    if (text !== undefined) return `${text.text} makes another kind of signature`;
+  }
   if (optionsNamed(found, isKey).length > 1) return 'two keys are named, and a call is signed by one';
   const status = optionsNamed(found, (name) => name === 'status-fd').find(({ value }) => !isDescriptor(value));
   return status === undefined ? undefined : `${status.text} names no descriptor`;
 }
 
-/** Armored from standard input to standard output, as git wants it; or a packet in a file, as rpm does. */
+/** Armored from standard input to standard output, as git wants it; a packet in a file, as rpm does; or the text and its signature, as debsign does. */
 function asSigned(found: readonly GpgArgument[]): GpgCall {
   const isArmored = lastOf(found, /^(?:no-)?armou?r$/)?.name.startsWith('a') === true;
   const [file = '-', ...more] = found.flatMap((one) => (one.kind === 'file' ? [one.path] : []));
-  const out = lastOf(found, /^output$/)?.value ?? '-';
+  const out = lastOf(found, /^output$/)?.value;
   const status = lastOf(found, /^status-fd$/)?.value;
   const key = optionsNamed(found, isKey)[0] ?? lastOf(found, /^default-key$/);
   const wanted: Wanted = { key: key?.value, statusFd: status === undefined ? undefined : Number(status) };
   if (more.length > 0)
     return { for: 'other', why: `exactly one file is signed at a time, and ${[file, ...more].join(' ')} are more` };
-  if (isArmored && file === '-' && out === '-') return { ...wanted, for: 'git' };
-  if (!isArmored && out !== '-') return { ...wanted, for: 'rpm', out, file };
-  const named = file === '-' ? `--output ${out}` : file;
+  const isReplacing = lastOf(found, /^yes$/) !== undefined;
+  if (optionsNamed(found, isClearSigning).length > 0)
+    return { ...wanted, for: 'clear-text', out: out ?? (file === '-' ? '-' : `${file}.asc`), file, isReplacing };
+  const isToOutput = out === undefined || out === '-';
+  if (isArmored && file === '-' && isToOutput) return { ...wanted, for: 'git' };
+  if (!isArmored && !isToOutput) return { ...wanted, for: 'rpm', out, file, isReplacing };
+  const named = file === '-' ? `--output ${out ?? '-'}` : file;
   return {
     for: 'other',
     why: isArmored ? `${named} is not standard input and output` : 'a binary signature wants --output',

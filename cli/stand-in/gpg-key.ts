@@ -14,7 +14,7 @@ const fingerprintDigits = 40;
 const digits = /^(?:0x)?0?([0-9a-f]{8}|[0-9a-f]{16}|[0-9a-f]{40})$/i;
 
 /**
- * Whether gpg would find this key by this name: digits of a fingerprint, with `!` behind those of exactly this key; `=USER ID`; `<MAIL>`; `@PART`
+ * Whether gpg would find this key by this name: digits of a fingerprint, with `!` after those of exactly this key; `=USER ID`; `<MAIL>`; `@PART`
  * of a mail address; any other text is a part of the user id in whatever case.
  */
 export function isNamed(key: NamedKey, text: string): boolean {

@@ -3,6 +3,8 @@ import { constants, openSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import type { AnyCommand, World } from '../command.ts';
 import { judgeGpgCall } from './gpg-call.ts';
+import { readsInput } from './gpg-arguments.ts';
+import { drain } from './input.ts';
 import type { TextStream } from '../output.ts';
 import { readSshKeygenCall } from './ssh-keygen-call.ts';
 
@@ -10,17 +12,30 @@ type Front = 'gpg' | 'ssh-keygen';
 
 /** Runs in the place of the tool, with its arguments, and returns its exit code. Throws nothing. */
 export async function runFront(name: Front, args: readonly string[], world: World): Promise<number> {
-  if (isSigning(name, args, world)) {
-    const { runInPlace } = await import('../program.ts');
-    return await runInPlace(await commandOf(name), args, world, terminalOf(world));
-  }
+  if (isSigning(name, args, world)) return await runDrained(name, args, world);
   const { handOn, stockTools } = await import('./real-tool.ts');
   try {
     return await handOn(stockTools[name], args, world.environment);
   } catch (error) {
     const { tellError } = await import('../program.ts');
-    return await tellError(error, world, false);
+    return await tellError(error, world);
   }
+}
+
+/**
+ * What refuses reads its input to the end: whoever writes it, such as rpmsign with a header of megabytes, would die of a broken pipe and never
+ * show why. Only where the input is the document, for another one may never end.
+ */
+async function runDrained(name: Front, args: readonly string[], world: World): Promise<number> {
+  const { runInPlace } = await import('../program.ts');
+  const input = { isRead: false };
+  const stdin = (): AsyncIterable<Uint8Array> => {
+    input.isRead = true;
+    return world.stdin();
+  };
+  const code = await runInPlace(await commandOf(name), args, { ...world, stdin }, terminalOf(world));
+  if (code !== 0 && !input.isRead && name === 'gpg' && readsInput(args) && !isatty(0)) await drain(world.stdin());
+  return code;
 }
 
 function isSigning(name: Front, args: readonly string[], { environment }: World): boolean {

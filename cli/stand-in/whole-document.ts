@@ -39,6 +39,6 @@ export async function signWhole(
     connection,
     { channel: requireChannel(call), ...wish },
     (to, submission) => untilSigned(call, to, submission, again),
-    call.world.nowUnixSeconds(),
+    call.world.nowUnixSeconds,
   );
 }

@@ -10,11 +10,12 @@ import {
   type Member,
 } from '../../protocol/files/charter.ts';
 import type { Import } from '../../protocol/ceremony/import.ts';
+import type { JoinReview } from '../../participant/join.ts';
 import type { Requesters } from '../../protocol/files/requesters.ts';
 import { durationText, Page, table } from './page.ts';
 
-/** The whole review; `self` is marked. Compare its last lines aloud with the other members. */
-export function charterReview(charter: Charter, requesters: Requesters, self: Member, imported?: Import): string {
+/** The whole review; `self` is marked. Compare its last lines aloud with the other members: they are as sha256sum prints them. */
+export function charterReview({ charter, requesters, requestersHash, self, imported }: JoinReview): string {
   const page = new Page().row('group', charter.group).row('members', String(charter.members.length));
   const channels = new Page();
   for (const channel of charter.channels) channels.row(channel.name, quorumWords(channel, charter));
@@ -31,8 +32,11 @@ export function charterReview(charter: Charter, requesters: Requesters, self: Me
     ...importLines(charter, imported),
     ...warningLines(charter),
     '',
-    'Compare this with the other members, aloud or over a line that you trust:',
+    'All of the charter is for ever: members, quorums and the OpenPGP line change only with a new key.',
+    'Compare this with the other members, aloud or over a line that you trust. It is what sha256sum prints of the files:',
     `charter     ${charter.hash}`,
+    ...(requestersHash === undefined ? [] : [`requesters  ${requestersHash}`]),
+    ...(imported === undefined ? [] : [`import      ${imported.hash}`]),
   ].join('\n');
 }
 
@@ -43,7 +47,6 @@ function importLines(charter: Charter, imported: Import | undefined): string[] {
     '',
     'The production key is not made but imported: it once was whole. It must be the key that your installers know:',
     formatGroupKey({ name: charter.group, key: decodeBase64Url(imported.groupKey) }),
-    `import      ${imported.hash}`,
   ];
 }
 

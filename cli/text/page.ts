@@ -1,9 +1,10 @@
 /** Text for a terminal of 80 columns: tables, labelled pages, sizes and times; whatever a stranger wrote is escaped and marked (T36). */
 import widthOf from 'fast-string-width';
+import { usualColumns } from '../limits.ts';
 import { marked } from './look-alikes.ts';
 
-/** Columns that every terminal has. */
-export const pageWidth = 80;
+/** Columns of a page: what every terminal has. */
+export const pageWidth = usualColumns;
 
 /** Columns before the text of a labelled row. */
 const labelWidth = 12;
@@ -12,14 +13,15 @@ const labelWidth = 12;
 const gap = 2;
 
 /**
- * A table with a head that fits 80 columns: the column at `shrinks` gives way first, then the widest but the first; a cell that was cut
+ * A table with a head that fits so many columns: the column at `shrinks` gives way first, then the widest but the first; a cell that was cut
  * ends in `…`. Every cell is escaped first.
  */
-export function table(rows: readonly (readonly string[])[], shrinks: number): string {
+export function table(rows: readonly (readonly string[])[], shrinks: number, width = pageWidth): string {
   const cells = rows.map((row) => row.map(marked));
   const widths = fit(
     (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => widthOf(row[column] ?? '')))),
     shrinks,
+    width,
   );
   return cells
     .map((row) =>
@@ -34,8 +36,8 @@ export function table(rows: readonly (readonly string[])[], shrinks: number): st
 /** Columns that a cell keeps while others have more. */
 const readableWidth = 16;
 
-function fit(widths: number[], shrinks: number): number[] {
-  const excess = (): number => widths.reduce((sum, width) => sum + width, 0) + gap * (widths.length - 1) - pageWidth;
+function fit(widths: number[], shrinks: number, most: number): number[] {
+  const excess = (): number => widths.reduce((sum, width) => sum + width, 0) + gap * (widths.length - 1) - most;
   while (excess() > 0) {
     const widest = widths.indexOf(Math.max(...widths.slice(1)), 1);
     const column = (widths[shrinks] ?? 0) > readableWidth || widest === -1 ? shrinks : widest;
@@ -71,7 +73,7 @@ function chunks(text: string, width: number): string[] {
   return [...pieces, piece];
 }
 
-/** Rows of a label and a text; long texts go on below, and an empty label stands under the one before. */
+/** Rows of a label and a text; long texts go on below, and an empty label goes under the one before. */
 export class Page {
   readonly #lines: string[] = [];
 
@@ -114,7 +116,7 @@ const digest = /^[0-9a-f]{64,128}$/;
  * Breaks at spaces where there are some. A word longer than a line is broken, too: a terminal would go on with it in the first column, where
  * it could look like a row of its own.
  */
-function wrap(text: string, width: number): string[] {
+export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ').flatMap((one) => (digest.test(one) ? [one] : chunks(one, width)))) {

@@ -55,3 +55,25 @@ export class HashLine implements Disposable {
     if (this.#nextMs > 0) this.#output.stderr.write(clearLine);
   }
 }
+
+/** Shows how many of so many things are done; the line is gone when disposed. */
+export class CountLine implements Disposable {
+  readonly #output: Output;
+  readonly #verb: string;
+  #nextMs = 0;
+
+  constructor(output: Output, verb: string) {
+    this.#output = output;
+    this.#verb = verb;
+  }
+
+  show(done: number, all: number): void {
+    if (!this.#output.isLive || Date.now() < this.#nextMs) return;
+    this.#nextMs = Date.now() + redrawIntervalMs;
+    this.#output.stderr.write(`${clearLine}${this.#verb} ${done} of ${all}`);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#nextMs > 0) this.#output.stderr.write(clearLine);
+  }
+}

@@ -1,15 +1,16 @@
 /** What a member is shown before it decides: a table of what waits, and a page that a careful person can decide from. */
+import { printable } from '../../verifier/printable.ts';
 import { parseTime } from '../../verifier/time.ts';
 import { decodeCard } from '../../protocol/files/card.ts';
 import { formatTimestamp } from '../../protocol/wire/time.ts';
 import type { QuorumView, RequestSummary, RequestView } from '../../participant/request-view.ts';
 import type { Status } from '../../participant/control.ts';
 import { originText } from './import.ts';
-import { approvalsText, requestRows, shortId, whatText } from './round.ts';
-import { Page, table, whenText } from './page.ts';
+import { approvalsText, documentRows, requestRows, shortId, whatText } from './round.ts';
+import { Page, pageWidth, table, whenText } from './page.ts';
 
 /** One line a request. */
-export function requestsTable(requests: readonly RequestSummary[], nowUnixSeconds: number): string {
+export function requestsTable(requests: readonly RequestSummary[], nowUnixSeconds: number, width = pageWidth): string {
   const rows = requests.map((request) => [
     shortId(request.id),
     stateText(request),
@@ -18,11 +19,11 @@ export function requestsTable(requests: readonly RequestSummary[], nowUnixSecond
     request.outcome === 'pending' ? timeText(request.expiresAt, nowUnixSeconds) : '-',
     whatText(request),
   ]);
-  return table([['ID', 'STATE', 'CHANNEL', 'ASKED BY', 'EXPIRES', 'WHAT'], ...rows], 5);
+  return table([['ID', 'STATE', 'CHANNEL', 'ASKED BY', 'EXPIRES', 'WHAT'], ...rows], 5, width);
 }
 
 /** How it stands: for this member while the round is open, and how it ended after that. */
-function stateText({ state, outcome }: Pick<RequestSummary, 'state' | 'outcome'>): string {
+export function stateText({ state, outcome }: Pick<RequestSummary, 'state' | 'outcome'>): string {
   return outcome === 'pending' ? state : outcome;
 }
 
@@ -31,28 +32,31 @@ function timeText(time: string, nowUnixSeconds: number): string {
   return unixSeconds === undefined ? time : whenText(unixSeconds, nowUnixSeconds);
 }
 
-/** Everything that will be signed, rebuilt by this member's own daemon, and how the decision stands. */
+/**
+ * A page to decide on: what it is about first, everything that will be signed, rebuilt by this member's own daemon, and how the decision is. What
+ * the signatures cover word for word is on the page of `signedTextPage`.
+ */
 export function requestPage(request: RequestView, nowUnixSeconds: number): string {
   const also = request.askerMember === null ? '' : `, who is member ${request.askerMember}`;
   const page = new Page()
-    .row('request', request.id)
-    .row('state', stateText(request))
-    .row('group', `${request.group} (${request.groupKey})`)
-    .row('channel', request.channel)
+    .row('what', whatText({ ...request, fileNames: request.files.map(({ name }) => name) }))
+    .row('channel', `${request.channel} of ${request.group}`)
     .row('asked by', `${request.asker}${also}`)
-    .row('', `key ${request.askerKey}`);
+    .row('', `key ${request.askerKey}`)
+    .row('state', stateText(request));
+  if (request.outcome === 'pending')
+    page.row('expires', `${request.expiresAt}, ${timeText(request.expiresAt, nowUnixSeconds)}`);
+  page.gap();
   requestRows(page, {
     ...request,
     artifacts: [...request.files],
     documents: [...request.documents],
     formats: [...request.formats],
   });
-  if (request.outcome === 'pending')
-    page.row('expires', `${request.expiresAt}, ${timeText(request.expiresAt, nowUnixSeconds)}`);
   page.gap();
   contentRows(page, request);
   if (request.kind === 'requesters') page.rows('may ask', request.signs.flatMap(requesterTexts)).gap();
-  page.rows('signs', request.signs.length === 0 ? ['(nothing yet: its documents are not here)'] : request.signs).gap();
+  page.rows('signs', signsTexts(request)).gap();
   for (const quorum of request.quorum) page.row('quorum', quorumText(quorum));
   for (const { member, tier, decision, reason, decidedAt } of request.decisions) {
     page.row('decision', `${member} (${tier}): ${decision} at ${decidedAt}${reason === null ? '' : `: ${reason}`}`);
@@ -60,20 +64,36 @@ export function requestPage(request: RequestView, nowUnixSeconds: number): strin
   if (request.policy !== null) page.row('policy', request.policy);
   if (request.obstacle !== null) page.row('obstacle', request.obstacle);
   page.rows('WARNING', request.warnings);
-  return page.toString();
+  return page.row('request', request.id).row('group key', request.groupKey).toString();
+}
+
+/** What the signatures cover, in words: of a text for programs only that it says no more than the page does. */
+function signsTexts({ signs, kind, formats }: Pick<RequestView, 'signs' | 'kind' | 'formats'>): string[] {
+  if (signs.length === 0 && formats.some((format) => format === 'native' || format === kind))
+    return ['(nothing yet: its documents are not here)'];
+  return signs.flatMap((text) => {
+    if (!text.startsWith('{')) return text.split('\n');
+    return [
+      ...(kind === 'delegation' ? [delegationText(text)] : []),
+      `a ${kind}, as above; word for word with --bytes`,
+    ];
+  });
+}
+
+function delegationText(signs: string): string {
+  const { channel, channelKey, from, until } = JSON.parse(signs) as Readonly<Record<string, string>>;
+  return `the key ${channelKey ?? ''} may sign for ${channel ?? ''} from ${from ?? ''} until ${until ?? ''}`;
+}
+
+/** Word for word what the signatures cover, one text after the other; what cannot be seen is escaped. */
+export function signedTextPage(signs: readonly string[]): string {
+  if (signs.length === 0) return 'The signatures cover the documents themselves and nothing besides.';
+  return signs.map((text) => text.split('\n').map(printable).join('\n')).join('\n\n');
 }
 
 /** What a document says, as its grammar reads it; a manifest of the listed files only by what it changes. */
 function contentRows(page: Page, { contents, changes, files }: RequestView): void {
-  for (const { fields, text } of contents) {
-    if (files.length > 0) continue;
-    page.rows(
-      'says',
-      fields.map(({ name, value, isChecked }) => `${name}: ${value}${isChecked ? '' : ' (not checked)'}`),
-    );
-    if (text !== null) page.text('text', text);
-    page.gap();
-  }
+  if (files.length === 0) documentRows(page, contents);
   if (changes === null) return;
   page.rows('changes', changes.length === 0 ? ['none since the last manifest signed on this channel'] : changes).gap();
 }
@@ -139,7 +159,7 @@ export function decidedText(decided: 'approved' | 'refused', request: RequestVie
   return new Page()
     .row(
       decided,
-      `${shortId(request.id)} ${whatText({ ...request, artifacts: request.files.length })} on ${request.channel}`,
+      `${shortId(request.id)} ${whatText({ ...request, fileNames: request.files.map(({ name }) => name) })} on ${request.channel}`,
     )
     .rows('quorum', request.quorum.map(quorumText))
     .toString();

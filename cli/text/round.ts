@@ -2,9 +2,11 @@
 import type { Outcome } from '../../protocol/wire/frames.ts';
 import { formatTimestamp } from '../../protocol/wire/time.ts';
 import type { RequestPayload } from '../../protocol/request/request.ts';
+import { titleOf } from '../../protocol/documents/document.ts';
+import type { RoundContents } from '../../requester/contents.ts';
 import type { RoundMember, RoundSharing, RoundView } from '../../requester/round-view.ts';
 import { shownIdDigits } from '../limits.ts';
-import { countText, exactSizeText, Page, table, whenText } from './page.ts';
+import { countText, durationText, exactSizeText, Page, pageWidth, table, whenText } from './page.ts';
 
 /** Enough digits of an id to tell rounds apart by eye. */
 export function shortId(digest: string): string {
@@ -12,16 +14,24 @@ export function shortId(digest: string): string {
 }
 
 /** What is asked for, in a few words. */
-export function whatText({ kind, product, release, artifacts, document }: Asked): string {
+export function whatText({ kind, product, release, artifacts, document, fileNames = [] }: Asked): string {
   if (kind !== 'release') return kind;
   const names = [product, release].filter((name) => name !== null).join(' ');
-  const content = artifacts > 0 || document === null ? countText(artifacts, 'file') : documentText(document);
+  const content = artifacts > 0 || document === null ? filesText(artifacts, fileNames) : documentText(document);
   return names === '' ? content : `${names}, ${content}`;
+}
+
+/** `acme.tgz and 2 more`; their number where their names are not known. */
+function filesText(count: number, [first]: readonly string[]): string {
+  if (first === undefined) return countText(count, 'file');
+  return count === 1 ? first : `${first} and ${count - 1} more`;
 }
 
 /** What a request asks for, as far as a line has room for it. */
 type Asked = Pick<RequestPayload, 'kind' | 'product' | 'release'> & {
   readonly artifacts: number;
+  /** Of the artifacts, where they are known. */
+  readonly fileNames?: readonly string[];
   /** What is signed whole, if something is; its name where it was read. */
   readonly document: { readonly kind: string; readonly title: string | null } | null;
 };
@@ -37,10 +47,11 @@ export function approvalsText(approvals: number, threshold: number): string {
   return approvals > threshold ? `${approvals} approved, ${threshold} needed` : `${approvals} of ${threshold} approved`;
 }
 
-function whatOf({ request: { payload } }: RoundView): string {
+function whatOf({ request: { payload } }: RoundView, title: string | null = null): string {
   const [document] = payload.documents;
-  const signedWhole = document === undefined ? null : { kind: document.kind, title: null };
-  return whatText({ ...payload, artifacts: payload.artifacts.length, document: signedWhole });
+  const signedWhole = document === undefined ? null : { kind: document.kind, title };
+  const fileNames = payload.artifacts.map(({ name }) => name);
+  return whatText({ ...payload, artifacts: fileNames.length, fileNames, document: signedWhole });
 }
 
 function askerText({ asker, request }: RoundView): string {
@@ -75,15 +86,23 @@ export function refusalTexts({ sharings }: RoundView): string[] {
   );
 }
 
-/** All that is known of one round. */
-export function roundPage(view: RoundView, nowUnixSeconds: number): string {
-  const { payload } = view.request;
+/** What became of it, and when. */
+function outcomeText({ outcome, endedAtUnixSeconds: endedAt }: RoundView, nowUnixSeconds: number): string {
+  if (endedAt === undefined) return outcome;
+  return `${outcome} on ${formatTimestamp(endedAt)}, ${whenText(endedAt, nowUnixSeconds)}`;
+}
+
+/** All that is known of one round, what it is about first; `contents` where its documents are there. */
+export function roundPage(view: RoundView, nowUnixSeconds: number, contents?: RoundContents): string {
+  const { payload, createdAtUnixSeconds } = view.request;
   const page = new Page()
-    .row('round', view.request.digest)
-    .row('outcome', view.outcome)
-    .row('asked by', askerText(view))
-    .row('channel', payload.channel);
+    .row('what', whatOf(view, titleOf(contents?.contents[0])))
+    .row('channel', payload.channel)
+    .row('outcome', outcomeText(view, nowUnixSeconds))
+    .row('asked by', `${askerText(view)}, ${whenText(createdAtUnixSeconds, nowUnixSeconds)}`)
+    .row('round', view.request.digest);
   requestRows(page, payload);
+  if (contents !== undefined && payload.artifacts.length === 0) documentRows(page, contents.contents);
   // What is over has no end to come.
   if (view.outcome === 'pending' || view.outcome === 'expired')
     page.row(
@@ -138,6 +157,18 @@ export function requestRows(
   page.row('created', request.createdAt);
 }
 
+/** What documents say, as their grammars read them. */
+export function documentRows(page: Page, contents: RoundContents['contents']): void {
+  for (const { fields, text } of contents) {
+    page.rows(
+      'says',
+      fields.map(({ name, value, isChecked }) => `${name}: ${value}${isChecked ? '' : ' (not checked)'}`),
+    );
+    if (text !== null) page.text('text', text);
+    page.gap();
+  }
+}
+
 function namesOf(view: RoundView, identifiers: readonly number[]): string {
   return identifiers.length === 0 ? 'nobody' : memberNames(view, identifiers).join(', ');
 }
@@ -150,39 +181,62 @@ export function memberNames({ sharings }: RoundView, identifiers: readonly numbe
   return identifiers.map((identifier) => members.get(identifier) ?? `member ${identifier}`);
 }
 
+/** A round in a list, with the title of its document where that is known. */
+export interface ListedRound {
+  readonly view: RoundView;
+  readonly title: string | null;
+}
+
+/** Columns from which on there is room for who signed. */
+const widthForSigners = 110;
+
 /** One line a round, newest first. */
-export function roundsTable(views: readonly RoundView[], nowUnixSeconds: number): string {
-  const rows = views.map((view) => [
+export function roundsTable(rounds: readonly ListedRound[], nowUnixSeconds: number, width = pageWidth): string {
+  const hasSigners = width >= widthForSigners;
+  const rows = rounds.map(({ view, title }) => [
     shortId(view.request.digest),
     whenText(view.request.createdAtUnixSeconds, nowUnixSeconds),
-    view.outcome,
-    view.request.payload.channel,
     view.asker?.name ?? '?',
-    whatOf(view),
+    view.request.payload.channel,
+    listedOutcome(view, nowUnixSeconds),
+    ...(hasSigners ? [memberNames(view, view.body.signers).join(', ')] : []),
+    whatOf(view, title),
   ]);
-  return table([['ID', 'ASKED', 'OUTCOME', 'CHANNEL', 'ASKED BY', 'WHAT'], ...rows], 5);
+  const signers = hasSigners ? ['SIGNED BY'] : [];
+  const head = ['ID', 'ASKED', 'BY', 'CHANNEL', 'OUTCOME', ...signers, 'WHAT'];
+  return table([head, ...rows], head.length - 1, width);
+}
+
+/** `signed 3 h ago`; `pending, 71 h left`. */
+function listedOutcome(view: RoundView, nowUnixSeconds: number): string {
+  const { outcome, endedAtUnixSeconds: endedAt, expiresAtUnixSeconds: expiresAt } = view;
+  if (endedAt !== undefined) return `${outcome} ${whenText(endedAt, nowUnixSeconds)}`;
+  if (outcome !== 'pending' || expiresAt < nowUnixSeconds) return outcome;
+  return `pending, ${durationText(expiresAt - nowUnixSeconds)} left`;
 }
 
 /** A round as JSON: who approved and refused is verified, the rest is as the coordinator says. */
-export function roundJson(view: RoundView): object {
+export function roundJson(view: RoundView, title: string | null = null): object {
   const { payload } = view.request;
   return {
     id: view.request.digest,
     outcome: view.outcome,
-    what: whatOf(view),
+    what: whatOf(view, title),
     asker: { name: view.asker?.name ?? null, key: view.request.asker },
     request: payload,
     createdAt: payload.createdAt,
     expiresAt: formatTimestamp(view.expiresAtUnixSeconds),
+    endedAt: view.endedAtUnixSeconds === undefined ? null : formatTimestamp(view.endedAtUnixSeconds),
     quorum: view.sharings.map(({ of, threshold, missing, members }) => ({
       of,
       threshold,
       missing,
-      members: members.map(({ member, standing, reason, connected, ready, out, keptOut }) => ({
+      members: members.map(({ member, standing, reason, decidedAt, connected, ready, out, keptOut }) => ({
         name: member.name,
         tier: member.tier,
         standing,
         reason,
+        decidedAt,
         connected,
         ready,
         out: out ?? null,

@@ -111,6 +111,16 @@ export interface BoxToOpen {
   readonly dealings: readonly PublicDealing[];
 }
 
+/** A hello under other files than this member's. It may be the last word of a run that is over, so it ends nothing: its member comes back with the right ones. */
+export interface StrangeHello {
+  /** The member's name. */
+  readonly from: string;
+  readonly file: 'charter' | 'requesters' | 'import';
+  /** SHA-256 of the charter or import file, hex; of requesters there is none that a file has. `null` without a file. */
+  readonly theirs: string | null;
+  readonly ours: string | null;
+}
+
 /** What the driver does, in this order, each finished before the next. */
 export type CeremonyEffect =
   | {
@@ -142,7 +152,13 @@ export type CeremonyEffect =
   | { readonly kind: 'load-share'; readonly transcript: Transcript }
   /** Forget this ceremony's secrets; a stored share stays. */
   | { readonly kind: 'wipe'; readonly ceremony: string }
-  | { readonly kind: 'progress'; readonly waitingFor: readonly string[]; readonly step: CeremonyKind }
+  /** Whom the step waits for, but not this member; and of the first step whose hello is of other files. */
+  | {
+      readonly kind: 'progress';
+      readonly waitingFor: readonly string[];
+      readonly step: CeremonyKind;
+      readonly strange: readonly StrangeHello[];
+    }
   | { readonly kind: 'done'; readonly certificate: Certificate; readonly stored: readonly Envelope[] }
   /** Somebody says hello who should know that there is a key: show certificate and `stored`s to everybody. */
   | { readonly kind: 'show'; readonly certificate: Certificate }

@@ -1,7 +1,13 @@
 /** The first step of a ceremony: everybody says hello under the same files, and with a hello of every member it begins. */
-import { ProtocolError } from '../errors.ts';
 import { fail, leave, viewOf } from './endings.ts';
-import { record, type CeremonyContext, type CeremonyEffect, type CeremonyState, type CeremonyStep } from './events.ts';
+import {
+  record,
+  type CeremonyContext,
+  type CeremonyEffect,
+  type CeremonyState,
+  type CeremonyStep,
+  type StrangeHello,
+} from './events.ts';
 import { hellosOf, type Inbox } from './inbox.ts';
 import { ceremonyId, type CeremonyMessageOf } from './messages.ts';
 import { at } from '../wire/present.ts';
@@ -83,19 +89,12 @@ function answerHello(
         reason: `${name} said hello anew`,
         suspect: null,
       });
-    case 'hello': {
-      const error = mismatchOf(context, message);
-      if (error === undefined) return { state, effects: [] };
-      return {
-        state: { ...state, phase: { kind: 'failed', error } },
-        effects: [{ kind: 'failed', error, view: undefined }],
-      };
-    }
     case 'done': {
       const { certificate } = phase;
       const isOwn = message.from.identifier === context.self.identifier;
       return { state, effects: isOwn ? [] : [{ kind: 'show', certificate }] };
     }
+    case 'hello':
     case 'transcript':
     case 'certifying':
     case 'stored':
@@ -104,42 +103,27 @@ function answerHello(
   }
 }
 
-function mismatchOf(
-  context: CeremonyContext,
-  { from, payload }: CeremonyMessageOf<'hello'>,
-): ProtocolError | undefined {
-  if (payload.charter !== context.charter.hash) {
-    return new ProtocolError(
-      'bad-charter',
-      `${from.name} joined with another charter (${payload.charter}); compare the files`,
-      { culprits: [from.name] },
-    );
-  }
-  if (payload.requesters !== context.requesters) {
-    return new ProtocolError(
-      'bad-requesters',
-      `${from.name} joined with another requesters file (${payload.requesters}); compare the files`,
-      { culprits: [from.name] },
-    );
-  }
-  if (payload.import !== (context.imported?.hash ?? null)) {
-    const what = payload.import === null ? 'without an import file' : `with another import file (${payload.import})`;
-    const mine = context.imported === undefined ? 'there is none here' : `here it is ${context.imported.hash}`;
-    return new ProtocolError(
-      'bad-import',
-      `${from.name} joined ${what}, and ${mine}; compare the files: whoever had the wrong one joins first, then the others`,
-      {
-        culprits: [from.name],
-      },
-    );
-  }
-  return undefined;
+/** The hellos here that no ceremony of this member can begin with (T18). */
+export function strangeHellos(context: CeremonyContext, { inbox }: CeremonyState): StrangeHello[] {
+  return hellosOf(context.charter, inbox).flatMap((hello) => strangenessOf(context, hello) ?? []);
 }
 
-/** The id that the hellos which are here come to; `undefined` while one is missing. */
+function strangenessOf(
+  context: CeremonyContext,
+  { from: { name: from }, payload }: CeremonyMessageOf<'hello'>,
+): StrangeHello | undefined {
+  const { charter, requesters, imported } = context;
+  if (payload.charter !== charter.hash) return { from, file: 'charter', theirs: payload.charter, ours: charter.hash };
+  if (payload.requesters !== requesters) return { from, file: 'requesters', theirs: null, ours: null };
+  const ours = imported?.hash ?? null;
+  return payload.import === ours ? undefined : { from, file: 'import', theirs: payload.import, ours };
+}
+
+/** The id that the hellos which are here come to; `undefined` while one is missing, or is of other files. */
 export function idOfHellos(context: CeremonyContext, { inbox }: CeremonyState): string | undefined {
   const hellos = hellosOf(context.charter, inbox);
   if (hellos.length < context.charter.members.length) return undefined;
+  if (hellos.some((hello) => strangenessOf(context, hello) !== undefined)) return undefined;
   return ceremonyId(
     agreedIn(context),
     hellos.map((hello) => hello.payload.nonce),

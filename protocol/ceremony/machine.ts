@@ -16,7 +16,7 @@ import {
   type CeremonyState,
   type CeremonyStep,
 } from './events.ts';
-import { beginCeremony, helloOf, idOfHellos, receiveHello } from './hellos.ts';
+import { beginCeremony, helloOf, idOfHellos, receiveHello, strangeHellos } from './hellos.ts';
 import { filed, versionsOf, type BoundKind, type BoundMessage } from './inbox.ts';
 import type { CeremonyMemory } from './memory.ts';
 import type { CeremonyKind, CeremonyMessage } from './messages.ts';
@@ -237,7 +237,9 @@ function waiting(context: CeremonyContext, state: CeremonyState): CeremonyEffect
   const step = awaited[state.phase.kind];
   if (step === undefined) return [];
   const missing = step === 'hello' ? missingHellos(context, state) : missingMessages(context, state, step);
-  return [{ kind: 'progress', step, waitingFor: missing }];
+  // Nobody waits for himself: what he said is on its way.
+  const waitingFor = missing.filter((name) => name !== context.self.name);
+  return [{ kind: 'progress', step, waitingFor, strange: step === 'hello' ? strangeHellos(context, state) : [] }];
 }
 
 function missingMessages({ charter }: CeremonyContext, state: CeremonyState, step: BoundKind): string[] {
@@ -247,12 +249,16 @@ function missingMessages({ charter }: CeremonyContext, state: CeremonyState, ste
     .map(({ name }) => name);
 }
 
-/** Whose hello is not here; or, when the hellos are of a ceremony that was left, who left it and has to come anew. */
+/** Whose hello is not here or of other files; or, when the hellos are of a ceremony that was left, who left it and has to come anew. */
 function missingHellos(context: CeremonyContext, state: CeremonyState): string[] {
   const { charter, self } = context;
   const id = idOfHellos(context, state);
-  if (id === undefined)
-    return charter.members.filter(({ identifier }) => !state.inbox.hellos.has(identifier)).map(({ name }) => name);
+  if (id === undefined) {
+    const strange = strangeHellos(context, state).map(({ from }) => from);
+    return charter.members
+      .filter(({ identifier, name }) => !state.inbox.hellos.has(identifier) || strange.includes(name))
+      .map(({ name }) => name);
+  }
   return charter.members
     .filter((member) => member !== self && versionsOf(state.inbox, 'leave', id, member).length > 0)
     .map(({ name }) => name);

@@ -29,7 +29,7 @@ export const debianControl: DocumentKind = {
 };
 
 function decode(bytes: Uint8Array): DocumentView {
-  const fields = decodeControl(bytes, kind);
+  const fields = decodeControl(withoutLastEmptyLine(bytes), kind);
   const listed = fields.filter(({ name }) => Object.hasOwn(lists, name.toLowerCase()));
   const believedField = listed.find(({ name }) => name.toLowerCase() === believed);
   if (believedField === undefined) refuseDocument(kind, 'there is no Checksums-Sha256');
@@ -47,6 +47,12 @@ function decode(bytes: Uint8Array): DocumentView {
     ],
     text: textOf(others.filter((field) => !isOneLine(field))),
   };
+}
+
+/** debsign and dpkg-buildpackage put one empty line at the end of what they have signed. */
+function withoutLastEmptyLine(bytes: Uint8Array): Uint8Array {
+  const newline = 0x0a;
+  return bytes.at(-1) === newline && bytes.at(-2) === newline ? bytes.subarray(0, -1) : bytes;
 }
 
 function textOf(fields: readonly ControlField[]): string | null {

@@ -2,7 +2,7 @@
 import { ProtocolError } from '../errors.ts';
 import type { Reading } from './readings.ts';
 
-/** One line of what an approver reads. Texts are as they stand in the document: whoever prints them escapes them. */
+/** One line of what an approver reads. Texts are as they are in the document: whoever prints them escapes them. */
 export interface DocumentField {
   readonly name: string;
   readonly value: string;
@@ -27,6 +27,18 @@ export interface DocumentKind {
   readonly namespace: 'git' | 'file';
   /** Reads the document by its whole grammar. Throws `ProtocolError('bad-document')` naming the line at fault. */
   decode(bytes: Uint8Array): DocumentView;
+}
+
+/** By which people know a document: the name of a tag, the suite of a repository, the name of a package, the first line of a message. */
+const titleFields: readonly string[] = ['tag', 'Suite', 'Codename', 'name', 'Source'];
+
+/** The title of a document by its own grammar; `null` for one that has none, or is not here. */
+export function titleOf(view: DocumentView | undefined): string | null {
+  if (view === undefined) return null;
+  const field = titleFields
+    .map((name) => view.fields.find((one) => one.name === name))
+    .find((one) => one !== undefined);
+  return field?.value ?? view.text?.split('\n')[0] ?? null;
 }
 
 /** UTF-8 without a byte order mark, NUL or lone surrogates. Throws `ProtocolError('bad-document')`. */

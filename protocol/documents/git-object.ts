@@ -79,7 +79,7 @@ export class GitHead {
   }
 }
 
-/** Lines before the first empty one, and the message behind it. Throws `ProtocolError('bad-document')`. */
+/** Lines before the first empty one, and the message after it. Throws `ProtocolError('bad-document')`. */
 export function openGitObject(
   bytes: Uint8Array,
   kind: string,

@@ -24,7 +24,7 @@ function decodeGitTag(bytes: Uint8Array): DocumentView {
   if (!isTagName(tag)) head.fail('is no name of a tag');
   const tagger = head.takeIdentity('tagger');
   head.end({});
-  // Git looks for the signature behind the message by a line that begins so.
+  // Git looks for the signature after the message by a line that begins so.
   const armor = message.split('\n').findIndex((text) => text.startsWith('-----BEGIN '));
   if (armor >= 0) refuseDocument('git-tag', `line ${lines + 2 + armor} begins like a signature`);
   return {

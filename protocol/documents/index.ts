@@ -51,7 +51,7 @@ export function decodeDocument(kind: string, bytes: Uint8Array): DocumentView {
   const view = known.decode(bytes);
   const other = otherReading(known, bytes);
   if (other !== undefined && (known.namespace !== 'git' || gitReadings.includes(other.reading)))
-    throw new ProtocolError('bad-document', describe(kind, bytes, other));
+    throw new ProtocolError('bad-document', describe(kind, bytes, other) + remedyFor(other));
   return view;
 }
 
@@ -76,6 +76,12 @@ function kindOf(kind: string): DocumentKind {
 function otherReading(known: DocumentKind, bytes: Uint8Array): Found | undefined {
   for (const found of readingsIn(bytes)) if (!known.readings.includes(found.reading)) return found;
   return undefined;
+}
+
+/** Where such a thing belongs that is one. */
+function remedyFor({ reading }: Found): string {
+  const own = kinds.find(({ readings }) => readings.includes(reading));
+  return own === undefined ? '' : `; what is one is signed as ${own.kind}, and in any other a word before it helps`;
 }
 
 function describe(kind: string, bytes: Uint8Array, { reading, at }: Found): string {

@@ -16,6 +16,25 @@ export interface ManifestEntry {
 /** In text mode two spaces, in binary mode a space and a star. `sha256sum -c` would skip a line of another form with a warning and exit 0. */
 const line = /^([0-9a-f]{64}) [ *](.+)$/u;
 
+/** How a list of another kind is signed all the same: its own checksum vouches for all that it lists. */
+const otherLayout = 'have this list itself listed in a SHA256SUMS (sha256sum LIST > SHA256SUMS), and that signed';
+const otherHashes: Readonly<Record<number, string>> = {
+  32: 'MD5',
+  40: 'SHA-1',
+  56: 'SHA-224',
+  96: 'SHA-384',
+  128: 'SHA-512',
+};
+
+function whyNoLine(text: string): string {
+  const digits = /^[0-9a-f]+(?= )/i.exec(text)?.[0].length ?? 0;
+  const hash = otherHashes[digits];
+  if (hash !== undefined) return `has a ${hash} checksum, and a manifest is of SHA-256: ${otherLayout}`;
+  if (/^[A-Z0-9-]+ ?\(.*\) ?= /.test(text))
+    return `is of the form of sha256sum --tag: write it without, or ${otherLayout}`;
+  return 'is not 64 lower-case hex digits, two spaces (or a space and *) and a file name, as sha256sum writes it';
+}
+
 /** Entries in the file's order, at least one. Throws `ProtocolError('bad-document')` naming the line. */
 export function decodeManifest(bytes: Uint8Array): ManifestEntry[] {
   const lines = readableText(bytes, 'manifest').slice(0, -1).split('\n');
@@ -23,19 +42,16 @@ export function decodeManifest(bytes: Uint8Array): ManifestEntry[] {
   return lines.map((text, index) => {
     const [, sha256, name] = line.exec(text) ?? [];
     const refuse = (what: string): never => refuseDocument('manifest', `line ${index + 1} ${what}`);
-    if (sha256 === undefined || name === undefined)
-      return refuse(
-        'is not 64 lower-case hex digits, two spaces (or a space and *) and a file name, as sha256sum writes it',
-      );
+    if (sha256 === undefined || name === undefined) return refuse(whyNoLine(text));
     // `sha256sum -c` reads standard input for a dash.
-    if (!isSubjectName(name) || name === '-') return refuse('does not name a plain file');
+    if (!isSubjectName(name) || name === '-') return refuse(`does not name a plain file: ${otherLayout}`);
     if (names.has(name)) return refuse('names a file for the second time');
     names.add(name);
     return { name, sha256 };
   });
 }
 
-/** The manifest of these files, in the order given. Throws `ProtocolError('bad-document')` for names that cannot stand in one. */
+/** The manifest of these files, in the order given. Throws `ProtocolError('bad-document')` for names that no manifest can have. */
 export function manifestOf(artifacts: readonly ManifestEntry[]): Uint8Array {
   const bytes = utf8ToBytes(artifacts.map(({ name, sha256 }) => `${sha256}  ${name}\n`).join(''));
   decodeManifest(bytes);

@@ -109,9 +109,9 @@ function isLineBreak(byte: number | undefined): boolean {
   return byte === 0x0a || byte === 0x0d;
 }
 
-/** A line that begins so belongs to the field above. A colon ends a name that is in the line above. */
+/** A line that begins so belongs to the field above. A colon ends a name that is in the line above; dpkg passes over comments. */
 function isContinued(byte: number | undefined): boolean {
-  return byte === 0x20 || byte === 0x09 || byte === 0x3a || isLineBreak(byte);
+  return byte === 0x20 || byte === 0x09 || byte === 0x3a || byte === 0x23 || isLineBreak(byte);
 }
 
 /** The next bytes, one character each: what tools look for is ASCII, and not every document is text. */

@@ -102,7 +102,36 @@ export function readRequestersFile(
   check(fileSchema, document, undefined, 'the requesters document');
   const written = document as Static<typeof fileSchema>;
   const payload = { version: written.version, groupKey, number, requesters: written.requesters };
-  return toRequesters(payload, encodeCanonicalJson(payload), charter, fail);
+  const read = toRequesters(payload, encodeCanonicalJson(payload), charter, fail);
+  const mistake = sharedName(read.entries, charter);
+  if (mistake !== undefined) throw fail(mistake.index, mistake.what);
+  return read;
+}
+
+/**
+ * Whoever decides goes by names, and so do policies: no two entries have one, and none has a member's unless it is that member.
+ * Throws `ProtocolError('bad-requesters')`.
+ */
+export function assertNamesDiffer({ entries }: Pick<Requesters, 'entries'>, charter: Charter): void {
+  const mistake = sharedName(entries, charter);
+  if (mistake !== undefined) throw new ProtocolError('bad-requesters', mistake.what);
+}
+
+function sharedName(
+  entries: readonly Requester[],
+  charter: Charter,
+): { readonly index: number; readonly what: string } | undefined {
+  for (const [index, { name, key, member }] of entries.entries()) {
+    const known = charter.members.find((candidate) => candidate.name === name);
+    if (known !== undefined && known.key !== key && member !== name)
+      return {
+        index,
+        what: `${name} is the name of a member, too: give the requester another (frostmark requester init --name), or say "member: ${name}" if it is the same person`,
+      };
+    if (entries.findIndex((other) => other.name === name) < index)
+      return { index, what: `there are two requesters called ${name}: one of them needs another name` };
+  }
+  return undefined;
 }
 
 function withMember(entry: Record<string, unknown>): Record<string, unknown> {

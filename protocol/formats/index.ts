@@ -91,6 +91,11 @@ export function prepareRequest(input: FormatInput): PreparedRequest {
   };
 }
 
+/** The signed texts as approvers read them, in the request's order of formats; a format that shows nothing besides has none. */
+export function signedTexts({ formats }: PreparedRequest): string[] {
+  return formats.flatMap(({ format, state }) => format.shows?.(state) ?? []);
+}
+
 /** The formats with a second message, given the 64-byte signatures of all first ones: stage 2, in the request's order. */
 export function followRequest(prepared: PreparedRequest, signatures: readonly Uint8Array[]): PreparedFormat[] {
   return prepared.formats.flatMap(({ format, state }, index) =>
@@ -130,7 +135,7 @@ function areOver(messages: readonly Uint8Array[], key: Uint8Array, signatures: r
 }
 
 /**
- * True when these are the strict Ed25519 signatures by `key` (32 bytes) over every message of the request, stage 2 behind stage 1, 64 bytes each:
+ * True when these are the strict Ed25519 signatures by `key` (32 bytes) over every message of the request, those of stage 2 after those of stage 1, 64 bytes each:
  * the release verifier's own rule (T12, T37).
  */
 export function isSignedRequest(

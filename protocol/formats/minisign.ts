@@ -34,7 +34,7 @@ function escaped(value: string): string {
 }
 
 /**
- * Fields `name:value` between tabs. It is never empty: behind an empty one the second message would be 64 bytes, as long as a digest (T10).
+ * Fields `name:value` between tabs. It is never empty: after an empty one the second message would be 64 bytes, as long as a digest (T10).
  * `minisign -V` shows it, but does not judge it.
  */
 function trustedComment({ epoch, request }: FormatInput, documentKind: string): string {

@@ -23,8 +23,8 @@ type State = { readonly unfinished: UnfinishedSignature; readonly lines: readonl
 /** Of these a person may read every byte; the others are for programs. */
 const cleartextKinds: readonly string[] = ['apt-release', 'debian-control', 'text', 'manifest'];
 
-/** sqv, and apt with it, refuses a signature that is one second ahead of its own clock: so much may the asker's be ahead. */
-const clockSlackSeconds = 30;
+/** Seconds: sqv, and apt with it, refuses a signature that is one second ahead of its own clock: so much may the asker's be ahead. */
+export const clockSlackSeconds = 30;
 
 /**
  * When an OpenPGP signature says it was made: a little before the request, never before the keys are.

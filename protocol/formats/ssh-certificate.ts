@@ -6,7 +6,7 @@ import { encodeSshCertificate, sshCertificateBody, type SshCertificate } from '.
 import { formatTimestamp, parseTimestamp } from '../wire/time.ts';
 import { defineFormat, type FormatInput } from './format.ts';
 
-/** Seconds before the request from which the certificate holds: installers' clocks may be that much behind. */
+/** Seconds before the request from which the certificate holds: installers' clocks may be that much late. */
 const clockSkewSeconds = 30;
 
 /**

@@ -1,4 +1,4 @@
-/** The one allocation in libsodium's heap where secrets live: 32-byte slots behind handles, and a scratch area for everything computed from them. */
+/** The one allocation in libsodium's heap where secrets live: 32-byte slots that handles name, and a scratch area for everything computed from them. */
 import { FrostError } from './errors.ts';
 import type { BoxKey, Secret } from './group.ts';
 import { maxArenaSlots, maxBoxPlaintextBytes } from './limits.ts';
@@ -63,7 +63,7 @@ export class Arena {
     if (this.#free.length < count) throw new FrostError('arena-full', 'the arena for secrets is full');
   }
 
-  /** Copies the 32 bytes at `source` into a free slot that `handle` stands for from now on. */
+  /** Copies the 32 bytes at `source` into a free slot that `handle` names from now on. */
   keep<H extends Handle>(handle: H, source: number): H {
     this.assertRoom(1);
     const address = this.#free.pop() ?? this.#start;

@@ -114,7 +114,7 @@ export function finalShare(group: SecretGroup, dealtShares: readonly Secret[]): 
   return group.sum(dealtShares);
 }
 
-/** Proves that a member holds the share behind its public share; the ceremony's transcript is the context. */
+/** Proves that a member holds the share of its public share; the ceremony's transcript is the context. */
 export function proveShare(group: SecretGroup, share: Secret, holder: Identifier, context: Uint8Array): Uint8Array {
   return prove(group, share, { purpose: 'share', prover: holder, points: [group.publicPoint(share)], context });
 }

@@ -23,7 +23,7 @@ export async function loadLibsodium(randomBytes: RandomBytes): Promise<Libsodium
   if (typeof WebAssembly === 'undefined') throw new FrostError('no-webassembly', 'this runtime has no WebAssembly');
   const raw = await startLibsodium({ getRandomValue: () => randomWord(randomBytes) });
   assertWebAssembly(raw);
-  // The first allocation comes right behind the stack: a header of at most 16 bytes lies between.
+  // The first allocation comes right after the stack: a header of at most 16 bytes lies between.
   const stackTop = raw._malloc(32) & ~15;
   assertStack(raw, stackTop);
   if (raw._sodium_init() < 0) throw new FrostError('unexpected-library', 'libsodium did not start');

@@ -30,7 +30,7 @@ export function toIdentifier(value: number): Identifier {
   return identifier;
 }
 
-/** Throws `invalid-sharing` unless every threshold can be met and no member stands in two places. */
+/** Throws `invalid-sharing` unless every threshold can be met and no member is in two places. */
 export function assertSharings(sharings: readonly Sharing[]): void {
   if (sharings.length === 0) throw new FrostError('invalid-sharing', 'a key needs at least one sharing');
   for (const { threshold, members } of sharings) {
@@ -40,7 +40,7 @@ export function assertSharings(sharings: readonly Sharing[]): void {
     }
   }
   const all = sharings.flatMap((sharing) => sharing.members);
-  if (new Set(all).size !== all.length) throw new FrostError('invalid-sharing', 'a member stands in two sharings');
+  if (new Set(all).size !== all.length) throw new FrostError('invalid-sharing', 'a member is in two sharings');
 }
 
 /** Whether every value is an identifier and greater than the one before. */

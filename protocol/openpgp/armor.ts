@@ -3,7 +3,7 @@ import { decodeBase64, encodeBase64 } from '../../verifier/base64.ts';
 import { equalBytes, utf8ToBytes } from '../wire/bytes.ts';
 import { ProtocolError } from '../errors.ts';
 
-/** What stands in the two lines. */
+/** What the two lines say. */
 export type ArmorKind = 'PGP SIGNATURE' | 'PGP PUBLIC KEY BLOCK';
 
 const columns = 64;

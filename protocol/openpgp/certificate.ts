@@ -156,7 +156,7 @@ interface Subkey {
 
 /**
  * One binary certificate. Without subkeys it is production's alone, which no stock tool lets a channel's signature pass under.
- * The newest binding stands before older ones, revocations behind them; the same pieces give the same bytes in whatever order they come.
+ * The newest binding comes before older ones, revocations after them; the same pieces give the same bytes in whatever order they come.
  * Throws `ProtocolError('bad-document')` for what is no such piece and `('bad-signature')` for a piece of another group.
  */
 export function assembleOpenpgpCertificate({ certificate, subkeys, revocations }: CertificateParts): Uint8Array {
@@ -169,7 +169,7 @@ export function assembleOpenpgpCertificate({ certificate, subkeys, revocations }
     certificate,
     ...sorted.flatMap(({ key, revocations: revoked, bindings }) => {
       if (bindings.length === 0) throw badPart('a revocation of a subkey that is not among these');
-      // Differs from RFC 9580, Section 10.1: revocations stand last, because rpm 4.18 imports no certificate where they come first.
+      // Differs from RFC 9580, Section 10.1: revocations come last, because rpm 4.18 imports no certificate where they come first.
       const signatures = [...newestFirst(bindings), ...newestFirst(revoked)];
       return [subkeyPacket(key), ...signatures.map(({ body }) => encodePacket(packetTags.signature, body))];
     }),

@@ -25,7 +25,7 @@ export function cleartextLines(text: string): string[] {
   return lines;
 }
 
-/** What is hashed: lines without spaces and tabs at their ends, joined by CRLF, no line ending behind the last (RFC 9580, Section 7.2). */
+/** What is hashed: lines without spaces and tabs at their ends, joined by CRLF, no line ending after the last (RFC 9580, Section 7.2). */
 export function canonicalCleartext(lines: readonly string[]): Uint8Array {
   return utf8ToBytes(lines.map(withoutBlanksAtItsEnd).join('\r\n'));
 }

@@ -16,7 +16,7 @@ export interface OpenpgpKey {
   readonly keyId: Uint8Array;
 }
 
-/** Algorithm 22 and the curve's object identifier behind its length (RFC 9580, Section 9.2: EdDSALegacy, Ed25519Legacy). */
+/** Algorithm 22 and the curve's object identifier after its length (RFC 9580, Section 9.2: EdDSALegacy, Ed25519Legacy). */
 const algorithm = Uint8Array.of(22, 9, 0x2b, 0x06, 0x01, 0x04, 0x01, 0xda, 0x47, 0x0f, 0x01);
 /** An MPI of 263 bits whose first octet 0x40 says that a native point follows (RFC 9580, Section 11.2). */
 const nativePoint = Uint8Array.of(0x01, 0x07, 0x40);

@@ -30,7 +30,7 @@ export function encodeLength(length: number): Uint8Array {
 }
 
 /**
- * All packets of `bytes`, exactly as `encodePacket` writes them: no old format, no partial or longer lengths, nothing behind the last one.
+ * All packets of `bytes`, exactly as `encodePacket` writes them: no old format, no partial or longer lengths, nothing after the last one.
  * Throws `ProtocolError('bad-document')`.
  */
 export function decodePackets(bytes: Uint8Array): Packet[] {

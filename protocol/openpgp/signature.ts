@@ -54,7 +54,7 @@ const subpacketTypes = {
 /** Whoever does not know a critical subpacket refuses the signature (RFC 9580, Section 5.2.3.7). */
 const critical = 0x80;
 const version = 4;
-/** EdDSA and SHA-512 (RFC 9580, Sections 9.1 and 9.5); they stand behind version and type. */
+/** EdDSA and SHA-512 (RFC 9580, Sections 9.1 and 9.5); they come after version and type. */
 export const algorithmNumbers = { publicKey: 22, hash: 10 } as const;
 const algorithms = Uint8Array.of(algorithmNumbers.publicKey, algorithmNumbers.hash);
 
@@ -95,7 +95,7 @@ export function compromised(text: string): Uint8Array {
 }
 
 /**
- * What is signed for these fields. `signed` stands before them in the hash: a document, or keys and user id.
+ * What is signed for these fields. `signed` comes before them in the hash: a document, or keys and user id.
  * The hash ends in type, subpackets and their length, so no document can be made to give the digest of another type (RFC 9580, Section 5.2.4).
  */
 export function prepareSignature(fields: SignatureFields, ...signed: readonly Uint8Array[]): UnfinishedSignature {
@@ -147,7 +147,7 @@ export interface OpenpgpSignature {
   readonly signature: Uint8Array;
 }
 
-/** Version, type, algorithms and length stand before the hashed subpackets; ours begin with length, type and four octets of the creation time. */
+/** Version, type, algorithms and length come before the hashed subpackets; ours begin with length, type and four octets of the creation time. */
 const subpacketsAt = 6;
 const createdAt = subpacketsAt + 2;
 

@@ -31,6 +31,7 @@ export interface AuditedEntries {
   readonly tiles: readonly FilledTile[];
 }
 
+/** The reading of one log against one checkpoint, bundle by bundle. */
 export class Audit {
   readonly #checkpoint: Checkpoint;
   readonly #order: Order;

@@ -15,6 +15,7 @@ export interface LogName {
   readonly log: string;
 }
 
+/** A checkpoint that was opened: which log, how long it is, and the root over all of it. */
 export interface Checkpoint extends LogName {
   readonly tree: TreeHead;
   /** The note as it was signed, to be kept and shown. */

@@ -12,6 +12,7 @@ import { at } from '../wire/present.ts';
 /** By level of tiles: up to 255 hashes of 32 bytes, those of the last, partial tile; none where the last tile is full. */
 export type Edge = readonly (readonly Uint8Array[])[];
 
+/** The edge of a tree without leaves. */
 export const emptyEdge: Edge = [];
 
 /** A complete subtree with its hash, 32 bytes. */
@@ -19,6 +20,7 @@ export interface HashedNode extends Node {
   readonly hash: Uint8Array;
 }
 
+/** What some more leaves make of an edge. */
 export interface GrownEdge {
   readonly edge: Edge;
   /** Tiles that became full, to be written once. */

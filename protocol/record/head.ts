@@ -10,7 +10,7 @@ import { ProtocolError } from '../errors.ts';
 import { assertSchema, Hash, Hex, Strict, Type, type Static } from '../wire/schema.ts';
 import { emptyEdge, growEdge, type Edge, type GrownEdge } from './edge.ts';
 import { maxHeadBytes, maxTreeSize } from './limits.ts';
-import { changeSet, emptySet, type SetDigest } from './set-digest.ts';
+import { changeSet, digestSet, emptySet, type SetDigest } from './set-digest.ts';
 import {
   appendLeaves,
   emptyTree,
@@ -22,6 +22,7 @@ import {
   type TreeHead,
 } from './tree.ts';
 
+/** A log at one size: its tree, and digests over what of its indexes a start rests on. */
 export interface Head extends Tree, TreeHead {
   /** Over the rounds that are pending. */
   readonly pending: SetDigest;
@@ -29,6 +30,7 @@ export interface Head extends Tree, TreeHead {
   readonly heads: SetDigest;
 }
 
+/** The head of a log that is about to be born. */
 export const emptyHead: Head = { ...emptyTree, ...treeHead(emptyTree), pending: emptySet, heads: emptySet };
 
 /** A log that can be appended to. */
@@ -37,6 +39,7 @@ export interface Tip {
   readonly edge: Edge;
 }
 
+/** The same, to be appended to. */
 export const emptyTip: Tip = { head: emptyHead, edge: emptyEdge };
 
 /** A member's journal head, by its identity key (base64url) because identifiers belong to an epoch. */
@@ -57,6 +60,7 @@ export interface Changes {
   }[];
 }
 
+/** Of records that concern neither index. */
 export const noChanges: Changes = { opened: [], closed: [], journals: [] };
 
 /** One batch: everything that has to be written together. */
@@ -100,6 +104,16 @@ export function pendingElement(digest: string): Uint8Array {
 /** A journal head as an element of its set. */
 export function journalElement({ member, journal }: MemberJournal): Uint8Array {
   return encodeCanonicalJson(['journal', member, journal.incarnation, journal.length, journal.head]);
+}
+
+/** The digest over pending rounds, given by their digests in any order. */
+export function digestSetOfPending(digests: readonly string[]): SetDigest {
+  return digestSet(digests.map(pendingElement));
+}
+
+/** The digest over the newest journal head of each member and incarnation, in any order. */
+export function digestSetOfHeads(journals: readonly MemberJournal[]): SetDigest {
+  return digestSet(journals.map(journalElement));
 }
 
 const Count = Type.Integer({ minimum: 0, maximum: maxTreeSize });

@@ -90,6 +90,7 @@ export type LogRecord =
       readonly signers: readonly number[];
     };
 
+/** The name of a type of record. */
 export type RecordType = LogRecord['type'];
 
 const Size = Type.Integer({ minimum: 0, maximum: maxTreeSize });

@@ -2,9 +2,6 @@
 
 /** Leaves of one log: a thousand a second for 8,900 years, and every index and size is exact as a number and in 6 levels of tiles. */
 export const maxTreeSize = 2 ** 48 - 1;
-/** Hashes of one proof that is read off a wire: one for each bit of the size, and one more (RFC 9162, Section 2.1.4.1). */
-export const maxProofHashes = 49;
-
 /** Bytes of one leaf: what the two bytes of its length in an entry bundle can say (C2SP tlog-tiles, "Log entries"). */
 export const maxLeafBytes = 65_535;
 /** Bytes of a signed message that a leaf holds itself; a longer one is a blob. Nearly all are shorter, and a leaf with one stays under its bound. */

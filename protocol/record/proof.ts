@@ -99,6 +99,7 @@ export function proveAlong(path: readonly Run[], source: HashSource): Uint8Array
   );
 }
 
+/** That a leaf is in a tree at an index, with its proof: hashes of 32 bytes, from the leaf upwards. */
 export interface InclusionClaim {
   /** 32 bytes. */
   readonly leafHash: Uint8Array;
@@ -119,6 +120,7 @@ export function assertInclusion({ leafHash, index, tree, proof }: InclusionClaim
     throw new ProtocolError('bad-proof', `the record is not number ${index} of the ${tree.size} under this root`);
 }
 
+/** That one tree is the beginning of another, with its proof: hashes of 32 bytes. */
 export interface ConsistencyClaim {
   readonly older: TreeHead;
   readonly newer: TreeHead;

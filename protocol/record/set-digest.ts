@@ -11,6 +11,7 @@
 import { hash } from 'node:crypto';
 import { ProtocolError } from '../errors.ts';
 
+/** A set, as far as it can be compared with another. */
 export interface SetDigest {
   /** Elements. */
   readonly count: number;
@@ -28,6 +29,7 @@ export interface SetChange {
 const digits = 128;
 const modulus = 1n << 512n;
 
+/** The digest of a set without elements. */
 export const emptySet: SetDigest = { count: 0, digest: '0'.repeat(digits) };
 
 /**
@@ -47,6 +49,7 @@ export function digestSet(elements: readonly Uint8Array[]): SetDigest {
   return changeSet(emptySet, { removed: [], added: elements });
 }
 
+/** Whether two digests are of the same elements. */
 export function isSameSet(a: SetDigest, b: SetDigest): boolean {
   return a.count === b.count && a.digest === b.digest;
 }

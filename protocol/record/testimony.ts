@@ -63,6 +63,11 @@ export class Testimony {
     this.#group = group;
   }
 
+  /** The keys that all their members vouched for in the records so far, in order. */
+  get epochs(): Epoch[] {
+    return [...this.#standings.values()].map(({ epoch }) => epoch);
+  }
+
   /**
    * Answers what a record says about a round that it ends, and `undefined` for every other record. `blobs` has those that the record names, and
    * for a record `closed` the documents of its round. Throws `ProtocolError` with the number of the record, and the code of whatever does not hold.

@@ -9,8 +9,9 @@ import { maxTilePathCharacters, maxTreeSize } from './limits.ts';
 import { nodesOf, type HashSource, type Node, type Run } from './proof.ts';
 import { appendLeaves, emptyTree, hashBytes, rootOf } from './tree.ts';
 
-/** Levels of the tree that one tile spans, and so hashes in a full one. */
+/** Levels of the tree that one tile spans. */
 export const tileHeight = 8;
+/** Hashes of a full tile: 256. */
 export const tileWidth = 2 ** tileHeight;
 
 /** Hashes `index · 256` and on, at the tree's level `8 · level`. */

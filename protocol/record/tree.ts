@@ -25,6 +25,7 @@ export interface Tree {
   readonly frontier: readonly Uint8Array[];
 }
 
+/** A tree without leaves. */
 export const emptyTree: Tree = { size: 0, frontier: [] };
 
 /** The root of a tree without leaves: the hash of nothing. */

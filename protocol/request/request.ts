@@ -74,6 +74,11 @@ const kindRules: Readonly<Record<Exclude<RequestKind, 'release'>, KindRule>> = {
   'ssh-certificate': { document: undefined, certifies: 'a channel until', isOnProduction: true },
 };
 
+/** Whether requests of this kind are made on this channel at all. */
+export function isKindOnChannel(kind: RequestKind, channel: string): boolean {
+  return kind === 'release' || kindRules[kind].isOnProduction === (channel === production);
+}
+
 const Size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 
 /** An artifact, which no signer sees: its digests are signed. */
@@ -229,7 +234,7 @@ function assertOfKind(payload: RequestPayload, rule: KindRule): void {
   if (rule.document === undefined && documents.length > 0) refuse('has no document');
   if (rule.document !== undefined && (documents.length !== 1 || documents[0]?.kind !== rule.document))
     refuse(`has exactly one document, a ${rule.document}`);
-  if (rule.isOnProduction !== (payload.channel === production))
+  if (!isKindOnChannel(kind, payload.channel))
     refuse(rule.isOnProduction ? 'is signed on production only' : 'is for another channel than production');
   if (payload.product !== null || payload.release !== null || payload.source !== null)
     refuse('has no product, release or source');

@@ -7,7 +7,7 @@ import { delegationOf } from '../ceremony/founding.ts';
 import type { Epoch } from '../ceremony/epoch.ts';
 import { ProtocolError } from '../errors.ts';
 import { channelOf, memberByKey, production, type Channel, type Charter, type Member } from '../files/charter.ts';
-import { decodeRequesters, type Requesters } from '../files/requesters.ts';
+import { assertNamesDiffer, decodeRequesters, type Requesters } from '../files/requesters.ts';
 import { maxClockSkewSeconds } from '../limits.ts';
 import { sha256Hex } from '../wire/bytes.ts';
 import type { Envelope } from '../wire/envelope.ts';
@@ -151,17 +151,19 @@ export function requestersOf(epoch: Epoch, bytes: Uint8Array): Requesters {
  * the ceremony agreed to it. Throws `ProtocolError` (`stale-version`, `bad-document`, `wrong-group`, `bad-requesters`).
  */
 export function assertNewerRequesters(document: Uint8Array, epoch: Epoch, heldVersion: number): void {
-  const { version } = requestersOf(epoch, document);
+  const requesters = requestersOf(epoch, document);
+  const { version } = requesters;
   if (version <= heldVersion)
     throw new ProtocolError(
       'stale-version',
-      `version ${version} of the requesters document is not newer than version ${heldVersion}`,
+      `version ${version} of the requesters document is not newer than version ${heldVersion}: the next is ${heldVersion + 1}`,
     );
   if (version === 1 && sha256Hex(document) !== epoch.certificate.transcript.requesters)
     throw new ProtocolError(
       'bad-document',
       'version 1 of the requesters document is the one of the ceremony, and this is another',
     );
+  if (version > 1) assertNamesDiffer(requesters, epoch.charter);
 }
 
 /** Unix seconds at which the request dies. */

@@ -1,7 +1,7 @@
 /**
  * One signing round, a participant's side, as a pure machine (RFC 9591, Section 5; the promises of SECURITY.md about nonces).
  *
- * Nonces stay in the vault behind slot names. A package takes its nonces first and is checked afterwards, so that no path through
+ * Nonces stay in the vault, named by slots. A package takes its nonces first and is checked afterwards, so that no path through
  * the checks can ever use them twice.
  */
 import {
@@ -127,7 +127,7 @@ export type SignerEffect =
   /** Removes the nonces of a slot from where anybody could find them again, synchronously; first of its step's effects. */
   | { readonly kind: 'take'; readonly slot: string }
   | { readonly kind: 'record-decision'; readonly decision: DecisionPayload }
-  /** Synced before the effect behind it. */
+  /** Synced before the effect after it. */
   | { readonly kind: 'burn'; readonly stage: Stage; readonly attempt: string; readonly slot: string }
   | {
       readonly kind: 'sign';
@@ -328,7 +328,7 @@ function openPackage(
     answer(context, step, { stage: event.stage, attempt, code });
   const burned = state.attempts.get(attempt);
   if (burned !== undefined) {
-    // The same package again: the stored share while the approval stands, `lost` if a crash came between burning and storing.
+    // The same package again: the stored share while the approval holds, `lost` if a crash came between burning and storing.
     if (burned.shares === undefined) return refuse(state, null);
     if (state.decision !== 'approve') return refuse(state, 'no-approval');
     return { state, effects: [{ kind: 'send-share', share: burned.shares }] };

@@ -20,7 +20,7 @@ const armor = ['-----BEGIN SSH SIGNATURE-----', '-----END SSH SIGNATURE-----'] a
 /** Characters of an armored line, as ssh-keygen writes them. */
 const columns = 70;
 
-/** What is signed: never the document itself, but its SHA-512 behind a magic and the namespace. 95 or 96 bytes. */
+/** What is signed: never the document itself, but its SHA-512 after a magic and the namespace. 95 or 96 bytes. */
 export function sshSignedData(namespace: SshNamespace, document: Uint8Array): Uint8Array {
   return concatBytes(magic, sshString(namespace), sshString(reserved), sshString(hash), sshString(sha512(document)));
 }

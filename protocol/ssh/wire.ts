@@ -87,7 +87,7 @@ export class SshReader {
   }
 
   end(): void {
-    if (!this.isAtEnd()) this.refuse('has bytes behind its end');
+    if (!this.isAtEnd()) this.refuse('has bytes after its end');
   }
 
   refuse(what: string): never {

@@ -19,7 +19,7 @@ export function u32(value: number): Uint8Array {
   return Uint8Array.of(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255);
 }
 
-/** Each field behind its length in 4 bytes big-endian: no two lists of fields give the same bytes. */
+/** Each field after its length in 4 bytes big-endian: no two lists of fields give the same bytes. */
 function lengthPrefixed(fields: readonly Uint8Array[]): Uint8Array {
   return concatBytes(...fields.flatMap((field) => [u32(field.length), field]));
 }

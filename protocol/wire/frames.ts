@@ -10,6 +10,7 @@ import {
   maxListedDelegations,
   maxListedEnvelopes,
   maxMessages,
+  maxProofHashes,
   maxUrlCharacters,
 } from '../limits.ts';
 import { decodeCanonicalJson } from '../../verifier/json.ts';
@@ -81,7 +82,7 @@ export const coordinatorFrames = [
     earlier: Signatures,
     commitments: Envelopes,
   }),
-  /** The round is over. For `signed`, `signatures` are the 64-byte results in format order, hex; those of stage 2 behind those of stage 1. */
+  /** The round is over. For `signed`, `signatures` are the 64-byte results in format order, hex; those of stage 2 after those of stage 1. */
   Strict({
     type: Type.Literal('closed'),
     requestDigest: Hash,
@@ -256,6 +257,17 @@ export const issuedBody = Strict({
 });
 /** All certificates of one group as the coordinator keeps them. */
 export type IssuedBody = Static<typeof issuedBody>;
+
+/** Hashes of a proof about a group's log, hex. */
+const ProofHashes = Type.Array(Hash, { maxItems: maxProofHashes });
+/** One record of a group's log, base64, with the proof that it is there. */
+export const entryBody = Strict({ leaf: Type.String(), proof: ProofHashes });
+/** One record as it is served. */
+export type EntryBody = Static<typeof entryBody>;
+/** The proof that one tree of a log is the beginning of another. */
+export const consistencyBody = Strict({ proof: ProofHashes });
+/** Such a proof as it is served. */
+export type ConsistencyBody = Static<typeof consistencyBody>;
 
 /** Every refusal over HTTP: a code of PROTOCOL.md, Section 15, and what was found, for people. */
 export const problemBody = Strict({ code: Type.String(), message: Type.String() });

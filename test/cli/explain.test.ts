@@ -9,6 +9,8 @@ import { ProtocolError, protocolErrorCodes, type ProtocolErrorCode } from '../..
 import { RequesterError, type RequesterErrorCode } from '../../requester/errors.ts';
 import { VerifyError } from '../../verifier/errors.ts';
 import { CommandError } from '../../cli/errors.ts';
+import { commandTable } from '../../cli/commands/index.ts';
+import { askingExits, exitLine } from '../../cli/exit-codes.ts';
 import { explain } from '../../cli/explain.ts';
 
 describe('the exit code', () => {
@@ -74,6 +76,8 @@ describe('the exit code', () => {
     [1, 'bad-group'],
     [2, 'bad-url'],
     [2, 'insecure-url'],
+    [2, 'bad-proxy'],
+    [1, 'wrong-clock'],
     [4, 'not-authenticated'],
   ])('is %i for a coordinator that is %s', (exitCode, code) => {
     expect(explain(new ClientError(code, 'found')).exitCode).toBe(exitCode);
@@ -93,6 +97,14 @@ describe('the exit code', () => {
   ])('is %i when the coordinator refuses with %i %s', (exitCode, status, code) => {
     const error = new ClientError('refused', 'no', { refusal: { status, code, message: 'no' } });
     expect(explain(error)).toMatchObject({ exitCode, code, message: 'the coordinator refused: no' });
+  });
+
+  it('is 1 for an answer that no coordinator gave, in words that blame none', () => {
+    const refusal = { status: 404, code: 'unknown', message: 'who answers there is no coordinator' };
+    expect(explain(new ClientError('refused', refusal.message, { refusal }))).toMatchObject({
+      exitCode: 1,
+      message: refusal.message,
+    });
   });
 
   it('is 1 to 4 or 7 for everything the protocol refuses, and 4 for everything that is about rights', () => {
@@ -142,7 +154,42 @@ describe('what a person is told', () => {
     expect(message).toBe('refused by bob (\\u{202e}\\u{1b}[2Jfine)');
   });
 
-  it('names an error of ours as one', () => {
-    expect(explain(new TypeError('x is not a function'))).toMatchObject({ code: 'internal', exitCode: 1 });
+  it('names an error of ours as one, and where it is reported', () => {
+    expect(explain(new TypeError('x is not a function'))).toMatchObject({
+      code: 'internal',
+      exitCode: 1,
+      hint: expect.stringContaining('repository') as string,
+    });
+  });
+
+  it.each([
+    ['EADDRINUSE', { address: '127.0.0.1', port: 7443 }, '127.0.0.1:7443 is in use by another program'],
+    ['EROFS', { path: '/ro/x' }, '/ro/x is on a file system that is read-only'],
+    ['EACCES', { path: '/x' }, '/x is not allowed to this user'],
+    ['ENOSPC', { syscall: 'write' }, "the system's write has no space left"],
+    ['EMFILE', { path: '/x' }, '/x cannot be opened: too many files are open'],
+    ['ENAMETOOLONG', { path: '/x' }, '/x has a name that is too long'],
+  ])('tells %s of the system in ordinary words', (code, about, words) => {
+    const { message, hint, code: said } = explain(Object.assign(new Error('x'), { code, ...about }));
+    expect([said, message]).toEqual(['system', `${words} (${code})`]);
+    expect(hint).not.toMatch(/report/);
+  });
+});
+
+describe('the exit codes in the help', () => {
+  const commands = commandTable.flatMap(({ path, exits = [], load }) =>
+    load === undefined ? [] : [[path.join(' '), exits, load] as const],
+  );
+
+  it.each(commands)('of %s are those that it can end with', async (_name, exits, load) => {
+    const { options } = await load();
+    if ('wait' in options) expect(exits).toEqual(askingExits);
+    else if (['coordinator', 'socket', 'passphrase-file'].some((name) => name in options) && !('listen' in options))
+      expect(exits).toContain(4);
+  });
+
+  it('are in its help, and only where there are more than everybody has', () => {
+    expect(exitLine([])).toBe(undefined);
+    expect(exitLine([4])).toBe('Exit code: 0 done; 1 failed; 2 wrong usage; 4 not authenticated, or not allowed.');
   });
 });

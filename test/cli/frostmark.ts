@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 const root = join(import.meta.dirname, '..', '..');
 
 /** `dist/cli/main.js`. */
-const mainFile = join(root, 'dist', 'cli', 'main.js');
+export const mainFile = join(root, 'dist', 'cli', 'main.js');
 
 export interface Finished {
   readonly code: number | null;

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { assertSignatureWritable } from '../../cli/stand-in/signature-output.ts';
 import { AskerWorld, type Ran } from '../harness/asker.ts';
 import { dealtGroup } from '../harness/coordinator-group.ts';
 
@@ -180,6 +181,36 @@ describe('what cannot be written is found before anybody is asked (T51)', () => 
           code: 0,
         });
     expect((await run(at('a.tgz'), '--force')).code).toBe(0);
+  });
+});
+
+describe('an output that is never replaced unasked is planned, too (T51)', () => {
+  it.each([
+    ['the key itself', 'key.asc', 'give one of them another name'],
+    ['the charter', 'charter.yaml', 'give one of them another name'],
+    ['any other file', 'a.tgz', 'where the import file goes, is a file'],
+    ['a folder', 'folder', 'is a folder'],
+  ])('an import file that would replace %s', async (_what, out, said) => {
+    file('key.asc', 'no key, and nobody looks');
+    file('charter.yaml', 'no charter, and nobody looks');
+    mkdirSync(at('folder'));
+    const run = (): Promise<Ran> =>
+      world.frostmark('group', 'import', at('key.asc'), '--charter', at('charter.yaml'), '--out', at(out), '--yes');
+    await refuses(run, 2, said);
+  });
+
+  it('the packet that rpmsign asks for, and the text that debsign does', async () => {
+    const call = (out: string, ...args: readonly string[]): Promise<void> =>
+      assertSignatureWritable({ out: at(out), file: at('a.tgz'), isReplacing: args.includes('--yes') });
+    await expect(call('packet')).resolves.toBe(undefined);
+    await expect(call('b.tgz', '--yes')).resolves.toBe(undefined);
+    await expect(call('b.tgz')).rejects.toMatchObject({
+      code: 'usage',
+      hint: expect.stringContaining('--yes') as string,
+    });
+    await expect(call('a.tgz', '--yes')).rejects.toMatchObject({ code: 'output-is-input' });
+    await expect(call('no/packet')).rejects.toMatchObject({ code: 'missing' });
+    expect(read('b.tgz')).toBe(`b of ${folder}`);
   });
 });
 

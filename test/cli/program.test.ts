@@ -1,12 +1,17 @@
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import packageJson from '../../package.json' with { type: 'json' };
 import { commandTable } from '../../cli/commands/index.ts';
-import { frostmark, type Finished } from './frostmark.ts';
+import { runProgram } from '../../cli/program.ts';
+import { demand, Started } from '../../demo/process.ts';
+import { frostmark, mainFile, type Finished } from './frostmark.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -18,7 +23,8 @@ const names = commandTable.map(({ path }) => path.join(' '));
 
 describe('frostmark', () => {
   it('prints its version', async () => {
-    expect(await frostmark(['--version'])).toEqual({ code: 0, stdout: `${packageJson.version}\n`, stderr: '' });
+    for (const how of ['--version', '-V', 'version'])
+      expect(await frostmark([how])).toEqual({ code: 0, stdout: `${packageJson.version}\n`, stderr: '' });
   });
 
   it('shows its commands and ends in 2 when none was given', async () => {
@@ -36,8 +42,14 @@ describe('frostmark', () => {
     if (!isFront) expect(stdout).toContain('--json');
     // A command line to paste may be longer; everything else is wrapped.
     if (name === 'verify') return;
-    const long = stdout.split('\n').filter((line) => line.length > 80 && !line.includes('frostmark '));
-    expect(long).toEqual([]);
+    const lines = stdout.split('\n');
+    expect(lines.filter((line) => line.length > 80 && !line.includes('frostmark '))).toEqual([]);
+    // One wrapping: no line is broken before the next word would not fit any more.
+    const about = stdout.slice(0, stdout.search(/\n(Arguments|Options|Example):/)).split('\n');
+    about.slice(0, -1).forEach((line, index) => {
+      const [next = ''] = (about[index + 1] ?? '').split(' ');
+      if (line !== '' && next !== '') expect(`${line} ${next}`.length, line).toBeGreaterThan(80);
+    });
     expect(stdout).toMatch(/\nExample:\n {2}frostmark /);
     expect(stdout).toMatch(/\nNext:\n {2}\S/);
     if (!isFront) expect(stdout).toContain('--home');
@@ -47,6 +59,58 @@ describe('frostmark', () => {
   it('helps the same way by "help COMMAND"', async () => {
     expect(await frostmark(['help', 'sign'])).toEqual(await frostmark(['sign', '--help']));
     expect(await frostmark(['help', 'verify'])).toEqual(await frostmark(['verify', '--help']));
+    const serve = await frostmark(['participant', 'serve', '--help']);
+    expect(serve.stdout).toContain('Usage: frostmark participant serve ');
+    expect(await frostmark(['help', 'participant', 'serve'])).toEqual(serve);
+    expect(await frostmark(['participant', 'help', 'serve'])).toEqual(serve);
+  });
+
+  it.each([
+    [['help', 'sgin'], 'sign'],
+    [['sgin', '--help'], 'sign'],
+    [['help', 'participant', 'serv'], 'serve'],
+    [['participant', 'help', 'serv'], 'serve'],
+    [['participant', 'serv', '-h'], 'serve'],
+  ])('has no help for %j, and suggests %s', async (args, nearest) => {
+    const { code, stdout, stderr } = await frostmark(args);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(`hint: Did you mean ${nearest}?`);
+  });
+
+  it('is laid out for the terminal that it is read on', async () => {
+    for (const columns of [60, 100, 132]) {
+      let text = '';
+      const stream = { isTTY: true, columns, write: (more: string) => (text += more) };
+      const world = { stdout: stream, stderr: stream, environment: {}, folder, nowUnixSeconds: () => 0 };
+      await runProgram(['rounds', '--help'], { ...world, stdin: () => Readable.from([]) });
+      const widest = Math.max(...text.split('\n').map((line) => (line.startsWith('  frostmark ') ? 0 : line.length)));
+      // The example and what comes next are lines to paste.
+      expect(
+        text
+          .slice(0, text.indexOf('\nExample:'))
+          .split('\n')
+          .every((line) => line.length <= columns),
+      ).toBe(true);
+      expect(widest).toBeGreaterThan(columns - 12);
+    }
+  });
+
+  it('never does by "help" what it is asked about', async () => {
+    const { code, stdout } = await frostmark(['help', 'sign', '/nonexistent/a.tgz']);
+    expect([code, stdout.startsWith('Usage: frostmark sign ')]).toEqual([0, true]);
+  });
+
+  it('explains settings and exit codes by "help TOPIC"', async () => {
+    expect((await frostmark(['help', 'settings'])).stdout).toContain('relative to that file');
+    expect((await frostmark(['help', 'exit-codes'])).stdout).toContain('\n6 refused: no quorum is left\n');
+    expect((await frostmark(['--help'])).stdout).toMatch(/^ {2}help <topic> /m);
+  });
+
+  it('tells whoever mixes --key and --group up which is which', async () => {
+    const asking = await frostmark(['sign', 'f', '--channel', 'a', '--key', 'GROUP.pub']);
+    expect([asking.code, asking.stderr]).toEqual([2, expect.stringContaining('--group GROUP.pub') as string]);
+    const verifying = await frostmark(['verify', 'f', '--group=GROUP.pub']);
+    expect([verifying.code, verifying.stderr]).toEqual([2, expect.stringContaining('--key GROUP.pub') as string]);
   });
 
   it.each([
@@ -187,6 +251,59 @@ describe('what start-up loads', () => {
     expect(await loadedBy(['requester', 'init', '--name', 'dave', '--home', join(folder, 'loads-home')])).not.toMatch(
       /node_modules\/(fastify|level|ws|age-encryption)\/|\/dist\/(coordinator|participant)\/(app|daemon)/,
     );
+  });
+});
+
+describe('a result that cannot be written', () => {
+  const line = 'frostmark-group:acme:11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo';
+
+  it.each([[['--help']], [['sign', '--help']], [['verify', '--help']], [['group', 'export', '--group', line]]])(
+    'of %j is told in a line, and is no success',
+    (args) => {
+      const full = openSync('/dev/full', 'w');
+      const ran = spawnSync(process.execPath, [mainFile, ...args], {
+        stdio: ['ignore', full, 'pipe'],
+        encoding: 'utf8',
+      });
+      closeSync(full);
+      expect([ran.status, ran.stderr]).toEqual([
+        1,
+        'error: the result could not be written to standard output (ENOSPC)\n',
+      ]);
+    },
+  );
+
+  it('because whoever reads has stopped is none of our business', () => {
+    const ran = spawnSync(
+      'sh',
+      ['-c', '"$0" "$1" --help | true; "$0" "$1" sign x >/dev/full 2>&1', process.execPath, mainFile],
+      {
+        encoding: 'utf8',
+      },
+    );
+    expect([ran.status, ran.stderr]).toEqual([2, '']);
+  });
+});
+
+describe('frostmark coordinator serve', () => {
+  it('goes on at SIGHUP, ends at SIGTERM, and takes its socket along', async () => {
+    const home = join(folder, 'serving');
+    await frostmark(['coordinator', 'init', '--home', home]);
+    const server = new Started(
+      process.execPath,
+      [mainFile, 'coordinator', 'serve', '--listen', '127.0.0.1:0', '--home', home],
+      { cwd: folder },
+    );
+    const has = (words: string) => (text: string) => (text.includes(words) ? text : undefined);
+    expect(await server.find('its URL', has('ready:'))).toMatch(/^ready: http:/);
+    expect(existsSync(join(home, 'control.sock'))).toBe(true);
+    server.signal('SIGHUP');
+    await server.find('its answer', has('nothing is read again'));
+    server.end();
+    const { code, stderr } = await demand(server, 0);
+    expect([code, existsSync(join(home, 'control.sock'))]).toEqual([0, false]);
+    // Nobody is at a terminal here.
+    expect(stderr).toContain('"event":"listening"');
   });
 });
 

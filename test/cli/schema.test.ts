@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Compile } from 'typebox/compile';
 
+import { documentKinds } from '../../protocol/documents/index.ts';
 import { decodeCharter } from '../../protocol/files/charter.ts';
 import { readRequestersFile } from '../../protocol/files/requesters.ts';
 import { parseYaml } from '../../protocol/files/yaml.ts';
+import { requestKinds } from '../../protocol/request/request.ts';
 import { decodePolicy } from '../../participant/policy.ts';
 import { person, writeCharter } from '../harness/people.ts';
 
@@ -124,6 +126,8 @@ describe('the policy schema', () => {
     ['refused with a reason', rule('action: refuse, reason: not today')],
     ['a match', rule('match: { channel: development, requester: [dave, erin], artifacts: "*.tgz" }, action: approve')],
     ['a kind', rule('match: { kind: [requesters, delegation] }, action: approve')],
+    ['every kind of request', rule(`match: { kind: [${requestKinds.join(', ')}] }, action: ask`)],
+    ['every kind of document', rule(`match: { document: [${documentKinds.join(', ')}] }, action: ask`)],
     [
       'exec as another user',
       rule('action: exec, exec: { run: [/bin/rebuild], user: builder, timeout: 20m, memory: 4GiB }'),
@@ -142,6 +146,7 @@ describe('the policy schema', () => {
     ['an unknown match', rule('match: { author: dave }, action: ask')],
     ['an empty pattern list', rule('match: { channel: [] }, action: ask')],
     ['an unknown kind', rule('match: { kind: raw }, action: ask')],
+    ['an unknown kind of document', rule('match: { document: [text, raw] }, action: ask')],
     ['exec without a program', rule('action: exec')],
     ['a program for another action', rule('action: approve, exec: { run: [/bin/true], same-user: accepted }')],
     ['a shell line for a program', rule('action: exec, exec: { run: "rm -rf /", same-user: accepted }')],

@@ -2,7 +2,7 @@ import { stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { cancelRound } from '../../coordinator/control.ts';
+import { cancelRound, coordinatorStatus } from '../../coordinator/control.ts';
 import { openHome } from '../../home/home.ts';
 import { dealtGroup, releaseOf } from '../harness/coordinator-group.ts';
 import { refusalOf } from '../harness/coordinator-refusals.ts';
@@ -25,6 +25,22 @@ test('the operator ends a pending round by the beginning of its id, and makes ro
   await requester.submit(releaseOf(group, group.requester, { release: '2.0.0' }));
   await expect(cancelRound(home, digest)).rejects.toMatchObject({ code: 'not-found' });
   await expect(cancelRound(home, 'nothing')).rejects.toMatchObject({ code: 'bad-command' });
+});
+
+test('the operator reads which groups there are, how long their logs are, what is pending and who is connected', async () => {
+  await using world = await CoordinatorWorld.create(group);
+  await world.start();
+  const home = await openHome('coordinator', world.home);
+  expect((await coordinatorStatus(home)).groups).toEqual([]);
+  await world.learn(group);
+  await world.members(group);
+  await world.requester(group).submit(releaseOf(group, group.requester));
+  const { groups, scrub } = await coordinatorStatus(home);
+  expect(groups).toMatchObject([
+    { group: 'acme', charter: group.epoch.charter.hash, pending: 1, connected: ['admin-1', 'admin-2', 'admin-3'] },
+  ]);
+  expect(groups[0]!.records).toBeGreaterThan(5);
+  expect(scrub.damaged).toBe(0);
 });
 
 test('the control socket is its owner’s alone, takes one short line, and ends with the coordinator', async () => {

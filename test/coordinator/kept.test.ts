@@ -18,14 +18,13 @@ const group = await dealtGroup({
 async function stored(
   world: CoordinatorWorld,
 ): Promise<{ readonly blobs: string[]; readonly types: string[]; readonly bytes: number }> {
-  const level = new Level<string, Buffer>(join(world.home, 'store'), { valueEncoding: 'buffer' });
+  const level = new Level<string, Buffer>(join(world.home, 'record'), { valueEncoding: 'buffer' });
   const entries = await level.iterator().all();
   await level.close();
+  const below = (letter: string): [string, Buffer][] => entries.filter(([key]) => key[0] === 'l' && key[33] === letter);
   return {
-    blobs: entries.filter(([key]) => key.startsWith('b')).map(([key]) => key.slice(1)),
-    types: entries
-      .filter(([key]) => key.startsWith('e'))
-      .map(([, value]) => (JSON.parse(value.toString()) as { readonly type: string }).type),
+    blobs: below('b').map(([key]) => key.slice(34)),
+    types: below('e').map(([, value]) => (JSON.parse(value.toString()) as { readonly type: string }).type),
     bytes: entries.reduce((sum, [, value]) => sum + value.length, 0),
   };
 }

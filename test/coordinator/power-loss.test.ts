@@ -8,7 +8,8 @@ import { charterFile, Groups, type KnownGroup } from '../../coordinator/groups.t
 import { Journals } from '../../coordinator/journals.ts';
 import { Ledger } from '../../coordinator/ledger.ts';
 import { defaultLimits } from '../../coordinator/limits.ts';
-import { Found } from '../../coordinator/restore.ts';
+import { restoreAll } from '../../coordinator/restore.ts';
+import { beginLevelDatabase, openLevelDatabase } from '../../coordinator/level-database.ts';
 import type { Round } from '../../coordinator/round.ts';
 import { Rounds } from '../../coordinator/rounds.ts';
 import type { StorePaths } from '../../coordinator/database.ts';
@@ -49,10 +50,13 @@ interface Machine {
   readonly database: SimulatedDatabase;
 }
 
-function newMachine(): Machine {
+async function newMachine(): Promise<Machine> {
   const disk = new SimulatedDisk();
   disk.put(paths.anchor, emptyAnchor);
-  return { disk, database: new SimulatedDatabase() };
+  const database = new SimulatedDatabase();
+  await beginLevelDatabase(database, []);
+  database.writes = 0;
+  return { disk, database };
 }
 
 /** The parts of a coordinator as it puts them together at its start. */
@@ -67,9 +71,8 @@ interface Running {
 
 async function start({ disk, database }: Machine): Promise<Running> {
   const log = () => undefined;
-  const found = new Found();
-  const store = await openStoreOn(database, disk, paths, {
-    onRecord: (record, sequence) => found.add(record, sequence),
+  const store = await openStoreOn(await openLevelDatabase(database), disk, paths, {
+    coordinator: 'A'.repeat(43),
     onFailure: () => undefined,
   });
   const groups = new Groups({ charters: folder, arithmetic: group.sodium, log });
@@ -95,8 +98,8 @@ async function start({ disk, database }: Machine): Promise<Running> {
     audienceOf: () => audience,
     onDocument: () => undefined,
   });
-  const ceremonies = new Ceremonies((record) => store.append([record]));
-  await found.restore({ store, groups, ceremonies, journals: new Journals(Date.now), rounds, log });
+  const ceremonies = new Ceremonies(async (charter, record) => (await store.of(charter)).append([record]));
+  await restoreAll({ store, groups, ceremonies, journals: new Journals(Date.now), rounds, log });
   return { store, groups, ceremonies, rounds, frames };
 }
 
@@ -239,7 +242,7 @@ function after(machine: Machine, aftermath: Aftermath): Machine {
 
 describe('a coordinator whose machine loses power (T28)', { timeout: 120_000 }, () => {
   it('has told much when nothing happens, and remembers it', async () => {
-    const machine = newMachine();
+    const machine = await newMachine();
     const told = await live(machine);
     const kinds = told.map((one) => (one.kind === 'frame' ? one.frame.type : one.kind));
     for (const kind of ['group', 'echo', 'document']) expect(kinds.filter((other) => other === kind)).toHaveLength(1);
@@ -247,20 +250,20 @@ describe('a coordinator whose machine loses power (T28)', { timeout: 120_000 }, 
     for (const kind of ['request', 'decision', 'package', 'closed'] as const) expect(kinds).toContain(kind);
     expect(await forgotten(after(machine, 'nothing'), told)).toEqual([]);
     // The question can be answered with no: the same was told, and the disk never held it.
-    expect(await forgotten(newMachine(), told.slice(0, 3))).toEqual(told.slice(0, 3));
+    expect(await forgotten(await newMachine(), told.slice(0, 3))).toEqual(told.slice(0, 3));
   });
 
   it.each([
     ['before', false],
     ['behind', true],
   ])('%s any write of its database forgets nothing that it told', async (_place, behind) => {
-    const undisturbed = newMachine();
+    const undisturbed = await newMachine();
     await live(undisturbed);
     const { writes } = undisturbed.database;
     expect(writes).toBeGreaterThan(8);
     const lengths = new Set<number>();
     for (let crashAt = 1; crashAt <= writes; crashAt += 1) {
-      const machine = newMachine();
+      const machine = await newMachine();
       Object.assign(machine.database, { crashAt, after: behind });
       const told = await live(machine);
       expect(machine.database.writes).toBe(crashAt);
@@ -275,13 +278,13 @@ describe('a coordinator whose machine loses power (T28)', { timeout: 120_000 }, 
     ['before', false],
     ['in the middle of', true],
   ])('%s any operation on its head file forgets nothing that it told', async (_place, tear) => {
-    const undisturbed = newMachine();
+    const undisturbed = await newMachine();
     await live(undisturbed);
     const { operations } = undisturbed.disk;
     expect(operations).toBeGreaterThan(8);
     let crashes = 0;
     for (let crashAt = 0; crashAt < operations; crashAt += 1) {
-      const machine = newMachine();
+      const machine = await newMachine();
       Object.assign(machine.disk, { crashAt, tear });
       const told = await live(machine);
       if (machine.disk.crashed) crashes += 1;
@@ -292,7 +295,7 @@ describe('a coordinator whose machine loses power (T28)', { timeout: 120_000 }, 
   });
 
   it('would be seen to forget on a disk that says that it synced and did not', async () => {
-    const machine = newMachine();
+    const machine = await newMachine();
     const write = machine.database.write.bind(machine.database);
     machine.database.write = (entries) => write(entries, { sync: false });
     machine.disk.syncsNothing = true;

@@ -158,7 +158,7 @@ describe('a coordinator that lost its store but kept identity and charters', () 
     await world.learn(group);
     const { url } = world;
     await world.stop();
-    await rm(join(world.home, 'store'), { recursive: true });
+    await rm(join(world.home, 'record'), { recursive: true });
     await expect(world.start()).rejects.toMatchObject({ code: 'store-missing' });
     await initCoordinator(world.home);
     await world.start();

@@ -6,7 +6,8 @@ import { charterFile, Groups, type KnownGroup } from '../../coordinator/groups.t
 import { Ledger } from '../../coordinator/ledger.ts';
 import { defaultLimits } from '../../coordinator/limits.ts';
 import { Rounds } from '../../coordinator/rounds.ts';
-import type { StoreRecord } from '../../coordinator/chain.ts';
+import type { StoreRecord } from '../../coordinator/records.ts';
+import type { GroupLog } from '../../coordinator/group-log.ts';
 import { createStore, openStore, type Store } from '../../coordinator/store.ts';
 import type { Group, Point } from '../../protocol/frost/group.ts';
 import type { CoordinatorFrame } from '../../protocol/wire/frames.ts';
@@ -78,8 +79,12 @@ interface Bench {
 }
 
 async function recordsOf(store: Store): Promise<StoreRecord[]> {
-  const numbers = Array.from({ length: store.head.sequence }, (_, index) => index + 1);
-  return Promise.all(numbers.map((sequence) => store.record(sequence)));
+  const log = logOf(store);
+  return Promise.all(Array.from({ length: log.head.size }, (_, index) => log.record(index)));
+}
+
+function logOf(store: Store): GroupLog {
+  return store.logOf(group.epoch.charter.hash)!;
 }
 
 /** Rounds on a real store, without sockets. */
@@ -87,7 +92,7 @@ async function benchOf(of: DealtGroup, arithmetic: Group): Promise<Bench> {
   const folder = await mkdtemp(join(tmpdir(), 'frostmark-round-'));
   const paths = { database: join(folder, 'store'), anchor: join(folder, 'store-head') };
   await createStore(paths);
-  const store = await openStore(paths, { onRecord: () => undefined, onFailure: () => undefined });
+  const store = await openStore(paths, { coordinator: 'A'.repeat(43), onFailure: () => undefined });
   const { charter } = of.epoch;
   await writeFile(charterFile(folder, charter.hash), charter.bytes);
   const log = () => undefined;
@@ -99,7 +104,7 @@ async function benchOf(of: DealtGroup, arithmetic: Group): Promise<Bench> {
   const audience = {
     send: (_to: number, frame: CoordinatorFrame) => {
       frames.push(frame);
-      storedAtSend.push(store.head.sequence);
+      storedAtSend.push(logOf(store).head.size);
     },
     sendPaced: (to: number, make: () => readonly CoordinatorFrame[]) => {
       for (const frame of make()) audience.send(to, frame);

@@ -27,7 +27,7 @@ const policy = `rules:
   - match:
       kind: release
       channel: [production, development]
-      document: [manifest, git-tag, git-commit, apt-release, rpm-header, text]
+      document: [manifest, git-tag, git-commit, apt-release, debian-control, rpm-header, text]
     action: approve
   - match:
       kind: [openpgp-certificate, openpgp-back-signature, openpgp-subkey, openpgp-revocation, ssh-certificate]
@@ -252,6 +252,23 @@ describe('certificates', { timeout: 120_000 }, () => {
   });
 });
 
+describe('frostmark group requesters', { timeout: 60_000 }, () => {
+  it('shows in words what the next version changes, and asks nothing with --dry-run', async () => {
+    const before = await rounds();
+    const first = readFileSync(at('requesters.yaml'), 'utf8');
+    company.write(
+      'next.yaml',
+      first.replace('version: 1', 'version: 2').replace(/(.*)channels: \[[^\]]*\]/s, '$1channels: [development]'),
+    );
+    const { stdout } = await dave(['group', 'requesters', 'next.yaml', '--dry-run']);
+    expect(stdout).toBe('version 2 and version 1, which is in force:\n~ erin may no longer ask on production\n');
+    expect((await dave(['group', 'requesters', 'requesters.yaml'])).stdout).toBe('version 1 is in force already\n');
+    company.write('stale.yaml', first.replace(/ *- .*\n$/, ''));
+    expect((await dave(['group', 'requesters', 'stale.yaml', '--dry-run'], 1)).stderr).toContain('the next is 2');
+    expect(await rounds()).toEqual(before);
+  });
+});
+
 describe('frostmark sign --manifest', { timeout: 120_000 }, () => {
   it('writes manifest, signatures and bundles in one round', async () => {
     for (const channel of channels) {
@@ -345,7 +362,8 @@ describe.skipIf(!hasTool('git') || !hasTool('gpg'))('git with gpg.program', { ti
     expect(verified.output).toContain('[GNUPG:] GOODSIG ');
     ok(git(['commit', '-q', '-S', '--allow-empty', '-m', 'Second commit']));
     ok(git(['verify-commit', 'HEAD']));
-    expect(git(['log', '-1', '--format=%G? %GS']).stdout).toBe('G Acme <release@acme.example>\n');
+    // Whether a signature is good (G) or good by a key that nobody trusts yet (U) is what git and gpg of this machine make of its trust model.
+    expect(git(['log', '-1', '--format=%G? %GS']).stdout).toMatch(/^[GU] Acme <release@acme\.example>\n$/);
   });
 
   it('tells git time and fingerprint as gpg reads them from the signature', () => {
@@ -528,6 +546,57 @@ describe.skipIf(!hasTool('rpmbuild') || !hasTool('rpmsign'))('rpmsign --addsign'
     expect(readFileSync(at('refused.rpm')).equals(built)).toBe(true);
   });
 
+  it('takes headers of over a MiB, and its refusals let rpmsign live to tell why', () => {
+    // As packages have that carry node_modules or the sources of a kernel; without the scripts of a build host that would look into each file.
+    company.write(
+      'many.spec',
+      `%define __os_install_post %{nil}
+Name: many
+Version: 1.0
+Release: 1
+Summary: many files
+License: Apache-2.0
+BuildArch: noarch
+%description
+Many files.
+%install
+mkdir -p %{buildroot}/opt/many && cd %{buildroot}/opt/many && seq -f file-with-a-long-name-%%g 9000 | xargs touch
+%files
+/opt/many
+`,
+    );
+    const topdir = ['--define', `_topdir ${at('rpm')}`, '--define', '_build_name_fmt many.rpm'];
+    ok(tool('rpmbuild', ['-bb', ...topdir, 'many.spec']));
+    const built = readFileSync(at('rpm/RPMS/many.rpm'));
+    for (const name of ['many.rpm', 'unsigned.rpm']) company.write(name, built);
+    ok(addSign('many.rpm'));
+    expect(ok(check('many.rpm')).stdout).toMatch(/Header V4 EdDSA\/SHA512 Signature, key ID [0-9a-f]{8,16}: OK/);
+    for (const [define, asker, message] of [
+      ['_gpg_sign_cmd_extra_args --symmetric', {}, '--symmetric is not understood here'],
+      ['_gpg_sign_cmd_extra_args --batch', { channel: 'nightly' }, 'has no channel "nightly"'],
+      ['_gpg_sign_cmd_extra_args --batch', { channel: '' }, 'no channel is set'],
+    ] as const) {
+      const refused = tool(
+        'rpmsign',
+        [
+          '--define',
+          `__gpg ${frontEnd('gpg')}`,
+          '--define',
+          '_gpg_name acme',
+          '--define',
+          define,
+          '--addsign',
+          'unsigned.rpm',
+        ],
+        asker,
+      );
+      expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining(message)]);
+      // rpmsign says so itself, so a broken pipe did not kill it.
+      expect(refused.stderr).toContain('gpg exec failed');
+      expect(readFileSync(at('unsigned.rpm')).equals(built)).toBe(true);
+    }
+  });
+
   it('refuses a header that is none', () => {
     const ran = gpgFront('no header', {}, [
       '--no-verbose',
@@ -560,6 +629,80 @@ describe.skipIf(!hasTool('apt-get') || !hasTool('apt-ftparchive'))('an apt repos
     ok(aptUpdate(at('root-2'), at('apt-development'), at('whole.asc')));
     expect(aptUpdate(at('root-3'), at('apt-development'), at('production.asc')).status).toBe(100);
     ok(tool('gpg', ['--verify', 'apt-production/Release.gpg', 'apt-production/Release']));
+  });
+});
+
+describe.skipIf(!hasTool('dpkg-source') || !hasTool('gpgv'))('an upload for Debian', { timeout: 120_000 }, () => {
+  /** What debsign does with one file (devscripts 2.23, signfile), and dpkg-buildpackage nearly so. */
+  const debsign = (file: string, asker: Asker & { key?: string; more?: string } = {}): Ran =>
+    tool(
+      'sh',
+      [
+        '-c',
+        `mkdir -p signing && (cat "$1"; echo "") > "signing/$1" && rm -f "signing/$1.asc" && ${asker.more ?? ''}
+"$2" --local-user "$3" --clearsign --list-options no-show-policy-urls --armor --textmode \
+  --output "signing/$1.asc" "signing/$1" && mv "signing/$1.asc" "$1"`,
+        ...['sh', file, frontEnd('gpg'), asker.key ?? 'release@acme.example'],
+      ],
+      { ...asker, cwd: at('upload') },
+    );
+
+  beforeAll(() => {
+    const source = join('upload', 'tool-1.4.2');
+    mkdirSync(at(source, 'debian', 'source'), { recursive: true });
+    for (const [name, text] of [
+      [
+        'control',
+        'Source: tool\nSection: devel\nPriority: optional\nMaintainer: Zoë Release <zoe@acme.example>\nStandards-Version: 4.6.2\n\n' +
+          'Package: tool\nArchitecture: all\nDescription: a tool\n It is a tool.\n',
+      ],
+      [
+        'changelog',
+        'tool (1.4.2) unstable; urgency=medium\n\n  * New.\n\n -- Zoë Release <zoe@acme.example>  Sun, 22 Nov 2026 08:00:00 +0100\n',
+      ],
+      ['rules', '#!/bin/sh\n'],
+      [join('source', 'format'), '3.0 (native)\n'],
+    ] as const)
+      company.write(join(source, 'debian', name), text);
+    ok(tool('sh', ['-c', 'chmod +x debian/rules && dpkg-buildpackage -S -d -nc -us -uc'], { cwd: at(source) }));
+  });
+
+  it('is signed inline, file after file, as debsign does, and dpkg-source and gpgv take it', () => {
+    for (const file of ['tool_1.4.2.dsc', 'tool_1.4.2_source.buildinfo', 'tool_1.4.2_source.changes']) {
+      const before = readFileSync(at('upload', file), 'utf8');
+      ok(debsign(file));
+      const verified = tool('gpgv', ['--keyring', at('production.pgp'), '--output', '-', file], { cwd: at('upload') });
+      expect(ok(verified).stdout).toBe(`${before}\n`);
+    }
+    mkdirSync(at('upload', '.gnupg'));
+    writeFileSync(at('upload', '.gnupg', 'trustedkeys.gpg'), readFileSync(at('production.pgp')));
+    const extract = ['--require-valid-signature', '-x', 'tool_1.4.2.dsc', 'extracted'];
+    const { stdout } = ok(tool('dpkg-source', extract, { cwd: at('upload') }));
+    expect(stdout).toContain('extracting tool in extracted');
+    writeFileSync(at('upload', '.gnupg', 'trustedkeys.gpg'), '');
+    expect(tool('dpkg-source', extract, { cwd: at('upload') }).status).not.toBe(0);
+  });
+
+  it('is left alone, and no file made, where the members or the front end refuse', () => {
+    company.write(join('upload', 'note.txt'), 'A note which is no upload, and long enough to be signed as a text.\n');
+    const dsc = readFileSync(at('upload', 'tool_1.4.2_source.changes'), 'utf8');
+    company.write(
+      join('upload', 'other.changes'),
+      dsc.replace(/^-----BEGIN[^]*?\n\n|\n\n-----BEGIN[^]*$/g, '\n').trimStart(),
+    );
+    for (const [file, asker, status, message] of [
+      ['other.changes', { who: 'erin' }, 6, 'not by erin'],
+      ['other.changes', { key: 'Zoë Release <zoe@acme.example>' }, 2, 'debsign -k'],
+      ['other.changes', { more: 'echo mine > "signing/$1.asc" &&' }, 2, 'exists already'],
+      ['tool_1.4.2.dsc', {}, 2, 'signed already'],
+      ['note.txt', {}, 2, '--clearsign is for .dsc, .changes and .buildinfo files and for Release'],
+    ] as const) {
+      const before = readFileSync(at('upload', file), 'utf8');
+      const refused = debsign(file, asker);
+      expect([refused.status, refused.stderr]).toEqual([status, expect.stringContaining(message)]);
+      expect(readFileSync(at('upload', file), 'utf8')).toBe(before);
+    }
+    expect(readFileSync(at('upload', 'signing', 'other.changes.asc'), 'utf8')).toBe('mine\n');
   });
 });
 

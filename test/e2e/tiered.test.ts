@@ -64,6 +64,35 @@ describe('a tiered quorum over real processes', { timeout: 120_000 }, () => {
     await demand(signing, 5);
   });
 
+  it('approves several requests by one command', async () => {
+    const signings = ['one.bin', 'two.bin'].map((name) => {
+      company.write(name, name);
+      return company.sign('dave', name, 'production');
+    });
+    const ids = await Promise.all(signings.map(async (one) => (await roundWhere(one, 'the round', () => true)).id));
+    for (const name of ['alice', 'bob', 'build-1']) {
+      const { stdout } = await company.run(['participant', 'approve', ...ids, '--home', company.path(name)]);
+      for (const id of ids) expect(stdout).toContain(id.slice(0, 12));
+    }
+    for (const signing of signings) await demand(signing, 0);
+  });
+
+  it('reads the policy again at SIGHUP: a broken one is refused, the old one stays, and the daemon goes on', async () => {
+    const daemon = company.daemon('build-1');
+    const eventLine = (event: string) => (line: string) => (line.includes(`"event":"${event}"`) ? line : undefined);
+    company.write('build-1/policy.yaml', 'rules: [{ match: { channel: development }, action: aprove }]\n');
+    daemon.signal('SIGHUP');
+    expect(await daemon.find('the refusal', eventLine('policy-refused'))).toMatch(/policy\.yaml:1: /);
+    company.write('old.bin', 'by the old policy\n');
+    await demand(company.sign('dave', 'old.bin', 'development'), 0);
+
+    company.write('build-1/policy.yaml', 'rules: [{ match: { channel: development }, action: refuse, reason: no }]\n');
+    daemon.signal('SIGHUP');
+    await daemon.find('the new policy', eventLine('policy-loaded'));
+    company.write('new.bin', 'by the new policy\n');
+    await demand(company.sign('dave', 'new.bin', 'development'), 6);
+  });
+
   it('ends as refused when the only build server refuses (exit 6)', async () => {
     company.write('refused.bin', 'refused\n');
     const signing = company.sign('dave', 'refused.bin', 'production');

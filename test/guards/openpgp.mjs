@@ -1,5 +1,6 @@
 /** Guards of protocol/openpgp, of its formats and of the documents that come with them, each with its unit test. */
 const openpgp = 'test/protocol/openpgp/openpgp.test.ts';
+const debianControl = 'test/protocol/documents/debian-control.test.ts';
 const aptRelease = 'test/protocol/documents/apt-release.test.ts';
 const rpmHeader = 'test/protocol/documents/rpm-header.test.ts';
 
@@ -209,5 +210,32 @@ export const openpgpGuards = [
     to: 'if (digest === undefined)',
     test: rpmHeader,
     name: 'T10',
+  },
+  {
+    row: 'T10',
+    what: 'no file of an upload is vouched for by a weak hash alone',
+    file: 'protocol/documents/debian-control.ts',
+    from: 'if (!areOfSameFiles(filesOf(field), files))',
+    to: "if (field.name === '')",
+    test: debianControl,
+    name: 'T10',
+  },
+  {
+    row: 'T10',
+    what: 'an upload lists plain files',
+    file: 'protocol/documents/debian-control.ts',
+    from: "if (!fileName.test(path)) refuse(at, 'does not name a plain file');",
+    to: '',
+    test: debianControl,
+    name: 'T10',
+  },
+  {
+    row: 'T51',
+    what: 'a refusal reads its input to the end',
+    in: 'runDrained',
+    from: 'await drain(world.stdin());',
+    to: 'void drain;',
+    test: 'test/cli/stand-in/stand-in.test.ts',
+    name: 'reads its input to the end',
   },
 ];

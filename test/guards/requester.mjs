@@ -1,6 +1,7 @@
 /** Guards of requester/ and client/: what a person has is not destroyed, and what passes is waited out. */
 const pages = 'test/cli/text/page.test.ts';
 const outputs = 'test/cli/outputs.test.ts';
+const judged = 'test/cli/judged-before.test.ts';
 
 export const requesterGuards = [
   {
@@ -38,6 +39,42 @@ export const requesterGuards = [
     to: 'return true;',
     test: outputs,
     name: 'a bundle of another group',
+  },
+  {
+    row: 'T51',
+    what: 'a release that no --min-release can accept is not asked for',
+    file: 'cli/commands/sign.ts',
+    from: "if (settings['any-release'] !== true) assertComparable(release);",
+    to: '',
+    test: judged,
+    name: 'which no --min-release can accept, is refused before anybody is asked',
+  },
+  {
+    row: 'T51',
+    what: 'a request is dated by the right clock',
+    in: 'requestDate',
+    from: 'clockAheadMs > noiseMs',
+    to: 'clockAheadMs > 1e9',
+    test: judged,
+    name: 'is one that sqv takes at once',
+  },
+  {
+    row: 'T51',
+    what: 'nothing is dated by a clock that is wrong',
+    in: 'connectAsAsker',
+    from: 'if (isAsking) assertClocksAgree(clocks);',
+    to: '',
+    test: judged,
+    name: 'is not what a clock says',
+  },
+  {
+    row: 'T51',
+    what: 'a revoked subkey signs nothing',
+    in: 'assertCertified',
+    from: 'assertNotRevoked(issued, channel);',
+    to: '',
+    test: judged,
+    name: 'signs nothing any more, and is not bound anew',
   },
   {
     row: 'T36',

@@ -43,6 +43,7 @@ import {
   type CeremonyEffect,
   type CeremonyEvent,
   type CeremonyState,
+  type StrangeHello,
 } from '../../protocol/ceremony/events.ts';
 import type { CeremonyView } from '../../protocol/ceremony/judge.ts';
 import {
@@ -94,6 +95,8 @@ export interface SimulatedMember {
   down: boolean;
   /** Whom its owner was told that it waits for. */
   waitingFor: readonly string[];
+  /** Hellos of other files, as this member was told of them last. */
+  strange: readonly StrangeHello[];
   /** Counts crashes: what an earlier life had still to do is not done. */
   life: number;
 }
@@ -167,6 +170,7 @@ export class CeremonyNetwork {
       stored: undefined,
       down: false,
       waitingFor: [],
+      strange: [],
       life: 0,
     }));
   }
@@ -338,6 +342,7 @@ export class CeremonyNetwork {
         return undefined;
       case 'progress':
         member.waitingFor = effect.waitingFor;
+        member.strange = effect.strange;
         return undefined;
       case 'show':
         for (const other of this.members)

@@ -1,9 +1,9 @@
 /** A database in memory that can lose power. */
-import type { Database, Write } from '../../coordinator/database.ts';
+import type { KeyRange, KeyValues, Write } from '../../coordinator/level.ts';
 import type { Aftermath } from '../home/simulated-disk.ts';
 
 /** Keeps apart what was written and what was synced, and stops before any write. */
-export class SimulatedDatabase implements Database {
+export class SimulatedDatabase implements KeyValues {
   writes = 0;
   crashAt = Infinity;
   /** Crash behind the write instead of before it. */
@@ -28,9 +28,14 @@ export class SimulatedDatabase implements Database {
     return Promise.resolve(this.#written.get(key));
   }
 
-  async *entries(): AsyncIterable<readonly [string, Uint8Array]> {
+  getMany(keys: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
+    return Promise.resolve(keys.map((key) => this.#written.get(key)));
+  }
+
+  async *entries({ from, to, reverse = false }: KeyRange): AsyncIterable<readonly [string, Uint8Array]> {
     await Promise.resolve();
-    yield* [...this.#written].sort(([a], [b]) => (a < b ? -1 : 1));
+    const found = [...this.#written].filter(([key]) => key >= from && key < to);
+    yield* found.sort(([a], [b]) => (a < b !== reverse ? -1 : 1));
   }
 
   close(): Promise<void> {

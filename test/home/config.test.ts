@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadSettings, variableName, type Settings, type SettingTable } from '../../home/config.ts';
@@ -9,7 +10,8 @@ const table = {
   coordinator: 'text',
   json: 'switch',
   format: 'list',
-  'passphrase-file': 'text',
+  'passphrase-file': 'path',
+  group: 'key',
 } as const satisfies SettingTable;
 
 async function homeWith(config?: string | Uint8Array): Promise<Home> {
@@ -23,7 +25,7 @@ async function load(
   environment = {},
   flags: Settings<typeof table> = {},
 ): Promise<Settings<typeof table>> {
-  return loadSettings({ table, flags, environment, home: await homeWith(config) });
+  return (await loadSettings({ table, flags, environment, home: await homeWith(config) })).values;
 }
 
 describe('settings', () => {
@@ -37,9 +39,42 @@ describe('settings', () => {
     });
   });
 
+  it('say where they come from, unless from a flag', async () => {
+    const home = await homeWith('coordinator: file\n\njson: true\nformat: [file]\n');
+    const environment = { FROSTMARK_FORMAT: 'variable' };
+    const { origins } = await loadSettings({ table, flags: { coordinator: 'flag' }, environment, home });
+    expect(origins).toEqual({ json: `${home.file('config.yaml')}:3`, format: 'FROSTMARK_FORMAT' });
+  });
+
+  it('are paths beside config.yaml there, and below the working directory elsewhere', async () => {
+    const home = await homeWith('passphrase-file: secret\ngroup: keys/GROUP.pub\n');
+    const from = async (environment: Record<string, string>) =>
+      (await loadSettings({ table, flags: {}, environment, home })).values;
+    expect(await from({})).toEqual({ 'passphrase-file': home.file('secret'), group: home.file('keys/GROUP.pub') });
+    expect(await from({ FROSTMARK_PASSPHRASE_FILE: 'secret', FROSTMARK_GROUP: '/a/GROUP.pub' })).toEqual({
+      'passphrase-file': 'secret',
+      group: '/a/GROUP.pub',
+    });
+    expect(await load("passphrase-file: ' /a/b '\n")).toEqual({ 'passphrase-file': '/a/b' });
+  });
+
+  it('know ~ as the own folder, wherever a path is written', async () => {
+    const own = join(homedir(), 'GROUP.pub');
+    expect(await load('group: ~/GROUP.pub\n')).toEqual({ group: own });
+    expect(await load('', { FROSTMARK_GROUP: '~/GROUP.pub' })).toEqual({ group: own });
+    expect(await load('', {}, { group: '~/GROUP.pub' })).toEqual({ group: own });
+    expect(await load('coordinator: ~/x\n')).toEqual({ coordinator: '~/x' });
+  });
+
+  it('are the line itself where that is given in place of a path, and blanks around texts count for nothing', async () => {
+    const line = 'frostmark-group:acme:AAAA';
+    expect(await load(`group: '${line} '\ncoordinator: " x\\t"\n`)).toEqual({ group: line, coordinator: 'x' });
+    expect(await load('', { FROSTMARK_GROUP: ` ${line}\n`, FROSTMARK_COORDINATOR: ' ' })).toEqual({ group: line });
+  });
+
   it('are absent where nothing is set', async () => {
     for (const config of [undefined, '', '# nothing\n', '---\n', 'null\n']) expect(await load(config)).toEqual({});
-    expect(await loadSettings({ table, flags: {}, environment: {} })).toEqual({});
+    expect(await loadSettings({ table, flags: {}, environment: {} })).toEqual({ values: {}, origins: {} });
     expect(await load('json: true\n', { FROSTMARK_JSON: '' })).toEqual({ json: true });
   });
 

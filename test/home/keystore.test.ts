@@ -583,14 +583,18 @@ describe('a passphrase asked for on the terminal', () => {
     expect(second.shown()).not.toContain('horse');
   });
 
-  it('is refused when the two differ, and nothing is written', async () => {
-    const { folder: place, path } = await newFiles();
+  it('is asked again when the two differ, until they are the same', async () => {
+    const { path } = await newFiles();
     const terminal = onTerminal(`${process.execPath} ${program} seal ${childPath} ${path}`);
     await terminal.answer('New passphrase', 'correct horse');
     await terminal.answer('once more', 'correct house');
-    await terminal.exited;
-    expect(terminal.shown()).toContain('bad-passphrase: the two passphrases differ');
-    expect(await readdir(place)).toEqual(['passphrase']);
+    await terminal.answer('The two differ. New passphrase', 'correct house');
+    await terminal.answer('once more', 'correct house');
+    expect(await terminal.exited).toBe(0);
+    expect(terminal.shown()).toContain('done');
+    const opened = onTerminal(`${process.execPath} ${program} open ${childPath} ${path}`);
+    await opened.answer('Passphrase', 'correct house');
+    expect(await opened.exited).toBe(0);
   });
 
   it.each([

@@ -108,16 +108,11 @@ const walls: readonly (readonly [what: string, offender: string, home: string, c
   ],
   ['a type of another role', 'client/new.ts', 'cli/new.ts', "export type A = import('../coordinator/main.ts').A;"],
   ['a file named at run time', 'cli/new.ts', 'test/cli/programs/new.js', 'export const a = (name) => import(name);'],
-  [
-    'the database outside its file',
-    'coordinator/rounds.ts',
-    'coordinator/database.ts',
-    "import { Level } from 'level';",
-  ],
+  ['the database outside its file', 'coordinator/rounds.ts', 'coordinator/level.ts', "import { Level } from 'level';"],
   [
     'the database loaded when asked for',
     'coordinator/rounds.ts',
-    'coordinator/database.ts',
+    'coordinator/level.ts',
     "export const a = () => import('level');",
   ],
   [

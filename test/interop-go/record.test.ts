@@ -2,8 +2,17 @@
 import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { decodeBase64, encodeBase64 } from '../../verifier/base64.ts';
-import { originOf, sealCheckpoint } from '../../protocol/record/checkpoint.ts';
+import type { CoordinatorClient } from '../../client/client.ts';
+import { parseCoordinatorUrl } from '../../client/url.ts';
+import { storePaths } from '../../coordinator/init.ts';
+import type { StoreRecord } from '../../coordinator/records.ts';
+import { openStore, type Store } from '../../coordinator/store.ts';
+import { openHome } from '../../home/home.ts';
+import { loadIdentity } from '../../home/identity.ts';
+import type { Charter } from '../../protocol/files/charter.ts';
+import { keyId } from '../../protocol/wire/envelope.ts';
+import { decodeBase64, decodeBase64Url, encodeBase64 } from '../../verifier/base64.ts';
+import { openCheckpoint, originOf, sealCheckpoint } from '../../protocol/record/checkpoint.ts';
 import { encodeNoteKey } from '../../protocol/record/note.ts';
 import {
   assertConsistency,
@@ -13,12 +22,15 @@ import {
   proveAlong,
   type Run,
 } from '../../protocol/record/proof.ts';
-import { tilePath, tileSource, tilesOf } from '../../protocol/record/tile.ts';
+import { decodeTile, subtreeRoot, tilePath, tileSource, tilesOf, tileWidth } from '../../protocol/record/tile.ts';
 import { hasTool, run, scratchFolder, type Ran } from '../interop/tools.ts';
 import { leavesUpTo } from '../protocol/record/support.ts';
 import { coordinator, logName, WrittenLog } from '../protocol/record/written-log.ts';
 import { flipped } from '../protocol/support.ts';
+import { dealtGroup } from '../harness/coordinator-group.ts';
+import { CoordinatorWorld } from '../harness/coordinator-server.ts';
 import { person } from '../harness/people.ts';
+import { expired, round } from '../harness/record-store.ts';
 
 const folder = scratchFolder();
 const judge = join(folder, 'judge');
@@ -81,6 +93,53 @@ function some(count: number): number[] {
   return all.filter((index) => edges.includes(index) || index % Math.ceil(count / maxProofs) === 0);
 }
 
+/** Rounds that expired, through the store's own way in. */
+async function fill(home: string, charter: Charter, rounds: number): Promise<void> {
+  const { store, coordinator: key } = await openedHome(home);
+  const log = await store.of(charter);
+  for (let number = 1; number <= rounds; number += 1)
+    await log.append([{ ...round(number), charter: charter.hash } as StoreRecord, expired(number)]);
+  expect(log.name.coordinator).toBe(key);
+  await store.close();
+}
+
+async function openedHome(path: string): Promise<{ readonly store: Store; readonly coordinator: string }> {
+  const home = await openHome('coordinator', path);
+  const key = keyId((await loadIdentity(home)).publicKey);
+  return {
+    store: await openStore(storePaths(home), { coordinator: key, onFailure: () => undefined }),
+    coordinator: key,
+  };
+}
+
+/** Everything that is served of the log, as the judge reads it; answers its size. */
+async function save(client: CoordinatorClient, fingerprint: string, at: string): Promise<number> {
+  const put = (path: string, content: string | Uint8Array): void => {
+    mkdirSync(dirname(join(at, path)), { recursive: true });
+    writeFileSync(join(at, path), content);
+  };
+  const publicKey = decodeBase64Url(fingerprint);
+  const { note, tree, ...name } = openCheckpoint(await client.checkpoint(), publicKey);
+  put('checkpoint', note);
+  put('key', encodeNoteKey({ name: originOf(name), publicKey }));
+  for (const tile of tilesOf(tree.size)) {
+    const paths = [
+      tilePath({ kind: 'hashes', ...tile }),
+      ...(tile.level > 0 ? [] : [tilePath({ kind: 'entries', ...tile })]),
+    ];
+    for (const path of paths) put(path, await client.recordTile(path));
+  }
+  const inclusion = [];
+  for (const index of [0, 1, 255, 256, tree.size - 1])
+    inclusion.push({ index, proof: (await client.recordEntry(index, tree.size)).proof.map(encodeBase64) });
+  const older = { level: 0, index: 0, width: tileWidth };
+  const root = subtreeRoot(decodeTile(older, await client.recordTile(tilePath({ kind: 'hashes', ...older }))).hashes);
+  const proof = (await client.recordConsistency(tileWidth, tree.size)).map(encodeBase64);
+  const consistency = [{ size: tileWidth, root: encodeBase64(root), proof }];
+  put('proofs.json', JSON.stringify({ inclusion, consistency }));
+  return tree.size;
+}
+
 function judged(at: string): Ran {
   return run(judge, [at]);
 }
@@ -103,6 +162,20 @@ describe.runIf(isThere)("Go's own log", () => {
         assertConsistency({ older: { size, root: decodeBase64(root) }, newer: tree, proof: proof.map(decodeBase64) });
     },
   );
+
+  it('reads what a coordinator serves to a member, and proves what that serves as proofs', async () => {
+    const group = await dealtGroup({ tiers: ['admin', 'admin'], production: '{ any: 2 }' });
+    await using world = await CoordinatorWorld.create(group);
+    await fill(world.home, group.epoch.charter, 150);
+    await world.start();
+    const { client } = world.member(group, 1);
+    const at = join(folder, 'served');
+    const size = await save(client, parseCoordinatorUrl(world.url).fingerprint, at);
+    expect(size).toBeGreaterThan(300);
+    const { status, stderr } = judged(at);
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+  });
 
   const { log, at } = isThere ? write(300) : { log: new WrittenLog(), at: '' };
   const spoilt: [string, string, (bytes: Uint8Array) => Uint8Array | string, RegExp][] = [

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runProgram } from '../../cli/program.ts';
-import { demand } from '../../demo/process.ts';
+import { demand, type Started } from '../../demo/process.ts';
 import { roundWhere } from '../../demo/round-stream.ts';
 import { preAuthEncoding } from '../../verifier/dsse.ts';
 import { decodeCertificate } from '../../protocol/ceremony/certificate.ts';
@@ -390,7 +390,7 @@ describe('group import', { timeout: 60_000 }, () => {
     expect(await code('key.pem', '--charter', 'missing.yaml', '--out', 'x', '--yes')).toBe(1);
     expect(await code('missing.pem', '--charter', 'charter.yaml', '--out', 'x', '--yes')).toBe(1);
     writeFileSync(at('there'), 'precious');
-    expect(await code('key.pem', '--charter', 'charter.yaml', '--out', 'there', '--yes')).toBe(1);
+    expect(await code('key.pem', '--charter', 'charter.yaml', '--out', 'there', '--yes')).toBe(2);
     expect(readFileSync(at('there'), 'utf8')).toBe('precious');
     const { stdout } = await frostmark(
       ['group', 'import', 'key.pem', '--charter', 'charter.yaml', '--out', 'json', '--yes', '--json'],
@@ -453,21 +453,30 @@ describe.skipIf(!hasTool('openssl'))('a company with an imported key', { timeout
       company.join('bob', ['--import', 'again.frostmark-import']),
       company.join('build-1', ['--import', 'acme.frostmark-import']),
     ];
-    const said = await Promise.all(joining.map(async (one) => (await demand(one, 1)).stderr));
-    for (const text of said) expect(text).toContain('joined with another import file');
-    expect(said[0]).toContain('bob joined with another import file');
+    const told = (name: string) => (line: string) =>
+      line.includes(`${name} joined with another import file`) ? line : undefined;
+    const [alice, bob, build] = joining as [Started, Started, Started];
+    await Promise.all([
+      alice.find('that bob is wrong', told('bob')),
+      build.find('that bob is wrong', told('bob')),
+      bob.find('that the others differ', told('alice')),
+    ]);
+    for (const one of joining) {
+      one.signal('SIGINT');
+      await demand(one, 130);
+    }
   });
 
   it('is made with one file, says so, and signs what verifies under the original public key', async () => {
-    // The relay still holds what bob said with the other file: he corrects himself first.
+    // The relay still holds what bob said with the other file: whoever comes back before him waits.
     const file = ['--import', 'acme.frostmark-import'];
-    const bob = company.join('bob', file);
-    await bob.find('his new hello', (line) => (line.startsWith('commit: waiting for') ? line : undefined));
-    const joining = [bob, company.join('alice', file), company.join('build-1', file)];
+    const alice = company.join('alice', file);
+    await alice.find('what bob said last', (line) => (line.includes('bob joined with another') ? line : undefined));
+    const joining = [alice, company.join('bob', file), company.join('build-1', file)];
     const made = await Promise.all(joining.map(async (one) => await demand(one, 0)));
     const [line = ''] = new Set(made.map(({ stdout }) => stdout.trim()));
     expect(made.map(({ stdout }) => stdout)).toEqual(Array(3).fill(`${line}\n`));
-    expect(made[0]!.stderr).toContain('The production key is not made but imported');
+    expect(made[1]!.stderr).toContain('The production key is not made but imported');
     company.write('GROUP.pub', `${line}\n`);
     const { stdout: exported } = await company.run(['group', 'export', '--format', 'pem', '--group', 'GROUP.pub']);
     const original = run('openssl', ['pkey', '-in', 'original.pem', '-pubout'], { cwd: company.path('') }).stdout;

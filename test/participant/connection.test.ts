@@ -1,6 +1,6 @@
 /** The line to the coordinator, against a small server that misbehaves on purpose. */
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { Agent, createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -33,6 +33,7 @@ async function rig(change: Partial<ConnectionOptions> = {}, serverOptions: objec
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
+  const agent = new Agent();
   const parts = {
     frames: [] as CoordinatorFrame[],
     log: [] as string[],
@@ -44,7 +45,7 @@ async function rig(change: Partial<ConnectionOptions> = {}, serverOptions: objec
     client: {
       socket: () => {
         parts.logins.push(performance.now());
-        return Promise.resolve({ url: `ws://127.0.0.1:${port}/`, headers: { authorization: 'Bearer x' } });
+        return Promise.resolve({ url: `ws://127.0.0.1:${port}/`, headers: { authorization: 'Bearer x' }, agent });
       },
     },
     members: 3,
@@ -129,19 +130,45 @@ describe('a connection', () => {
     expect(Math.min(...waits.slice(3))).toBeGreaterThan(18);
   });
 
+  it('tells each reason once until there is a connection again', async () => {
+    let tries = 0;
+    let enough: () => void = () => undefined;
+    const tried = new Promise<void>((resolve) => (enough = resolve));
+    const { reasons, log } = await rig({
+      client: {
+        socket: () => {
+          tries += 1;
+          if (tries === 6) enough();
+          return Promise.reject(new Error(tries === 3 ? 'another reason' : 'nobody there'));
+        },
+      },
+    });
+    await tried;
+    expect(reasons).toEqual(['nobody there', 'another reason']);
+    expect(log).toHaveLength(2);
+  });
+
+  it.each([
+    [404, /^127\.0\.0\.1:\d+ answered the WebSocket with HTTP status 404: the proxy.*Upgrade.*docs\/operating\.md/],
+    [503, /^the coordinator refused the WebSocket \(HTTP status 503\)$/],
+  ])('says what an answer of %i to its WebSocket means', async (status, words) => {
+    let told: (reason: string) => void = () => undefined;
+    const reason = new Promise<string>((resolve) => (told = resolve));
+    const verifyClient = (_info: unknown, done: (is: boolean, code: number) => void): void => done(false, status);
+    await rig({ disconnected: (found) => told(found) }, { verifyClient });
+    expect(await reason).toMatch(words);
+  });
+
   it('leaves the coordinator alone for as long as it asks, at the login and at the upgrade', async () => {
     const refusal = { status: 503, code: 'busy', message: 'later', retryAfterMs: 200 };
     const busy = new ClientError('refused', 'later', { refusal });
     const logins: number[] = [];
-    const refusedAtLogin = await rig({
+    await rig({
       client: {
         socket: () => {
           logins.push(performance.now());
           return Promise.reject(busy);
         },
-      },
-      disconnected: () => {
-        if (logins.length === 3) void refusedAtLogin.connection.close();
       },
     });
     const refused: number[] = [];
@@ -156,7 +183,7 @@ describe('a connection', () => {
       },
     );
     await atUpgrade.socket(0);
-    expect(atUpgrade.reasons).toEqual(['the coordinator answered the upgrade with 503']);
+    expect(atUpgrade.reasons).toEqual(['the coordinator refused the WebSocket (HTTP status 503)']);
     expect(refused[1]! - refused[0]!).toBeGreaterThan(990);
     expect(logins.length).toBeGreaterThan(1);
     for (const [index, at] of logins.slice(1).entries()) expect(at - logins[index]!).toBeGreaterThan(190);

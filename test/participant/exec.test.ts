@@ -28,7 +28,8 @@ const rule = (script: string, change: Partial<ExecRule> = {}): ExecRule => ({
 });
 const never = new AbortController().signal;
 const policyOf = (...execs: ExecRule[]): Policy => ({
-  rules: execs.map((exec) => ({ place: exec.place, action: 'exec', reason: null, exec, matches: () => true })),
+  file: 'policy.yaml',
+  rules: execs.map((exec) => ({ place: exec.place, line: 3, action: 'exec', reason: null, exec, match: {} })),
   description: '',
 });
 

@@ -8,6 +8,8 @@ import { encodeCanonicalJson } from '../../verifier/json.ts';
 import { sha256Hex } from '../../protocol/wire/bytes.ts';
 import { initCoordinator } from '../../coordinator/init.ts';
 import { startDaemon } from '../../participant/daemon.ts';
+import type { JoinEvent } from '../../participant/join.ts';
+import type { StrangeHello } from '../../protocol/ceremony/events.ts';
 import type { CoordinatorClient } from '../../client/client.ts';
 import type { RoundBody } from '../../protocol/wire/frames.ts';
 import { openShares } from '../harness/shares.ts';
@@ -92,7 +94,10 @@ describe('a group', () => {
       ['build-1', 'approve'],
       ['admin-2', 'approve'],
     ]);
-    expect((await group.call(one, { command: 'requests', all: false })).requests).toEqual([]);
+    await until(
+      async () => (await group.call(one, { command: 'requests', all: false })).requests.length === 0 || undefined,
+      'every end heard of',
+    );
     expect((await group.call(one, { command: 'status' })).status).toMatchObject({
       member: 'build-1',
       group: 'acme',
@@ -221,6 +226,8 @@ describe('a group', () => {
       return (await group.call(reader, { command: 'show', id: digest })).request.warnings;
     }, 'the request');
     expect(warnings).toEqual([expect.stringContaining('version 4 would follow version 1: 2 in between')]);
+    const { changes } = (await group.call(reader, { command: 'show', id: digest })).request;
+    expect(changes).toEqual(['- dave may no longer ask for anything']);
     for (const member of group.members.slice(0, 2)) await approve(group, member, digest);
     for (const member of group.members)
       await until(
@@ -243,8 +250,8 @@ describe('a group', () => {
     await group.serveAll();
     const { port } = group.coordinator;
     await group.coordinator.close();
-    await rm(join(group.coordinatorHome, 'store'), { recursive: true });
-    await rm(join(group.coordinatorHome, 'store-head'));
+    await rm(join(group.coordinatorHome, 'record'), { recursive: true });
+    await rm(join(group.coordinatorHome, 'record-anchor'));
     await initCoordinator(group.coordinatorHome);
     const { startCoordinator } = await import('../../coordinator/main.ts');
     group.coordinator = await startCoordinator({
@@ -314,21 +321,24 @@ describe('join', () => {
     await expect(group.join(one, { requestersPath: requesters })).rejects.toMatchObject({ code: 'other-charter' });
   });
 
-  it('with different requesters files ends for everybody, and names who', async () => {
+  it('with another requesters file is told of by name, and goes on when its member comes back with the right one', async () => {
     await using group = await TestGroup.create(flat);
     const requesters = join(group.folder, 'other.yaml');
     await writeFile(requesters, 'version: 1\nrequesters: []\n');
-    const runs = group.members.map((member, index) =>
-      group.join(member, index === 2 ? { requestersPath: requesters } : {}),
-    );
-    const results = await Promise.allSettled(
-      runs.map((run, index) => (index === 0 ? run : Promise.race([run, runs[0]!]))),
-    );
-    expect(results[0]).toMatchObject({
-      status: 'rejected',
-      reason: { code: 'ceremony-failed', culprits: ['admin-3'] },
-    });
-    await Promise.allSettled(runs);
+    const [one, two, three] = group.members as [TestMember, TestMember, TestMember];
+    const told: StrangeHello[] = [];
+    const progress = (event: JoinEvent): void => {
+      if (event.kind === 'waiting') told.push(...event.strange);
+    };
+    const wrong = new AbortController();
+    const runs = [group.join(one, { progress }), group.join(two)];
+    const stopped = group.join(three, { requestersPath: requesters, signal: wrong.signal });
+    await until(() => Promise.resolve(told[0]), 'that a file differs');
+    expect(told.slice(0, 1)).toEqual([{ from: 'admin-3', file: 'requesters', theirs: null, ours: null }]);
+    wrong.abort();
+    await expect(stopped).rejects.toMatchObject({ code: 'cancelled' });
+    const lines = (await Promise.all([...runs, group.join(three)])).map(({ groupLine }) => groupLine);
+    expect(new Set(lines).size).toBe(1);
   });
 
   it('tells a wrong coordinator at once', async () => {
@@ -436,6 +446,15 @@ describe('a home', () => {
       startDaemon({ ...group.daemonOptions(one), passphrase: { file: path('secret') } }),
     ).rejects.toMatchObject({ code: 'wrong-passphrase' });
     await restore();
+
+    // A policy that names nobody here is found before the passphrase is asked for.
+    await expect(
+      startDaemon({
+        ...group.daemonOptions(one),
+        passphrase: { file: path('nothing') },
+        policyPath: await group.policy('rules:\n  - { match: { requester: nobody }, action: refuse }\n'),
+      }),
+    ).rejects.toMatchObject({ code: 'bad-policy', line: 2 });
 
     // One process for one home.
     await group.serve(one);

@@ -1,4 +1,6 @@
 /** The policy: which rule wins, what it takes to approve production, and what its file may say. */
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { RequestPayload } from '../../protocol/request/request.ts';
 import type { ExecRunner } from '../../participant/exec.ts';
@@ -11,6 +13,10 @@ import {
   type Policy,
   type PolicySubject,
 } from '../../participant/policy.ts';
+import { PolicyInForce } from '../../participant/policy-in-force.ts';
+import { emptyRequesters } from '../../protocol/files/requesters.ts';
+import { writeCharter } from '../harness/people.ts';
+import { scratch } from './members.ts';
 
 const payload: RequestPayload = {
   groupKey: 'A'.repeat(43),
@@ -242,5 +248,39 @@ describe('a policy file', () => {
   it('with too many rules is refused, and one that is not there', async () => {
     expect(() => policy(`rules:\n${'  - action: ask\n'.repeat(501)}`)).toThrow('at most 500 rules');
     await expect(loadPolicy('/nowhere/policy.yaml')).rejects.toMatchObject({ code: 'missing' });
+  });
+});
+
+describe('the policy in force', () => {
+  const { charter } = writeCharter({ tiers: ['a', 'a'], production: '{ any: 2 }' });
+  const ground = () => Promise.resolve({ charter, requesters: emptyRequesters(charter) });
+
+  it('is read again when that is asked for, and a broken one never takes its place', async () => {
+    const path = join(await scratch(), 'policy.yaml');
+    const log: string[] = [];
+    const write = (action: string): Promise<void> => writeFile(path, `rules: [{ action: ${action} }]\n`);
+    await write('ask');
+    const inForce = await PolicyInForce.open(path, ground, (_level, event) => void log.push(event));
+    const decided = async (): Promise<string> => (await inForce.judge(subject(), () => undefined, never)).action;
+    expect(await decided()).toBe('ask');
+    await write('refuse');
+    expect(await decided()).toBe('ask');
+    expect([await inForce.reload(), await decided()]).toEqual([true, 'refuse']);
+    await write('aprove');
+    expect([await inForce.reload(), await decided()]).toEqual([false, 'refuse']);
+    await writeFile(path, 'rules: [{ match: { channel: nightly }, action: ask }]\n');
+    expect([await inForce.reload(), await decided()]).toEqual([false, 'refuse']);
+    await rm(path);
+    expect([await inForce.reload(), await decided()]).toEqual([false, 'refuse']);
+    await writeFile(path, 'rules: [{ action: exec, exec: { run: [/nonexistent/program] } }]\n');
+    expect([await inForce.reload(), await decided()]).toEqual([false, 'refuse']);
+    expect(log).toEqual(['policy-loaded', ...Array<string>(4).fill('policy-refused')]);
+    await inForce.close();
+  });
+
+  it('is none at all when it is broken at the start', async () => {
+    const path = join(await scratch(), 'policy.yaml');
+    await writeFile(path, 'rules: [{ action: aprove }]\n');
+    await expect(PolicyInForce.open(path, ground, () => undefined)).rejects.toMatchObject({ code: 'bad-policy' });
   });
 });

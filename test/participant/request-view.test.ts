@@ -40,7 +40,7 @@ describe('what show displays (T36)', () => {
     const { artifacts } = request.payload;
     for (const shown of [
       request.digest,
-      'group acme',
+      'production of acme',
       'channel production',
       world.live.epoch.groupKey,
       'asked by dev',

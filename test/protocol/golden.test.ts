@@ -2,12 +2,13 @@
  * The golden files of `test/vectors/protocol`: one of every signed payload type, and of every file a group leaves behind. What identities sign is
  * made anew from seeds and must be the same to the byte; the certificate and what its quorum signed are random and were kept from one ceremony.
  */
-import { readdirSync } from 'node:fs';
+import { createPublicKey, verify } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { encodeBundle } from '../../verifier/bundle.ts';
 import { delegationPayloadType } from '../../verifier/delegation.ts';
-import { openEnvelope, type Envelope } from '../../verifier/dsse.ts';
+import { openEnvelope, preAuthEncoding, type Envelope } from '../../verifier/dsse.ts';
 import { decodeCanonicalJson, encodeCanonicalJson } from '../../verifier/json.ts';
 import { statementPayloadType } from '../../verifier/statement.ts';
 import { verifyRelease } from '../../verifier/verify.ts';
@@ -41,6 +42,7 @@ import {
   goldenRequesters,
 } from './golden.ts';
 import { signBytes, utf8 } from './support.ts';
+import { workedExample } from './worked-example.ts';
 
 const arithmetic = createNobleGroup({ randomBytes: (count) => new Uint8Array(count) });
 const charter = decodeCharter(goldenFile('charter.yaml'), 'charter.yaml');
@@ -173,5 +175,27 @@ describe('the golden group', () => {
       charterHash: charter.hash,
       groupLine: epoch.groupLine,
     });
+  });
+});
+
+describe('the worked example in PROTOCOL.md', () => {
+  const page = readFileSync(join(import.meta.dirname, '..', '..', 'PROTOCOL.md'), 'utf8');
+
+  it('is what the golden files say', () => {
+    expect(page.slice(page.indexOf('\n## 18. A worked example') + 1)).toBe(workedExample());
+  });
+
+  it('ends in a signature that node:crypto takes under GROUP.pub', () => {
+    const { payload, payloadType, signatures } = envelopeIn('statement.json');
+    const key = { kty: 'OKP', crv: 'Ed25519', x: epoch.groupKey };
+    const bytes = preAuthEncoding(payloadType, Buffer.from(payload, 'base64'));
+    const isRight = verify(
+      null,
+      bytes,
+      createPublicKey({ key, format: 'jwk' }),
+      Buffer.from(signatures[0].sig, 'base64'),
+    );
+    expect(isRight).toBe(true);
+    expect(page).toContain(signatures[0].sig);
   });
 });

@@ -45,7 +45,15 @@ beforeEach(async () => {
     groupKey: epoch.groupKey,
   });
   const refresh = () => Promise.resolve(opened);
-  connection = { client, identity, group: opened, refresh, [Symbol.dispose]: () => client.close() };
+  const coordinatorKey = identity.publicKey;
+  connection = {
+    client,
+    identity,
+    coordinator: coordinatorKey,
+    group: opened,
+    refresh,
+    [Symbol.dispose]: () => client.close(),
+  };
 });
 afterEach(async () => {
   connection[Symbol.dispose]();

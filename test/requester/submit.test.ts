@@ -1,18 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import { CoordinatorClient } from '../../client/client.ts';
+import { CoordinatorClient, type RoundsWanted } from '../../client/client.ts';
 import { parseCoordinatorUrl } from '../../client/url.ts';
 import { commitmentMessage } from '../../protocol/signing/attempt.ts';
 import { sha256Hex } from '../../protocol/wire/bytes.ts';
-import { sealMessage } from '../../protocol/wire/envelope.ts';
+import { keyId, sealMessage } from '../../protocol/wire/envelope.ts';
 import { badCommitmentEvidence, encodeEvidence } from '../../protocol/evidence.ts';
 import { prepareRequest } from '../../protocol/formats/index.ts';
 import type { RoundBody } from '../../protocol/wire/frames.ts';
 import type { Connection } from '../../requester/connection.ts';
 import { askForDelegation, askForRelease, type Submission } from '../../requester/request.ts';
 import type { RoundView } from '../../requester/round-view.ts';
-import { findRound, listRounds } from '../../requester/rounds.ts';
+import { findRound, listRounds, type FoundRounds } from '../../requester/rounds.ts';
+
 import { submit } from '../../requester/submit.ts';
 import { waitForRound, type WaitOptions } from '../../requester/watch.ts';
 import { startLyingCoordinator, type LyingCoordinator } from './lying-coordinator.ts';
@@ -43,6 +44,7 @@ beforeEach(async () => {
   connection = {
     client,
     identity: world.dave,
+    coordinator: world.dave.publicKey,
     group: world.group,
     refresh: () => Promise.resolve(world.group),
     [Symbol.dispose]: () => client.close(),
@@ -278,7 +280,67 @@ describe('finding a round', () => {
   it('lists what can be opened and leaves out what cannot (T34)', async () => {
     const [first] = coordinator.answers.rounds;
     coordinator.answers.rounds.push({ ...first!, digest: '00'.repeat(32) });
-    expect(await listRounds(connection)).toHaveLength(2);
+    expect((await listRounds(connection)).views).toHaveLength(2);
+  });
+
+  describe('of a coordinator that has pages', () => {
+    const bodies = ['1.0.0', '1.1.0', '1.2.0', '1.3.0', '1.4.0'];
+    let all: RoundBody[];
+    let asked: RoundsWanted[];
+    let paged: Connection;
+    beforeEach(() => {
+      all = bodies.map((release) => roundBody(ask(release).request));
+      asked = [];
+      const client = {
+        rounds: (_group: string, wanted: RoundsWanted) => {
+          asked.push(wanted);
+          const at = all.findIndex(({ digest }) => digest === wanted.after) + 1;
+          return Promise.resolve(all.slice(at, at + 2));
+        },
+      } as unknown as Connection['client'];
+      paged = { ...connection, client };
+    });
+    const digests = ({ views }: FoundRounds): string[] => views.map(({ request }) => request.digest);
+    const ids = (...indexes: number[]): string[] => indexes.map((index) => all[index]!.digest);
+
+    it('are fetched page after page, until an empty one', async () => {
+      const found = await listRounds(paged);
+      expect([digests(found), found.isAll, found.looked]).toEqual([ids(0, 1, 2, 3, 4), true, 5]);
+      expect(asked.map(({ after }) => after)).toEqual([undefined, ...ids(1, 3, 4)]);
+    });
+
+    it('are no more than are asked for, and go on before the last one', async () => {
+      const found = await listRounds(paged, {}, 3);
+      expect([digests(found), found.isAll]).toEqual([ids(0, 1, 2), false]);
+      const rest = await listRounds(paged, { before: all[2]!.digest }, 3);
+      expect([digests(rest), rest.isAll]).toEqual([ids(3, 4), true]);
+    });
+
+    it('are asked for by what the coordinator can tell, and judged by all of it here', async () => {
+      const filter = {
+        outcomes: ['pending'],
+        asker: 'dave',
+        channel: 'production',
+        product: 'no',
+        since: 0,
+        until: 1,
+      } as const;
+      expect((await listRounds(paged, filter)).views).toEqual([]);
+      expect(asked[0]).toEqual({
+        outcome: 'pending',
+        asker: keyId(world.dave.publicKey),
+        channel: 'production',
+        since: '1970-01-01T00:00:00Z',
+        until: '1970-01-01T00:00:01Z',
+        after: undefined,
+      });
+    });
+  });
+
+  it('of one that has none, are found before a round, too', async () => {
+    const [first, second] = coordinator.answers.rounds;
+    const { views } = await listRounds(connection, { before: first!.digest });
+    expect(views.map(({ request }) => request.digest)).toEqual([second!.digest]);
   });
 });
 

@@ -4,6 +4,9 @@ import { encodeBase64 } from '../../verifier/base64.ts';
 import { openCeremonyMessage, ceremonyMessageType, type CeremonyKind } from '../../protocol/ceremony/messages.ts';
 import { decodeCertificate } from '../../protocol/ceremony/certificate.ts';
 import { assertAllStored, openEpoch } from '../../protocol/ceremony/epoch.ts';
+import { ceremonyStart } from '../../protocol/ceremony/events.ts';
+import { stepCeremony } from '../../protocol/ceremony/machine.ts';
+import { emptyCeremonyMemory } from '../../protocol/ceremony/memory.ts';
 import { sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
 import { namesIn, verdictsOf } from '../harness/ceremony-judge.ts';
 import { CeremonyNetwork, publicGroup, sharedSodium, type CeremonyFaults } from '../harness/ceremony-network.ts';
@@ -247,14 +250,38 @@ describe('a ceremony with one liar', () => {
     expect(failures(run).join()).toContain('admin-1 signed two different commit messages');
   });
 
-  it('names the member that joined with another requesters file (T18)', async () => {
-    const run = await network(small, 12, (people) => ({
-      lie: (kind, payload, from) =>
-        kind === 'hello' && from === people[1]!.name ? { ...payload, requesters: '33'.repeat(32) } : payload,
-    }));
-    run.run();
-    expect(run.activated()).toEqual([]);
-    expect(failures(run).join()).toContain('admin-2 joined with another requesters file');
+  it.each([[[1]], [[0, 1, 2]], [[0, 2, 1]], [[1, 0, 2]], [[1, 2, 0]], [[2, 0, 1]], [[2, 1, 0]]])(
+    'does not begin with another requesters file, names whose (T18), and goes on in whatever order people come back: %j',
+    async (order) => {
+      let wrong = true;
+      const run = await network(small, 12, (people) => ({
+        lie: (kind, payload, from) =>
+          wrong && kind === 'hello' && from === people[1]!.name ? { ...payload, requesters: '33'.repeat(32) } : payload,
+      }));
+      run.run();
+      expect([run.activated(), failures(run)]).toEqual([[], []]);
+      expect(run.log.every(({ payloadType }) => payloadType === ceremonyMessageType('hello').payloadType)).toBe(true);
+      for (const member of [run.members[0]!, run.members[2]!]) {
+        expect(member.strange).toEqual([{ from: 'admin-2', file: 'requesters', theirs: null, ours: null }]);
+        expect(member.waitingFor).toEqual(['admin-2']);
+      }
+      wrong = false;
+      for (const at of order) {
+        run.restart(run.members[at]!);
+        run.run();
+      }
+      expect([run.activated().length, failures(run)]).toEqual([3, []]);
+    },
+  );
+
+  it('waits for everybody else, and never shows that it waits for itself', async () => {
+    const run = await network(small, 15);
+    const begin = { kind: 'start', nonce: '00'.repeat(32), held: new Map(), isCandidate: false } as const;
+    const { effects } = stepCeremony(run.context(run.members[0]!), ceremonyStart, {
+      ...begin,
+      memory: emptyCeremonyMemory,
+    });
+    expect(effects.at(-1)).toMatchObject({ kind: 'progress', step: 'hello', waitingFor: ['admin-2', 'build-3'] });
   });
 });
 

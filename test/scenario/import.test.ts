@@ -118,7 +118,7 @@ describe('a ceremony with an import', () => {
 });
 
 describe('members with different import files', () => {
-  it('stop before any secret is made, and name who', async () => {
+  it('wait before any secret is made, and are told whose file is another', async () => {
     const { people, charter } = writeCharter(small);
     const one = await importedFor(charter, people, await importBytes(charter));
     const other = await importedFor(charter, people, await importBytes(charter));
@@ -126,20 +126,24 @@ describe('members with different import files', () => {
     const run = new CeremonyNetwork(charter, people, await sharedSodium(), seededRandom(2), { imported });
     run.run();
     expect(run.activated()).toEqual([]);
-    expect(run.members[0]!.failures[0]).toMatchObject({ code: 'bad-import', culprits: ['build-3'] });
-    expect(failures(run).join()).toContain('build-3 joined with another import file');
+    expect(failures(run)).toEqual([]);
+    const [told] = run.members[0]!.strange;
+    expect(told).toMatchObject({ from: 'build-3', file: 'import' });
+    expect(new Set([told!.theirs, told!.ours]).size).toBe(2);
+    expect(run.members[2]!.strange.map(({ from }) => from)).toEqual(['admin-1', 'admin-2']);
     expect(run.log.every(({ payloadType }) => payloadType === ceremonyMessageType('hello').payloadType)).toBe(true);
   });
 
-  it('stop when one of them has none', async () => {
+  it('wait when one of them has none', async () => {
     const { people, charter } = writeCharter(small);
     const one = await importedFor(charter, people, await importBytes(charter));
     const imported = (name: string) => (name === 'admin-2' ? undefined : one(name));
     const run = new CeremonyNetwork(charter, people, await sharedSodium(), seededRandom(2), { imported });
     run.run();
     expect(run.activated()).toEqual([]);
-    expect(failures(run).join('\n')).toContain('admin-2 joined without an import file');
-    expect(run.members[1]!.failures[0]).toMatchObject({ code: 'bad-import' });
+    expect(failures(run)).toEqual([]);
+    expect(run.members[0]!.strange).toMatchObject([{ from: 'admin-2', file: 'import', theirs: null }]);
+    expect(run.members[1]!.strange).toMatchObject([{ from: 'admin-1', ours: null }, { from: 'build-3' }]);
   });
 });
 

@@ -1,4 +1,4 @@
-import { sign, verify, createPublicKey } from 'node:crypto';
+import { sign } from 'node:crypto';
 
 import { ed25519, ED25519_TORSION_SUBGROUP } from '@noble/curves/ed25519.js';
 import { sha512 } from '@noble/hashes/sha2.js';
@@ -35,11 +35,6 @@ function signedOverPoints(secret: bigint, torsionOfA: number, nonce: bigint, tor
     if (residue.is0()) return { key: a.toBytes(), text, sig: Buffer.concat([r.toBytes(), littleEndian(s)]) };
     if (counter === 200) return undefined;
   }
-}
-
-function nodeAccepts(key: Uint8Array, text: Uint8Array, sig: Uint8Array): boolean {
-  const jwk = { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(key).toString('base64url') };
-  return verify(null, text, createPublicKey({ key: jwk, format: 'jwk' }), sig);
 }
 
 describe('a signature', () => {
@@ -93,24 +88,26 @@ describe('a signature', () => {
     }
   });
 
-  it('is refused when R is the identity or of small order, though OpenSSL takes it (T20)', () => {
+  it('is refused when R is the identity or of small order, though its equation holds (T20)', () => {
     const refusedHere = [0, 1, 2, 3, 4, 5, 6, 7]
       .map((index) => signedOverPoints(5n, index, 0n, index))
       .filter((it) => it !== undefined);
     expect(refusedHere.length).toBeGreaterThan(4);
     for (const { key, text, sig } of refusedHere) {
-      expect(nodeAccepts(key, text, sig)).toBe(true);
+      // Whether the OpenSSL of this Node takes it depends on its version.
+      expect(ed25519.verify(sig, text, key, { zip215: true })).toBe(true);
       expect(verifySignature(key, text, sig)).toBe(false);
     }
   });
 
-  it('is refused when the key is the identity or of small order, though OpenSSL takes it (T20)', () => {
+  it('is refused when the key is the identity or of small order, though its equation holds (T20)', () => {
     const refusedHere = [0, 1, 2, 3, 4, 5, 6, 7]
       .map((index) => signedOverPoints(0n, index, 7n, 0))
       .filter((it) => it !== undefined);
     expect(refusedHere.length).toBeGreaterThan(6);
     for (const { key, text, sig } of refusedHere) {
-      expect(nodeAccepts(key, text, sig)).toBe(true);
+      // Whether the OpenSSL of this Node takes it depends on its version.
+      expect(ed25519.verify(sig, text, key, { zip215: true })).toBe(true);
       expect(verifySignature(key, text, sig)).toBe(false);
       expect(isPublicKey(key)).toBe(false);
     }

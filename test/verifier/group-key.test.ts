@@ -62,7 +62,8 @@ describe('a key given on the command line', () => {
     expect(await readKeyArgument(line)).toEqual(named);
     expect(await readKeyArgument(await file(`${line}\n`))).toEqual(named);
     expect(await readKeyArgument(await file(line))).toEqual(named);
-    expect(await readKeyArgument(await file(`${line}\r\n`))).toEqual(named);
+    for (const end of ['\r\n', ' ', '\t\n', '\n\n', ' \r\n\r\n'])
+      for (const given of [line + end, await file(line + end)]) expect(await readKeyArgument(given)).toEqual(named);
     const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), group.publicKey]).toString('base64');
     const pem = `-----BEGIN PUBLIC KEY-----\n${der}\n-----END PUBLIC KEY-----\n`;
     expect(await readKeyArgument(await file(pem))).toEqual({ name: null, key: group.publicKey });

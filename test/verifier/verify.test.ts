@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { formatTime } from '../../verifier/time.ts';
 
 import { encodeBundle } from '../../verifier/bundle.ts';
 import { delegationPayloadType, encodeDelegation } from '../../verifier/delegation.ts';
@@ -135,6 +136,10 @@ describe('the channel (T21)', () => {
     expect(codeOf(ask(NaN))).toBe('usage');
     expect(codeOf(ask(new Date(NaN)))).toBe('usage');
     expect(codeOf(ask(Infinity))).toBe('usage');
+    expect(codeOf(ask(1e13))).toBe('usage');
+    // Which time that is a person reads, who may have a wrong clock.
+    expect(ask(times.after)).toThrow(`and it is judged at ${formatTime(times.after)}`);
+    expect(ask(times.before)).toThrow(`and it is judged at ${formatTime(times.before)}`);
   });
 
   it('is judged now and not at the time that the statement claims', () => {

@@ -1,7 +1,8 @@
 /** `frostmark coordinator serve` */
 import { defineCommand, flag, text } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
-import { interruption } from '../../interrupt.ts';
+import { atHangup, interruption } from '../../interrupt.ts';
+import { daemonLog } from '../../text/daemon-log.ts';
 
 /**
  * Runs until a signal or until its store fails, which it then throws. Prints one line when it listens; JSON: `{ ready, url }`. The log goes to
@@ -19,22 +20,29 @@ export const command = defineCommand({
       'ADDR',
       'IP address of a proxy in front, whose X-Forwarded-For is believed; several with commas',
     ),
+    log: text('HOW', 'json or text (default: text on a terminal, else json)'),
     insecure: flag('plain http beyond this machine: anybody on the way sees who signs what'),
   },
   about: `Runs the coordinator for any number of groups. Trusted to be up, not with
 secrets: it can stop signing, and can neither sign nor change what is signed.
-It prints its URL, logs JSON lines to stderr, and ends at Ctrl-C or SIGTERM.`,
+It prints its URL. On a terminal it tells what happens in words, elsewhere (or
+with --log json) as JSON lines on stderr. It ends at Ctrl-C or SIGTERM, and not
+at SIGHUP.`,
   example: `frostmark coordinator serve --listen 0.0.0.0:7443 --url https://sign.example.org:7443 \\
   --tls-cert cert.pem --tls-key key.pem`,
-  next: `Give the URL that it prints, with the fingerprint behind #, to members and
+  next: `Give the URL that it prints, with the fingerprint after the #, to members and
 requesters: they recognise the coordinator by it.`,
-  run: async ({ settings, homePath, output, world }) => {
+  run: async ({ settings, homePath, output }) => {
     const { listen } = settings;
     if (listen === undefined)
       throw new CommandError('usage', 'no --listen was given', 'For example: --listen 127.0.0.1:7443');
     const tls = tlsOf(settings['tls-cert'], settings['tls-key']);
     const { startCoordinator } = await import('../../../coordinator/main.ts');
     const stopped = interruption();
+    atHangup(() => {
+      output.talk('nothing is read again at SIGHUP; new settings count from the next start on');
+      return undefined;
+    });
     const coordinator = await startCoordinator({
       home: homePath,
       listen,
@@ -42,7 +50,7 @@ requesters: they recognise the coordinator by it.`,
       tls,
       insecure: settings.insecure,
       trustProxies: settings['trust-proxy']?.split(','),
-      log: (line) => world.stderr.write(line),
+      log: daemonLog(output, settings.log),
     });
     output.result(`ready: ${coordinator.url}`, { ready: true, url: coordinator.url });
     const failure = await Promise.race([stopped, coordinator.closed]);

@@ -1,12 +1,13 @@
 /** `frostmark group certify` */
 import type { Connection } from '../../../requester/connection.ts';
 import { askingOptions } from '../../ask-coordinator.ts';
-import { defineCommand, duration, text, type Call } from '../../command.ts';
+import { defineCommand, duration, flagOnly, text, type Call } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 import { connectToAsk, submitAndWait, untilSigned, waitingOptions } from '../../waiting.ts';
 
 const options = {
-  channel: text('CHANNEL', "certify this channel's key under production's (default: production's own)"),
+  // A default for what is asked for does not say whose key this is about.
+  channel: flagOnly(text('CHANNEL', "certify this channel's key under production's (default: production's own)")),
   valid: duration('how long, such as 30d (default: as long as a delegation, by the charter)'),
   ...askingOptions,
   ...waitingOptions,

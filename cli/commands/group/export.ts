@@ -5,7 +5,7 @@ import { formatGroupKey } from '../../../verifier/group-key.ts';
 import type { PinnedKey } from '../../../verifier/key-file.ts';
 import { productionChannel as production } from '../../../verifier/names.ts';
 import { askingOptions, connectAsAsker, readGroup } from '../../ask-coordinator.ts';
-import { defineCommand, flag, list, text, type Call } from '../../command.ts';
+import { defineCommand, flag, flagOnly, list, text, type Call } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 
 const formats = ['native', 'pem', 'ssh-key', 'openpgp', 'ssh', 'ssh-revocation', 'minisign'] as const;
@@ -13,7 +13,8 @@ type Format = (typeof formats)[number];
 
 const options = {
   format: list('F', 'native (the default), pem, ssh-key, openpgp, ssh, ssh-revocation or minisign'),
-  channel: text('CHANNEL', 'of this channel alone; openpgp: with its subkey, too'),
+  // A default for what is asked for does not say whose key this is about.
+  channel: flagOnly(text('CHANNEL', 'of this channel alone; openpgp: with its subkey, too')),
   out: text('FILE', 'write it there; openpgp is binary unless FILE ends in .asc'),
   force: flag('replace FILE, whatever it is'),
   ...askingOptions,
@@ -80,7 +81,7 @@ function assertOfChannel(format: Format, channel: string | undefined): void {
   if ((format !== 'native' && format !== 'pem') || channel === undefined || channel === production) return;
   throw new CommandError(
     'usage',
-    `${format} is the key of the group, which is production's, and ${channel} is set as channel (by --channel, FROSTMARK_CHANNEL or config.yaml)`,
+    `${format} is the key of the group, which is production's, and not of ${channel}`,
     `Installers pin the group's key and say the channel: frostmark verify FILE --key GROUP.pub --channel ${channel}`,
   );
 }

@@ -2,6 +2,7 @@
 import type { ImportResult } from '../../../importer/import.ts';
 import { defineCommand, flag, text } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
+import { assertFree } from '../../free-output.ts';
 
 /**
  * Writes the import file and nothing else. JSON: `{ group, file, import, source, fingerprint }`, the import as SHA-256 of the file, hex.
@@ -32,7 +33,15 @@ Then destroy the originals: this command tells which.`,
     const { importKey } = await import('../../../importer/import.ts');
     const { importAdvice, importReview } = await import('../../text/import.ts');
     const { confirm } = await import('../../prompt.ts');
+    const { maxImportBytes } = await import('../../../protocol/limits.ts');
     const passphraseFile = settings['passphrase-file'];
+    // Before anybody types a passphrase or decides. Every import file has its own randomness: none is an earlier one of the same.
+    await assertFree({
+      output: { path: outPath, what: 'the import file', size: maxImportBytes },
+      inputs: [keyPath, charterPath, ...(passphraseFile === undefined ? [] : [passphraseFile])],
+      force: false,
+      remedy: 'Move it away, or give another name with --out.',
+    });
     const result: ImportResult = await importKey({
       keyPath,
       charterPath,

@@ -1,6 +1,6 @@
 /** `frostmark group renew` */
 import { askingOptions } from '../../ask-coordinator.ts';
-import { defineCommand, text } from '../../command.ts';
+import { defineCommand, flagOnly, text } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 import { connectToAsk, submitAndCheck, waitingOptions } from '../../waiting.ts';
 
@@ -9,7 +9,8 @@ export const command = defineCommand({
   home: 'asker',
   arguments: [],
   options: {
-    channel: text('CHANNEL', 'the channel whose key is vouched for anew'),
+    // A default for what is asked for does not say whose key this is about.
+    channel: flagOnly(text('CHANNEL', 'the channel whose key is vouched for anew')),
     ...askingOptions,
     ...waitingOptions,
   },
@@ -23,6 +24,7 @@ the old one ends, so that builds of the channel go on.`,
     const { channel } = settings;
     if (channel === undefined)
       throw new CommandError('usage', 'no --channel was given', 'For example: --channel development');
+    const { requestDate } = await import('../../../requester/dating.ts');
     const { askForDelegation } = await import('../../../requester/request.ts');
     using connection = await connectToAsk(call);
     const submission = askForDelegation(
@@ -30,7 +32,7 @@ the old one ends, so that builds of the channel go on.`,
       channel,
       settings.note,
       connection.identity,
-      world.nowUnixSeconds(),
+      requestDate(connection, world.nowUnixSeconds()),
     );
     const { digest, isSigned } = await submitAndCheck(call, connection, submission);
     const said = isSigned ? `the delegation of ${channel} is signed` : `asked for a delegation of ${channel}`;

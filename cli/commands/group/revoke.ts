@@ -1,6 +1,7 @@
 /** `frostmark group revoke` */
+import { productionChannel as production } from '../../../verifier/names.ts';
 import { askingOptions } from '../../ask-coordinator.ts';
-import { defineCommand, text } from '../../command.ts';
+import { defineCommand, flagOnly, text } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 import { connectToAsk, submitAndCheck, waitingOptions } from '../../waiting.ts';
 
@@ -9,7 +10,8 @@ export const command = defineCommand({
   home: 'asker',
   arguments: [],
   options: {
-    channel: text('CHANNEL', 'the channel whose OpenPGP subkey is revoked'),
+    // A default for what is asked for does not say whose key this is about.
+    channel: flagOnly(text('CHANNEL', 'the channel whose OpenPGP subkey is revoked')),
     ...askingOptions,
     ...waitingOptions,
   },
@@ -25,10 +27,18 @@ or distribute a revocation list (ssh-keygen -k).`,
     const { channel } = settings;
     if (channel === undefined)
       throw new CommandError('usage', 'no --channel was given', 'For example: --channel development');
+    if (channel === production)
+      throw new CommandError(
+        'usage',
+        'production signs under the key of the group itself, and not under a subkey that could be revoked',
+        'That key ends when nobody pins it any more.',
+      );
+    const { requestDate } = await import('../../../requester/dating.ts');
     const { askForCertificate } = await import('../../../requester/request.ts');
     using connection = await connectToAsk(call);
     const wish = { kind: 'openpgp-revocation', channel, until: null, note: settings.note } as const;
-    const submission = askForCertificate(connection.group, wish, connection.identity, world.nowUnixSeconds());
+    const date = requestDate(connection, world.nowUnixSeconds());
+    const submission = askForCertificate(connection.group, wish, connection.identity, date);
     const { digest, isSigned } = await submitAndCheck(call, connection, submission);
     const said = isSigned ? `the OpenPGP subkey of ${channel} is revoked` : `asked to revoke ${channel}`;
     output.result(said, { id: digest, channel, signed: isSigned });

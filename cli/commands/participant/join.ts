@@ -1,5 +1,7 @@
 /** `frostmark participant join` */
 import type { JoinEvent, JoinReview } from '../../../participant/join.ts';
+import { printable } from '../../../verifier/printable.ts';
+import type { StrangeHello } from '../../../protocol/ceremony/events.ts';
 import { coordinatorOptions, readAuthority, requireCoordinator } from '../../ask-coordinator.ts';
 import { defineCommand, flag, text } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
@@ -24,8 +26,11 @@ export const command = defineCommand({
   about: `Makes the group's key together with all other members: nobody ever holds it
 whole. Every member runs this with the same charter, and it waits for them.
 It shows the charter first: look at every line, then compare the charter's hash
-with the others. Your share is stored encrypted under the passphrase.
-Interrupted, or after a crash: all run it again.`,
+with the others; sha256sum prints the same. The charter, the OpenPGP line in it and
+the quorums are for ever: another one is another key. Your share is stored
+encrypted under the passphrase.
+Whoever came with a wrong file comes again with the right one, while the others
+wait. Interrupted later, or after a crash: all run it again.`,
   example: `frostmark participant join charter.yaml --requesters requesters.yaml \\
   --coordinator https://sign.example.org:7443/#AbC…`,
   next: `Publish the GROUP.pub line that it prints: installers pin it.
@@ -48,8 +53,8 @@ Then keep the daemon running: frostmark participant serve`,
           coordinator,
           requestersPath: settings.requesters,
           importPath: settings.import,
-          confirm: async ({ charter, requesters, self, imported }: JoinReview) => {
-            output.talk(charterReview(charter, requesters, self, imported));
+          confirm: async (review: JoinReview) => {
+            output.talk(charterReview(review));
             if (settings.yes !== true) await confirm('Make the key with this charter?', '--yes');
             return true;
           },
@@ -73,6 +78,8 @@ class Progress {
   readonly #output: Output;
   readonly #block: LiveBlock | undefined;
   #step: string | undefined;
+  /** What was told of hellos under other files. */
+  readonly #strange = new Set<string>();
 
   constructor(output: Output) {
     this.#output = output;
@@ -81,8 +88,10 @@ class Progress {
 
   tell(event: JoinEvent): void {
     this.#output.event({ event });
-    if (event.kind === 'waiting') this.#wait(event.step, event.for);
-    else this.#say(textOf(event));
+    if (event.kind === 'waiting') {
+      for (const hello of event.strange) this.#warn(strangeText(hello));
+      if (event.for.length > 0) this.#wait(event.step, event.for);
+    } else this.#say(textOf(event));
   }
 
   #wait(step: string, names: readonly string[]): void {
@@ -93,10 +102,26 @@ class Progress {
     this.#step = step;
   }
 
+  /** Once each. */
+  #warn(text: string): void {
+    if (this.#strange.has(text)) return;
+    this.#strange.add(text);
+    this.#block?.clear();
+    this.#output.warn(text);
+  }
+
   #say(text: string): void {
     this.#block?.clear();
     this.#output.talk(text);
   }
+}
+
+function strangeText({ from, file, theirs, ours }: StrangeHello): string {
+  const hashes =
+    file === 'requesters'
+      ? 'compare the files (sha256sum)'
+      : `theirs ${theirs === null ? 'is none' : `has the SHA-256 ${theirs}`}, yours ${ours === null ? 'is none' : ours}`;
+  return `${from} joined with another ${file} file: ${hashes}. Whoever has the wrong one stops (Ctrl-C) and runs join again with the right one; the others go on waiting.`;
 }
 
 function textOf(event: Exclude<JoinEvent, { readonly kind: 'waiting' }>): string {
@@ -104,7 +129,9 @@ function textOf(event: Exclude<JoinEvent, { readonly kind: 'waiting' }>): string
     case 'connected':
       return 'connected to the coordinator';
     case 'disconnected':
-      return `disconnected (${event.reason}); trying again`;
+      return `not connected: ${printable(event.reason)} (trying again)`;
+    case 'clocks-differ':
+      return `${event.difference}; set the one that is wrong`;
     case 'certified':
       return `all members hold the certificate of epoch ${event.epoch.slice(0, 16)}…: the key is made`;
     case 'signing':

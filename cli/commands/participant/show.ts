@@ -1,12 +1,12 @@
 /** `frostmark participant show` */
-import { defineCommand, roundArgument } from '../../command.ts';
+import { defineCommand, flag, roundArgument } from '../../command.ts';
 import { askDaemon, socketOptions } from '../../ask-daemon.ts';
 
 /** Asks this home's daemon. JSON: `{ request }`. Throws what `askDaemon` does. */
 export const command = defineCommand({
   home: 'participant',
   arguments: [roundArgument],
-  options: { ...socketOptions },
+  options: { bytes: flag('only what the signatures cover, word for word'), ...socketOptions },
   about: `Shows exactly what would be signed, as your own daemon rebuilt it, who has
 decided so far, and what is missing. Characters that cannot be seen, or that turn
 a line around, are shown as escapes such as \\u{202e}.`,
@@ -16,7 +16,9 @@ frostmark participant approve ID
 frostmark participant refuse ID --reason "the tag is wrong"`,
   run: async (call) => {
     const { request } = await askDaemon(call, { command: 'show', id: call.args[0] ?? '' });
-    const { requestPage } = await import('../../text/request.ts');
-    call.output.result(requestPage(request, call.world.nowUnixSeconds()), { request });
+    const { requestPage, signedTextPage } = await import('../../text/request.ts');
+    if (call.settings.bytes === true)
+      call.output.result(signedTextPage(request.signs), { id: request.id, signs: request.signs });
+    else call.output.result(requestPage(request, call.world.nowUnixSeconds()), { request });
   },
 });

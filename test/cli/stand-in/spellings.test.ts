@@ -107,7 +107,9 @@ describe('a spelling that gpg takes for a signature', () => {
 
   it('is refused by the name of the argument, and never with its value', () => {
     for (const [args, named] of [
-      [['--armor', '--clearsig', 'f.txt'], '--clearsig '],
+      [['--armor', '--clearsig', '--detach-sign', 'f.txt'], '--clearsig '],
+      [['-u', 'KEY', '--clearsign', '-e', 'f.txt'], '-e '],
+      [['--clearsign', 'a.dsc', 'b.dsc'], 'a.dsc b.dsc '],
       [['--armor', '--sig', 'f.txt'], '--sig '],
       [['--armor', '--detach-s', 'f.txt'], 'f.txt '],
       [['-abu', dave, 'f.txt'], 'f.txt '],
@@ -141,12 +143,50 @@ describe('a signature that git or rpm want', () => {
     expect(readGpgCall(args)).toEqual(call);
   });
 
-  const rpm = { for: 'rpm', key: 'KEY', statusFd: undefined, out: 'out.sig', file: '-' };
+  const clear = {
+    for: 'clear-text',
+    key: 'KEY',
+    statusFd: undefined,
+    out: 'f.dsc.asc',
+    file: 'f.dsc',
+    isReplacing: false,
+  };
+  it.each([
+    [
+      [
+        '--local-user',
+        'KEY',
+        '--clearsign',
+        '--list-options',
+        'no-show-policy-urls',
+        '-a',
+        '--textmode',
+        '--output',
+        'out',
+        'f.dsc',
+      ],
+      { ...clear, out: 'out' },
+    ],
+    [['-u', 'KEY', '--clearsig', 'f.dsc'], clear],
+    [
+      ['-tau', 'KEY', '--yes', '--clear-sign', '--openpgp', '--weak-digest', 'SHA1', 'f.dsc'],
+      { ...clear, isReplacing: true },
+    ],
+    [['-u', 'KEY', '--clearsign'], { ...clear, file: '-', out: '-' }],
+    [['-u', 'KEY', '--clearsign', '--output', 'out', '-'], { ...clear, file: '-', out: 'out' }],
+  ])('is understood as the text with its signature: %j', (args, call) => {
+    expect(readGpgCall(args)).toEqual(call);
+  });
+
+  const rpm = { for: 'rpm', key: 'KEY', statusFd: undefined, out: 'out.sig', file: '-', isReplacing: false };
   const macro = ['--no-verbose', '--no-armor', '--no-secmem-warning'];
   it.each([
     [[...macro, '-u', 'KEY', '-sbo', 'out.sig', '--', '-'], rpm],
     [[...macro, '-u', 'KEY', '-sboout.sig'], rpm],
-    [[...macro, '--batch', '--no-tty', '--yes', '-u', 'KEY', '-sbo', 'out.sig', '--', '-'], rpm],
+    [
+      [...macro, '--batch', '--no-tty', '--yes', '-u', 'KEY', '-sbo', 'out.sig', '--', '-'],
+      { ...rpm, isReplacing: true },
+    ],
     [[...macro, '--pinentry-mode', 'loopback', '--passphrase-fd', '3', '-u', 'KEY', '-sbo', 'out.sig', '-'], rpm],
     [[...macro, '--pinentry-mode=loopback', '--passphrase-file=p', '-u', 'KEY', '-sbo', 'out.sig', '-'], rpm],
     [

@@ -2,6 +2,9 @@
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { World } from '../../../cli/command.ts';
+import { maxDrainedBytes } from '../../../cli/limits.ts';
+import { runFront } from '../../../cli/stand-in/stand-in.ts';
 import { frontEnd } from '../../harness/company.ts';
 import { Workshop } from '../../interop/tools.ts';
 
@@ -67,5 +70,43 @@ describe.each([
       encoding: 'utf8',
     });
     expect(stdout).toBe('--version --help\n');
+  });
+});
+
+describe('a refusal of the front end for gpg', () => {
+  const mebibyte = new Uint8Array(1024 * 1024);
+  async function refused(
+    args: readonly string[],
+    mebibytes = 3,
+  ): Promise<{ code: number; taken: number; said: string }> {
+    const seen = { taken: 0, said: '' };
+    const told = { write: (text: string) => (seen.said += text) };
+    const world: World = {
+      stdout: told,
+      stderr: { ...told, isTTY: true },
+      async *stdin() {
+        for (; seen.taken < mebibytes; seen.taken += 1) yield await Promise.resolve(mebibyte);
+      },
+      environment: { FROSTMARK_HOME: '/nonexistent', FROSTMARK_CHANNEL: '' },
+      folder: '/nonexistent',
+      nowUnixSeconds: () => 0,
+    };
+    return { code: await runFront('gpg', args, world), ...seen };
+  }
+
+  it.each([
+    ['an argument that is not understood', ['-sbo', 'out', '--symmetric', '--', '-'], '--symmetric'],
+    ['another kind of signature', ['--sign', '-'], 'puts a signature around'],
+    ['no channel', ['-sbo', 'out', '-'], 'no channel is set'],
+    ['no channel, of a tag', ['--status-fd=2', '-bsau', 'KEY'], 'no channel is set'],
+  ])('reads its input to the end, lest whoever writes it dies of a broken pipe: %s', async (_what, args, message) => {
+    const { code, taken, said } = await refused(args);
+    expect([code, taken, said]).toEqual([2, 3, expect.stringContaining(message)]);
+  });
+
+  it('reads no more than a bound, and nothing where a file is named', async () => {
+    const bound = maxDrainedBytes / mebibyte.length;
+    expect((await refused(['--sign'], 10 * bound)).taken).toBe(bound);
+    expect((await refused(['--sign', 'file'])).taken).toBe(0);
   });
 });

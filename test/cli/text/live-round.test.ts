@@ -29,6 +29,7 @@ beforeAll(async () => {
 const attempt = (open: boolean): RoundBody['attempts'] => [
   { attempt: 'ee'.repeat(32), signers: [1, 2, 3], answered: [1], open },
 ];
+const listed = (of: RoundView) => ({ view: of, title: null });
 const view = (change: Parameters<typeof roundBody>[1] = {}): RoundView =>
   openRound(world.group, roundBody(request, change));
 
@@ -149,8 +150,38 @@ describe('what is told of a round', () => {
   });
 
   it('fits a table of 80 columns', () => {
-    const lines = roundsTable([view(), view({ outcome: 'signed' })], nowUnixSeconds).split('\n');
+    const lines = roundsTable([listed(view()), listed(view({ outcome: 'signed' }))], nowUnixSeconds).split('\n');
     expect(lines).toHaveLength(3);
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
+  });
+
+  it('is a history: when it was asked and by whom, what became of it when, who signed where there is room, and what it was', () => {
+    const decisions = [1, 2, 3].map((member) => decide(world, request, member, 'approve'));
+    const signed = view({ decisions, signers: [1, 2, 3], outcome: 'signed' });
+    const later = nowUnixSeconds + 7260;
+    const wide = roundsTable([listed(signed), listed(view())], later, 130).split('\n');
+    expect(wide[0]).toMatch(/^ID +ASKED +BY +CHANNEL +OUTCOME +SIGNED BY +WHAT$/);
+    expect(wide[1]).toMatch(
+      /2 h 1 min ago +dave +production +signed 2 h ago +admin-1, admin-2, build-3 +app 1\.0\.0, app\.tgz$/,
+    );
+    expect(wide[2]).toMatch(/ pending, 69 h left +app 1\.0\.0, app\.tgz$/);
+    expect(roundsTable([listed(signed)], later, 80)).not.toContain('SIGNED BY');
+    expect(roundJson(signed)).toMatchObject({
+      endedAt: '2026-11-22T08:01:00Z',
+      signers: ['admin-1', 'admin-2', 'build-3'],
+      quorum: [{ members: [{ name: 'admin-1', decidedAt: '2026-11-22T08:01:00Z' }, {}] }, {}],
+    });
+    expect(roundJson(view())).toMatchObject({ endedAt: null });
+  });
+
+  it('says first what it is about, and then how it ended and when', () => {
+    const decisions = [decide(world, request, 2, 'refuse', { reason: 'wrong tag' })];
+    const lines = roundPage(view({ decisions, outcome: 'refused' }), nowUnixSeconds + 120).split('\n');
+    expect(lines.slice(0, 4)).toEqual([
+      'what        app 1.0.0, app.tgz',
+      'channel     production',
+      'outcome     refused on 2026-11-22T08:01:00Z, 1 min ago',
+      'asked by    dave, 2 min ago',
+    ]);
   });
 });

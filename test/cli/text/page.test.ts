@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 
 import { Output, type TextStream } from '../../../cli/output.ts';
 import { LiveBlock } from '../../../cli/text/progress.ts';
-import { requestPage, requestsTable } from '../../../cli/text/request.ts';
+import { requestPage, requestsTable, signedTextPage } from '../../../cli/text/request.ts';
+import { RequestsWatch } from '../../../cli/text/requests-watch.ts';
 import { clip, durationText, Page, pageWidth, sizeText, table, whenText } from '../../../cli/text/page.ts';
 import type { RequestView } from '../../../participant/request-view.ts';
 
@@ -88,6 +89,42 @@ describe('the table of requests', () => {
   });
 });
 
+describe('requests that are watched', () => {
+  const watching = (isTTY: boolean, json = false) => {
+    const texts = { stdout: '', stderr: '' };
+    const stream = (name: 'stdout' | 'stderr'): TextStream => ({ isTTY, write: (text) => (texts[name] += text) });
+    const output = new Output({ stdout: stream('stdout'), stderr: stream('stderr'), json, environment: {} });
+    return { texts, watch: new RequestsWatch(output, () => now) };
+  };
+  const over = { ...request, id: 'cd'.repeat(32), outcome: 'signed', state: 'over' } as const;
+
+  it('are told once when they come and whenever they change, and not what was over before', () => {
+    const { texts, watch } = watching(false);
+    watch.show([request, over], [request]);
+    watch.show([request, over], [request]);
+    watch.show([{ ...request, state: 'approved' }, over], [request]);
+    watch.show([{ ...request, outcome: 'signed', state: 'over' }, over], []);
+    expect(texts).toEqual({
+      stdout:
+        'abababababab waiting: acme-cli 1.4.2, 1 file on production, asked by dave\n' +
+        'abababababab approved: acme-cli 1.4.2, 1 file on production, asked by dave\n' +
+        'abababababab signed: acme-cli 1.4.2, 1 file on production, asked by dave\n',
+      stderr: '',
+    });
+  });
+
+  it('are drawn in place for a person, and one JSON value a change for a program', () => {
+    const { texts, watch } = watching(true);
+    watch.show([], []);
+    watch.show([request], [request]);
+    expect(texts.stdout).toBe('');
+    expect(texts.stderr).toMatch(/^no requests are open.*\u001b\[1A.*ID .*abababababab  waiting/s);
+    const program = watching(true, true);
+    program.watch.show([request], [request]);
+    expect(JSON.parse(program.texts.stdout)).toMatchObject({ event: 'request', request: { id: request.id } });
+  });
+});
+
 describe('the page that is decided from', () => {
   it('has everything that will be signed', () => {
     const page = requestPage(request, now);
@@ -107,9 +144,30 @@ describe('the page that is decided from', () => {
       '2026-11-25T07:00:00Z, in 71 h',
       'any 3: 1 of 3 approved: build-1; 2 missing of bob, carol',
       'build-1 (build): approve',
-      request.signs[0]!,
+      'a release, as above; word for word with --bytes',
     ])
       expect(page).toContain(text);
+  });
+
+  it('begins with what it is about, and has no text for programs', () => {
+    const page = requestPage(request, now);
+    expect(page.split('\n').slice(0, 3)).toEqual([
+      'what        acme-cli 1.4.2, acme-1.4.2.tgz',
+      'channel     production of acme',
+      'asked by    dave, who is member alice',
+    ]);
+    expect(page).not.toContain('{');
+    expect(signedTextPage([...request.signs, 'trusted comment: a\u202eb'])).toBe(
+      `${request.signs[0]!}\n\ntrusted comment: a\\u{202e}b`,
+    );
+  });
+
+  it('says a delegation in words', () => {
+    const signs = [
+      '{"channel":"development","channelKey":"KEY","from":"2026-01-01T00:00:00Z","until":"2026-04-01T00:00:00Z"}',
+    ];
+    const page = requestPage({ ...request, kind: 'delegation', files: [], formats: ['delegation'], signs }, now);
+    expect(page).toMatch(/^signs +the key KEY may sign for development from 2026-01-01T00:00:00Z until\n +2026-04-01/m);
   });
 
   it('lets no text look like a row of its own (T36)', () => {
@@ -117,7 +175,7 @@ describe('the page that is decided from', () => {
       { ...request, product: 'x\nchannel     development', note: 'y\r\u2028channel     development' },
       now,
     );
-    expect(page.split('\n').filter((line) => line.startsWith('channel'))).toEqual(['channel     production']);
+    expect(page.split('\n').filter((line) => line.startsWith('channel'))).toEqual(['channel     production of acme']);
     expect(page).toContain('\\u{a}');
     expect(page).toContain('\\u{d}\\u{2028}');
   });

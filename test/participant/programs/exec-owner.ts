@@ -27,7 +27,7 @@ const exec = {
   sandbox: undefined,
 };
 const runner = await ExecRunner.open(
-  { rules: [{ place: '', action: 'exec', reason: null, exec, matches: () => true }], description: '' },
+  { file: '', rules: [{ place: '', line: 1, action: 'exec', reason: null, exec, match: {} }], description: '' },
   () => undefined,
 );
 server.once('connection', (socket) => {

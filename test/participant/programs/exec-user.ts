@@ -11,7 +11,7 @@ const exec = {
 };
 try {
   await ExecRunner.open(
-    { rules: [{ place: '', action: 'exec', reason: null, exec, matches: () => true }], description: '' },
+    { file: '', rules: [{ place: '', line: 1, action: 'exec', reason: null, exec, match: {} }], description: '' },
     () => undefined,
   );
   process.stdout.write('opened\n');

@@ -133,6 +133,11 @@ describe('a manifest', () => {
     expect(decodeDocument('manifest', utf8(binary)).fields[0]?.name).toBe('tool-1.4.2.tgz');
   });
 
+  it('may name files with blanks and brackets', () => {
+    const text = `${digest}  acme-1.4.2.tgz\n${digest}  acme 1.4.2 (x64).msi\n`;
+    expect(decodeManifest(utf8(text)).map(({ name }) => name)).toEqual(['acme-1.4.2.tgz', 'acme 1.4.2 (x64).msi']);
+  });
+
   it('of any files is what is read back, in their order', () => {
     const name = fc.string({ minLength: 1, maxLength: 40 }).filter((text) => isSubjectName(text) && text !== '-');
     const sha256 = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString('hex'));
@@ -158,14 +163,21 @@ describe('a manifest', () => {
       ['with a digit missing', 'a1', 'a', /line 1 is not/],
       ['with a digit more', 'a1', 'a11', /line 1 is not/],
       ['with a star and no space', '  ', '**', /line 1 is not/],
-      ['with SHA-512', 'a1'.repeat(32), 'a1'.repeat(64), /line 1 is not/],
+      ['with SHA-512', 'a1'.repeat(32), 'a1'.repeat(64), /line 1 has a SHA-512 checksum.*> SHA256SUMS/],
+      ['with SHA-1', 'a1'.repeat(32), 'a1'.repeat(20), /line 1 has a SHA-1 checksum.*> SHA256SUMS/],
+      ['with MD5', 'a1'.repeat(32), 'a1'.repeat(16), /line 1 has a MD5 checksum.*> SHA256SUMS/],
       ['with an escaped name', /^/, '\\', /line 1 is not/],
       ['with an empty line', '\n', '\n\n', /line 2 is not/],
       ['with an empty last line', /\n$/, '\n\n', /line 3 is not/],
       ['with a comment', '\n', '\n# all of them\n', /line 2 is not/],
-      ['in the BSD form', /^.*\n/, `SHA256 (tool-1.4.2.tgz) = ${digest}\n`, /line 1 is not/],
+      [
+        'in the BSD form',
+        /^.*\n/,
+        `SHA256 (tool-1.4.2.tgz) = ${digest}\n`,
+        /line 1 is of the form .*--tag.*> SHA256SUMS/,
+      ],
       ['without a name', '  tool-1.4.2.tgz', '  ', /line 1 is not/],
-      ['with a path', 'tool-1.4.2.sbom', 'dist/tool', /line 2 does not name a plain file/],
+      ['with a path', 'tool-1.4.2.sbom', 'dist/tool', /line 2 does not name a plain file.*> SHA256SUMS/],
       ['with the folder above', 'tool-1.4.2.sbom', '..', /line 2 does not name a plain file/],
       ['with a backslash', 'tool-1.4.2.sbom', 'a\\b', /line 2 does not name a plain file/],
       ['with standard input', 'tool-1.4.2.sbom', '-', /line 2 does not name a plain file/],
@@ -324,8 +336,31 @@ describe('a git commit', () => {
       expect(() => decodeDocument('git-commit', utf8(right))).not.toThrow();
   });
 
+  it.each<[string, string, string, string]>([
+    ['an empty email, as git writes it when told', '<zoe@acme.example>', '<>', 'Zoë Release <> 2026'],
+    ['spaces in the email', '<zoe@acme.example>', '<zoe at acme.example>', 'Zoë Release <zoe at acme.example> 2026'],
+    ['the id of a change (jj, GitButler)', '\n\n', '\nchange-id kkmpptxzrspxrzommnulwmwkkqwworpl\n\n', 'kkmpptxzrspx'],
+    ['a message without the name of a subject', 'Merge the fix\n', '\n', ''],
+  ])('may have %s', (_what, from, to, shown) => {
+    const { fields } = decodeDocument('git-commit', utf8(goldenText('git-commit').replace(from, () => to)));
+    expect(fields.map(({ value }) => value).join('\n')).toContain(shown);
+  });
+
+  it.each<[string, string, RegExp]>([
+    ['encoding ISO-8859-1', '--unset i18n.commitEncoding', /write it in UTF-8/],
+    [`mergetag object ${'5c'.repeat(20)}`, 'merge TAG^{} instead', /TAG/],
+    ['gpgsig-sha256 x', 'it is signed already', /signed/],
+    ['HG:extra rebase_source:1', 'write the object without it', /without/],
+  ])('is told how to be written, where it has the header %s', (header, remedy, said) => {
+    const message = refusal('git-commit', goldenText('git-commit').replace('\n\n', `\n${header}\n\n`));
+    expect(message).toMatch(/line 6 has/);
+    expect(message).toContain(remedy);
+    expect(message).toMatch(said);
+  });
+
   describe('is refused', () => {
     refusesChanges('git-commit', [
+      ['with a change that is none', '\n\n', '\nchange-id X Y\n\n', /line 6 has no change-id/],
       ['with hashes of two lengths', '7e'.repeat(20), '7e'.repeat(32), /line 2 has no parent/],
       ['without a tree', /tree.*\n/, '', /line 1 must be the tree/],
       ['with two trees', /\n/, `\ntree ${'7e'.repeat(20)}\n`, /line 2 must be the author/],
@@ -381,6 +416,7 @@ describe('a text', () => {
       ['a git commit of another form', at(`tree ${'5c'.repeat(20)}\nx y\n`), /reads as a git commit/],
       ['armor', at('-----BEGIN PGP SIGNATURE-----\n'), /line 1 reads as armor/],
       ['armor further down', `${line}-----BEGIN CERTIFICATE-----\n`, /line 2 reads as armor/],
+      ['a checksum', `${line}${digest}  acme.tgz\n`, /line 2 reads as a checksum.*signed as manifest/],
       ['a checksum of another form', `${line}${digest} *tool\n`, /line 2 reads as a checksum/],
       ['a checksum in upper case', `${line}${digest.toUpperCase()}  tool\n`, /line 2 reads as a checksum/],
       ['an indented checksum', `${line} ${digest} 12 main/Packages\n`, /line 2 reads as a checksum/],

@@ -27,7 +27,11 @@ export const baits: Readonly<Record<Exclude<Reading, 'git-tag' | 'git-commit' | 
     `MD5Sum\n: ${'c3'.repeat(16)} of Packages`,
     `SHA256: ${other} 12 Packages`,
   ],
-  'debian-control': [`Files: ${'c3'.repeat(16)} 1 x`, `checksums-sha256 :\n ${hash} 12 tool.dsc`],
+  'debian-control': [
+    `Files: ${'c3'.repeat(16)} 1 x`,
+    `checksums-sha256 :\n ${hash} 12 tool.dsc`,
+    `Files:\n# a comment\n ${'c3'.repeat(16)} 12 x`,
+  ],
 };
 
 const folded = (lines: string): string => lines.replace(/^/gm, ' ');

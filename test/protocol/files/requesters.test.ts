@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { encodeCanonicalJson } from '../../../verifier/json.ts';
 import { maxRequesters, maxRequestersBytes } from '../../../protocol/limits.ts';
+import { requesterChanges } from '../../../protocol/files/requester-changes.ts';
 import { decodeRequesters, emptyRequesters, readRequestersFile } from '../../../protocol/files/requesters.ts';
 import { person } from '../../harness/people.ts';
 import { charterOf, codeOf, refusalOf, spoiltOf, twoChannels, utf8 } from '../support.ts';
@@ -114,6 +115,64 @@ describe('the requesters document', () => {
       code: 'too-large',
       file: 'r.yaml',
     });
+  });
+});
+
+describe('names in the requesters document', () => {
+  const read = (...entries: string[]): ReturnType<typeof readRequestersFile> =>
+    readRequestersFile(
+      utf8(
+        `version: 7\nrequesters:\n${entries.map((entry) => `  - { ${entry}, channels: [development] }\n`).join('')}`,
+      ),
+      'requesters.yaml',
+      charter,
+    );
+  const card = (name: string): string => `card: "${person(name).card('requester')}"`;
+
+  it('are of one person each: two requesters of one name are refused, with file and line', () => {
+    expect(refusalOf(() => read(card('dev'), card('ann'), card('dev')))).toMatchObject({
+      code: 'bad-requesters',
+      line: 5,
+      message: expect.stringContaining('there are two requesters called dev') as string,
+    });
+  });
+
+  it('are no member’s but this member’s own', () => {
+    expect(refusalOf(() => read(card('dev'), card('bob')))).toMatchObject({
+      code: 'bad-requesters',
+      line: 4,
+      message: expect.stringContaining('bob is the name of a member') as string,
+    });
+    expect(codeOf(() => read(`${card('bob')}, member: alice`))).toBe('bad-requesters');
+    expect(read(`card: "${alice.card('requester')}"`).entries[0]).toMatchObject({ name: 'alice' });
+    expect(read(`${card('alice')}, member: alice`).entries[0]).toMatchObject({ member: 'alice' });
+  });
+
+  it('match entries of two versions, whose difference is told in words', () => {
+    const [erin, eve] = [person('erin'), person('eve')];
+    const entry = (who: { name: string; key: string }, channels: string[], member?: string) => ({
+      name: who.name,
+      key: who.key,
+      channels,
+      member,
+    });
+    const before = {
+      entries: [entry(dev, ['development']), entry(ann, ['production', 'development']), entry(erin, ['development'])],
+    };
+    const after = {
+      entries: [
+        entry(eve, ['development'], 'bob'),
+        entry(ann, ['development', 'production']),
+        entry({ ...person('dev') }, ['production'], 'alice'),
+      ],
+    };
+    expect(requesterChanges(before, after)).toEqual([
+      '+ eve may ask on development, and is the member bob',
+      '~ dev may now ask on production; may no longer ask on development; has another key; is the member alice now',
+      '- erin may no longer ask for anything',
+    ]);
+    expect(requesterChanges(after, before)[0]).toContain('is no longer the member alice');
+    expect(requesterChanges(after, after)).toEqual([]);
   });
 });
 

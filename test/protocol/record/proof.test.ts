@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeBase64 } from '../../../verifier/base64.ts';
-import { maxProofHashes, maxTreeSize } from '../../../protocol/record/limits.ts';
+import { maxProofHashes } from '../../../protocol/limits.ts';
+import { maxTreeSize } from '../../../protocol/record/limits.ts';
 import {
   assertConsistency,
   assertInclusion,

@@ -197,6 +197,17 @@ describe('what is newer', () => {
     expect(codeOf(() => assertNewerRequesters(requestersDocument(2, []).bytes, epoch, 2))).toBe('stale-version');
   });
 
+  it('is never newer with two entries of one name, or with a member’s name for somebody else', () => {
+    const entry = (name: string) => ({ card: person(name).card('requester'), channels: ['development'], member: null });
+    for (const entries of [
+      [entry('dev'), entry('dev')],
+      [entry('dev'), entry(group.epoch.charter.members[0]!.name)],
+    ])
+      expect(codeOf(() => assertNewerRequesters(requestersDocument(2, entries).bytes, group.epoch, 1))).toBe(
+        'bad-requesters',
+      );
+  });
+
   it('is for this group and this epoch of its key, by name, or the one of the ceremony', () => {
     const { epoch } = group;
     const agreed = emptyRequesters(epoch.charter);

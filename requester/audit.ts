@@ -1,0 +1,236 @@
+/**
+ * The audit of a group's record: everything is fetched, proved against one checkpoint, and opened with the keys that the records themselves vouch for,
+ * down from the one key that is pinned. Who asked, who decided and who signed then follows from signed messages alone.
+ */
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { HomeError } from '../home/errors.ts';
+import { readFileBounded, writeFileOnce } from '../home/files.ts';
+import type { Group } from '../protocol/frost/group.ts';
+import { assertTile, Audit, type AuditedRecord } from '../protocol/record/audit.ts';
+import { openCheckpoint, originOf, type Checkpoint } from '../protocol/record/checkpoint.ts';
+import { decodeEntries } from '../protocol/record/entries.ts';
+import { blobsOf, type BlobRef, type LogRecord } from '../protocol/record/leaf.ts';
+import { maxBlobBytes, maxLeafBytes, maxNoteBytes } from '../protocol/record/limits.ts';
+import { Testimony, type RoundTestimony } from '../protocol/record/testimony.ts';
+import { parseTilePath, tilePath, tileWidth, type FilledTile } from '../protocol/record/tile.ts';
+import { appendLeaves, emptyTree, hashLeaf, rootOf } from '../protocol/record/tree.ts';
+import { equalBytes, sha256Hex } from '../protocol/wire/bytes.ts';
+import { RequesterError } from './errors.ts';
+
+/** Where a record is read from. */
+export interface RecordSource {
+  /** The signed note. */
+  checkpoint(): Promise<string>;
+  /** Bytes under a path of the log: `tile/…`. */
+  tile(path: string): Promise<Uint8Array>;
+  /** Bytes by their SHA-256, hex; `undefined` for what was archived. */
+  blob(sha256: string): Promise<Uint8Array | undefined>;
+}
+
+/** What an audit works with. */
+export interface AuditOptions {
+  readonly source: RecordSource;
+  /** Identity key of the coordinator, 32 bytes: it signs checkpoints. */
+  readonly coordinator: Uint8Array;
+  /** Base64url: the one thing that is pinned. */
+  readonly groupKey: string;
+  readonly arithmetic: Group;
+  /** The newest note that was kept of this log, which this one has to go on from. */
+  readonly kept?: string | undefined;
+  readonly onProgress?: ((done: number, all: number) => void) | undefined;
+}
+
+/** What the record says, once all of it was proved. */
+export interface AuditReport {
+  readonly checkpoint: Checkpoint;
+  /** How the log says that it came to be. */
+  readonly from: Extract<LogRecord, { type: 'born' }>['from'];
+  /** Rounds that are over, in the order of their ends. */
+  readonly rounds: readonly RoundTestimony[];
+  /** Rounds that had not ended. */
+  readonly pending: number;
+  /** Rounds of other keys of the same charter: candidates that never lived. */
+  readonly ofOthers: number;
+}
+
+/**
+ * Audits all of a record. Throws `ProtocolError` for what does not hold, with the number of the record; `RequesterError`: `wrong-group` for the record of
+ * another group, `record-older` or `record-split` next to the checkpoint that was kept; and whatever the source throws.
+ */
+export async function auditRecord(options: AuditOptions): Promise<AuditReport> {
+  const { source, coordinator } = options;
+  const checkpoint = openCheckpoint(await source.checkpoint(), coordinator);
+  const kept = options.kept === undefined ? undefined : openCheckpoint(options.kept, coordinator);
+  assertFollows(kept, checkpoint);
+  const auditor = new Auditor(options, checkpoint, kept);
+  return auditor.run();
+}
+
+/** A log in place of the one that was known says so itself, in its first record. */
+function assertFollows(kept: Checkpoint | undefined, { tree, ...name }: Checkpoint): void {
+  if (kept === undefined || originOf(kept) !== originOf(name)) return;
+  if (tree.size < kept.tree.size)
+    throw new RequesterError(
+      'record-older',
+      `the coordinator showed ${kept.tree.size} records of this group and shows ${tree.size} now: it lost some, or hides them`,
+    );
+}
+
+class Auditor {
+  readonly #options: AuditOptions;
+  readonly #checkpoint: Checkpoint;
+  readonly #kept: Checkpoint | undefined;
+  readonly #testimony: Testimony;
+  readonly #documents = new Map<string, BlobRef[]>();
+  readonly #rounds: RoundTestimony[] = [];
+  #from: AuditReport['from'] | undefined;
+  #tree = emptyTree;
+  #ofOthers = 0;
+
+  constructor(options: AuditOptions, checkpoint: Checkpoint, kept: Checkpoint | undefined) {
+    this.#options = options;
+    this.#checkpoint = checkpoint;
+    this.#kept = kept;
+    this.#testimony = new Testimony(options.arithmetic);
+  }
+
+  async run(): Promise<AuditReport> {
+    const { source, coordinator, onProgress } = this.#options;
+    const checkpoint = this.#checkpoint;
+    const audit = new Audit(checkpoint, checkpoint, coordinator);
+    for (let path = audit.next; path !== undefined; path = audit.next) {
+      const entries = await source.tile(path);
+      const { records, tiles } = audit.add(entries);
+      this.#compareKept(entries, path);
+      for (const record of records) await this.#hear(record);
+      for (const tile of tiles) await this.#compareTile(tile);
+      onProgress?.(records.at(-1)?.index ?? 0, checkpoint.tree.size);
+    }
+    for (const tile of audit.end()) await this.#compareTile(tile);
+    return this.#report();
+  }
+
+  #report(): AuditReport {
+    const { groupKey } = this.#options;
+    if (!this.#testimony.epochs.some((epoch) => epoch.groupKey === groupKey))
+      throw new RequesterError('wrong-group', 'this record is of a group with another key than the one that is pinned');
+    if (this.#from === undefined) throw new RequesterError('wrong-group', 'this record has no beginning');
+    return {
+      checkpoint: this.#checkpoint,
+      from: this.#from,
+      rounds: this.#rounds,
+      pending: this.#documents.size,
+      ofOthers: this.#ofOthers,
+    };
+  }
+
+  async #compareTile(tile: FilledTile): Promise<void> {
+    assertTile(tile, await this.#options.source.tile(tilePath({ kind: 'hashes', ...tile })));
+  }
+
+  /** The tree that was known has to be a beginning of this one: its root is made again on the way. */
+  #compareKept(entries: Uint8Array, path: string): void {
+    const kept = this.#kept;
+    if (kept === undefined || originOf(kept) !== originOf(this.#checkpoint) || this.#tree.size >= kept.tree.size)
+      return;
+    const leaves = decodeEntries(entries, parseTilePath(path).width).slice(0, kept.tree.size - this.#tree.size);
+    this.#tree = appendLeaves(this.#tree, leaves.map(hashLeaf));
+    if (this.#tree.size === kept.tree.size && !equalBytes(rootOf(this.#tree), kept.tree.root))
+      throw new RequesterError(
+        'record-split',
+        `the coordinator signed two histories of this group, of ${kept.tree.size} and of ${this.#checkpoint.tree.size} records; both notes together prove it`,
+      );
+  }
+
+  async #hear(audited: AuditedRecord): Promise<void> {
+    const { record } = audited;
+    if (record.type === 'born') this.#from = record.from;
+    if (record.type === 'round') this.#documents.set(record.digest, []);
+    if (record.type === 'round-document') this.#documents.get(record.digest)?.push(record.document);
+    const blobs = await this.#blobsFor(record);
+    const round = this.#testimony.hear(audited, (sha256) => blobs.get(sha256));
+    if (record.type === 'closed') this.#documents.delete(record.digest);
+    if (round === undefined) return;
+    if (round.request.payload.groupKey === this.#options.groupKey) this.#rounds.push(round);
+    else this.#ofOthers += 1;
+  }
+
+  /** What the record names, and at the end of a signed round its documents: those of others were dropped. */
+  async #blobsFor(record: LogRecord): Promise<ReadonlyMap<string, Uint8Array>> {
+    const named = record.type === 'round-document' ? [] : blobsOf(record);
+    const isSigned = record.type === 'closed' && record.outcome === 'signed';
+    const documents = isSigned ? (this.#documents.get(record.digest) ?? []) : [];
+    const blobs = new Map<string, Uint8Array>();
+    for (const { sha256 } of [...named, ...documents]) {
+      const bytes = await this.#options.source.blob(sha256);
+      if (bytes !== undefined) blobs.set(sha256, bytes);
+    }
+    return blobs;
+  }
+}
+
+/** Where a record is saved, as it was served: `checkpoint`, `tile/…`, `blobs/<SHA-256>`; everything can be audited again from there, offline. */
+export class RecordFolder implements RecordSource {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  async checkpoint(): Promise<string> {
+    return new TextDecoder().decode(await this.#read('checkpoint', maxNoteBytes));
+  }
+
+  tile(path: string): Promise<Uint8Array> {
+    return this.#read(path, tileWidth * (maxLeafBytes + 2));
+  }
+
+  async blob(sha256: string): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#read(`blobs/${sha256}`, maxBlobBytes);
+    } catch (error) {
+      if (error instanceof HomeError && error.code === 'missing') return undefined;
+      throw error;
+    }
+  }
+
+  /** The same source, each answer of which is saved here. Throws `HomeError('exists')` for another answer than the one that is there. */
+  saving(source: RecordSource): RecordSource {
+    return {
+      checkpoint: async () => {
+        const note = await source.checkpoint();
+        await this.#save('checkpoint', new TextEncoder().encode(note));
+        return note;
+      },
+      tile: (path) => this.#through(path, () => source.tile(path)),
+      blob: async (sha256) => {
+        const bytes = await source.blob(sha256);
+        if (bytes !== undefined) await this.#save(`blobs/${sha256}`, bytes);
+        return bytes;
+      },
+    };
+  }
+
+  async #through(path: string, read: () => Promise<Uint8Array>): Promise<Uint8Array> {
+    const bytes = await read();
+    await this.#save(path, bytes);
+    return bytes;
+  }
+
+  async #save(name: string, bytes: Uint8Array): Promise<void> {
+    const path = join(this.#path, name);
+    await mkdir(dirname(path), { recursive: true });
+    try {
+      await writeFileOnce(path, bytes);
+    } catch (error) {
+      if (!(error instanceof HomeError) || error.code !== 'exists') throw error;
+      const there = await readFileBounded(path, Math.max(bytes.length, 1));
+      if (sha256Hex(there) !== sha256Hex(bytes)) throw error;
+    }
+  }
+
+  #read(name: string, maxBytes: number): Promise<Uint8Array> {
+    return readFileBounded(join(this.#path, name), maxBytes);
+  }
+}

@@ -1,0 +1,146 @@
+/** What an installer's tool will judge is judged before anybody is asked: names of releases, dates, certificates that ended or were taken back. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { verify } from '../../cli/verify.ts';
+import { assertCertified } from '../../requester/issued.ts';
+import { assertComparable } from '../../requester/release-name.ts';
+import { AskerWorld, type Ran } from '../harness/asker.ts';
+import { dealtGroup } from '../harness/coordinator-group.ts';
+import { hasTool, run } from '../interop/tools.ts';
+
+let world: AskerWorld;
+beforeAll(async () => {
+  world = await AskerWorld.create(
+    await dealtGroup({
+      tiers: ['admin', 'admin', 'admin'],
+      production: '{ any: 2 }',
+      development: '{ any: 1 }',
+      openpgp: '{ userId: "Acme <release@acme.example>", created: 2026-01-01T00:00:00Z }',
+    }),
+  );
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+let count = 0;
+let path: string;
+beforeEach(() => {
+  world.ahead = 0;
+  path = world.write(`case-${++count}/SHA256SUMS`, `${'ab'.repeat(32)}  a-${count}.tgz\n`);
+});
+
+const sign = (channel: string, ...more: readonly string[]): Promise<Ran> =>
+  world.frostmark('sign', path, '--channel', channel, '--no-source', ...more);
+const openpgp = ['--kind', 'manifest', '--format', 'openpgp'];
+
+async function refused(run: () => Promise<Ran>, code: number, said: RegExp): Promise<void> {
+  const rounds = await world.rounds();
+  const ran = await run();
+  expect(ran.stderr).toMatch(said);
+  expect(ran.code).toBe(code);
+  world.ahead = 0;
+  expect(await world.rounds()).toEqual(rounds);
+}
+
+describe('the name of a release', () => {
+  const installs = async (): Promise<number> => {
+    const silent = { write: () => true };
+    const args = [path, '--key', world.path('GROUP.pub'), '--product', 'acme', '--min-release', '1.0.0'];
+    return await verify(args, {
+      stdout: silent,
+      stderr: silent,
+      stdin: () => (async function* () {})(),
+      environment: {},
+      folder: world.folder,
+      nowUnixSeconds: () => Math.floor(Date.now() / 1000),
+    });
+  };
+  const release = (name: string, ...more: readonly string[]): Promise<Ran> =>
+    sign('production', '--product', 'acme', '--release', name, ...more);
+
+  it.each(['1.4.2', '2026.11.27', '1.4.2-rc.1+build.7'])('%s is signed, and --min-release takes it', async (name) => {
+    expect((await release(name)).code).toBe(0);
+    expect(await installs()).toBe(0);
+  });
+
+  it.each([
+    ['v1.4.2', 'write 1.4.2,'],
+    ['1.4', 'write 1.4.0,'],
+    ['2026.01.05', 'write 2026.1.5,'],
+    ['acme-1.4.2-rc.1', 'write 1.4.2-rc.1,'],
+    ['nightly', 'write it as 1.4.2'],
+  ])('%s, which no --min-release can accept, is refused before anybody is asked', async (name, remedy) => {
+    await refused(() => release(name), 2, new RegExp(`--release "${name}" is no version.*${remedy}`));
+  });
+
+  it('is signed as it is when that is meant', async () => {
+    expect((await release('nightly', '--any-release')).code).toBe(0);
+    expect(await installs()).toBe(3);
+  });
+
+  it('may be left out', () => {
+    expect(() => assertComparable(undefined)).not.toThrow();
+  });
+});
+
+describe('the date of a signature', () => {
+  it('is one that sqv takes at once, though the clock of whoever asks is four minutes ahead', async () => {
+    world.ahead = 240;
+    expect((await world.frostmark('group', 'certify', 'openpgp')).code).toBe(0);
+    expect((await world.frostmark('group', 'certify', 'openpgp', '--channel', 'development')).code).toBe(0);
+    for (const channel of ['production', 'development']) {
+      expect(await sign(channel, ...openpgp, ...(channel === 'production' ? [] : ['--force']))).toMatchObject({
+        code: 0,
+      });
+      const keys = world.path(`${channel}.pgp`);
+      await world.frostmark('group', 'export', '--format', 'openpgp', '--channel', channel, '--out', keys);
+      if (!hasTool('sqv')) continue;
+      const { status, stderr } = run('sqv', ['--keyring', keys, `${path}.asc`, path]);
+      expect([status, stderr]).toEqual([0, '']);
+    }
+  });
+
+  it.each([
+    [7200, /this machine's clock \(.*Z\) is 2 h .*ahead of the coordinator's \(.*Z\)/],
+    [-86_400, /this machine's clock \(.*Z\) is (1 day|23 h 59 min) behind the coordinator's/],
+  ])('is not what a clock says that is %i s ahead: whose, and by how much, is told', async (ahead, words) => {
+    const run = (): Promise<Ran> => {
+      world.ahead = ahead;
+      return sign('production');
+    };
+    await refused(run, 1, words);
+  });
+
+  it('matters to whoever only looks as a warning', async () => {
+    world.ahead = -7200;
+    const { code, stderr } = await world.frostmark('group', 'show');
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/^warning: this machine's clock.*behind/) as string]);
+  });
+});
+
+describe('a subkey that was revoked', () => {
+  it('signs nothing any more, and is not bound anew', async () => {
+    expect((await sign('development', ...openpgp)).code).toBe(0);
+    expect((await world.frostmark('group', 'revoke', '--channel', 'development')).code).toBe(0);
+    const revoked = /the OpenPGP subkey of development was revoked on .*Z, for good: no tool takes what it signs/;
+    path = world.write('revoked/SHA256SUMS', `${'cd'.repeat(32)}  b.tgz\n`);
+    await refused(() => sign('development', ...openpgp), 1, revoked);
+    await refused(() => sign('development', ...openpgp, '--dry-run'), 1, revoked);
+    await refused(() => world.frostmark('group', 'certify', 'openpgp', '--channel', 'development'), 1, revoked);
+    expect((await sign('development')).code).toBe(0);
+    expect((await sign('production', ...openpgp)).code).toBe(0);
+  });
+
+  it('or has ended, or begins later, is told with its times', () => {
+    const day = 86_400;
+    const one = (kind: string, createdAtUnixSeconds: number, untilUnixSeconds?: number) =>
+      ({ kind, channel: 'development', createdAtUnixSeconds, untilUnixSeconds, bytes: new Uint8Array() }) as never;
+    const certificate = one('openpgp-certificate', 0);
+    const at =
+      (now: number, ...more: never[]) =>
+      () => {
+        assertCertified([certificate, ...more], ['openpgp'], 'development', now);
+      };
+    expect(at(10 * day, one('openpgp-subkey', day, 20 * day))).not.toThrow();
+    expect(at(30 * day, one('openpgp-subkey', day, 20 * day))).toThrow(/valid now \(the last one ended at 1970-01-21T/);
+    expect(at(0, one('openpgp-subkey', day, 20 * day))).toThrow(/begins only at 1970-01-02T00:00:00Z.*ask again then/);
+  });
+});

@@ -1,0 +1,247 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { followCheckpoint, followedText } from '../../client/checkpoints.ts';
+import type { CoordinatorClient } from '../../client/client.ts';
+import { portableArithmetic } from '../../client/group.ts';
+import { parseCoordinatorUrl } from '../../client/url.ts';
+import { cancelRound } from '../../coordinator/control.ts';
+import { openHome } from '../../home/home.ts';
+import { loadIdentity } from '../../home/identity.ts';
+import { KeptCheckpoint } from '../../home/kept-checkpoint.ts';
+import { RecordKeeper } from '../../participant/record-keeper.ts';
+import { openCheckpoint, sealCheckpoint, type Checkpoint } from '../../protocol/record/checkpoint.ts';
+import { decodeLeaf } from '../../protocol/record/leaf.ts';
+import { assertConsistency, assertInclusion } from '../../protocol/record/proof.ts';
+import { emptyRoot, hashLeaf } from '../../protocol/record/tree.ts';
+import { tileAt, tilePath } from '../../protocol/record/tile.ts';
+import type { Identity } from '../../protocol/wire/envelope.ts';
+import { decodeBase64Url } from '../../verifier/base64.ts';
+import { auditRecord, RecordFolder, type AuditReport, type RecordSource } from '../../requester/audit.ts';
+import { dealtGroup, documentRequest, releaseOf, requestersBytes } from '../harness/coordinator-group.ts';
+import { refusalOf } from '../harness/coordinator-refusals.ts';
+import { CoordinatorWorld } from '../harness/coordinator-server.ts';
+
+const group = await dealtGroup({
+  tiers: ['admin', 'admin', 'admin'],
+  production: '{ any: 2 }',
+  development: '{ any: 1 }',
+});
+const stranger = await dealtGroup({ tiers: ['admin', 'admin'], production: '{ any: 2 }' });
+
+let world: CoordinatorWorld;
+let client: CoordinatorClient;
+let coordinator: Uint8Array;
+let identity: Identity;
+/** What was said before the last round. */
+let earlier: Checkpoint;
+
+/** A release that was signed, requesters 2, a request that was taken back, and one that is pending. */
+beforeAll(async () => {
+  world = await CoordinatorWorld.create(group, stranger);
+  await world.start();
+  await world.learn(group);
+  await world.learn(stranger);
+  identity = await loadIdentity(await openHome('coordinator', world.home));
+  coordinator = decodeBase64Url(parseCoordinatorUrl(world.url).fingerprint);
+  client = world.requester(group);
+  const [first] = await world.members(group, {
+    decide: ({ payload }) => (payload.kind === 'requesters' || payload.release === '1.0.0' ? 'approve' : 'ask'),
+  });
+  const signed = await client.submit(releaseOf(group, group.requester, { channel: 'development', release: '1.0.0' }));
+  await first!.closedFrame(signed.digest);
+  const bytes = requestersBytes(group, 2, [group.requester]);
+  const { digest } = await first!.client.submit(documentRequest(group, first!.person, 'requesters', bytes));
+  await first!.client.putDocument(digest, bytes);
+  await first!.closedFrame(digest);
+  const cancelled = await client.submit(releaseOf(group, group.requester, { release: '2.0.0' }));
+  await cancelRound(await openHome('coordinator', world.home), cancelled.digest);
+  earlier = openCheckpoint(await client.checkpoint(), coordinator);
+  await client.submit(releaseOf(group, group.requester, { release: '3.0.0' }));
+}, 60_000);
+afterAll(() => world[Symbol.asyncDispose]());
+
+function live(of: CoordinatorClient = client): RecordSource {
+  return {
+    checkpoint: () => of.checkpoint(),
+    tile: (path) => of.recordTile(path),
+    blob: (sha256) => of.recordBlob(sha256),
+  };
+}
+
+function audit(source: RecordSource = live(), kept?: string): Promise<AuditReport> {
+  const { groupKey } = group.epoch;
+  return auditRecord({ source, coordinator, groupKey, arithmetic: portableArithmetic(), kept });
+}
+
+describe('the record of a group, as its people read it', () => {
+  test('is audited from what is served alone: who asked, who decided, who signed', async () => {
+    const { rounds, pending, from, checkpoint } = await audit();
+    expect(from).toEqual({ kind: 'new' });
+    expect(pending).toBe(1);
+    expect(rounds.map(({ outcome }) => outcome)).toEqual(['signed', 'signed', 'cancelled']);
+    const [release, requesters, cancelled] = rounds;
+    expect(release!.asker?.name).toBe(group.requester.name);
+    expect(release!.signers).toHaveLength(1);
+    expect(release!.signatures).toBe('valid');
+    expect(requesters!.signers.map(({ name }) => name)).toEqual(['admin-2', 'admin-3']);
+    expect(requesters!.signatures).toBe('valid');
+    expect(cancelled!.signers).toEqual([]);
+    expect(checkpoint.charter).toBe(group.epoch.charter.hash);
+  });
+
+  test('gives one record with its proof, and the proof that it goes on from an earlier checkpoint', async () => {
+    const { tree } = openCheckpoint(await client.checkpoint(), coordinator);
+    const { leaf, proof } = await client.recordEntry(1, tree.size);
+    expect(decodeLeaf(leaf)).toMatchObject({ type: 'charter', charter: group.epoch.charter.hash });
+    expect(() => assertInclusion({ leafHash: hashLeaf(leaf), index: 1, tree, proof })).not.toThrow();
+    // A proof for another size is none for this one.
+    const other = await client.recordEntry(1, tree.size - 1);
+    expect(() => assertInclusion({ leafHash: hashLeaf(leaf), index: 1, tree, proof: other.proof })).toThrow();
+    const consistency = await client.recordConsistency(earlier.tree.size, tree.size);
+    expect(() => assertConsistency({ older: earlier.tree, newer: tree, proof: consistency })).not.toThrow();
+  });
+
+  test('is refused past its end, and under any other spelling', async () => {
+    const { size } = openCheckpoint(await client.checkpoint(), coordinator).tree;
+    const next = tilePath({ kind: 'hashes', ...tileAt(0, 0, size + 1)! });
+    expect(await refusalOf(client.recordTile(next))).toBe('not-found');
+    expect(await refusalOf(client.recordEntry(size, size))).toBe('not-found');
+    expect(await refusalOf(client.recordEntry(0, size + 1))).toBe('not-found');
+    expect(await refusalOf(client.recordConsistency(0, size))).toBe('not-found');
+    expect(await refusalOf(client.recordTile('tile/0/0'))).toBe('bad-tile');
+    expect(await refusalOf(client.recordTile('tile/0/x001/000'))).toBe('not-found');
+    expect(await refusalOf(client.recordEntry(-1, size))).toBe('bad-body');
+    expect(await client.recordBlob('00'.repeat(32))).toBeUndefined();
+  });
+
+  test('is that of the caller’s own group and no other: another group’s people get another log (T25)', async () => {
+    const theirs = world.requester(stranger);
+    const note = openCheckpoint(await theirs.checkpoint(), coordinator);
+    expect(note.charter).toBe(stranger.epoch.charter.hash);
+    expect(note.log).not.toBe(earlier.log);
+    await expect(audit(live(theirs))).rejects.toMatchObject({ code: 'wrong-group' });
+    // Mixed: one checkpoint, the other's tiles.
+    await expect(audit({ ...live(), tile: (path) => theirs.recordTile(path) })).rejects.toMatchObject({
+      name: expect.stringMatching(/ClientError|ProtocolError/) as string,
+    });
+    const charter = await theirs.recordBlob(group.epoch.charter.hash);
+    expect(charter).toBeUndefined();
+  });
+
+  test('saved to a folder, it is audited again without a coordinator', async () => {
+    const path = await mkdtemp(join(tmpdir(), 'frostmark-audit-'));
+    onTestFinished(() => rm(path, { recursive: true, force: true }));
+    const folder = new RecordFolder(path);
+    const online = await audit(folder.saving(live()));
+    const offline = await audit(folder);
+    expect(offline.checkpoint).toEqual(online.checkpoint);
+    expect(offline.rounds.map(({ request }) => request.digest)).toEqual(
+      online.rounds.map(({ request }) => request.digest),
+    );
+    // Again into the same folder: nothing there is replaced by anything else.
+    await audit(folder.saving(live()));
+    const { size } = online.checkpoint.tree;
+    const tile = join(path, tilePath({ kind: 'entries', ...tileAt(0, 0, size)! }));
+    const bytes = await readFile(tile);
+    bytes[bytes.length - 20]! ^= 1;
+    await writeFile(tile, bytes);
+    await expect(audit(folder)).rejects.toThrow();
+    await expect(audit(folder.saving(live()))).rejects.toMatchObject({ code: 'exists' });
+  });
+
+  test.each<readonly [string, Partial<RecordSource>]>([
+    [
+      'a tile that its records do not make',
+      { tile: async (path) => flip(await live().tile(path), path.startsWith('tile/0')) },
+    ],
+    [
+      'a record that was changed',
+      { tile: async (path) => flip(await live().tile(path), path.startsWith('tile/entries')) },
+    ],
+    ['bytes beside it that are others', { blob: () => Promise.resolve(new Uint8Array(10)) }],
+    ['no certificate', { blob: () => Promise.resolve(undefined) }],
+  ])('is not believed with %s', async (_what, lie) => {
+    await expect(audit({ ...live(), ...lie })).rejects.toMatchObject({ name: 'ProtocolError' });
+  });
+
+  test('is not believed under a checkpoint by another key', async () => {
+    const own = openCheckpoint(await client.checkpoint(), coordinator);
+    const forged = sealCheckpoint(own, own.tree, group.requester).note;
+    await expect(audit({ ...live(), checkpoint: () => Promise.resolve(forged) })).rejects.toMatchObject({
+      code: 'bad-checkpoint',
+    });
+  });
+});
+
+function flip(bytes: Uint8Array, isToFlip: boolean): Uint8Array {
+  const copy = Uint8Array.from(bytes);
+  if (isToFlip) copy[copy.length - 5]! ^= 1;
+  return copy;
+}
+
+describe('a checkpoint that was kept', () => {
+  const follow = async (kept: string | undefined, from: typeof client = client) => {
+    const found = await followCheckpoint(from, coordinator, kept);
+    return [found.followed, followedText(found, kept)] as const;
+  };
+  const forge = (tree: Checkpoint['tree'], log = earlier.log): string =>
+    sealCheckpoint({ charter: earlier.charter, log }, tree, identity).note;
+
+  test('is gone on from', async () => {
+    expect(await follow(undefined)).toEqual(['first', undefined]);
+    expect(await follow(earlier.note)).toEqual(['newer', undefined]);
+    expect(await follow(await client.checkpoint())).toEqual(['same', undefined]);
+    expect((await audit(live(), earlier.note)).pending).toBe(1);
+  });
+
+  test('shows a coordinator that came back older', async () => {
+    const { tree } = openCheckpoint(await client.checkpoint(), coordinator);
+    const note = forge({ size: tree.size + 5, root: tree.root });
+    const [followed, text] = await follow(note);
+    expect(followed).toBe('older');
+    expect(text).toContain(`acknowledged ${tree.size + 5} records of this group and shows ${tree.size}`);
+    await expect(audit(live(), note)).rejects.toMatchObject({ code: 'record-older' });
+  });
+
+  test('shows two histories, of one size or of two', async () => {
+    const { tree } = openCheckpoint(await client.checkpoint(), coordinator);
+    for (const size of [tree.size, tree.size - 1]) {
+      const note = forge({ size, root: emptyRoot });
+      expect((await follow(note))[0]).toBe('split');
+      await expect(audit(live(), note)).rejects.toMatchObject({ code: 'record-split' });
+    }
+  });
+
+  test('shows a log that was begun anew', async () => {
+    const [followed, text] = await follow(forge(earlier.tree, 'ab'.repeat(16)));
+    expect(followed).toBe('other');
+    expect(text).toContain('anew');
+  });
+});
+
+test('a member keeps the newest checkpoint in its home, and is alarmed by one that does not go on from it', async () => {
+  const path = await mkdtemp(join(tmpdir(), 'frostmark-kept-'));
+  onTestFinished(() => rm(path, { recursive: true, force: true }));
+  const home = { file: (name: string) => join(path, name) };
+  const { fingerprint } = parseCoordinatorUrl(world.url);
+  const charter = group.epoch.charter.hash;
+  const keeper = new RecordKeeper({ client, home, charter, fingerprint });
+  const kept = new KeptCheckpoint(home, charter);
+  expect(await keeper.follow()).toBeUndefined();
+  const note = await client.checkpoint();
+  expect(await kept.read()).toBe(note);
+  expect(await keeper.follow()).toBeUndefined();
+  const { tree } = openCheckpoint(note, coordinator);
+  const ahead = sealCheckpoint(earlier, { size: tree.size + 1, root: tree.root }, identity).note;
+  await kept.write(ahead);
+  expect(await keeper.follow()).toContain('it lost some, or hides them');
+  // What was kept stays, and the other lies beside it.
+  expect(await kept.read()).toBe(ahead);
+  const beside = (await readdir(path)).filter((name) => name !== `checkpoint-${charter}`);
+  expect(await readFile(join(path, beside[0]!), 'utf8')).toBe(note);
+  await kept.write(sealCheckpoint({ charter, log: 'ab'.repeat(16) }, tree, identity).note);
+  expect(await keeper.follow()).toContain('anew');
+  expect(await keeper.follow()).toBeUndefined();
+});
