@@ -10,6 +10,8 @@ const policyTest = 'test/participant/policy.test.ts';
 const controlTest = 'test/participant/control.test.ts';
 const capturedTest = 'test/participant/captured.test.ts';
 const memoryTest = 'test/e2e/memory.test.ts';
+const backupTest = 'test/participant/backup.test.ts';
+const restoredTest = 'test/participant/restored.test.ts';
 const keystoreTest = 'test/home/keystore.test.ts';
 const groupTest = 'test/participant/group.test.ts';
 
@@ -799,5 +801,104 @@ export const participantGuards = [
     to: "return decodeText(await child.request(path, operation.recipientOf, key.length, (write) => write(key)).catch(() => new TextEncoder().encode('age1lost')));",
     test: keystoreTest,
     name: 'is replaced',
+  },
+  {
+    row: 'T3',
+    what: 'a restored member waits for what others hold',
+    in: 'forgottenBy',
+    from: 'if (!restoration.isCaughtUp)',
+    to: 'if (restoration.at < 0)',
+    test: restoredTest,
+    name: 'took what the others hold',
+  },
+  {
+    row: 'T3',
+    what: 'a restored member approves nothing that was asked before its restore',
+    in: 'forgottenBy',
+    from: 'if (request.createdAtUnixSeconds >= decidesFrom) return undefined;',
+    to: 'if (request.createdAtUnixSeconds >= 0) return undefined;',
+    test: restoredTest,
+    name: 'neither yes nor no',
+  },
+  {
+    row: 'T3',
+    what: 'a request dated ahead does not pass for one after the restore',
+    in: 'forgottenBy',
+    from: 'restoration.at + maxClockSkewSeconds',
+    to: 'restoration.at',
+    test: restoredTest,
+    name: 'neither yes nor no',
+  },
+  {
+    row: 'T3',
+    what: 'a restored member refuses nothing that was asked before, either',
+    in: '#assertMayDecide',
+    from: "if (forgotten !== undefined) throw new ParticipantError('not-allowed', forgotten);",
+    to: '',
+    test: restoredTest,
+    name: 'neither yes nor no',
+  },
+  {
+    row: 'T3',
+    what: 'a restore begins a journal of another incarnation',
+    in: 'restoredRecords',
+    from: "{ type: 'incarnation', incarnation: bytesToHex(randomBytes(16)) }",
+    to: "{ type: 'incarnation', incarnation: '00'.repeat(16) }",
+    test: backupTest,
+    name: 'is shown to all',
+  },
+  {
+    row: 'T3',
+    what: 'a restore replaces no journal',
+    in: 'restoreInto',
+    from: 'await assertNothingLost(home, backup);',
+    to: '',
+    test: backupTest,
+    name: 'over any journal',
+  },
+  {
+    row: 'T3',
+    what: 'a restore replaces no file',
+    in: 'missingFiles',
+    from: 'else if (!equalBytes(there, file))',
+    to: 'else if (there.length > 1e9)',
+    test: backupTest,
+    name: 'a file that differs',
+  },
+  {
+    row: 'T3',
+    what: 'an unfinished restore begins no journal',
+    in: 'backedUpFiles',
+    from: 'return [...ofEpoch, ...agreed,',
+    to: 'return [...agreed, ...ofEpoch,',
+    test: backupTest,
+    name: 'leaves no member',
+  },
+  {
+    row: 'T3',
+    what: 'the parts of a backup belong together',
+    in: 'assertWhole',
+    from: 'memberByKey(charter, key)?.name === backup.member &&',
+    to: '',
+    test: backupTest,
+    name: 'put together',
+  },
+  {
+    row: 'T3',
+    what: 'a backup is known of before it is there',
+    in: 'backUp',
+    from: "await home.records.append({ type: 'backup', backup: made.name, at: made.at });",
+    to: '',
+    test: backupTest,
+    name: 'the journal knows of it',
+  },
+  {
+    row: 'T3',
+    what: 'a backup is made of a share that is good, under its own passphrase',
+    in: 'backUp',
+    from: 'vault.load(await keystore.open(home.sharePath(certificate.transcriptHash)), certificate.transcript);',
+    to: '',
+    test: backupTest,
+    name: 'opens with no other passphrase',
   },
 ];
