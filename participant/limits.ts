@@ -62,9 +62,6 @@ export const maxStoredBytes = 1024 * 1024;
 /** Bytes of the file that holds the group's documents: a requesters document in base64, and what is short beside it. */
 export const maxDocumentsBytes = 2 * maxRequestersBytes;
 
-/** Bytes of the one line of GROUP.pub. */
-export const maxGroupLineBytes = 1024;
-
 /** Bytes of the file that holds the member's name. */
 export const maxNameFileBytes = 256;
 

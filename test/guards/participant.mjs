@@ -843,7 +843,7 @@ export const participantGuards = [
     what: 'a restore begins a journal of another incarnation',
     in: 'restoredRecords',
     from: "{ type: 'incarnation', incarnation: bytesToHex(randomBytes(16)) }",
-    to: "{ type: 'incarnation', incarnation: '00'.repeat(16) }",
+    to: "{ type: 'incarnation', incarnation: (arguments[0] as Backup).journal.incarnation }",
     test: backupTest,
     name: 'is shown to all',
   },
