@@ -37,6 +37,8 @@ export interface DaemonOptions {
   /** The compiled age child, if it is not in its usual place. */
   readonly ageChildPath?: string | undefined;
   readonly timing?: Partial<ConnectionTiming> | undefined;
+  /** Milliseconds between looks for what is due. */
+  readonly sweepIntervalMs?: number | undefined;
 }
 
 /** A daemon that runs. */
@@ -97,6 +99,7 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
     isFatalLogin: () => false,
     log,
     timing: options.timing,
+    sweepIntervalMs: options.sweepIntervalMs,
   });
   closers.defer(() => session.close());
   const socketPath = options.socketPath ?? defaultSocketPath(home.home);

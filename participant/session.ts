@@ -84,6 +84,8 @@ export interface SessionOptions {
   readonly log: Log;
   readonly timing?: Partial<ConnectionTiming> | undefined;
   readonly nowUnixSeconds?: (() => number) | undefined;
+  /** Milliseconds between looks for what is due. */
+  readonly sweepIntervalMs?: number | undefined;
 }
 
 /** What exists once the key is live. */
@@ -115,6 +117,8 @@ export class Session {
   /** The record was looked at on this connection. */
   #followed = false;
   readonly #alarms: string[] = [];
+  /** The coordinator wants the group, and is not brought it yet. */
+  #owesGroup = false;
   /** The coordinator was brought the group on this connection. */
   #shown = false;
   /** HTTP calls that nobody waits for, one after the other. */
@@ -186,7 +190,9 @@ export class Session {
       setInterval(() => {
         this.#live?.rounds.sweep(this.#nowUnixSeconds());
         this.#settleDocuments();
-      }, sweepIntervalMs),
+        this.#catchUp();
+        if (this.#owesGroup) this.#bringGroup();
+      }, this.#options.sweepIntervalMs ?? sweepIntervalMs),
     );
   }
 
@@ -279,7 +285,7 @@ export class Session {
       },
       finished: (result) => this.#ceremonyFinished(result),
       show: () => {
-        if (!this.#shown) this.#chore('put-group', () => this.#putGroup());
+        if (!this.#shown) this.#groupWanted();
       },
       failed: (error) => {
         this.#fail(error);
@@ -402,6 +408,7 @@ export class Session {
       case 'documents': {
         const { epoch, genesis, requesters, delegations } = frame;
         await this.#takeDocuments(epoch, { genesis, requesters, delegations });
+        this.#catchUp();
         return;
       }
       case 'present':
@@ -412,7 +419,7 @@ export class Session {
         this.#followRecord();
         return;
       case 'wanted':
-        this.#chore('put-group', () => this.#putGroup());
+        this.#groupWanted();
         return;
       case 'alarm':
         this.#alarm(frame.member, frame.message);
@@ -524,13 +531,28 @@ export class Session {
     });
   }
 
+  /** A restored member may hold old documents: it lets the others bring theirs, and brings its own at the next look, in case nobody did. */
+  #groupWanted(): void {
+    if (this.#options.home.records.restoration?.isCaughtUp !== false) {
+      this.#bringGroup();
+      return;
+    }
+    this.#owesGroup = true;
+    this.#options.log('info', 'group-held-back');
+  }
+
+  #bringGroup(): void {
+    this.#owesGroup = false;
+    this.#chore('put-group', () => this.#putGroup());
+  }
+
   /** After a restore: what the others hold, which each of them brings to the coordinator when it comes, is taken before anything is decided. */
   #catchUp(): void {
     const { home, agreement } = this.#options;
     const others = this.#present.filter((identifier) => identifier !== Number(agreement.self.identifier));
     if (home.records.restoration?.isCaughtUp !== false || others.length < othersNeeded(agreement.charter)) return;
     this.#chore('catch-up', async () => {
-      if (this.#live === undefined) return;
+      if (this.#live === undefined || home.records.restoration?.isCaughtUp === true) return;
       const { genesis, requesters, delegations } = await this.#client.group(this.#live.epoch.groupKey);
       await this.#adopt({ genesis, requesters, delegations });
       await home.records.append({ type: 'caught-up' });

@@ -901,4 +901,13 @@ export const participantGuards = [
     test: backupTest,
     name: 'opens with no other passphrase',
   },
+  {
+    row: 'T3',
+    what: 'a restored member does not show what may be old before the others showed theirs',
+    in: '#groupWanted',
+    from: 'if (this.#options.home.records.restoration?.isCaughtUp !== false)',
+    to: 'if (this.#options.nowUnixSeconds === undefined)',
+    test: backupTest,
+    name: 'same day as the coordinator',
+  },
 ];

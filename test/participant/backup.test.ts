@@ -4,12 +4,16 @@ import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { initHome } from '../../home/home.ts';
+import { initCoordinator } from '../../coordinator/init.ts';
+import { startCoordinator } from '../../coordinator/main.ts';
 import { openKeystore } from '../../home/keystore.ts';
 import { changePassphrase } from '../../home/passphrase-change.ts';
 import { backUp, declareDestroyed, listBackups, type ListedBackup } from '../../participant/backup.ts';
 import { decodeBackup, encodeBackup, type Backup } from '../../participant/backup-file.ts';
 import { MemberHome, unixSeconds } from '../../participant/member-home.ts';
 import { restoreInto, restoreMember, type Restored } from '../../participant/restore.ts';
+import { sha256Hex } from '../../protocol/wire/bytes.ts';
+import { encodeCanonicalJson } from '../../verifier/json.ts';
 import { MortalDisk } from '../harness/mortal-disk.ts';
 import { onTerminal } from '../harness/terminal.ts';
 import { scratch } from './members.ts';
@@ -351,4 +355,101 @@ describe('a restored member', () => {
     expect(status.restoration).toEqual({ at: restoredAt, isCaughtUp: true });
     client.close();
   }, 60_000);
+
+  it('that is lost on the same day as the coordinator forgets nothing: it lets the others bring what they hold', async () => {
+    await using day = await TestGroup.create({ tiers: ['build', 'admin', 'admin'], production: '{ any: 2 }' });
+    await day.joinAll();
+    const [first, second, third] = day.members as [TestMember, TestMember, TestMember];
+    const backup = join(day.folder, 'first.backup');
+    await backUp({
+      home: first.home,
+      file: backup,
+      passphrase: { file: day.passphrasePath },
+      childPath: ageChildPath(),
+    });
+    await day.serveAll();
+    await replaceRequesters(day, [second, third], 4);
+    for (const member of day.members) await day.stop(member);
+    await loseCoordinator(day);
+    await rm(first.home, { recursive: true });
+    await restoreMember({
+      home: first.home,
+      file: backup,
+      passphrase: { file: day.passphrasePath },
+      childPath: ageChildPath(),
+    });
+    await day.serve(first);
+    // The coordinator knows nothing, and asks the first who comes for everything.
+    await until(() => first.log.some(({ event }) => event === 'group-held-back') || undefined, 'it waits');
+    await day.serve(second);
+    await day.serve(third);
+    const status = await until(async () => {
+      const found = (await day.call(first, { command: 'status' })).status;
+      return found.restoration?.isCaughtUp === true ? found : undefined;
+    }, 'it caught up');
+    expect(status.requestersVersion).toBe(4);
+  }, 60_000);
+
+  it('brings what it holds when nobody else does: everybody is restored, and the coordinator is new', async () => {
+    await using day = await TestGroup.create({ tiers: ['admin', 'admin'], production: '{ any: 2 }' });
+    await day.joinAll();
+    await loseCoordinator(day);
+    for (const { name, home } of day.members) {
+      const from = { passphrase: { file: day.passphrasePath }, childPath: ageChildPath(), home };
+      const backup = join(day.folder, `${name}.backup`);
+      await backUp({ ...from, file: backup });
+      await rm(home, { recursive: true });
+      await restoreMember({ ...from, file: backup });
+    }
+    for (const member of day.members) await day.serve(member, { sweepIntervalMs: 50 });
+    for (const member of day.members)
+      await until(
+        async () => (await day.call(member, { command: 'status' })).status.restoration?.isCaughtUp || undefined,
+        'it caught up',
+      );
+  }, 60_000);
 });
+
+/** A coordinator with its identity and charters alone, on the same address. */
+async function loseCoordinator(day: TestGroup): Promise<void> {
+  const { port } = day.coordinator;
+  await day.coordinator.close();
+  await rm(join(day.coordinatorHome, 'record'), { recursive: true });
+  await rm(join(day.coordinatorHome, 'record-anchor'));
+  await initCoordinator(day.coordinatorHome);
+  day.coordinator = await startCoordinator({
+    home: day.coordinatorHome,
+    listen: { host: '127.0.0.1', port },
+    log: (line) => day.coordinatorLog.push(line),
+  });
+}
+
+/** A requesters document of this version, asked for by dave and approved by these members, and held by all. */
+async function replaceRequesters(day: TestGroup, approvers: readonly TestMember[], version: number): Promise<void> {
+  const client = day.requesterClient();
+  const next = encodeCanonicalJson({ version, groupKey: day.groupKey, number: 0, requesters: [] });
+  const { digest } = await client.submit(
+    await day.release({
+      kind: 'requesters',
+      formats: ['requesters'],
+      artifacts: [],
+      documents: [{ kind: 'requesters', size: next.length, sha256: sha256Hex(next) }],
+      product: null,
+      release: null,
+    }),
+  );
+  await client.putDocument(digest, next);
+  for (const member of approvers) {
+    await until(async () => {
+      const { requests } = await day.call(member, { command: 'requests', all: false });
+      return requests.find(({ id, state }) => id === digest && state === 'waiting');
+    }, 'the request');
+    await day.call(member, { command: 'approve', id: digest });
+  }
+  for (const member of day.members)
+    await until(
+      async () => (await day.call(member, { command: 'status' })).status.requestersVersion === version || undefined,
+      `version ${version}`,
+    );
+  client.close();
+}
