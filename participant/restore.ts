@@ -84,11 +84,16 @@ export async function restoreInto(
   }
 }
 
-function restoredRecords({ name, records }: Backup, at: number): MemberRecord[] {
+function restoredRecords(backup: Backup, at: number): MemberRecord[] {
+  const { name, epoch, records } = backup;
+  const { ceremony } = decodeCertificate(fileOf(backup, `certificate-${epoch}.json`));
+  const isGiven = records.some((record) => record.type === 'ceremony-given');
   return [
     { type: 'incarnation', incarnation: bytesToHex(randomBytes(16)) },
     { type: 'restored', backup: name, at },
     ...records,
+    // Its key lives, and a share under it may have been given since: from here on this member is bound to it in any case (T35).
+    ...(isGiven ? [] : [{ type: 'ceremony-given', ceremony } as const]),
   ];
 }
 

@@ -843,7 +843,7 @@ export const participantGuards = [
     what: 'a restore begins a journal of another incarnation',
     in: 'restoredRecords',
     from: "{ type: 'incarnation', incarnation: bytesToHex(randomBytes(16)) }",
-    to: "{ type: 'incarnation', incarnation: (arguments[0] as Backup).journal.incarnation }",
+    to: "{ type: 'incarnation', incarnation: backup.journal.incarnation }",
     test: backupTest,
     name: 'is shown to all',
   },
@@ -909,5 +909,14 @@ export const participantGuards = [
     to: 'if (this.#options.nowUnixSeconds === undefined)',
     test: backupTest,
     name: 'same day as the coordinator',
+  },
+  {
+    row: 'T35',
+    what: 'a restored member is bound to the key that lives',
+    in: 'restoredRecords',
+    from: "...(isGiven ? [] : [{ type: 'ceremony-given', ceremony } as const]),",
+    to: '',
+    test: backupTest,
+    name: 'is bound to its key',
   },
 ];
