@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Finished } from '../../demo/process.ts';
 import { frontEnd, TestCompany } from '../harness/company.ts';
-import { aptUpdate, hasTool, run, type Ran, type RunOptions } from '../interop/tools.ts';
+import { aptUpdate, hasTool, run, type Ran, type RunOptions } from './tools.ts';
 
 const company = new TestCompany({
   members: ['alice', 'bob', 'carol'].map((name) => ({ name, tier: 'admin' })),
@@ -693,7 +693,7 @@ describe.skipIf(!hasTool('dpkg-source') || !hasTool('gpgv'))('an upload for Debi
     for (const [file, asker, status, message] of [
       ['other.changes', { who: 'erin' }, 6, 'not by erin'],
       ['other.changes', { key: 'Zoë Release <zoe@acme.example>' }, 2, 'debsign -k'],
-      ['other.changes', { more: 'echo mine > "signing/$1.asc" &&' }, 2, 'exists already'],
+      ['other.changes', { more: 'echo mine > "signing/$1.asc" &&' }, 2, 'say --yes to replace it'],
       ['tool_1.4.2.dsc', {}, 2, 'signed already'],
       ['note.txt', {}, 2, '--clearsign is for .dsc, .changes and .buildinfo files and for Release'],
     ] as const) {

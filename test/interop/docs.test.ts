@@ -21,7 +21,7 @@ const notRun: Readonly<Record<string, string>> = {
   'docs/operating.md § Behind a proxy #1': 'the configuration of nginx, which is not here',
   'docs/operating.md § Behind a proxy #2': 'the configuration of haproxy, which is not here',
   'docs/operating.md § Behind a proxy #3': 'the configuration of caddy, which is not here',
-  'docs/stock-tools.md § apt #1': 'wants root; test/e2e/stock-tools.test.ts runs it in a root of its own',
+  'docs/stock-tools.md § apt #1': 'wants root; test/interop/stock-tools.test.ts runs it in a root of its own',
   'docs/stock-tools.md § dnf and zypper #2': elsewhere,
 };
 
