@@ -84,6 +84,7 @@ const homeEntries: Readonly<Record<HomeErrorCode, Entry>> = {
   'bad-config': [2],
   'bad-passphrase': [2],
   'wrong-passphrase': [4, 'Check which home this is (--home), and the file that --passphrase-file names.'],
+  'no-key': [1],
   'no-terminal': [2, 'Give the passphrase with --passphrase-file FILE, a file that only you can read.'],
   cancelled: [1],
   'age-failed': [1],
@@ -124,6 +125,10 @@ const participantEntries: Readonly<Record<ParticipantErrorCode, Entry>> = {
   'socket-in-use': [1],
   'no-daemon': [1],
   'bad-command': [1],
+  'bad-backup': [1],
+  'other-backup': [1, 'Give the --home of that member, or a folder that is not there yet.'],
+  'has-journal': [1],
+  'unknown-backup': [1, 'frostmark participant backup, without a file, lists them.'],
   'unknown-request': [1, 'frostmark participant requests --all lists them.'],
   'not-allowed': [4],
 };

@@ -1,23 +1,44 @@
 /**
- * The short-lived process that makes and opens age files (C2SP age v1, scrypt recipient), alone with the passphrase.
+ * The short-lived process that makes and opens age files (C2SP age v1, scrypt and X25519 recipients), alone with passphrase and identities.
  *
- *     node age-child.js new|existing [--passphrase-file PATH]
+ *     node age-child.js new|existing|change|none [--passphrase-file PATH] [--new-passphrase-file PATH]
  *
- * It answers once when it has the passphrase, then once for each request, and exits when its stdin ends. Nothing but
- * pipes and the terminal is touched; what it knew is gone with it.
+ * It answers once when it has the passphrase (with `change` the old and the new one, with `none` neither), then once for each request, and
+ * exits when its stdin ends. Nothing but pipes and the terminal is touched; what it knew is gone with it.
  */
-import { Decrypter, Encrypter, type Stanza } from 'age-encryption';
+import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient, type Stanza } from 'age-encryption';
+import { parseArgs } from 'node:util';
 import { HomeError } from './errors.ts';
-import { maxShareFileBytes, scryptWorkFactor } from './limits.ts';
+import { maxPipeBytes, scryptWorkFactor } from './limits.ts';
 import { askPassphrase, readPassphraseFile } from './passphrase.ts';
-import { answer, frameHead, operation, pipeReader, readFrame, writeAll, type Frame, type PipeReader } from './pipe.ts';
+import {
+  answer,
+  decodePart,
+  encodePart,
+  frameHead,
+  operation,
+  pipeReader,
+  readFrame,
+  writeAll,
+  type Frame,
+  type PipeReader,
+} from './pipe.ts';
 
+const utf8 = new TextEncoder();
 const testingOnlyVariable = 'FROSTMARK_TESTING_ONLY_SCRYPT_WORK_FACTOR';
 
 // The default handler would open the inspector on a process that holds passphrase and shares.
 process.on('SIGUSR1', () => undefined);
 // Ctrl-C reaches the whole foreground group; the parent decides, and the end of stdin tells us.
 process.on('SIGINT', () => undefined);
+
+/** What this process knows. */
+interface Known {
+  /** Throws `HomeError('age-failed')` in a process that was not told it. */
+  readonly passphrase: () => string;
+  readonly newPassphrase: () => string;
+  readonly workFactor: number;
+}
 
 await main();
 process.exit();
@@ -26,10 +47,9 @@ async function main(): Promise<void> {
   const requests = pipeReader(process.stdin);
   let request = nextRequest(requests); // from now on: a parent that goes while a person is being asked is noticed
   try {
-    const passphrase = await passphraseOf(process.argv.slice(2));
-    const workFactor = chosenWorkFactor();
+    const known = await knownFrom(process.argv.slice(2));
     await respond(answer.result, new Uint8Array(0));
-    for (; ; request = nextRequest(requests)) await serve(await request, passphrase, workFactor);
+    for (; ; request = nextRequest(requests)) await serve(await request, known);
   } catch (error) {
     await respondError(error);
     process.exitCode = 1;
@@ -38,42 +58,82 @@ async function main(): Promise<void> {
 
 /** Ends this process when there is none: the parent is done, or has gone. */
 async function nextRequest(requests: PipeReader): Promise<Frame> {
-  return (await readFrame(requests, 2 * maxShareFileBytes)) ?? process.exit();
+  return (await readFrame(requests, maxPipeBytes)) ?? process.exit();
 }
 
-function passphraseOf([purpose, flag, file]: readonly string[]): Promise<string> {
-  if (flag === '--passphrase-file' && file !== undefined)
-    return readPassphraseFile(file, process.env['CREDENTIALS_DIRECTORY']);
-  return askPassphrase(purpose === 'new');
+async function knownFrom(args: string[]): Promise<Known> {
+  const { values, positionals } = parseArgs({
+    args,
+    options: { 'passphrase-file': { type: 'string' }, 'new-passphrase-file': { type: 'string' } },
+    allowPositionals: true,
+  });
+  const [purpose] = positionals;
+  const passphrase = purpose === 'none' ? undefined : await passphraseOf(purpose === 'new', values['passphrase-file']);
+  const newPassphrase = purpose === 'change' ? await passphraseOf(true, values['new-passphrase-file']) : undefined;
+  return {
+    passphrase: () => told(passphrase),
+    newPassphrase: () => told(newPassphrase),
+    workFactor: chosenWorkFactor(purpose !== 'none'),
+  };
 }
 
-function chosenWorkFactor(): number {
+function passphraseOf(isNew: boolean, file: string | undefined): Promise<string> {
+  return file === undefined ? askPassphrase(isNew) : readPassphraseFile(file, process.env['CREDENTIALS_DIRECTORY']);
+}
+
+function told(passphrase: string | undefined): string {
+  if (passphrase === undefined) throw new HomeError('age-failed', 'this process was told no passphrase');
+  return passphrase;
+}
+
+function chosenWorkFactor(isUsed: boolean): number {
   const text = process.env[testingOnlyVariable];
   if (text === undefined || text === '') return scryptWorkFactor;
   if (!/^[0-9]{1,2}$/.test(text) || Number(text) < 1 || Number(text) > scryptWorkFactor) {
     throw new HomeError('bad-config', `${testingOnlyVariable} must be a number from 1 to ${scryptWorkFactor}`);
   }
-  process.stderr.write(
-    `frostmark: ${testingOnlyVariable} is set: shares are sealed with scrypt work factor ${text}, for tests only\n`,
-  );
+  const warning = `frostmark: ${testingOnlyVariable} is set: shares are sealed with scrypt work factor ${text}, for tests only\n`;
+  if (isUsed) process.stderr.write(warning);
   return Number(text);
 }
 
-async function serve(request: Frame, passphrase: string, workFactor: number): Promise<void> {
+async function serve(request: Frame, known: Known): Promise<void> {
   try {
-    await respond(answer.result, await perform(request, passphrase, workFactor));
+    await respond(answer.result, await perform(request, known));
   } catch (error) {
     await respondError(error);
   }
 }
 
-async function perform({ kind, body }: Frame, passphrase: string, workFactor: number): Promise<Uint8Array> {
-  if (kind === operation.seal) return encrypt(body, passphrase, workFactor);
-  if (kind === operation.open) {
-    const half = body.length / 2;
-    return masked(await decrypt(body.subarray(half), passphrase), body.subarray(0, half));
+async function perform({ kind, body }: Frame, known: Known): Promise<Uint8Array> {
+  switch (kind) {
+    case operation.seal:
+      return encrypt(body, known.passphrase(), known.workFactor);
+    case operation.open: {
+      const half = body.length / 2;
+      return masked(await decrypt(body.subarray(half), known.passphrase()), body.subarray(0, half));
+    }
+    case operation.makeKey:
+      return makeKey(known);
+    case operation.recipientOf:
+      return utf8.encode(await identityToRecipient(await openKey(body, known.passphrase())));
+    case operation.sealTo: {
+      const { part, rest } = decodePart(body);
+      return encryptTo(new TextDecoder().decode(part), rest);
+    }
+    case operation.openWith: {
+      const { part, rest } = decodePart(body);
+      const half = rest.length / 2;
+      const identity = await openKey(part, known.passphrase());
+      return masked(await decryptWith(rest.subarray(half), identity), rest.subarray(0, half));
+    }
+    case operation.convert:
+      return convert(body, known);
+    case operation.rewrap:
+      return sealKey(await openKey(body, known.passphrase()), known.newPassphrase(), known.workFactor);
+    default:
+      throw new HomeError('age-failed', `no operation ${kind}`);
   }
-  throw new HomeError('age-failed', `no operation ${kind}`);
 }
 
 function encrypt(payload: Uint8Array, passphrase: string, workFactor: number): Promise<Uint8Array> {
@@ -81,6 +141,56 @@ function encrypt(payload: Uint8Array, passphrase: string, workFactor: number): P
   encrypter.setPassphrase(passphrase);
   encrypter.setScryptWorkFactor(workFactor);
   return encrypter.encrypt(payload);
+}
+
+function encryptTo(recipient: string, payload: Uint8Array): Promise<Uint8Array> {
+  const encrypter = new Encrypter();
+  encrypter.addRecipient(recipient);
+  return encrypter.encrypt(payload);
+}
+
+/** What `age-keygen` writes, so that `age -d -i` takes it, too. */
+async function sealKey(identity: string, passphrase: string, workFactor: number): Promise<Uint8Array> {
+  const text = `# public key: ${await identityToRecipient(identity)}\n${identity}\n`;
+  return encrypt(utf8.encode(text), passphrase, workFactor);
+}
+
+async function openKey(file: Uint8Array, passphrase: string): Promise<string> {
+  const lines = new TextDecoder().decode(await decrypt(file, passphrase)).split('\n');
+  const identity = lines.find((line) => line.startsWith('AGE-SECRET-KEY-1'));
+  if (identity === undefined)
+    throw new HomeError('damaged', 'its key file opens, but holds no age identity; restore it from your backup');
+  return identity;
+}
+
+async function makeKey({ passphrase, workFactor }: Known): Promise<Uint8Array> {
+  const identity = await generateX25519Identity();
+  const recipient = utf8.encode(await identityToRecipient(identity));
+  return Buffer.concat([encodePart(recipient), await sealKey(identity, passphrase(), workFactor)]);
+}
+
+async function convert(file: Uint8Array, { passphrase, workFactor }: Known): Promise<Uint8Array> {
+  const payload = await decrypt(file, passphrase());
+  const identity = await generateX25519Identity();
+  const key = await sealKey(identity, passphrase(), workFactor);
+  return Buffer.concat([encodePart(key), await encryptTo(await identityToRecipient(identity), payload)]);
+}
+
+async function decryptWith(file: Uint8Array, identity: string): Promise<Uint8Array> {
+  const decrypter = new Decrypter();
+  decrypter.addIdentity(identity);
+  try {
+    return await decrypter.decrypt(file);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : 'unknown reason';
+    throw new HomeError(
+      'damaged',
+      `its key file does not open it, or it is damaged (${reason}); restore both from your backup`,
+      {
+        cause,
+      },
+    );
+  }
 }
 
 async function decrypt(file: Uint8Array, passphrase: string): Promise<Uint8Array> {

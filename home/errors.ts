@@ -13,6 +13,7 @@
  * - `bad-config`: a setting is unknown, doubled or of the wrong type.
  * - `bad-passphrase`: a passphrase that cannot be used: empty, of several lines, not UTF-8, or typed differently twice.
  * - `wrong-passphrase`: the passphrase does not open the file.
+ * - `no-key`: no key waits for a new share.
  * - `no-terminal`: a passphrase must be asked for and there is no terminal.
  * - `cancelled`: the person at the terminal gave up.
  * - `age-failed`: the process that makes and opens age files broke.
@@ -32,6 +33,7 @@ export type HomeErrorCode =
   | 'bad-config'
   | 'bad-passphrase'
   | 'wrong-passphrase'
+  | 'no-key'
   | 'no-terminal'
   | 'cancelled'
   | 'age-failed'

@@ -27,6 +27,11 @@ export async function createIdentity(home: Home): Promise<Identity> {
   return identityOf(privateKey);
 }
 
+/** The public key (32 bytes) of an identity file that is not in a home; `path` is for messages. Throws `HomeError('damaged')`. */
+export function publicKeyOfPem(pem: Uint8Array, path: string): Uint8Array {
+  return identityOf(decodePrivateKey(pem, path)).publicKey;
+}
+
 /** Loads the home's identity. Throws `HomeError` (`missing`, `unreadable`, `not-private`, `too-large`, `damaged`). */
 export async function loadIdentity(home: Home): Promise<Identity> {
   const path = home.file(identityName);

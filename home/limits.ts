@@ -18,7 +18,22 @@ export const maxSharePayloadBytes = 60 * 1024;
 /** Bytes of a share file: the payload, and 4 KiB for age's header, nonce and tag. */
 export const maxShareFileBytes = maxSharePayloadBytes + 4096;
 
-/** Log2 of scrypt's N in share files that we make: age's own default, 256 MiB and about a second for each guess. */
+/** Bytes of a key file: an age identity of 74 characters with a line about it, and age's header; about 500. */
+export const maxKeyFileBytes = 4096;
+
+/** Keys that wait for a share that is stored while nobody knows the passphrase. Each costs a start as long as a guess at the passphrase. */
+export const spareKeys = 2;
+
+/** Bytes of the file by which a passphrase is changed: key files of 64 ceremonies, in base64. */
+export const maxRekeyBytes = 64 * 2 * maxKeyFileBytes;
+
+/** Bytes of a backup: certificate, documents and journal of a large group, in base64. */
+export const maxBackupBytes = 32 * 1024 * 1024;
+
+/** Bytes of one request to the age child: a backup with a mask as long as it is. */
+export const maxPipeBytes = 2 * maxBackupBytes + 8192;
+
+/** Log2 of scrypt's N in key files and backups that we make: age's own default, 256 MiB and about a second for each guess. */
 export const scryptWorkFactor = 18;
 
 /** Characters of a file's name that its temporary file repeats, for a person who finds one: up to 128 bytes of the 255 that a name may have. */

@@ -8,12 +8,27 @@ export interface Frame {
   readonly body: Uint8Array;
 }
 
-/** What the age child is asked to do. */
+/**
+ * What the age child is asked to do. A key file is an age file under the passphrase that holds an age identity, as `age-keygen` writes one.
+ * A part is its length, 4 bytes big-endian, and its bytes.
+ */
 export const operation = {
-  /** Body: the payload. Result: the age file. */
+  /** Body: the payload. Result: an age file under the passphrase. */
   seal: 1,
-  /** Body: a mask as long as the age file, then the age file. Result: payload XOR mask. */
+  /** Body: a mask as long as the age file, then an age file under the passphrase. Result: payload XOR mask. */
   open: 2,
+  /** No body. Result: a recipient as a part, and the new key file of its identity. */
+  makeKey: 3,
+  /** Body: a key file. Result: the recipient of its identity, as text. */
+  recipientOf: 4,
+  /** Needs no passphrase. Body: a recipient as a part, the payload. Result: an age file for it. */
+  sealTo: 5,
+  /** Body: a key file as a part, a mask as long as the age file, then an age file for its recipient. Result: payload XOR mask. */
+  openWith: 6,
+  /** Body: an age file under the passphrase. Result: a new key file as a part, and the same payload in an age file for its recipient. */
+  convert: 7,
+  /** Body: a key file. Result: the same under the new passphrase. */
+  rewrap: 8,
 } as const;
 
 /** How the age child answers; the body of an error is its code, a newline, and its message. */
@@ -28,18 +43,22 @@ export interface PipeReader {
 /** Takes the stream over: nothing else may read it. */
 export function pipeReader(stream: Readable): PipeReader {
   const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
-  let held = Buffer.alloc(0);
+  let held: Buffer[] = [];
+  let count = 0;
   return {
     read: async (length) => {
-      while (held.length < length) {
+      while (count < length) {
         // A broken pipe and a closed one say the same: the other side has gone.
         const next = await chunks.next().catch(() => undefined);
         if (next === undefined || next.done === true) return undefined;
-        held = Buffer.concat([held, next.value]);
+        held.push(next.value);
+        count += next.value.length;
       }
-      const bytes = held.subarray(0, length);
-      held = held.subarray(length);
-      return bytes;
+      // Joined once for each read, so that a long body costs no more than its bytes.
+      const all = Buffer.concat(held);
+      held = [all.subarray(length)];
+      count -= length;
+      return all.subarray(0, length);
     },
   };
 }
@@ -60,6 +79,17 @@ export function frameHead(kind: number, bodyBytes: number): Uint8Array {
   head[0] = kind;
   new DataView(head.buffer).setUint32(1, bodyBytes);
   return head;
+}
+
+/** A part of a body: its length, then its bytes. */
+export function encodePart(bytes: Uint8Array): Uint8Array {
+  return Buffer.concat([frameHead(0, bytes.length).subarray(1), bytes]);
+}
+
+/** The part at the beginning of a body, and what follows it. A body that is shorter than its part says gives fewer bytes. */
+export function decodePart(body: Uint8Array): { readonly part: Uint8Array; readonly rest: Uint8Array } {
+  const end = 4 + new DataView(body.buffer, body.byteOffset, body.length).getUint32(0);
+  return { part: body.subarray(4, end), rest: body.subarray(end) };
 }
 
 /** Resolves when the bytes are in the pipe and the buffer may be wiped. */

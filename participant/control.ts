@@ -8,6 +8,7 @@ import type { RequestSummary, RequestView } from './request-view.ts';
 import { codeOf, messageOf, ParticipantError, participantErrorCodes } from './errors.ts';
 import { maxAnswerBytes } from './limits.ts';
 import type { Log } from './log.ts';
+import type { Restoration } from './records.ts';
 
 /** A request digest, or a part of its beginning that no other request has. */
 const Id = Type.String({ pattern: '^[0-9a-f]{4,64}$' });
@@ -52,6 +53,12 @@ export interface Status {
   /** What the coordinator said about journals that went back, newest last (T3). */
   readonly alarms: readonly string[];
   readonly policy: string;
+  /** When this home was restored from a backup, and whether it took since what the others hold; `null` if it never was. */
+  readonly restoration: Restoration | null;
+  /** Backups that were made and not declared destroyed. */
+  readonly backups: number;
+  /** Share files that can be stored before the daemon must be started again. */
+  readonly spareKeys: number;
 }
 
 interface Answers {

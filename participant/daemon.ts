@@ -1,19 +1,21 @@
 /** The daemon that `frostmark participant serve` runs: one member, always ready to sign what it has decided to sign. */
-import type { Envelope } from '../protocol/wire/envelope.ts';
 import { parseCoordinatorUrl, type CoordinatorUrl } from '../client/url.ts';
-import { openShares, type PassphraseSource } from '../home/keystore.ts';
+import { openKeystore, type PassphraseSource } from '../home/keystore.ts';
+import type { SpareKeys } from '../home/spare-keys.ts';
 import type { Certificate } from '../protocol/ceremony/certificate.ts';
 import { openEpoch } from '../protocol/ceremony/epoch.ts';
 import { Closers } from '../home/closers.ts';
 import type { ConnectionTiming } from './connection.ts';
 import { listenForCommands, type AnswerTo, type Command, type CommandName } from './control.ts';
+import { certifiedHome } from './certified-home.ts';
 import { ParticipantError } from './errors.ts';
 import { ignoreInspectorSignal } from './inspector.ts';
 import { withFields, type Log } from './log.ts';
-import { defaultSocketPath, MemberHome, type Agreement } from './member-home.ts';
+import { defaultSocketPath, MemberHome } from './member-home.ts';
 import { HeldGroupDocuments } from './group-documents.ts';
 import { PolicyInForce } from './policy-in-force.ts';
 import { Session } from './session.ts';
+import { storeShares } from './store-shares.ts';
 import { Vault } from './vault.ts';
 
 /** What a daemon is started with. */
@@ -35,6 +37,8 @@ export interface DaemonOptions {
   /** The compiled age child, if it is not in its usual place. */
   readonly ageChildPath?: string | undefined;
   readonly timing?: Partial<ConnectionTiming> | undefined;
+  /** Milliseconds between looks for what is due. */
+  readonly sweepIntervalMs?: number | undefined;
 }
 
 /** A daemon that runs. */
@@ -77,7 +81,7 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
   };
   const policy = await PolicyInForce.open(options.policyPath, ground, log);
   closers.defer(() => policy.close());
-  await loadShare(vault, home, certificate, options);
+  const spareKeys = await loadShare(vault, home, certificate, options);
 
   const session = new Session({
     home,
@@ -88,17 +92,18 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
     certificate,
     stored,
     held: new Map([[certificate.ceremony, certificate]]),
-    storeShare: makesNoKeys,
-    loadShare: makesNoKeys,
+    storeShare: (transcript) => storeShares(home, spareKeys, vault, transcript),
+    loadShare: needsPassphrase,
     judge: policy.judge,
     progress: () => undefined,
     isFatalLogin: () => false,
     log,
     timing: options.timing,
+    sweepIntervalMs: options.sweepIntervalMs,
   });
   closers.defer(() => session.close());
   const socketPath = options.socketPath ?? defaultSocketPath(home.home);
-  closers.use(await listenForCommands(socketPath, (command) => answer(session, policy, command), log));
+  closers.use(await listenForCommands(socketPath, (command) => answer({ session, policy, spareKeys }, command), log));
   await session.start();
   log('info', 'serving', { socket: socketPath, policy: policy.description });
   return {
@@ -112,41 +117,24 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
   };
 }
 
-interface CertifiedHome {
-  readonly agreement: Agreement;
-  readonly certificate: Certificate;
-  readonly stored: readonly Envelope[];
+function needsPassphrase(): Promise<void> {
+  return Promise.reject(new ParticipantError('ceremony-failed', 'a daemon goes back to no key; run join again'));
 }
 
-/** Before every member holds the certificate a daemon could not go on by itself: the ceremony may have to begin anew. */
-async function certifiedHome(home: MemberHome): Promise<CertifiedHome> {
-  const [agreement, certificate] = [await home.agreement(), await home.certificate()];
-  const stored = certificate === undefined ? undefined : await home.stored(certificate.transcriptHash);
-  if (agreement !== undefined && certificate !== undefined && stored !== undefined)
-    return { agreement, certificate, stored };
-  throw new ParticipantError(
-    'not-joined',
-    `${home.home.path} has no share of a key yet; run: frostmark participant join CHARTER.yaml --coordinator URL`,
-  );
-}
-
-function makesNoKeys(): Promise<void> {
-  return Promise.reject(new ParticipantError('ceremony-failed', 'a daemon makes no keys; run join again'));
-}
-
-/** Opens the share file in a child process, and checks the share against all that is public (T19). */
+/** Opens the share file in a child process, checks the share against all that is public (T19), and has keys made for shares that are to come. */
 async function loadShare(
   vault: Vault,
   home: MemberHome,
   certificate: Pick<Certificate, 'transcript' | 'transcriptHash'>,
   options: Pick<DaemonOptions, 'passphrase' | 'ageChildPath'>,
-): Promise<void> {
-  const opened = await openShares({
-    path: home.sharePath(certificate.transcriptHash),
+): Promise<SpareKeys> {
+  await using keystore = await openKeystore({
+    purpose: 'existing',
     passphrase: options.passphrase,
     ...(options.ageChildPath === undefined ? {} : { childPath: options.ageChildPath }),
   });
-  vault.load(opened, certificate.transcript);
+  vault.load(await keystore.open(home.sharePath(certificate.transcriptHash)), certificate.transcript);
+  return await keystore.spareKeys(home.home.path);
 }
 
 async function coordinatorOf(home: MemberHome, options: DaemonOptions): Promise<CoordinatorUrl> {
@@ -156,7 +144,14 @@ async function coordinatorOf(home: MemberHome, options: DaemonOptions): Promise<
   return parseCoordinatorUrl(url, { insecure: options.insecure === true });
 }
 
-async function answer(session: Session, policy: PolicyInForce, command: Command): Promise<AnswerTo<CommandName>> {
+/** What answers commands. */
+interface Desk {
+  readonly session: Session;
+  readonly policy: PolicyInForce;
+  readonly spareKeys: SpareKeys;
+}
+
+async function answer({ session, policy, spareKeys }: Desk, command: Command): Promise<AnswerTo<CommandName>> {
   switch (command.command) {
     case 'requests':
       return { requests: session.rounds.list(command.all) };
@@ -167,6 +162,6 @@ async function answer(session: Session, policy: PolicyInForce, command: Command)
     case 'refuse':
       return { request: await session.rounds.decide(command.id, 'refuse', command.reason) };
     case 'status':
-      return { status: session.status(policy.description) };
+      return { status: { ...session.status(policy.description), spareKeys: spareKeys.left } };
   }
 }

@@ -17,6 +17,10 @@
  * - `socket-in-use`: a living daemon answers on the control socket.
  * - `no-daemon`: nobody answers on the control socket.
  * - `bad-command`: the control socket was sent something that is no command.
+ * - `bad-backup`: a file is no backup, is damaged, or was made by a newer version.
+ * - `other-backup`: a backup is of another member or group than the home.
+ * - `has-journal`: a home that is to be restored has a journal.
+ * - `unknown-backup`: no backup of this home has this name.
  * - `unknown-request`: no request has this id, or several do.
  * - `not-allowed`: this member cannot decide so on that request; the message says why.
  */
@@ -37,6 +41,10 @@ export const participantErrorCodes = [
   'socket-in-use',
   'no-daemon',
   'bad-command',
+  'bad-backup',
+  'other-backup',
+  'has-journal',
+  'unknown-backup',
   'unknown-request',
   'not-allowed',
 ] as const;

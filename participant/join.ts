@@ -5,7 +5,7 @@ import { parseCoordinatorUrl, type CoordinatorUrl } from '../client/url.ts';
 import { readFileBounded } from '../home/files.ts';
 import { useIdentitySeed } from '../home/identity.ts';
 import { openKeystore, type Keystore, type PassphraseSource } from '../home/keystore.ts';
-import { equalBytes, hexToBytes, sha256Hex } from '../protocol/wire/bytes.ts';
+import { equalBytes, sha256Hex } from '../protocol/wire/bytes.ts';
 import { type Certificate } from '../protocol/ceremony/certificate.ts';
 import { assertAllStored, openEpoch } from '../protocol/ceremony/epoch.ts';
 import { transcriptHash, type Transcript } from '../protocol/ceremony/transcript.ts';
@@ -25,6 +25,7 @@ import { ParticipantError } from './errors.ts';
 import type { Log } from './log.ts';
 import { MemberHome, type Agreement } from './member-home.ts';
 import { Session, type SessionEvent } from './session.ts';
+import { storeShares } from './store-shares.ts';
 import { Vault } from './vault.ts';
 
 /** What a person looks at before the ceremony. */
@@ -181,6 +182,7 @@ async function takePart(
       });
     const needed = neededShare(home, agreement.charter);
     const keystore = closers.use(await openKeystoreFor(needed === undefined ? 'new' : 'existing', options));
+    const spareKeys = await keystore.spareKeys(home.home.path);
     const loadShare = async (transcript: Transcript): Promise<void> => {
       vault.load(await keystore.open(home.sharePath(transcriptHash(transcript))), transcript);
     };
@@ -195,7 +197,7 @@ async function takePart(
       certificate,
       stored,
       held: await home.certificates(agreement.charter),
-      storeShare: (transcript) => sealShares(home, keystore, vault, transcript),
+      storeShare: (transcript) => storeShares(home, spareKeys, vault, transcript),
       loadShare,
       // Nobody is here to ask; the ceremony's own documents need no policy.
       judge: () => Promise.resolve({ action: 'ask', reason: null, rule: 'join decides nothing else' }),
@@ -259,10 +261,4 @@ function openKeystoreFor(purpose: 'new' | 'existing', options: JoinOptions): Pro
     purpose,
     ...(options.ageChildPath === undefined ? {} : { childPath: options.ageChildPath }),
   });
-}
-
-/** The file stays bound to the transcript: the certificate contains it, so that it need never be written anew. */
-async function sealShares(home: MemberHome, keystore: Keystore, vault: Vault, transcript: Transcript): Promise<void> {
-  const hash = transcriptHash(transcript);
-  await keystore.seal(home.sharePath(hash), { hash: hexToBytes(hash) }, vault.sharesToSeal());
 }

@@ -119,6 +119,38 @@ export async function openJournal(path: string, { mustExist, disk = realDisk }: 
   }
 }
 
+/**
+ * Writes a whole new journal of these records: afterwards, and after any crash, all of them are there or none. Throws `HomeError`: `exists`,
+ * `disk-full`, `write-failed`.
+ */
+export async function writeJournal(path: string, records: readonly object[], disk: Disk = realDisk): Promise<void> {
+  const lines: Buffer[] = [firstLine];
+  let head = firstHead;
+  for (const record of records) {
+    const next = encodeLine(head, Buffer.from(JSON.stringify(record)));
+    lines.push(next.line);
+    head = next.head;
+  }
+  await writeFileOnce(path, Buffer.concat(lines), { disk });
+}
+
+/** What a journal holds that nobody works with, changing nothing; `undefined` if there is none. Throws `JournalError` (`damaged`, `unreadable`). */
+export async function inspectJournal(
+  path: string,
+): Promise<{ readonly records: readonly unknown[]; readonly length: number } | undefined> {
+  const file = await openFile(path, realDisk);
+  if (file === undefined) return undefined;
+  try {
+    const records: unknown[] = [];
+    const { head } = await readChain(file, path, (record) => records.push(record));
+    return { records, length: head.length };
+  } catch (error) {
+    throw failure(error, path, 'opened');
+  } finally {
+    await file.close();
+  }
+}
+
 async function openFile(path: string, disk: Disk): Promise<DiskFile | undefined> {
   try {
     return await disk.open(path);

@@ -22,6 +22,7 @@ import { ParticipantError } from './errors.ts';
 import type { HeldGroupDocuments } from './group-documents.ts';
 import type { Judge, Verdict } from './judge.ts';
 import type { Records } from './records.ts';
+import { forgottenBy } from './restored.ts';
 
 /** What a request comes to once every byte of it is here. */
 export interface Ready {
@@ -84,6 +85,8 @@ export class Judgement {
 
   /** Why the request may not be signed just now; `document` is its first one, as far as it is here. */
   obstacle(document: Uint8Array | undefined): Obstacle | undefined {
+    const { forgotten } = this;
+    if (forgotten !== undefined) return { code: 'not-allowed', reason: forgotten };
     return (
       refusalOf('expired', () => {
         assertFresh(this.#request, this.#host.epoch.charter, this.#host.nowUnixSeconds());
@@ -92,6 +95,11 @@ export class Judgement {
         this.#assertRights(document);
       })
     );
+  }
+
+  /** Why a restored member says nothing to this request, neither yes nor no; `undefined` when it may. */
+  get forgotten(): string | undefined {
+    return forgottenBy(this.#host.records, this.#request, this.#host.epoch.charter);
   }
 
   /** What a careful person asks about before approving: a requesters document that passes over versions, up to one that no other could follow. */

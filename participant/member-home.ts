@@ -4,6 +4,8 @@
  *     identity.pem  name  coordinator            who this is, and which coordinator it talks to
  *     charter.yaml  requesters.json              what it agreed to; both pinned by hash in the journal
  *     share-<transcript>.age                     its shares of one ceremony; never deleted, bound to the transcript hash by their header
+ *     key-<transcript>.age  next-<i>.age         what opens them, under the passphrase; and keys that wait for a share
+ *     keys-new                                   a change of the passphrase that was interrupted
  *     certificate-<transcript>.json              a certificate of it, and every member's word that it holds one: of each epoch
  *     stored-<transcript>.json                   one set, never deleted either
  *     evidence-<ceremony>.json                   what was said in a ceremony that failed, for whoever judges it with others' files
@@ -40,6 +42,8 @@ import { readFileBounded, useOwnerOnlyUmask, writeFileAtomic } from '../home/fil
 import { openHome, type Home } from '../home/home.ts';
 import { loadIdentity } from '../home/identity.ts';
 import { acquireLock } from '../home/lock.ts';
+import { finishPassphraseChange } from '../home/passphrase-change.ts';
+import { shareFileName } from '../home/share-key.ts';
 import { ParticipantError } from './errors.ts';
 import { readName } from './init.ts';
 import { openJournal, type Journal } from './journal.ts';
@@ -57,7 +61,6 @@ const documentsSchema = Strict({
 /** Documents as they are on disk and travel in a frame. */
 export type HeldDocuments = Static<typeof documentsSchema>;
 
-const shareName = /^share-[0-9a-f]{64}\.age$/;
 const evidenceName = /^evidence-[0-9a-f]{64}\.json$/;
 
 /** What a home has agreed to. */
@@ -96,6 +99,7 @@ export class MemberHome implements AsyncDisposable {
     const home = await openHome('participant', path);
     const lock = await acquireLock(home);
     try {
+      await finishPassphraseChange(home.path);
       const identity = await loadIdentity(home);
       const name = await readName(home);
       const journal = await openJournal(home.file('journal'), { mustExist: await holdsShare(home) });
@@ -323,7 +327,7 @@ export class MemberHome implements AsyncDisposable {
 }
 
 async function holdsShare(home: Home): Promise<boolean> {
-  return (await readdir(home.path)).some((name) => shareName.test(name));
+  return (await readdir(home.path)).some((name) => shareFileName.test(name));
 }
 
 /** Absolute path of the control socket of the home at `path`. */

@@ -29,6 +29,14 @@ export type MemberRecord =
   | { readonly type: 'agreed'; readonly charter: string; readonly requesters: string; readonly import?: string }
   /** The newest requesters version that was seen under the group's signature. */
   | { readonly type: 'requesters'; readonly version: number }
+  /** Before a backup of this home is written: its name, 16 bytes, hex, and when, in Unix seconds. */
+  | { readonly type: 'backup'; readonly backup: string; readonly at: number }
+  /** Its owner says that this backup is destroyed. */
+  | { readonly type: 'backup-destroyed'; readonly backup: string }
+  /** Second record of a journal that a restore began: out of which backup, and when, in Unix seconds. */
+  | { readonly type: 'restored'; readonly backup: string; readonly at: number }
+  /** After a restore: this member took what the other members hold. */
+  | { readonly type: 'caught-up' }
   /** `expiresAt`: Unix seconds after which the request is dead and this need not be read any more. */
   | { readonly type: 'decision'; readonly decision: DecisionPayload; readonly expiresAt: number }
   | {
@@ -49,10 +57,30 @@ const otherTypes: readonly string[] = [
   'incarnation',
   'agreed',
   'requesters',
+  'backup',
+  'backup-destroyed',
+  'restored',
+  'caught-up',
   'decision',
   'burn',
   'share',
 ] satisfies readonly MemberRecord['type'][];
+
+/** A backup that was made of this home. */
+export interface BackupMade {
+  /** Unix seconds. */
+  readonly at: number;
+  /** Its owner says so. */
+  readonly isDestroyed: boolean;
+}
+
+/** How this home came back out of a backup. */
+export interface Restoration {
+  /** Unix seconds. */
+  readonly at: number;
+  /** What the other members hold was taken since. */
+  readonly isCaughtUp: boolean;
+}
 
 interface RoundMemory {
   said: DecisionPayload | undefined;
@@ -71,6 +99,9 @@ export class Records {
   #agreed: AgreedHashes | undefined;
   #ceremonies = emptyCeremonyMemory;
   #requestersVersion = 0;
+  readonly #backups = new Map<string, BackupMade>();
+  #restoration: Restoration | undefined;
+  readonly #lasting: MemberRecord[] = [];
   /** Bytes of the journal from which on it is worth a look whether it can be compacted. */
   #compactAt = minCompactedBytes;
 
@@ -106,6 +137,21 @@ export class Records {
 
   get requestersVersion(): number {
     return this.#requestersVersion;
+  }
+
+  /** By name, oldest first. */
+  get backups(): ReadonlyMap<string, BackupMade> {
+    return this.#backups;
+  }
+
+  /** `undefined` for a home that never was restored. */
+  get restoration(): Restoration | undefined {
+    return this.#restoration;
+  }
+
+  /** What outlives this home in a backup: all but rounds, and but what is true of this life of the journal alone. */
+  get lasting(): readonly MemberRecord[] {
+    return this.#lasting;
   }
 
   /** The head to show at login (T3): what is on the medium now. */
@@ -196,6 +242,7 @@ export class Records {
   }
 
   #apply(record: MemberRecord): void {
+    if (isLasting(record)) this.#lasting.push(record);
     if (isCeremonyRecord(record)) {
       this.#ceremonies = remembered(this.#ceremonies, record);
       return;
@@ -209,6 +256,18 @@ export class Records {
         return;
       case 'requesters':
         this.#requestersVersion = Math.max(this.#requestersVersion, record.version);
+        return;
+      case 'backup':
+        this.#backups.set(record.backup, { at: record.at, isDestroyed: false });
+        return;
+      case 'backup-destroyed':
+        this.#backups.set(record.backup, { at: this.#backups.get(record.backup)?.at ?? 0, isDestroyed: true });
+        return;
+      case 'restored':
+        this.#restoration = { at: record.at, isCaughtUp: false };
+        return;
+      case 'caught-up':
+        if (this.#restoration !== undefined) this.#restoration = { ...this.#restoration, isCaughtUp: true };
         return;
       case 'decision':
         this.#round(record.decision.requestDigest, record.expiresAt).said = record.decision;
@@ -249,6 +308,15 @@ function isAlive(record: MemberRecord, nowUnixSeconds: number): boolean {
     case 'incarnation':
     case 'agreed':
     case 'requesters':
+    case 'backup':
+    case 'backup-destroyed':
+    case 'restored':
+    case 'caught-up':
       return true;
   }
+}
+
+/** Whether a record goes into a backup. */
+export function isLasting({ type }: { readonly type: string }): boolean {
+  return isCeremonyRecord({ type }) || ['agreed', 'requesters', 'backup', 'backup-destroyed'].includes(type);
 }

@@ -181,6 +181,8 @@ export class Round {
         'not-allowed',
         this.#unready ?? 'its documents are not here yet; try again in a moment',
       );
+    const { forgotten } = this.#judgement;
+    if (forgotten !== undefined) throw new ParticipantError('not-allowed', forgotten);
     if (decision === 'approve') this.#judgement.assertMayApprove(this.#ready.documents[0]);
   }
 

@@ -36,6 +36,7 @@ import { unixSeconds, type Agreement, type HeldDocuments, type MemberHome } from
 import type { Judge } from './judge.ts';
 import { knownKeys } from './known-keys.ts';
 import { RecordKeeper } from './record-keeper.ts';
+import { othersNeeded } from './restored.ts';
 import { Rounds, type RoundFrame } from './rounds.ts';
 import type { Vault } from './vault.ts';
 import { within } from './within.ts';
@@ -83,6 +84,8 @@ export interface SessionOptions {
   readonly log: Log;
   readonly timing?: Partial<ConnectionTiming> | undefined;
   readonly nowUnixSeconds?: (() => number) | undefined;
+  /** Milliseconds between looks for what is due. */
+  readonly sweepIntervalMs?: number | undefined;
 }
 
 /** What exists once the key is live. */
@@ -114,6 +117,8 @@ export class Session {
   /** The record was looked at on this connection. */
   #followed = false;
   readonly #alarms: string[] = [];
+  /** The coordinator wants the group, and is not brought it yet. */
+  #owesGroup = false;
   /** The coordinator was brought the group on this connection. */
   #shown = false;
   /** HTTP calls that nobody waits for, one after the other. */
@@ -185,7 +190,9 @@ export class Session {
       setInterval(() => {
         this.#live?.rounds.sweep(this.#nowUnixSeconds());
         this.#settleDocuments();
-      }, sweepIntervalMs),
+        this.#catchUp();
+        if (this.#owesGroup) this.#bringGroup();
+      }, this.#options.sweepIntervalMs ?? sweepIntervalMs),
     );
   }
 
@@ -202,7 +209,7 @@ export class Session {
     this.#live?.rounds.reconsider();
   }
 
-  status(policy: string): Status {
+  status(policy: string): Omit<Status, 'spareKeys'> {
     const { home, agreement, coordinator, certificate } = this.#options;
     const { charter, self } = agreement;
     const requests = this.#live?.rounds.list(false) ?? [];
@@ -226,6 +233,8 @@ export class Session {
       waiting: requests.filter(({ state }) => state === 'waiting').length,
       journal: home.records.head,
       alarms: this.#alarms,
+      restoration: home.records.restoration ?? null,
+      backups: [...home.records.backups.values()].filter(({ isDestroyed }) => !isDestroyed).length,
       policy,
     };
   }
@@ -276,7 +285,7 @@ export class Session {
       },
       finished: (result) => this.#ceremonyFinished(result),
       show: () => {
-        if (!this.#shown) this.#chore('put-group', () => this.#putGroup());
+        if (!this.#shown) this.#groupWanted();
       },
       failed: (error) => {
         this.#fail(error);
@@ -399,16 +408,18 @@ export class Session {
       case 'documents': {
         const { epoch, genesis, requesters, delegations } = frame;
         await this.#takeDocuments(epoch, { genesis, requesters, delegations });
+        this.#catchUp();
         return;
       }
       case 'present':
         this.#present = frame.members;
         this.#chore('settle-rounds', () => this.#settleRounds());
         this.#settleDocuments();
+        this.#catchUp();
         this.#followRecord();
         return;
       case 'wanted':
-        this.#chore('put-group', () => this.#putGroup());
+        this.#groupWanted();
         return;
       case 'alarm':
         this.#alarm(frame.member, frame.message);
@@ -517,6 +528,36 @@ export class Session {
     this.#chore('find-keys', async () => {
       for (const key of await knownKeys(this.#client, agreement.charter, { arithmetic: vault.arithmetic, log }))
         await this.#ceremony.receiveKey(key);
+    });
+  }
+
+  /** A restored member may hold old documents: it lets the others bring theirs, and brings its own at the next look, in case nobody did. */
+  #groupWanted(): void {
+    if (this.#options.home.records.restoration?.isCaughtUp !== false) {
+      this.#bringGroup();
+      return;
+    }
+    this.#owesGroup = true;
+    this.#options.log('info', 'group-held-back');
+  }
+
+  #bringGroup(): void {
+    this.#owesGroup = false;
+    this.#chore('put-group', () => this.#putGroup());
+  }
+
+  /** After a restore: what the others hold, which each of them brings to the coordinator when it comes, is taken before anything is decided. */
+  #catchUp(): void {
+    const { home, agreement } = this.#options;
+    const others = this.#present.filter((identifier) => identifier !== Number(agreement.self.identifier));
+    if (home.records.restoration?.isCaughtUp !== false || others.length < othersNeeded(agreement.charter)) return;
+    this.#chore('catch-up', async () => {
+      if (this.#live === undefined || home.records.restoration?.isCaughtUp === true) return;
+      const { genesis, requesters, delegations } = await this.#client.group(this.#live.epoch.groupKey);
+      await this.#adopt({ genesis, requesters, delegations });
+      await home.records.append({ type: 'caught-up' });
+      this.#options.log('info', 'caught-up', { count: others.length });
+      this.#live.rounds.reconsider();
     });
   }
 

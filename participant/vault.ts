@@ -39,7 +39,8 @@ import { publicSharesMatch, publicShareOf, samePoint } from '../protocol/frost/s
 import { commit, signShare, type Attempt, type Nonces } from '../protocol/frost/sign.ts';
 import { openImportedShare, type Import } from '../protocol/ceremony/import.ts';
 import type { BoxToOpen, CeremonyEffect } from '../protocol/ceremony/events.ts';
-import type { OpenedShares, ShareToSeal } from '../home/keystore.ts';
+import type { OpenedShares } from '../home/keystore.ts';
+import type { ShareToSeal } from '../home/spare-keys.ts';
 import { ParticipantError } from './errors.ts';
 import { arenaSlots, maxHeldSlots } from './limits.ts';
 import { systemSources, withNonceRandomness, type NoncePlace, type RandomSources } from './nonce-randomness.ts';

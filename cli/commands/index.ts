@@ -82,6 +82,24 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./participant/serve.ts')).command,
   },
   {
+    path: ['participant', 'passphrase'],
+    exits: allowedExits,
+    summary: 'change the passphrase of its home',
+    load: async () => (await import('./participant/passphrase.ts')).command,
+  },
+  {
+    path: ['participant', 'backup'],
+    exits: allowedExits,
+    summary: 'write one file out of which it comes back',
+    load: async () => (await import('./participant/backup.ts')).command,
+  },
+  {
+    path: ['participant', 'restore'],
+    exits: allowedExits,
+    summary: 'bring it back out of its backup',
+    load: async () => (await import('./participant/restore.ts')).command,
+  },
+  {
     path: ['participant', 'requests'],
     summary: 'list what waits for a decision',
     exits: allowedExits,

@@ -2,6 +2,7 @@
 import { printable } from '../../verifier/printable.ts';
 import { parseTime } from '../../verifier/time.ts';
 import { decodeCard } from '../../protocol/files/card.ts';
+import { formatTimestamp } from '../../protocol/wire/time.ts';
 import type { QuorumView, RequestSummary, RequestView } from '../../participant/request-view.ts';
 import type { Status } from '../../participant/control.ts';
 import { originText } from './import.ts';
@@ -140,8 +141,17 @@ export function statusPage(status: Status): string {
     .row('requests', `${status.pending} pending, ${status.waiting} of them wait for you`)
     .row('policy', status.policy)
     .row('journal', `${status.journal.length} records, head ${status.journal.head.slice(0, 16)}`);
+  if (status.backups > 0) page.row('backups', `${status.backups}, not declared destroyed`);
+  if (status.restoration !== null) page.row('restored', restorationText(status.restoration));
+  if (status.spareKeys === 0)
+    page.rows('KEYS', ['none waits for a new share: start the daemon again, it makes new ones']);
   page.rows('ALARM', status.alarms);
   return page.toString();
+}
+
+function restorationText({ at, isCaughtUp }: NonNullable<Status['restoration']>): string {
+  const since = `from a backup, ${formatTimestamp(at)}`;
+  return isCaughtUp ? since : `${since}; decides nothing before enough others are connected`;
 }
 
 /** One decision, and what it means for the round. */

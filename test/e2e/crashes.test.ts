@@ -1,5 +1,5 @@
 /** Real processes killed by a real SIGKILL in the middle of a round: nothing acknowledged is lost, and no nonces are used twice. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { demand } from '../../demo/process.ts';
@@ -65,6 +65,48 @@ describe('a round over real processes', { timeout: 120_000 }, () => {
       expect(existsSync(company.path(`burned-${attempt}.bin.frostmark`))).toBe(true);
     }
     expect(happened).toBe(true);
+  });
+});
+
+describe('a member whose disk is lost', { timeout: 120_000 }, () => {
+  it('comes back out of its backup under another passphrase, is shown to all, and the group signs on', async () => {
+    const [home, file] = [company.path('hw-2'), company.path('hw-2.backup')];
+    const [old, renewed] = [company.path('old-passphrase'), company.path('new-passphrase')];
+    copyFileSync(join(home, 'passphrase'), old);
+    writeFileSync(renewed, 'battery staple\n', { mode: 0o600 });
+    company.daemon('hw-2').end();
+    await company.daemon('hw-2').exit;
+    const where = ['--home', home];
+    await company.run([
+      'participant',
+      'passphrase',
+      ...where,
+      '--passphrase-file',
+      old,
+      '--new-passphrase-file',
+      renewed,
+    ]);
+    await company.run(['participant', 'backup', file, ...where, '--passphrase-file', old], 4);
+    await company.run(['participant', 'backup', file, ...where, '--passphrase-file', renewed]);
+    rmSync(home, { recursive: true });
+    const restored = await company.run(['participant', 'restore', file, ...where, '--passphrase-file', renewed]);
+    expect(restored.stdout).toContain('hw-2 of demo is back');
+    const again = await company.run(['participant', 'restore', file, ...where, '--passphrase-file', renewed], 1);
+    expect(again.stderr).toContain('has a journal of another life');
+    copyFileSync(renewed, join(home, 'passphrase'));
+    await company.serve('hw-2', approves('development'));
+    const { stdout } = await company.run(['participant', 'status', '--home', company.path('alice'), '--json']);
+    expect(stdout).toContain('hw-2 was restored from a backup');
+
+    // What is asked now is too near to the restore for hw-2; the three others sign.
+    company.write('after.bin', 'after\n');
+    const signing = company.sign('dave', 'after.bin', 'production');
+    const { id } = await roundWhere(signing, 'the round', () => true);
+    for (const name of ['alice', 'bob', 'hw-1']) await company.approve(name, id);
+    await demand(signing, 0);
+    await company.run(['verify', 'after.bin', '--key', 'GROUP.pub']);
+    const listed = await company.run(['participant', 'status', ...where, '--json']);
+    expect(JSON.parse(listed.stdout)).toMatchObject({ status: { backups: 1, restoration: { isCaughtUp: true } } });
   });
 });
 

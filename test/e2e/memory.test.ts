@@ -17,7 +17,8 @@ import { maxFrameBytes } from '../../protocol/limits.ts';
 import { sessionInput } from '../../protocol/signing/stage.ts';
 import { decodeCoordinatorFrame, decodeMemberFrame } from '../../protocol/wire/frames.ts';
 import { openRequest } from '../../protocol/request/request.ts';
-import { openShares } from '../../home/keystore.ts';
+import { openKeystore } from '../../home/keystore.ts';
+import { openShares } from '../harness/shares.ts';
 import { arenaSlots } from '../../participant/limits.ts';
 import { demand } from '../../demo/process.ts';
 import { epochFile } from '../harness/home-files.ts';
@@ -58,7 +59,7 @@ beforeAll(async () => {
   const opened = await openShares({
     path: join(
       home,
-      readdirSync(home).find((name) => name.endsWith('.age'))!,
+      readdirSync(home).find((name) => name.startsWith('share-'))!,
     ),
     passphrase: { file: join(home, 'passphrase') },
   });
@@ -225,6 +226,19 @@ describe('a daemon that has signed (T29)', { timeout: 120_000 }, () => {
     expect(spawnSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' }).stdout).toBe('');
     for (const file of ['cmdline', 'environ'])
       expect(readFileSync(`/proc/${pid}/${file}`, 'latin1')).not.toContain(passphrase);
+  });
+
+  it('holds no key of a share file, used or waiting, although it can store shares', async () => {
+    const home = company.path('hw-1');
+    await using keystore = await openKeystore({ passphrase: { file: join(home, 'passphrase') }, purpose: 'existing' });
+    const files = readdirSync(home).filter((name) => /^(key|next)-/.test(name));
+    expect(files.length).toBeGreaterThanOrEqual(2);
+    const keys: string[] = [];
+    for (const name of files) {
+      const text = new TextDecoder().decode(await keystore.unseal(name, readFileSync(join(home, name))));
+      keys.push(/AGE-SECRET-KEY-1[0-9A-Z]{58}/.exec(text)![0].slice(16, 40));
+    }
+    expect(textInMemory(keys)).toEqual([]);
   });
 
   it('showed its shares to nobody: not on the wire, in the coordinator’s home, in any log, or in its own files', async () => {

@@ -1,18 +1,15 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
-import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
+import { chmod, copyFile, cp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import {
-  openKeystore,
-  openShares,
-  sealShares,
-  type OpenedShares,
-  type ShareHeader,
-  type ShareToSeal,
-} from '../../home/keystore.ts';
+import { openKeystore, type OpenedShares, type ShareHeader } from '../../home/keystore.ts';
+import { changePassphrase, finishPassphraseChange } from '../../home/passphrase-change.ts';
+import type { ShareFile, ShareToSeal, SpareKeys } from '../../home/spare-keys.ts';
+import { MortalDisk } from '../harness/mortal-disk.ts';
+import { onTerminal } from '../harness/terminal.ts';
+import { openShares, sealShares } from '../harness/shares.ts';
 import { compile, run, temporaryFolder, type Program } from './support.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'frostmark-keystore-'));
@@ -69,7 +66,7 @@ async function newFiles(): Promise<Files> {
 
 async function sealed(shares: readonly ShareToSeal[] = [share('production', 0xa5)]): Promise<Files> {
   const files = await newFiles();
-  await sealShares({ path: files.path, passphrase: { file: files.file }, childPath, header, shares });
+  await sealShares({ path: files.path, passphrase: { file: files.file }, childPath, ...header, shares });
   return files;
 }
 
@@ -97,7 +94,9 @@ describe('a share file', () => {
       share('dévelopment', 0xa7, { identifier: 258 }),
     ]);
     expect((await stat(files.path)).mode & 0o777).toBe(0o600);
-    expect((await readdir(files.folder)).sort()).toEqual(['passphrase', 'share.age']);
+    expect((await readdir(files.folder)).sort()).toEqual(['key.age', 'next-1.age', 'passphrase', 'share.age']);
+    for (const name of ['key.age', 'next-1.age'])
+      expect((await stat(join(files.folder, name))).mode & 0o777).toBe(0o600);
     expect(described(await opened(files))).toEqual({
       hash: Buffer.from(hash).toString('hex'),
       scalars: [
@@ -135,10 +134,10 @@ describe('a share file', () => {
     await using keystore = await openKeystore({ passphrase: { file: files.file }, purpose: 'existing', childPath });
     const results = await Promise.all([
       keystore.open(files.path),
-      keystore.seal(files.path, { hash }, [share('other', 1)]),
+      keystore.spareKeys(files.folder),
       keystore.open(files.path),
     ]);
-    expect([results[0].shares[0]!.channel, results[2].shares[0]!.channel]).toEqual(['production', 'other']);
+    expect([results[0].shares[0]!.channel, results[2].shares[0]!.channel]).toEqual(['production', 'production']);
   });
 
   it('may hold no share: a member may be in no sharing', async () => {
@@ -147,33 +146,213 @@ describe('a share file', () => {
 });
 
 describe('the stock age tool', () => {
-  it('opens our file', async () => {
+  it('opens our file in two steps: the key with the passphrase, the share with the key', async () => {
     const { folder: place, path } = await sealed();
-    const output = join(place, 'payload');
-    const terminal = onTerminal(`age -d -o ${output} ${path}`);
-    await terminal.answer('passphrase', 'correct horse');
-    expect(await terminal.exited).toBe(0);
+    const [key, output] = [join(place, 'key.txt'), join(place, 'payload')];
+    const first = onTerminal(`age -d -o ${key} ${join(place, 'key.age')}`);
+    await first.answer('passphrase', 'correct horse');
+    expect(await first.exited).toBe(0);
+    expect(spawnSync('age', ['-d', '-i', key, '-o', output, path]).status).toBe(0);
     expect(await readFile(output)).toEqual(payload(productionShare));
   });
 
-  it('makes a file that we open', async () => {
+  it('made a file of an earlier version, itself under the passphrase: it is read, and given a key of its own', async () => {
     const files = await newFiles();
     await writeFile(join(files.folder, 'payload'), payload(productionShare));
     await stockSeal(files);
-    expect(described(await opened(files))).toMatchObject({
-      scalars: [['production', 0, 3, 'a5'.repeat(32)]],
-    });
+    for (let time = 0; time < 2; time++)
+      expect(described(await opened(files))).toMatchObject({ scalars: [['production', 0, 3, 'a5'.repeat(32)]] });
+    expect(await readFile(files.path, 'latin1')).toMatch(/^age-encryption.org\/v1\n-> X25519 /);
+    await writeFile(files.file, 'battery staple\n');
+    await expect(opened(files)).rejects.toMatchObject({ code: 'wrong-passphrase' });
   });
 
   it('finds the work factor 18 in what we make by default', async () => {
     const files = await newFiles();
     delete process.env['FROSTMARK_TESTING_ONLY_SCRYPT_WORK_FACTOR'];
     onTestFinished(() => void (process.env[workFactor] = '4'));
-    await sealShares({ path: files.path, passphrase: { file: files.file }, childPath, header, shares: [] });
-    expect((await readFile(files.path, 'latin1')).split('\n').slice(0, 2)).toEqual([
+    await sealShares({ path: files.path, passphrase: { file: files.file }, childPath, ...header, shares: [] });
+    expect((await readFile(join(files.folder, 'key.age'), 'latin1')).split('\n').slice(0, 2)).toEqual([
       'age-encryption.org/v1',
       expect.stringMatching(/^-> scrypt [A-Za-z0-9+/]{22} 18$/),
     ]);
+  });
+});
+
+describe('keys that wait for a share', () => {
+  /** A home whose daemon knew the passphrase once: the child that was told it is gone. */
+  async function waiting(): Promise<Files & { readonly keys: SpareKeys }> {
+    const files = await newFiles();
+    await using keystore = await openKeystore({ passphrase: { file: files.file }, purpose: 'new', childPath });
+    return { ...files, keys: await keystore.spareKeys(files.folder) };
+  }
+  const shareIn = ({ folder: place }: Files, digit: string): string => join(place, `share-${digit.repeat(64)}.age`);
+  const fileIn = (files: Files, digit: string): ShareFile => ({
+    path: shareIn(files, digit),
+    hash,
+    shares: [share('production', Number.parseInt(digit, 16))],
+  });
+
+  it('take new shares while nobody knows the passphrase, one each, until none is left', async () => {
+    const files = await waiting();
+    rmSync(files.file);
+    expect(files.keys.left).toBe(2);
+    await files.keys.store(fileIn(files, '1'));
+    await files.keys.store(fileIn(files, '2'));
+    expect(files.keys.left).toBe(0);
+    await expect(files.keys.store(fileIn(files, '3'))).rejects.toMatchObject({ code: 'no-key' });
+    await writeFile(files.file, 'correct horse\n', { mode: 0o600 });
+    for (const digit of ['1', '2'])
+      expect(described(await opened({ ...files, path: shareIn(files, digit) }))).toMatchObject({
+        scalars: [['production', 0, 3, `0${digit}`.repeat(32)]],
+      });
+    const keys = ['1', '2'].map((digit) => readFileSync(join(files.folder, `key-${digit.repeat(64)}.age`)));
+    expect(keys[0]!.equals(keys[1]!)).toBe(false);
+  });
+
+  it('stay what they are at the next start; one that does not open with its passphrase is replaced', async () => {
+    const files = await waiting();
+    const read = (): Buffer[] => [0, 1].map((index) => readFileSync(join(files.folder, `next-${index}.age`)));
+    const before = read();
+    const other = await waiting();
+    await writeFile(other.file, 'battery staple\n');
+    await changePassphrase({
+      folder: other.folder,
+      passphrase: { file: files.file },
+      newPassphrase: { file: other.file },
+      childPath,
+    });
+    await copyFile(join(other.folder, 'next-0.age'), join(files.folder, 'next-1.age'));
+    await using keystore = await openKeystore({ passphrase: { file: files.file }, purpose: 'existing', childPath });
+    const keys = await keystore.spareKeys(files.folder);
+    expect(read()[0]).toEqual(before[0]);
+    await keys.store(fileIn(files, '1'));
+    await keys.store(fileIn(files, '2'));
+    for (const digit of ['1', '2']) expect((await keystore.open(shareIn(files, digit))).shares).toHaveLength(1);
+  });
+
+  it('lose no share when the process is killed at any step: it is there with its key, or not at all', async () => {
+    let isThere: boolean[] = [];
+    for (let killAt = 0; ; killAt++) {
+      const files = await waiting();
+      const disk = new MortalDisk(killAt);
+      await files.keys.store({ ...fileIn(files, '1'), disk }).catch(() => undefined);
+      const path = shareIn(files, '1');
+      const opens = await opened({ ...files, path }).then(
+        ({ shares }) => shares.length === 1,
+        () => false,
+      );
+      isThere = [...isThere, existsSync(path)];
+      expect(opens).toBe(existsSync(path));
+      if (!disk.killed) break;
+    }
+    expect(isThere.length).toBeGreaterThan(5);
+    expect([isThere[0], isThere.at(-1)]).toEqual([false, true]);
+  });
+});
+
+describe('another passphrase', () => {
+  async function home(): Promise<Files & { readonly newFile: string }> {
+    const files = await newFiles();
+    const path = join(files.folder, `share-${'1'.repeat(64)}.age`);
+    await sealShares({ path, passphrase: { file: files.file }, childPath, hash, shares: [share('production', 0xa5)] });
+    const newFile = join(files.folder, 'new-passphrase');
+    await writeFile(newFile, 'battery staple\n', { mode: 0o600 });
+    return { ...files, path, newFile };
+  }
+  const change = ({ folder: place, file, newFile }: Awaited<ReturnType<typeof home>>, disk = new MortalDisk()) =>
+    changePassphrase({ folder: place, passphrase: { file }, newPassphrase: { file: newFile }, childPath, disk });
+  const codeOf = (files: Files): Promise<string> =>
+    opened(files).then(
+      () => 'opened',
+      (error: unknown) => (error as { code: string }).code,
+    );
+
+  it('rewrites the small files only, and the old one opens nothing any more', async () => {
+    const files = await home();
+    const before = await readFile(files.path);
+    expect(await change(files)).toBe(2);
+    expect(await readFile(files.path)).toEqual(before);
+    expect(await codeOf(files)).toBe('wrong-passphrase');
+    const renewed = { ...files, file: files.newFile };
+    expect(await codeOf(renewed)).toBe('opened');
+    await using keystore = await openKeystore({ passphrase: { file: files.newFile }, purpose: 'existing', childPath });
+    const spare = await readFile(join(files.folder, 'next-1.age'));
+    await keystore.spareKeys(files.folder);
+    expect(await readFile(join(files.folder, 'next-1.age'))).toEqual(spare);
+    expect(await readdir(files.folder)).not.toContain('keys-new');
+  });
+
+  it('reaches a share file of an earlier version, which gets a key first', async () => {
+    const files = await home();
+    await writeFile(join(files.folder, 'payload'), payload(productionShare));
+    const old = { ...files, path: join(files.folder, `share-${'2'.repeat(64)}.age`) };
+    await stockSeal(old);
+    expect(await change(files)).toBe(3);
+    expect(await codeOf(old)).toBe('wrong-passphrase');
+    expect(await codeOf({ ...old, file: files.newFile })).toBe('opened');
+  });
+
+  it('leaves everything when the old one is wrong or a file is damaged', async () => {
+    const files = await home();
+    await expect(change({ ...files, file: files.newFile })).rejects.toMatchObject({ code: 'wrong-passphrase' });
+    const spare = join(files.folder, 'next-1.age');
+    const bytes = await readFile(spare);
+    await writeFile(spare, 'nothing');
+    await expect(change(files)).rejects.toMatchObject({
+      code: 'damaged',
+      message: expect.stringContaining(spare) as string,
+    });
+    await writeFile(spare, bytes);
+    expect(await codeOf(files)).toBe('opened');
+  });
+
+  it('holds for all files or for none, at whatever step the process is killed', async () => {
+    const template = await home();
+    const keysIn = (place: string): Promise<Buffer[]> =>
+      Promise.all([`key-${'1'.repeat(64)}.age`, 'next-1.age'].map((name) => readFile(join(place, name))));
+    const old = await keysIn(template.folder);
+    const seen: boolean[] = [];
+    for (let killAt = 0; ; killAt++) {
+      const place = await temporaryFolder();
+      await cp(template.folder, place, { recursive: true });
+      const files = { ...template, folder: place, path: join(place, basename(template.path)) };
+      const disk = new MortalDisk(killAt);
+      await change(files, disk).catch(() => undefined);
+      // As whoever opens the home next does.
+      await finishPassphraseChange(place);
+      expect(await readdir(place)).not.toContain('keys-new');
+      const changed = (await keysIn(place)).map((key, index) => !key.equals(old[index]!));
+      expect(new Set(changed).size).toBe(1);
+      seen.push(changed[0]!);
+      if (disk.killed) continue;
+      await using keystore = await openKeystore({
+        passphrase: { file: files.newFile },
+        purpose: 'existing',
+        childPath,
+      });
+      expect((await keystore.open(files.path)).shares).toHaveLength(1);
+      break;
+    }
+    expect(seen.length).toBeGreaterThan(12);
+    expect([seen[0], seen.at(-2)]).toEqual([false, true]);
+  });
+
+  it('is not taken from a file that somebody else put there', async () => {
+    const files = await home();
+    await writeFile(join(files.folder, 'keys-new'), '{"../key.age":"AAAA"}', { mode: 0o600 });
+    await expect(finishPassphraseChange(files.folder)).rejects.toMatchObject({ code: 'damaged' });
+  });
+
+  it('is asked for twice, after the old one', async () => {
+    const files = await home();
+    const terminal = onTerminal(`${process.execPath} ${program} change ${childPath} ${files.path}`);
+    await terminal.answer('Passphrase', 'correct horse');
+    await terminal.answer('New passphrase', 'battery staple');
+    await terminal.answer('once more', 'battery staple');
+    await terminal.exited;
+    expect(terminal.shown()).toContain('changed 2');
+    expect(await codeOf({ ...files, file: files.newFile })).toBe('opened');
   });
 });
 
@@ -187,15 +366,19 @@ describe('what does not open', () => {
     });
   });
 
-  it('refuses a flipped bit anywhere in the file', async () => {
+  it.each([
+    ['share', ['damaged']],
+    ['key', ['damaged', 'wrong-passphrase']],
+  ])('refuses a flipped bit anywhere in the %s file', async (name, expected) => {
     const files = await sealed();
-    const bytes = await readFile(files.path);
+    const path = join(files.folder, `${name}.age`);
+    const bytes = await readFile(path);
     await using keystore = await openKeystore({ passphrase: { file: files.file }, purpose: 'existing', childPath });
     const codes = new Set<string>();
     for (let index = 0; index < bytes.length; index++) {
       const flipped = Buffer.from(bytes);
       flipped[index]! ^= 1;
-      await writeFile(files.path, flipped);
+      await writeFile(path, flipped);
       codes.add(
         await keystore.open(files.path).then(
           () => `byte ${index} opened`,
@@ -203,7 +386,19 @@ describe('what does not open', () => {
         ),
       );
     }
-    expect([...codes].sort()).toEqual(['damaged', 'wrong-passphrase']);
+    expect([...codes].sort()).toEqual(expected);
+  });
+
+  it('says which file is missing when a share has no key', async () => {
+    const files = await sealed();
+    rmSync(join(files.folder, 'key.age'));
+    await expect(opened(files)).rejects.toMatchObject({ code: 'missing', path: join(files.folder, 'key.age') });
+  });
+
+  it('does not take the key of another share', async () => {
+    const [files, other] = [await sealed(), await sealed()];
+    await copyFile(join(other.folder, 'key.age'), join(files.folder, 'key.age'));
+    await expect(opened(files)).rejects.toMatchObject({ code: 'damaged' });
   });
 
   it.each([
@@ -244,19 +439,26 @@ describe('sealing that fails', () => {
     ['the channel has no name', share('', 1), '1 to 255 bytes'],
     ['the identifier is 0', share('production', 1, { identifier: 0 }), 'no identifier 0'],
     ['the sharing is 256', share('production', 1, { sharing: 256 }), 'no sharing 256'],
-  ])('leaves the old file: %s', async (_, wrong, reason) => {
+  ])('leaves no file: %s', async (_, wrong, reason) => {
     const files = await newFiles();
-    await writeFile(files.path, 'the old file');
     const request = {
       path: files.path,
       passphrase: { file: files.file },
       childPath,
-      header,
+      ...header,
       shares: [share('development', 2), wrong],
     };
     await expect(sealShares(request)).rejects.toThrow(reason);
-    expect(await readFile(files.path, 'utf8')).toBe('the old file');
-    expect((await readdir(files.folder)).sort()).toEqual(['passphrase', 'share.age']);
+    expect((await readdir(files.folder)).sort()).toEqual(['next-0.age', 'next-1.age', 'passphrase']);
+  });
+
+  it('leaves a share file that is there: none is ever replaced', async () => {
+    const files = await sealed();
+    const bytes = await readFile(files.path);
+    const request = { path: files.path, passphrase: { file: files.file }, childPath, ...header, shares: [] };
+    await expect(sealShares(request)).rejects.toMatchObject({ code: 'exists' });
+    expect(await readFile(files.path)).toEqual(bytes);
+    expect((await opened(files)).shares).toHaveLength(1);
   });
 
   it('refuses more shares than a file holds', async () => {
@@ -295,7 +497,7 @@ describe('the passphrase', () => {
   it('keeps every byte but the one newline', async () => {
     const files = await newFiles();
     await writeFile(files.file, ' \ufeffpäß \n');
-    await sealShares({ path: files.path, passphrase: { file: files.file }, childPath, header, shares: [] });
+    await sealShares({ path: files.path, passphrase: { file: files.file }, childPath, ...header, shares: [] });
     await writeFile(files.file, '\ufeffpäß');
     await expect(opened(files)).rejects.toMatchObject({ code: 'wrong-passphrase' });
     await writeFile(files.file, ' \ufeffpäß ');
@@ -443,9 +645,9 @@ describe('memory (T29)', () => {
     daemon.tell('wipe');
     expect(await daemon.line()).toBe('wipe done');
     expect(windowsFound(daemon, scalars)).toBe(0);
-    expect((await opened({ ...files, path: `${files.path}.copy` })).shares.map((one) => hexOf(one))).toEqual(
-      scalars.map((bytes) => Buffer.from(bytes).toString('hex')),
-    );
+    expect(
+      (await opened({ ...files, path: join(files.folder, 'share-copy.age') })).shares.map((one) => hexOf(one)),
+    ).toEqual(scalars.map((bytes) => Buffer.from(bytes).toString('hex')));
   });
 });
 
@@ -499,43 +701,4 @@ async function stockSeal({ folder: place, path }: Files): Promise<void> {
   await terminal.answer('onfirm passphrase', 'correct horse');
   expect(await terminal.exited).toBe(0);
   await chmod(path, 0o600);
-}
-
-interface TerminalSession {
-  readonly exited: Promise<number | null>;
-  /** All that the terminal showed so far. */
-  shown(): string;
-  /** Resolves when the terminal shows `text` after what was answered last. */
-  until(text: string): Promise<void>;
-  /** Types `answer` and the enter key once the terminal shows `prompt`. */
-  answer(prompt: string, answer: string, enter?: string): Promise<void>;
-}
-
-/** Runs a shell command on a terminal of its own (script(1)). */
-function onTerminal(command: string): TerminalSession {
-  const child = spawn('script', ['-qec', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let shown = '';
-  let answered = 0;
-  child.stdout.on('data', (chunk: Buffer) => (shown += chunk.toString()));
-  const until = async (text: string): Promise<void> => {
-    while (!shown.slice(answered).includes(text)) await nextChunk(child.stdout, shown);
-  };
-  return {
-    exited: new Promise((resolve) => child.once('close', resolve)),
-    shown: () => shown,
-    until,
-    answer: async (prompt, answer, enter = '\r') => {
-      await until(prompt);
-      answered = shown.length;
-      child.stdin.write(answer + enter);
-    },
-  };
-}
-
-function nextChunk(stream: Readable, shown: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    stream.once('data', () => resolve());
-    stream.once('end', () => reject(new Error(`the terminal ended after: ${shown}`)));
-  });
 }

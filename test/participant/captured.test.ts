@@ -13,7 +13,7 @@ import type { BoxKey, SealingGroup, Secret } from '../../protocol/frost/group.ts
 import { loadLibsodium } from '../../protocol/frost/libsodium.ts';
 import { maxFrameBytes } from '../../protocol/limits.ts';
 import { decodeMemberFrame } from '../../protocol/wire/frames.ts';
-import { openShares } from '../../home/keystore.ts';
+import { openShares } from '../harness/shares.ts';
 import { Vault } from '../../participant/vault.ts';
 import { epochFile } from '../harness/home-files.ts';
 import { startProcess } from '../harness/coordinator-server.ts';
@@ -134,7 +134,7 @@ async function capture(): Promise<Captured> {
   const memberDisks = new Map<string, Uint8Array>();
   for (const { name, home } of group.members) {
     for (const [path, bytes] of await filesBelow(home)) memberDisks.set(path, bytes);
-    const file = (await readdir(home)).find((entry) => entry.endsWith('.age'))!;
+    const file = (await readdir(home)).find((entry) => entry.startsWith('share-'))!;
     const opened = await openShares({
       path: join(home, file),
       passphrase: { file: group.passphrasePath },
@@ -274,7 +274,7 @@ describe('a captured ceremony (T17)', () => {
 
   it('leaves nothing open on the members’ own disks either', () => {
     const { memberDisks, witness, shares } = captured.all;
-    expect([...memberDisks.keys()].filter((path) => path.endsWith('.age'))).toHaveLength(3);
+    expect([...memberDisks.keys()].filter((path) => path.includes('/share-'))).toHaveLength(3);
     expect(tracesOf(new Map([...witness.secrets, ...shares]), memberDisks)).toEqual([]);
   });
 

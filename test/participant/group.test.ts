@@ -12,7 +12,7 @@ import type { JoinEvent } from '../../participant/join.ts';
 import type { StrangeHello } from '../../protocol/ceremony/events.ts';
 import type { CoordinatorClient } from '../../client/client.ts';
 import type { RoundBody } from '../../protocol/wire/frames.ts';
-import { openShares } from '../../home/keystore.ts';
+import { openShares } from '../harness/shares.ts';
 import { compile, run } from '../home/support.ts';
 import { scratch } from './members.ts';
 import { ageChildPath, until, useParticipants, TestGroup, type TestMember } from './support.ts';
@@ -121,7 +121,7 @@ describe('a group', () => {
     // The share is in one place, its age file: not in anything the coordinator saw, logged or stored, nor in any log (T17, T29).
     await group.stop(three);
     await group.coordinator.close();
-    const shareFile = (await readdir(one.home)).find((name) => name.endsWith('.age'))!;
+    const shareFile = (await readdir(one.home)).find((name) => name.startsWith('share-'))!;
     const { shares } = await openShares({
       path: join(one.home, shareFile),
       passphrase: { file: group.passphrasePath },
@@ -436,6 +436,8 @@ describe('a home', () => {
     expect(await refusal()).toBe('bad-certificate');
     // Another member's share, certificate and identity.
     await cp(join(two.home, share), path(share));
+    expect(await refusal()).toBe('damaged');
+    for (const name of [share, share.replace('share-', 'key-')]) await cp(join(two.home, name), path(name));
     expect(await refusal()).toBe('damaged-share');
     await cp(join(two.home, 'identity.pem'), path('identity.pem'));
     expect(['damaged-share', 'bad-certificate']).toContain(await refusal());

@@ -22,7 +22,7 @@ import { HeldGroupDocuments } from '../../participant/group-documents.ts';
 import { openJournal, type Journal } from '../../participant/journal.ts';
 import type { HeldDocuments } from '../../participant/member-home.ts';
 import type { Judge } from '../../participant/judge.ts';
-import { Records, type MemberRecord } from '../../participant/records.ts';
+import { Records, type MemberRecord, type Restoration } from '../../participant/records.ts';
 import { Rounds, type RoundFrame } from '../../participant/rounds.ts';
 import { Vault } from '../../participant/vault.ts';
 import { publicGroup } from '../harness/ceremony-network.ts';
@@ -121,12 +121,16 @@ export interface ParticipantOptions {
   readonly now?: () => number;
   /** Genesis is not signed yet, and this member gave no share. */
   readonly isYoung?: boolean;
+  /** It came back out of a backup, at this Unix second. */
+  readonly restored?: Restoration;
 }
 
 /** What the ceremony left in this member's journal. */
-async function takePart(path: string, { live }: World, { isYoung }: ParticipantOptions): Promise<void> {
+async function takePart(path: string, { live }: World, { isYoung, restored }: ParticipantOptions): Promise<void> {
   const journal = await openJournal(path, { mustExist: false });
   const records = await Records.open(journal, now);
+  if (restored !== undefined) await records.append({ type: 'restored', backup: 'ab'.repeat(16), at: restored.at });
+  if (restored?.isCaughtUp === true) await records.append({ type: 'caught-up' });
   for (const record of ceremonyRecords(live))
     if (isYoung !== true || record.type !== 'ceremony-given') await records.append(record);
   await journal.close();

@@ -1,17 +1,14 @@
 /**
- * Uses the keystore as a daemon would: `seal|open CHILD FILE [PASSPHRASE-FILE]`, shares of known bytes (`fixture`).
+ * Uses the keystore as a daemon would: `seal|open|change CHILD FILE [PASSPHRASE-FILE]`, shares of known bytes (`fixture`).
  * Prints one line: `done`, what was opened, or `code: message`. `hold` opens, seals a copy, and then stays, for its memory to be read.
  */
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { changePassphrase } from '../../../home/passphrase-change.ts';
 import { HomeError } from '../../../home/errors.ts';
-import {
-  openKeystore,
-  openShares,
-  sealShares,
-  type Keystore,
-  type OpenedShare,
-  type ShareToSeal,
-} from '../../../home/keystore.ts';
+import { openKeystore, type Keystore, type OpenedShare } from '../../../home/keystore.ts';
+import type { ShareToSeal } from '../../../home/spare-keys.ts';
+import { openShares, sealShares } from '../../harness/shares.ts';
 
 const [command = '', childPath = '', path = '', file] = process.argv.slice(2);
 const passphrase = file === undefined ? {} : { file };
@@ -25,7 +22,7 @@ try {
         path,
         passphrase,
         childPath,
-        header,
+        ...header,
         shares: [fixture('production', 0xa5), fixture('development', 0x5a)],
       });
       print('done');
@@ -35,6 +32,9 @@ try {
       print(shares.map(described).join(' '));
       break;
     }
+    case 'change':
+      print(`changed ${await changePassphrase({ folder: dirname(path), passphrase, childPath })}`);
+      break;
     case 'hold':
       await hold();
       break;
@@ -65,7 +65,8 @@ async function hold(): Promise<void> {
     });
     return { channel, sharing, identifier, export: (write) => write(arena.subarray(slot, slot + 32)) };
   });
-  await keystore.seal(`${path}.copy`, header, sealed);
+  const keys = await keystore.spareKeys(dirname(path));
+  await keys.store({ path: join(dirname(path), 'share-copy.age'), ...header, shares: sealed });
   print('held');
   const commands = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
   for (let next = await commands.next(); next.done !== true; next = await commands.next()) {

@@ -1,0 +1,42 @@
+/** The key of a share file: an age X25519 identity under the passphrase, in a small file beside it. */
+import { basename, dirname, join } from 'node:path';
+import type { AgeChild } from './age-process.ts';
+import { readFileBounded, syncFile, writeFileAtomic } from './files.ts';
+import { maxShareFileBytes } from './limits.ts';
+import { decodePart, operation } from './pipe.ts';
+
+/** `key-<transcript>.age` beside `share-<transcript>.age`. */
+export function keyPathOf(sharePath: string): string {
+  return join(dirname(sharePath), basename(sharePath).replace(/^share/, 'key'));
+}
+
+/** Whether an age file begins as one for an X25519 recipient. Share files of earlier versions have a scrypt recipient. */
+function isForKey(file: Uint8Array): boolean {
+  const start = 'age-encryption.org/v1\n-> X25519 ';
+  return Buffer.from(file.subarray(0, start.length)).toString('latin1') === start;
+}
+
+/** Files with shares. */
+export const shareFileName = /^share-[0-9a-f]{64}\.age$/;
+/** Files under the passphrase, which alone change with it. */
+export const passphraseFileName = /^(?:key-[0-9a-f]{64}|next-[0-9])\.age$/;
+
+/**
+ * The bytes of a share file. One of an earlier version, which is itself under the passphrase, is given a key of its own first, and replaced.
+ * Throws `HomeError`, and what the child does.
+ */
+export async function readShareFile(child: AgeChild, path: string): Promise<Uint8Array> {
+  const file = await readFileBounded(path, maxShareFileBytes, { ownerOnly: true });
+  // A killed predecessor may have renamed the file without syncing the folder; what is read here is acted upon.
+  await syncFile(path);
+  return isForKey(file) ? file : await convert(child, path, file);
+}
+
+/** The key first: until the share file is replaced the old one opens with the passphrase alone, and a key that nothing needs does no harm. */
+async function convert(child: AgeChild, path: string, old: Uint8Array): Promise<Uint8Array> {
+  const converted = await child.request(path, operation.convert, old.length, (write) => write(old));
+  const { part: key, rest: file } = decodePart(converted);
+  await writeFileAtomic(keyPathOf(path), key);
+  await writeFileAtomic(path, file);
+  return file;
+}
