@@ -29,10 +29,15 @@ export interface AttackReport {
   readonly grownMiB: number;
 }
 
-/** Makes a group, attacks its coordinator in every way, and ends it. */
-export async function benchAttacks(report: (row: AttackReport) => void, say: (line: string) => void): Promise<void> {
+/** Makes a group, attacks its coordinator in every way, or in those named alone, and ends it. */
+export async function benchAttacks(
+  report: (row: AttackReport) => void,
+  say: (line: string) => void,
+  named: readonly string[],
+): Promise<void> {
+  const chosen = attacks.filter((attack) => named.length === 0 || named.includes(attack));
   await withCompany(say, async (company) => {
-    for (const attack of attacks) report(await underAttack(company, attack));
+    for (const attack of chosen) report(await underAttack(company, attack));
   });
 }
 

@@ -37,10 +37,14 @@ async function attacked(): Promise<void> {
   write(
     'honest rounds with a login each, 99th percentile without and with an attack; refused, and by how much memory grew',
   );
-  await benchAttacks((row) => {
-    write(attackLine(row));
-    if (row.ratio > expectedAttackRatio || row.refused > 0) missed.push(row);
-  }, write);
+  await benchAttacks(
+    (row) => {
+      write(attackLine(row));
+      if (row.ratio > expectedAttackRatio || row.refused > 0) missed.push(row);
+    },
+    write,
+    process.argv.slice(3),
+  );
   for (const { attack, ratio, refused } of missed)
     write(
       `\nmissed: ${attack}: ${ratio.toFixed(1)} times, ${refused} refused; expected at most ${expectedAttackRatio}, and none`,

@@ -262,7 +262,8 @@ export class App {
     const { charter, member, key, expiresAtMs } = session;
     const bucket = this.#frames.of(key);
     this.#upgrader.upgrade(request, socket, head, charter.members.length, (webSocket) => {
-      members.join(new Connection(webSocket, { charter, member, expiresAtMs, bucket, limits, nowMs, log }));
+      const flooded = (): void => this.#gate.chargeMore(key, costs.flood);
+      members.join(new Connection(webSocket, { charter, member, expiresAtMs, bucket, flooded, limits, nowMs, log }));
     });
   }
 

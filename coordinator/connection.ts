@@ -49,6 +49,8 @@ export interface ConnectionOptions {
   readonly expiresAtMs: number;
   /** Of the member's frames, whichever connection they come by. */
   readonly bucket: Bucket;
+  /** Told when the member is cut for a flood. */
+  readonly flooded?: (() => void) | undefined;
   readonly limits: Limits;
   readonly nowMs: () => number;
   readonly log: Log;
@@ -168,6 +170,7 @@ export class Connection {
     // What is buffered comes even after a pause; more than a second burst of it is a flood.
     if (restMs > (this.#options.limits.frameBurst * 1000) / this.#options.limits.framesPerSecond) {
       this.#cut('floods');
+      this.#options.flooded?.();
       return;
     }
     this.#waiting.push(bytes);

@@ -82,8 +82,11 @@ export class Gate {
 
   /** Admits a call that needs no token; of a challenge or login it says for which key it is. Throws `CoordinatorError('too-many')`. */
   admitOpen(request: IncomingMessage, key: string | undefined, cost: number): void {
+    const bucket = this.#bucketOf(request);
+    if (bucket.take(cost)) return;
+    // What is reserved is kept for when strangers have used up the address.
     if (key !== undefined && this.#options.isKnown(key) && this.#reservedOf(request, key).take(1)) return;
-    this.#assertTakes(this.#bucketOf(request), cost, 'calls without a login from this address');
+    this.#assertTakes(bucket, cost, 'calls without a login from this address');
   }
 
   /** A login that failed is charged to its address, whatever it was admitted by. */

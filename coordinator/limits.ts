@@ -49,10 +49,10 @@ export const defaultLimits = {
   costBurst: 1_200,
   /** The same for all calls from one address that failed or that nobody known vouches for: a fifth of the machine. */
   addressCostPerSecond: 200,
-  addressCostBurst: 400,
+  addressCostBurst: 200,
   /** Challenges and logins a second that a known key has for itself at one address, whatever else is done there; and how many at once. */
-  reservedLoginsPerSecond: 8,
-  reservedLoginBurst: 64,
+  reservedLoginsPerSecond: 32,
+  reservedLoginBurst: 96,
   /** Calls of one identity that are under way at once, live streams among them: who sends or reads slowly holds up only itself. */
   maxCallsAtOnce: 64,
   /** Bytes of bodies of one identity that are under way at once: the largest group, and then some. */
@@ -62,8 +62,8 @@ export const defaultLimits = {
   /** Milliseconds without a byte in either direction before a connection is cut. */
   idleTimeoutMs: 60_000,
   /** Frames a second of one member, and how many at once: each costs a signature check, about 0.2 ms. */
-  framesPerSecond: 1_000,
-  frameBurst: 2_000,
+  framesPerSecond: 600,
+  frameBurst: 1_000,
   /** Live streams of one identity. */
   maxStreamsPerIdentity: 32,
   /** Pending rounds that one identity asked for (T33), and of one group. */
@@ -113,6 +113,8 @@ export const costs = {
   group: 2,
   /** A WebSocket; and what a member is sent when it comes, by the KiB. */
   connect: 20,
+  /** More frames than anybody honest sends: whoever is cut for it stays away for a second. */
+  flood: 400,
   backlogKiB: 0.01,
 } as const;
 
@@ -154,7 +156,7 @@ export function maxBufferedBytes(members: number): number {
 /** Bytes a second of the slowest line that a member may have, 1 Mbit/s: a ping is not answered before what was sent ahead of it has passed. */
 export const slowestLineBytesPerSecond = 125_000;
 /** Milliseconds that one member's frames are worked on before others get their turn. */
-export const workedAtOnceMs = 4;
+export const workedAtOnceMs = 1;
 /** Frames of one member that wait for their turn before no more are read from its socket. */
 export const maxWaitingFrames = 64;
 /** Bytes of an envelope in a frame besides its payload: type, key, signature, and the frame's own fields. */

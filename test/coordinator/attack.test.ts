@@ -294,7 +294,7 @@ describe('while honest rounds go on (T24)', () => {
   });
 
   test('a flood of calls by one identity is slowed down, and only its own', async () => {
-    const { token } = await world.member(group, 2).client.login();
+    const { token } = await world.member(group, 3).client.login();
     const statuses = await flood('GET', `/v1/rounds?groupKey=${group.epoch.groupKey}`, {
       authorization: `Bearer ${token}`,
     });

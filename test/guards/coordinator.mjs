@@ -800,7 +800,7 @@ export const coordinatorGuards = [
     row: 'T44',
     what: 'calls without a login are charged to their address',
     in: 'admitOpen',
-    from: "this.#assertTakes(this.#bucketOf(request), cost, 'calls without a login from this address');",
+    from: "this.#assertTakes(bucket, cost, 'calls without a login from this address');",
     to: '',
     test: cost,
     name: 'in debt',
