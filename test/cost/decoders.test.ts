@@ -618,6 +618,7 @@ const elsewhere: Readonly<Record<string, string>> = {
       'parseRoundQuery',
       'openOldChain',
       'openLevelDatabase',
+      'decodeBackup',
     ].map((name) => [name, 'reads what its own user wrote, or in pieces what a row above decodes']),
   ),
 };
