@@ -208,20 +208,28 @@ describe('whatever a tool takes has its reading (T10)', () => {
         const repositories = documents.map((bytes, index) => {
           const folder = join(shop.folder, `repository${index}`);
           mkdirSync(folder, { recursive: true });
-          writeFileSync(join(folder, 'Packages'), packages);
           writeFileSync(join(folder, 'Release'), bytes);
           return folder;
         });
-        const { output } = aptUpdateOf(
-          join(shop.folder, 'root'),
-          'near-misses.list',
-          repositories.map((folder) => `deb [trusted=yes] file:${folder} ./\n`).join(''),
-        );
-        const named = (line: RegExp): ReadonlySet<number> =>
-          new Set([...output.matchAll(line)].map(([, index]) => Number(index)));
-        const fetched = named(/^Get:\d+ file:.*repository(\d+) \.\/ Packages /gm);
-        const refused = named(/^[EW]: .*(?:No Hash entry|Unable to parse|Failed|Skipping).*?repository(\d+)[_ ]/gm);
-        return documents.flatMap((_, index) => (fetched.has(index) && !refused.has(index) ? [index] : []));
+        /** Which repositories apt takes with these Packages. */
+        const takenWith = (content: Uint8Array, root: string): ReadonlySet<number> => {
+          for (const folder of repositories) writeFileSync(join(folder, 'Packages'), content);
+          const { output } = aptUpdateOf(
+            join(shop.folder, root),
+            'near-misses.list',
+            repositories.map((folder) => `deb [trusted=yes] file:${folder} ./\n`).join(''),
+          );
+          // The last word on each: apt tries compressed forms first.
+          const last = new Map<number, string>();
+          for (const [, word = '', index] of output.matchAll(/^(Get|Err):\d+ file:.*repository(\d+) \.\/ Packages/gm))
+            last.set(Number(index), word);
+          const refusals = /^[EW]: .*(?:No Hash entry|Unable to parse|Failed|Skipping).*?repository(\d+)[_ /]/gm;
+          const refused = new Set([...output.matchAll(refusals)].map(([, index]) => Number(index)));
+          return new Set([...last].flatMap(([index, word]) => (word === 'Get' && !refused.has(index) ? [index] : [])));
+        };
+        // A document vouches for a file if apt takes no other in its place.
+        const [right, other] = [takenWith(packages, 'root'), takenWith(packages.toReversed(), 'other-root')];
+        return documents.flatMap((_, index) => (right.has(index) && !other.has(index) ? [index] : []));
       },
     );
   });
