@@ -17,6 +17,7 @@ export const publicKeyBytes = 32;
 export const signatureBytes = 64;
 
 const fieldPrime = 2n ** 255n - 19n;
+const below255 = 2n ** 255n - 1n;
 const groupOrder = 2n ** 252n + 27742317777372353535851937790883648493n;
 
 // d = -121665/121666 (RFC 8032, Section 5.1).
@@ -55,22 +56,43 @@ function isSafeEncoding(bytes: Uint8Array): boolean {
 
 /** The encoding without its sign bit (RFC 8032, Section 5.1.3, step 1). */
 function yOf(bytes: Uint8Array): bigint {
-  return littleEndian(bytes) & (2n ** 255n - 1n);
+  return littleEndian(bytes) & below255;
 }
 
 /** Whether x^2 = (y^2 - 1) / (d y^2 + 1) has a root, by Euler's criterion on numerator times denominator (RFC 8032, Section 5.1.3). */
 function isOnCurve(y: bigint): boolean {
   const ySquared = (y * y) % fieldPrime;
   const xSquaredUpToASquare = ((ySquared - 1n) * (curveConstant * ySquared + 1n)) % fieldPrime;
-  return power(xSquaredUpToASquare, (fieldPrime - 1n) / 2n) === 1n;
+  return eulerCriterion(xSquaredUpToASquare) === 1n;
 }
 
-function power(base: bigint, exponent: bigint): bigint {
-  let result = 1n;
-  for (let square = base, rest = exponent; rest > 0n; rest >>= 1n, square = (square * square) % fieldPrime) {
-    if (rest & 1n) result = (result * square) % fieldPrime;
-  }
+/** x^((p - 1) / 2), and (p - 1) / 2 is 2^254 - 10: sixteen times 2^250 - 1, and 6. A thousand keys are judged at once (T41). */
+function eulerCriterion(x: bigint): bigint {
+  // Each is x to the power of 2^n - 1.
+  const n2 = times(squared(x, 1), x);
+  const n5 = times(squared(times(squared(n2, 2), n2), 1), x);
+  const n10 = times(squared(n5, 5), n5);
+  const n20 = times(squared(n10, 10), n10);
+  const n50 = times(squared(times(squared(n20, 20), n20), 10), n10);
+  const n100 = times(squared(n50, 50), n50);
+  const n250 = times(squared(times(squared(n100, 100), n100), 50), n50);
+  return times(squared(n250, 4), times(squared(x, 2), squared(x, 1))) % fieldPrime;
+}
+
+/** x^(2^count), reduced. */
+function squared(x: bigint, count: number): bigint {
+  let result = x;
+  for (let done = 0; done < count; done += 1) result = times(result, result);
   return result;
+}
+
+/** The product, below 2^256: 2^255 is 19 modulo p, which takes a third of the time of a division. */
+function times(a: bigint, b: bigint): bigint {
+  return fold(fold(a * b));
+}
+
+function fold(x: bigint): bigint {
+  return (x & below255) + 19n * (x >> 255n);
 }
 
 function littleEndian(bytes: Uint8Array): bigint {
