@@ -6,12 +6,12 @@ const pure = ['verifier', 'protocol', 'importer', 'house'].map((room) => `test/$
 /** What `npm run interop` runs: other people's programs judge our files. They need what a machine that runs `npm test` may lack. */
 const judges = ['test/interop/**/*.test.ts', 'test/interop-go/**/*.test.ts'];
 
-/** One worker a core: the end-to-end tests start real processes beside these. Files of a worker share its modules: half of the time went into loading them again. */
+/** Three workers for two cores: some tests wait for a real clock, and the end-to-end tests start real processes beside these. Files of a worker share its modules: half of the time went into loading them again. */
 export default defineConfig({
   test: {
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    maxWorkers: 2,
+    maxWorkers: 3,
     isolate: false,
     reporters: ['default'],
     // 683 modules, and every worker loads them.
