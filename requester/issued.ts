@@ -1,13 +1,12 @@
 /** Certificates for stock tools that the group has signed: as the coordinator keeps them, verified here before anything is believed. */
 import type { OpenedGroup } from '../client/group.ts';
-import { decodeBase64 } from '../verifier/base64.ts';
 import { VerifyError } from '../verifier/errors.ts';
-import { hexToBytes } from '../protocol/wire/bytes.ts';
+import type { Epoch } from '../protocol/ceremony/epoch.ts';
+import { openGroupDocument, type GroupDocument } from '../protocol/group-documents/document.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { production } from '../protocol/files/charter.ts';
-import { finishRequest, isSignedRequest, prepareRequest } from '../protocol/formats/index.ts';
 import type { IssuedBody } from '../protocol/wire/frames.ts';
-import { isCertificateKind, openRequest, type CertificateKind } from '../protocol/request/request.ts';
+import { isCertificateKind, type CertificateKind } from '../protocol/request/request.ts';
 import { clockSlackSeconds } from '../protocol/formats/openpgp.ts';
 import { formatTimestamp } from '../protocol/wire/time.ts';
 import { parseTime } from '../verifier/time.ts';
@@ -26,6 +25,8 @@ export interface Issued {
   readonly untilUnixSeconds: number | undefined;
   /** As its format finishes it. */
   readonly bytes: Uint8Array;
+  /** The round that made it. */
+  readonly document: GroupDocument;
 }
 
 /** All of them, oldest first by their own times; what does not verify is left out. Throws `ClientError`. */
@@ -36,26 +37,24 @@ export async function readIssued({ client, group }: Connection): Promise<Issued[
     .sort((a, b) => a.createdAtUnixSeconds - b.createdAtUnixSeconds);
 }
 
-function openIssued(
-  { epoch }: OpenedGroup,
-  { request: envelope, documents, signatures }: IssuedBody['issued'][number],
-): Issued | undefined {
+function openIssued({ epoch }: Pick<OpenedGroup, 'epoch'>, body: IssuedBody['issued'][number]): Issued | undefined {
+  const document = openOrUndefined(epoch, body);
+  if (document === undefined || !isCertificateKind(document.kind)) return undefined;
+  const { kind, scope, request, file } = document;
+  const until = request.payload.certify?.until ?? undefined;
+  return {
+    kind,
+    channel: scope ?? production,
+    createdAtUnixSeconds: request.createdAtUnixSeconds,
+    untilUnixSeconds: until === undefined ? undefined : parseTime(until),
+    bytes: file,
+    document,
+  };
+}
+
+function openOrUndefined(epoch: Epoch, body: IssuedBody['issued'][number]): GroupDocument | undefined {
   try {
-    const request = openRequest(envelope);
-    const { kind, channel, certify } = request.payload;
-    if (!isCertificateKind(kind)) return undefined;
-    const prepared = prepareRequest({ epoch, request, documents: documents.map(decodeBase64) });
-    const bytes = signatures.map(hexToBytes);
-    if (!isSignedRequest(prepared, epoch.channel(channel).point.bytes, bytes)) return undefined;
-    const [file] = finishRequest(prepared, bytes);
-    if (file === undefined) return undefined;
-    return {
-      kind,
-      channel: certify?.channel ?? channel,
-      createdAtUnixSeconds: request.createdAtUnixSeconds,
-      untilUnixSeconds: typeof certify?.until === 'string' ? parseTime(certify.until) : undefined,
-      bytes: file.bytes,
-    };
+    return openGroupDocument([epoch], body);
   } catch (error) {
     if (error instanceof ProtocolError || error instanceof VerifyError) return undefined;
     throw error;
