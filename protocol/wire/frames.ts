@@ -269,5 +269,5 @@ export const consistencyBody = Strict({ proof: ProofHashes });
 /** Such a proof as it is served. */
 export type ConsistencyBody = Static<typeof consistencyBody>;
 
-/** Every refusal over HTTP: a code of PROTOCOL.md, Section 15, and what was found, for people. */
+/** Every refusal over HTTP: a code of PROTOCOL-REFERENCE.md, and what was found, for people. */
 export const problemBody = Strict({ code: Type.String(), message: Type.String() });
