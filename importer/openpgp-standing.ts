@@ -50,7 +50,7 @@ export function readCertificate(packets: readonly Packet[], nowUnixSeconds: numb
   return { primary: primary && publicPartOf(primary), components, nowUnixSeconds };
 }
 
-/** `undefined` for what cannot be read: it is no key that can be split, and only stands in the way of judging others. */
+/** `undefined` for what cannot be read: it is no key that can be split, and only keeps others from being judged. */
 function publicPartOf({ body }: Packet): PublicPart | undefined {
   try {
     return body[0] === 4 ? readPublicPart(body) : undefined;

@@ -30,7 +30,7 @@ import {
   type UnfinishedSignature,
 } from './signature.ts';
 
-/** Names the channel on a subkey's binding. For people: no stock tool enforces it. */
+/** It names the channel on a subkey's binding, for people: no stock tool enforces it. */
 const channelNotation = 'channel@frostmark';
 
 /** The primary key's word on its user id. Dated at the creation of the key, so that it covers every signature that the key can make. */

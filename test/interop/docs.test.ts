@@ -1,6 +1,6 @@
 /**
  * Every block of README.md and docs/, typed as it is there: five share holders, a coordinator and a developer, each with a home of their own. Where
- * a name stands for something (an address, a fingerprint, an ellipsis) it is replaced; nothing is left out but what has its reason below.
+ * something takes the place of another thing (an address, a fingerprint, an ellipsis) it is replaced; nothing is left out but what has its reason below.
  */
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
@@ -32,7 +32,7 @@ const bin = at('bin');
 const environment = {
   PATH: [bin, process.env['PATH'] ?? ''].join(delimiter),
   FROSTMARK_TESTING_ONLY_SCRYPT_WORK_FACTOR: '2',
-  // What a person types at a prompt.
+  // A person types it at a prompt.
   FROSTMARK_PASSPHRASE_FILE: at('passphrase'),
   FROSTMARK_POLICY: at('policy.yaml'),
   // A certificate authority that the machine knows.

@@ -442,7 +442,7 @@ describe('an honest member cannot be framed', () => {
     expect(crashed).toBe(true);
     expect(again.activated()).toHaveLength(3);
     expect(all.some(({ kind }) => kind === 'leave')).toBe(true);
-    // Each message against each, under the hellos of either ceremony.
+    // Each message is held against each, under the hellos of either ceremony.
     for (const who of people) {
       const own = all.filter(({ from }) => from.name === who.name).map(({ envelope }) => envelope);
       expect(own.length).toBeGreaterThan(8);

@@ -63,8 +63,8 @@ export function workedExample(): string {
 
 All bytes here are those of the golden files in \`test/vectors/protocol\`, and a test writes this section from them. Long lines
 are broken after ${lineCharacters} characters; the bytes have no such breaks. Identities are Ed25519 keys whose seeds are 32 bytes of 01
-(alice), 02 (bob), 03 (builder) and 04 (dev). In messages of a ceremony and of a round, bytes such as \`cece…\` and \`dddd…\` stand
-for the name of another thing.
+(alice), 02 (bob), 03 (builder) and 04 (dev). In messages of a ceremony and of a round, bytes such as \`cece…\` and \`dddd…\` take
+the place of another thing's name.
 
 **The charter** is \`charter.yaml\`: three members, two channels. Its name is the SHA-256 of the file.
 
