@@ -144,7 +144,7 @@ export interface CertificateParts {
   readonly certificate: Uint8Array;
   /** Finished files of `openpgp-subkey`: every one there ever was, for Sequoia judges a signature by the binding of its day. */
   readonly subkeys: readonly Uint8Array[];
-  /** Finished files of `openpgp-revocation`. */
+  /** These are finished files of `openpgp-revocation`. */
   readonly revocations: readonly Uint8Array[];
 }
 

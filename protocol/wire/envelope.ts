@@ -41,7 +41,7 @@ export interface Opened<T> {
   readonly bytes: Uint8Array;
   /** SHA-256 of those bytes, hex. */
   readonly hash: string;
-  /** As this program spells it. */
+  /** It is spelled as this program does. */
   readonly envelope: Envelope;
 }
 

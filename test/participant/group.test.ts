@@ -399,7 +399,7 @@ describe('a home', () => {
     expect(['it serves', 'not-joined', 'damaged']).toContain(await refusal());
     expect(one.log.some(({ event }) => event === 'journal-cut-back')).toBe(true);
 
-    // Every other file: one bit anywhere in it.
+    // In every other file it is one bit, anywhere in it.
     const places = { 'charter.yaml': [5, 150, -20], 'requesters.json': [5, -20], [certificateFile]: [5, 150, -20] };
     for (const [name, ats] of Object.entries({
       ...places,

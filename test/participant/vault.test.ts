@@ -294,7 +294,7 @@ describe('memory (T29)', () => {
       ]);
       const [signed] = vault.sign(vault.take(`slot-${round}`), [attempt]);
       expect(decodeShare(encodeShare(signed!))).toBe(signed);
-      // One place only: its slot. Aligned windows of 8 bytes: four of them.
+      // It is in one place only, its slot: four aligned windows of 8 bytes.
       expect(windowsIn(memory(), share)).toBe(4);
     }
     vault.end();

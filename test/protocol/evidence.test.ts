@@ -427,7 +427,7 @@ describe('an honest member cannot be framed', () => {
   });
 
   it('by any two messages that it said in this ceremony and in others (T13)', () => {
-    // A second ceremony of the same people: one of them restarted before it signed the transcript of the first.
+    // It is a second ceremony of the same people, of whom one restarted before it signed the transcript of the first.
     const again = new CeremonyNetwork(charter, people, network.sodium, seededRandom(22), {
       tick: (net) => {
         if (crashed || !net.log.some((envelope) => envelope.payloadType.includes('boxes'))) return;
