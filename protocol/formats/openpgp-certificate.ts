@@ -88,7 +88,7 @@ export const openpgpRevocation = defineFormat<SubkeyState>({
     const channel = certifiedChannel(epoch, request);
     const subkey = openpgpKeyOf(epoch, channel);
     const createdUnixSeconds = signedAt(request, group.createdUnixSeconds);
-    const unfinished = prepareSubkeyRevocation(group, subkey, channel, createdUnixSeconds);
+    const unfinished = prepareSubkeyRevocation(group, { subkey, channel, createdUnixSeconds });
     const shown = `OpenPGP: ${described(subkey, channel)} is revoked for good, with all that it ever signed`;
     return { message: unfinished.digest, state: { unfinished, subkey, shown } };
   },

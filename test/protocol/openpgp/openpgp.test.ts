@@ -71,7 +71,10 @@ const bindingAt = (createdUnixSeconds: number): Uint8Array =>
       primarySeed,
     ),
   );
-const revocation = subkeyPart(subkey, signed(prepareSubkeyRevocation(golden, subkey, 'development', now), primarySeed));
+const revocation = subkeyPart(
+  subkey,
+  signed(prepareSubkeyRevocation(golden, { subkey, channel: 'development', createdUnixSeconds: now }), primarySeed),
+);
 const text = utf8('Release 1.0\n-dashed \n\ttabbed\t\n\nend\n');
 
 describe('packets', () => {
