@@ -9,7 +9,7 @@ import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { decodeBase64, encodeBase64 } from '../verifier/base64.ts';
 import { decodeCanonicalJson, encodeCanonicalJson } from '../verifier/json.ts';
-import { startAgeChild, whole, type AgeChild, type AgeChildOptions } from './age-process.ts';
+import { startAgeChild, type AgeChild, type AgeChildOptions } from './age-process.ts';
 import { disk as realDisk, type Disk } from './disk.ts';
 import { HomeError, writeFailure } from './errors.ts';
 import { readFileBounded, writeFileAtomic } from './files.ts';
@@ -57,7 +57,7 @@ async function namesIn(folder: string, pattern: RegExp): Promise<string[]> {
 
 async function rewrap(child: AgeChild, path: string): Promise<Uint8Array> {
   const key = await readFileBounded(path, maxKeyFileBytes, { ownerOnly: true });
-  return child.request({ path, kind: operation.rewrap, ...whole(key) });
+  return child.request(path, operation.rewrap, key.length, (write) => write(key));
 }
 
 /** Puts in place what an interrupted change left; without one it does nothing. The caller holds the home's lock. Throws `HomeError`. */

@@ -13,21 +13,21 @@ export interface Frame {
  * A part is its length, 4 bytes big-endian, and its bytes.
  */
 export const operation = {
-  /** The body is the payload, the result an age file under the passphrase. */
+  /** Body: the payload. Result: an age file under the passphrase. */
   seal: 1,
-  /** The body is a mask as long as the age file, then an age file under the passphrase; the result is payload XOR mask. */
+  /** Body: a mask as long as the age file, then an age file under the passphrase. Result: payload XOR mask. */
   open: 2,
-  /** There is no body; the result is a recipient as a part, and the new key file of its identity. */
+  /** No body. Result: a recipient as a part, and the new key file of its identity. */
   makeKey: 3,
-  /** The body is a key file, the result the recipient of its identity, as text. */
+  /** Body: a key file. Result: the recipient of its identity, as text. */
   recipientOf: 4,
-  /** It needs no passphrase. The body is a recipient as a part, then the payload; the result is an age file for that recipient. */
+  /** Needs no passphrase. Body: a recipient as a part, the payload. Result: an age file for it. */
   sealTo: 5,
-  /** The body is a key file as a part, a mask as long as the age file, then an age file for its recipient; the result is payload XOR mask. */
+  /** Body: a key file as a part, a mask as long as the age file, then an age file for its recipient. Result: payload XOR mask. */
   openWith: 6,
-  /** The body is an age file under the passphrase; the result is a new key file as a part, and the same payload in an age file for its recipient. */
+  /** Body: an age file under the passphrase. Result: a new key file as a part, and the same payload in an age file for its recipient. */
   convert: 7,
-  /** The body is a key file, the result the same under the new passphrase. */
+  /** Body: a key file. Result: the same under the new passphrase. */
   rewrap: 8,
 } as const;
 

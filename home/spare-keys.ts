@@ -6,7 +6,7 @@
  */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { startAgeChild, whole, type AgeChild } from './age-process.ts';
+import { startAgeChild, type AgeChild } from './age-process.ts';
 import { disk as realDisk, type Disk } from './disk.ts';
 import { HomeError, systemCode, writeFailure } from './errors.ts';
 import { readFileBounded, writeFileAtomic } from './files.ts';
@@ -91,7 +91,7 @@ export class SpareKeys {
 async function heldKey(child: AgeChild, path: string): Promise<string | undefined> {
   try {
     const key = await readFileBounded(path, maxKeyFileBytes, { ownerOnly: true });
-    return decodeText(await child.request({ path, kind: operation.recipientOf, ...whole(key) }));
+    return decodeText(await child.request(path, operation.recipientOf, key.length, (write) => write(key)));
   } catch (error) {
     // It opens nothing yet: one that is no good is replaced.
     if (error instanceof HomeError && ['missing', 'damaged', 'wrong-passphrase', 'too-large'].includes(error.code))
@@ -101,7 +101,9 @@ async function heldKey(child: AgeChild, path: string): Promise<string | undefine
 }
 
 async function newKey(child: AgeChild, path: string): Promise<string> {
-  const { part: recipient, rest: key } = decodePart(await child.request({ path, kind: operation.makeKey, ...whole() }));
+  const { part: recipient, rest: key } = decodePart(
+    await child.request(path, operation.makeKey, 0, () => Promise.resolve()),
+  );
   await writeFileAtomic(path, key);
   return decodeText(recipient);
 }
@@ -134,18 +136,13 @@ async function sealTo(recipient: string, file: ShareFile, childPath: string | un
   const part = encodePart(new TextEncoder().encode(recipient));
   const child = await startAgeChild({ purpose: 'none', ...(childPath === undefined ? {} : { childPath }) });
   try {
-    return await child.request({
-      path,
-      kind: operation.sealTo,
-      length: part.length + length,
-      send: async (write) => {
-        await write(part);
-        await write(encodeHeader(file));
-        for (const [index, share] of shares.entries()) {
-          await write(at(labels, index));
-          await exportOnce(share, write);
-        }
-      },
+    return await child.request(path, operation.sealTo, part.length + length, async (write) => {
+      await write(part);
+      await write(encodeHeader(file));
+      for (const [index, share] of shares.entries()) {
+        await write(at(labels, index));
+        await exportOnce(share, write);
+      }
     });
   } finally {
     await child.end();
