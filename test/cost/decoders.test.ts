@@ -10,6 +10,7 @@ import { maxGroupBytes } from '../../client/limits.ts';
 import { maxPolicyBytes } from '../../participant/limits.ts';
 import { decodePolicy } from '../../participant/policy.ts';
 import { decodeCertificate } from '../../protocol/ceremony/certificate.ts';
+import { encodeImportKey, readImportKeys } from '../../protocol/ceremony/import-key.ts';
 import { openImport } from '../../protocol/ceremony/import.ts';
 import { decodeDocument, documentKindOf, documentKinds, maxBytesOf } from '../../protocol/documents/index.ts';
 import { readingsIn } from '../../protocol/documents/readings.ts';
@@ -23,6 +24,7 @@ import {
   maxCharterBytes,
   maxFrameBytes,
   maxImportBytes,
+  maxImportKeysBytes,
   maxRequestBytes,
   maxRequestersBytes,
   maxSshCertificateBytes,
@@ -363,6 +365,16 @@ const decoders: Readonly<Record<string, Decoder>> = {
     maxBytes: maxRequestersBytes,
     inputs: [...yaml],
     run: (bytes) => readRequestersFile(bytes, 'requesters.yaml', charter),
+  },
+  'a file of import keys': {
+    covers: ['readImportKeys'],
+    maxBytes: maxImportKeysBytes,
+    inputs: [
+      ['one key again and again', repeated(`${encodeImportKey(charter, new Uint8Array(32).fill(9), people[0]!)}\n`)],
+      ['lines without end', repeated('\n')],
+      ['a line without end', around('frostmark-import-key:', 'A', '')],
+    ],
+    run: (bytes) => readImportKeys(bytes, 'keys.txt', charter),
   },
   'a charter': {
     covers: ['decodeCharter', 'parseYaml', 'parseDuration'],
