@@ -10,7 +10,7 @@ import { roundWhere } from '../../demo/round-stream.ts';
 import { preAuthEncoding } from '../../verifier/dsse.ts';
 import { decodeCertificate } from '../../protocol/ceremony/certificate.ts';
 import { openEpoch } from '../../protocol/ceremony/epoch.ts';
-import { decodeCharter, type Charter } from '../../protocol/files/charter.ts';
+import { decodeCharter } from '../../protocol/files/charter.ts';
 import { encodeImportKey } from '../../protocol/ceremony/import-key.ts';
 import { openImport } from '../../protocol/ceremony/import.ts';
 import { formatTimestamp } from '../../protocol/wire/time.ts';
@@ -40,7 +40,8 @@ const charterText = `${plan.text}openpgp: { userId: ${JSON.stringify(userId)}, c
 const charter = decodeCharter(new TextEncoder().encode(charterText));
 
 /** The file of all members' import keys for a charter: those that `importedFor` opens with. */
-async function writeKeys(name: string, of: Charter): Promise<void> {
+async function writeKeys(name: string, charterFile: string): Promise<void> {
+  const of = decodeCharter(readFileSync(at(charterFile)));
   const keys = await oneTimeKeysOf(of);
   const lines = of.members.map(({ identifier, key }) =>
     encodeImportKey(
@@ -52,11 +53,9 @@ async function writeKeys(name: string, of: Charter): Promise<void> {
   writeFileSync(at(name), lines.join('\n'));
 }
 
-beforeAll(async () => {
+beforeAll(() => {
   writeFileSync(at('charter.yaml'), charterText);
   writeFileSync(at('plain.yaml'), plan.text);
-  await writeKeys('keys', charter);
-  await writeKeys('plain-keys', plan.charter);
   writeFileSync(at('pass'), `${passphrase}\n`, { mode: 0o600 });
   writeFileSync(at('wrong'), 'wrong horse\n', { mode: 0o600 });
 });
@@ -79,8 +78,8 @@ async function importOf(
   charterFile = 'charter.yaml',
 ): Promise<Finished & { readonly out: string }> {
   const out = at(`${(files += 1)}.frostmark-import`);
-  const keys = charterFile === 'plain.yaml' ? 'plain-keys' : 'keys';
-  const args = ['group', 'import', keyFile, '--charter', charterFile, '--keys', keys, '--out', out, '--yes', ...more];
+  await writeKeys('keys', charterFile);
+  const args = ['group', 'import', keyFile, '--charter', charterFile, '--keys', 'keys', '--out', out, '--yes', ...more];
   const [stdout, stderr] = [new Collected(), new Collected()];
   const code = await runProgram(
     args.map((argument) => (existsSync(at(argument)) ? at(argument) : argument)),
@@ -437,7 +436,7 @@ describe.skipIf(!hasTool('openssl'))('a company with an imported key', { timeout
   async function writeImportKeys(charterFile: string, name: string): Promise<void> {
     const lines = [];
     for (const member of ['alice', 'bob', 'build-1']) {
-      const home = ['--home', company.path(member), '--passphrase-file', 'passphrase'];
+      const home = ['--home', company.path(member), '--passphrase-file', company.path(join(member, 'passphrase'))];
       lines.push((await company.run(['participant', 'import-key', charterFile, ...home])).stdout);
     }
     company.write(name, lines.join(''));
