@@ -4,7 +4,7 @@
  *     identity.pem  name  coordinator            who this is, and which coordinator it talks to
  *     charter.yaml  requesters.json              what it agreed to; both pinned by hash in the journal
  *     share-<transcript>.age                     its shares of one ceremony; never deleted, bound to the transcript hash by their header
- *     key-<transcript>.age  next-<i>.age         what opens them, under the passphrase; and keys that wait for a share
+ *     key-<transcript>.age  next.age             what opens them, under the passphrase; and keys that wait for a share
  *     keys-new                                   a change of the passphrase that was interrupted
  *     certificate-<transcript>.json              a certificate of it, and every member's word that it holds one: of each epoch
  *     stored-<transcript>.json                   one set, never deleted either
