@@ -804,6 +804,15 @@ export const participantGuards = [
   },
   {
     row: 'T28',
+    what: 'a share that a killed run left has its passphrase',
+    in: 'takePart',
+    from: 'const hasPassphrase = needed !== undefined || (await holdsKeys(home.home.path));',
+    to: 'const hasPassphrase = needed !== undefined;',
+    test: 'test/participant/group.test.ts',
+    name: 'asks for the passphrase of a share',
+  },
+  {
+    row: 'T28',
     what: 'a home has one passphrase',
     in: 'unusedKeys',
     from: "if (!(error instanceof HomeError && error.code === 'damaged')) throw error;",

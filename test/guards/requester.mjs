@@ -6,6 +6,15 @@ const judged = 'test/cli/judged-before.test.ts';
 export const requesterGuards = [
   {
     row: 'T51',
+    what: 'a coordinator whose clock is far from ours dates nothing',
+    file: 'requester/dating.ts',
+    from: 'assertClocksAgree({ clockAheadMs, nowUnixSeconds });',
+    to: '',
+    test: 'test/requester/dating.test.ts',
+    name: 'dates nothing',
+  },
+  {
+    row: 'T51',
     what: 'an output is no input',
     file: 'requester/outputs.ts',
     from: 'if (other !== undefined) throw isTaken(output, other);',
