@@ -52,8 +52,8 @@ export const requesterGuards = [
   {
     row: 'T51',
     what: 'a release that no --min-release can accept is not asked for',
-    file: 'cli/commands/sign.ts',
-    from: "if (settings['any-release'] !== true) assertComparable(release);",
+    file: 'requester/sign.ts',
+    from: 'if (!anyRelease) assertComparable(wish.release);',
     to: '',
     test: judged,
     name: 'which no --min-release can accept, is refused before anybody is asked',

@@ -95,8 +95,7 @@ describe('a share file', () => {
     ]);
     expect((await stat(files.path)).mode & 0o777).toBe(0o600);
     expect((await readdir(files.folder)).sort()).toEqual(['key.age', 'next.age', 'passphrase', 'share.age']);
-    for (const name of ['key.age', 'next.age'])
-      expect((await stat(join(files.folder, name))).mode & 0o777).toBe(0o600);
+    for (const name of ['key.age', 'next.age']) expect((await stat(join(files.folder, name))).mode & 0o777).toBe(0o600);
     expect(described(await opened(files))).toEqual({
       hash: Buffer.from(hash).toString('hex'),
       scalars: [
