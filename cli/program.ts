@@ -14,7 +14,7 @@ import type { Explanation } from './explain.ts';
 import { exitLine, type OtherExit } from './exit-codes.ts';
 import { fewestHelpColumns } from './limits.ts';
 import { Output, widthOf, type TextStream } from './output.ts';
-import { findSettings, homeToLookIn, parseSettings, type Origins } from './settings.ts';
+import { findSettings, homeToLookIn, parseSettings, unreadVariables, type Origins } from './settings.ts';
 import { withOrigins } from './origins.ts';
 import { topics } from './topics.ts';
 
