@@ -868,7 +868,7 @@ export const participantGuards = [
   {
     row: 'T3',
     what: 'a restore replaces no journal',
-    in: 'restoreInto',
+    in: 'writeRestored',
     from: 'await assertNothingLost(home, backup);',
     to: '',
     test: backupTest,
@@ -904,7 +904,7 @@ export const participantGuards = [
   {
     row: 'T3',
     what: 'a backup is known of before it is there',
-    in: 'backUp',
+    in: 'writeBackup',
     from: "await home.records.append({ type: 'backup', backup: made.name, at: made.at });",
     to: '',
     test: backupTest,
@@ -913,7 +913,7 @@ export const participantGuards = [
   {
     row: 'T3',
     what: 'a backup is made of a share that is good, under its own passphrase',
-    in: 'backUp',
+    in: 'assertShareOpens',
     from: 'vault.load(await keystore.open(home.sharePath(certificate.transcriptHash)), certificate.transcript);',
     to: '',
     test: backupTest,
