@@ -49,7 +49,7 @@ export const participantErrorCodes = [
   'not-allowed',
 ] as const;
 
-/** Why `participant/` refused; PROTOCOL.md, section 15, has cause and remedy of each. */
+/** Why `participant/` refused; PROTOCOL-REFERENCE.md has cause and remedy of each. */
 export type ParticipantErrorCode = (typeof participantErrorCodes)[number];
 
 /** A refusal by the participant: what was found and what to do next. Never holds a secret. */

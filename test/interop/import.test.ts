@@ -284,7 +284,7 @@ describe.skipIf(!hasTool('gpg') || !hasTool('gpgv'))('a key of gpg', { timeout: 
     run('gpgconf', ['--homedir', folder, '--kill', 'all'], { cwd: folder });
   });
 
-  it('is split, armored or binary, and keeps its fingerprint: user id and time stand in the charter', async () => {
+  it('is split, armored or binary, and keeps its fingerprint: user id and time are in the charter', async () => {
     for (const file of ['plain.asc', 'plain.gpg']) expect(await importedKey(file)).toBe(pointOf(plainPrint));
     const { stderr } = await importOf('plain.asc');
     expect(stderr).toContain(`${plainPrint} (primary key)`);
