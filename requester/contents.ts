@@ -58,7 +58,8 @@ export async function fetchTitles(connection: Connection, views: readonly RoundV
   const titles: (string | null)[] = [];
   let isFailing = false;
   for (const view of views) {
-    const found: RoundContents | ClientError | null | undefined = isFailing || !isTitled(view) ? null : await fetchContents(connection, view).catch(unlessClient);
+    const found: RoundContents | ClientError | null | undefined =
+      isFailing || !isTitled(view) ? null : await fetchContents(connection, view).catch(unlessClient);
     isFailing ||= found instanceof ClientError;
     titles.push(found === null || found instanceof ClientError ? null : titleOf(found?.contents[0]));
   }

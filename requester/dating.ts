@@ -11,7 +11,7 @@ const noiseMs = 5000;
  * dates nothing. Throws `ClientError('wrong-clock')`.
  */
 export function requestDate(
-  { client: { clockAheadMs = 0 } }: Pick<Connection, 'client'>,
+  { client: { clockAheadMs = 0 } }: { readonly client: Pick<Connection['client'], 'clockAheadMs'> },
   nowUnixSeconds: number,
   notBeforeUnixSeconds = 0,
 ): number {

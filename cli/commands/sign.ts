@@ -18,7 +18,10 @@ const options = {
   'any-release': flag('take a release that --min-release can never compare, such as nightly'),
   format: list('F,...', 'openpgp, openpgp-cleartext, ssh, minisign (native comes with files)'),
   manifest: text('NAME', 'make a manifest of the files, such as SHA256SUMS, for stock tools'),
-  kind: text('KIND', 'sign one file whole: text, manifest, apt-release, debian-control, git-tag, git-commit, rpm-header'),
+  kind: text(
+    'KIND',
+    'sign one file whole: text, manifest, apt-release, debian-control, git-tag, git-commit, rpm-header',
+  ),
   'no-source': flag('leave repository, ref and commit out'),
   ...waitingOptions,
   force: flag('replace files that are in the way and are no earlier results'),

@@ -194,7 +194,7 @@ describe('what cannot be written is found before anybody is asked (T51)', () => 
     const config = read('../home/config.yaml');
     file('../home/config.yaml', `${config}format: [openpgp, ssh]\n`);
     const native = await world.frostmark('group', 'export').finally(() => file('../home/config.yaml', config));
-    expect([native.code, native.stdout]).toEqual([0, `${world.read('GROUP.pub')}`]);
+    expect([native.code, native.stdout]).toEqual([0, world.read('GROUP.pub')]);
     for (const format of ['openpgp', 'ssh', 'ssh-key', 'ssh-revocation', 'minisign'])
       await refuses(
         () => world.frostmark('group', 'export', '--format', format, '--channel', 'developmint'),
