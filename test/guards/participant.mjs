@@ -379,7 +379,7 @@ export const participantGuards = [
     what: 'a request under another certificate is not looked at',
     in: '#roundFor',
     from: 'if (epochHash !== epoch.hash)',
-    to: "if (certificate === '')",
+    to: "if (epochHash === '')",
     test: roundTest,
     name: 'T25',
   },
