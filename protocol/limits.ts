@@ -124,6 +124,11 @@ export const maxKeptCeremonyPlaces = 48 * maxMembers;
 /** Ceremonies left, and ceremonies stored and parted from, whose last word is said again on every start: the others wait for none older. */
 export const maxWordsSaidAgain = 16;
 
+/** Hellos with which one member may begin anew while another one waits: one every few minutes for hours. */
+export const maxHellosAnew = 64;
+/** Ceremonies that one run of `join` enters: each stays in the journal, and in every backup, as about 700 bytes. */
+export const maxCeremoniesOfRun = 64;
+
 /** Bytes of a ceremony message's payload: boxes for 128 members, and of a reveal the commitments of 16 channels. */
 export const maxCeremonyMessageBytes = 1024 * 1024;
 /** Bytes of the messages in a ceremony's evidence: the boxes of 128 members in 16 channels take about 16 MiB. */

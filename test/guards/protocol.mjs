@@ -1,6 +1,33 @@
 /** Guards of protocol/ and of what it takes from verifier/, each with its unit test. */
 export const protocolGuards = [
   {
+    row: 'T35',
+    what: 'a hello under other files takes no right one’s place',
+    in: 'receiveHello',
+    from: 'if (replaced !== undefined && strangenessOf(context, message) !== undefined) return { state, effects: [] };',
+    to: '',
+    test: 'test/scenario/ceremony.test.ts',
+    name: 'under other files, whenever',
+  },
+  {
+    row: 'T43',
+    what: 'a member begins anew so many times while another waits',
+    in: 'receiveHello',
+    from: 'if (superseded.length >= maxHellosAnew) return failAtRestarts(context, state, message);',
+    to: '',
+    test: 'test/scenario/ceremony.test.ts',
+    name: 'begins anew without end',
+  },
+  {
+    row: 'T43',
+    what: 'one run of join enters so many ceremonies',
+    in: 'beginCeremony',
+    from: 'if (state.begun >= maxCeremoniesOfRun) {',
+    to: 'if (state.begun < 0) {',
+    test: 'test/scenario/ceremony.test.ts',
+    name: 'begins anew without end',
+  },
+  {
     row: 'T7',
     what: 'the signature is verified',
     in: 'openMessage',

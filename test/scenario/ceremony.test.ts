@@ -274,6 +274,50 @@ describe('a ceremony with one liar', () => {
     },
   );
 
+  it('goes on past a hello under other files, whenever the relay brings it: it may be the word of a run that is over (T18, T35)', async () => {
+    let deliveries = 0;
+    const strange: Envelope[] = [];
+    const run = await network(small, 16, (people) => ({
+      deliver: (envelope, kind) => {
+        const change = { nonce: '44'.repeat(32), requesters: '33'.repeat(32) };
+        if (kind === 'hello' && strange.length === 0)
+          strange.push(otherVersion(envelope, people[1]!, (payload) => ({ ...payload, ...change })));
+        return envelope;
+      },
+      tick: (net) => {
+        deliveries += 1;
+        if (deliveries > 60) return;
+        for (const member of net.members.filter(({ person }) => person !== people[1])) member.inbox.push(...strange);
+      },
+    }));
+    run.run();
+    expect(deliveries).toBeGreaterThan(60);
+    expect([run.activated().length, failures(run)]).toEqual([3, []]);
+    expect(run.members[0]!.disk.memory.joined.size).toBe(1);
+  });
+
+  it.each([
+    ['when everybody is here', 'build-3', 'this run of join began 64 ceremonies'],
+    ['before everybody is here', 'nobody', 'admin-2 began anew 64 times'],
+  ])('ends when a member begins anew without end, %s, and blames nobody (T43)', async (_when, third, said) => {
+    const heard = ['admin-1', 'admin-2', third];
+    const run = await network(small, 17, () => ({
+      deliver: (envelope, kind, from) => (kind === 'hello' && heard.includes(from) ? envelope : undefined),
+    }));
+    run.run();
+    const [waiting, liar] = [run.members[0]!, run.members[1]!.person];
+    const { requesters } = run.context(waiting);
+    for (let round = 0; round < 70; round += 1) {
+      const nonce = round.toString(16).padStart(64, '0');
+      const hello = { charter: run.charter.hash, requesters, import: null, nonce };
+      waiting.inbox.push(sealMessage<unknown>(ceremonyMessageType('hello'), hello, liar));
+    }
+    run.settle();
+    expect(waiting.failures).toMatchObject([{ code: 'too-many', culprits: [] }]);
+    expect(waiting.failures[0]!.message).toContain(said);
+    expect(waiting.disk.memory.joined.size).toBeLessThanOrEqual(64);
+  });
+
   it('waits for everybody else, and never shows that it waits for itself', async () => {
     const run = await network(small, 15);
     const begin = { kind: 'start', nonce: '00'.repeat(32), held: new Map(), isCandidate: false } as const;
