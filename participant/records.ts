@@ -151,9 +151,13 @@ export class Records {
     return this.#restoration;
   }
 
-  /** What outlives this home in a backup: all but rounds, and but what is true of this life of the journal alone. */
+  /**
+   * What outlives this home in a backup: all but rounds, but what is true of this life of the journal alone, and but the transcripts of ceremonies
+   * that were left, each of which may be of megabytes.
+   */
   get lasting(): readonly MemberRecord[] {
-    return this.#lasting;
+    const { left } = this.#ceremonies;
+    return this.#lasting.filter((record) => record.type !== 'ceremony-signed' || !left.has(record.ceremony));
   }
 
   /** The head to show at login (T3): what is on the medium now. */

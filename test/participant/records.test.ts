@@ -108,6 +108,16 @@ describe('records (T35)', () => {
     await records.append(joined(other));
   });
 
+  it('go into a backup without the transcripts of ceremonies that were left (T43)', async () => {
+    const { records, reopen } = await fresh();
+    const ofLeft = [joined(ceremony), await signedRecord(ceremony), leftRecord(ceremony)];
+    const ofKept = [joined(other), await signedRecord(other), stored(other)];
+    for (const record of [...ofLeft, ...ofKept]) await records.append(record);
+    const lasting = [joined(ceremony), leftRecord(ceremony), ...ofKept];
+    expect(records.lasting).toEqual(lasting);
+    expect((await reopen()).lasting).toEqual(lasting);
+  });
+
   it('let a member come back to a key whose genesis verifies, and sign under it', async () => {
     const { records } = await fresh();
     for (const of of [ceremony, other]) {

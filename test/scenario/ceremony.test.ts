@@ -6,7 +6,7 @@ import { decodeCertificate } from '../../protocol/ceremony/certificate.ts';
 import { assertAllStored, openEpoch } from '../../protocol/ceremony/epoch.ts';
 import { ceremonyStart } from '../../protocol/ceremony/events.ts';
 import { stepCeremony } from '../../protocol/ceremony/machine.ts';
-import { emptyCeremonyMemory } from '../../protocol/ceremony/memory.ts';
+import { emptyCeremonyMemory, type CeremonyMemory } from '../../protocol/ceremony/memory.ts';
 import { sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
 import { namesIn, verdictsOf } from '../harness/ceremony-judge.ts';
 import { CeremonyNetwork, publicGroup, sharedSodium, type CeremonyFaults } from '../harness/ceremony-network.ts';
@@ -316,6 +316,21 @@ describe('a ceremony with one liar', () => {
     expect(waiting.failures).toMatchObject([{ code: 'too-many', culprits: [] }]);
     expect(waiting.failures[0]!.message).toContain(said);
     expect(waiting.disk.memory.joined.size).toBeLessThanOrEqual(64);
+  });
+
+  it('knows its own word of a ceremony that it left, of which a backup has no transcript', async () => {
+    const run = await network(small, 18);
+    const member = run.members[0]!;
+    const of = 'ee'.repeat(32);
+    const payload = { ceremony: of, transcript: 'ff'.repeat(32), proofs: [] };
+    const envelope = sealMessage<unknown>(ceremonyMessageType('transcript'), payload, member.person);
+    const message = openCeremonyMessage(envelope, run.charter);
+    const leave = { ceremony: of, code: 'fault', reason: 'no', suspect: null } as const;
+    const joined = { ...emptyCeremonyMemory, joined: new Set([of]) };
+    const heard = (memory: CeremonyMemory) =>
+      stepCeremony(run.context(member), { ...ceremonyStart, memory }, { kind: 'message', message }).state.phase.kind;
+    expect(heard({ ...joined, left: new Map([[of, leave]]) })).toBe('hello');
+    expect(heard(joined)).toBe('failed');
   });
 
   it('waits for everybody else, and never shows that it waits for itself', async () => {
