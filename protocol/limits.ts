@@ -6,6 +6,14 @@ export const maxMembers = 128;
 export const maxChannels = 16;
 /** Entries of the requesters document. */
 export const maxRequesters = 1000;
+/** Characters of a card in it: one of the longest name has about 460. */
+export const maxCardCharacters = 1000;
+/** Levels of the requesters document: an entry's channels are the fourth. */
+export const maxRequestersDepth = 6;
+/** Cards that were found good and are not opened again: four of the largest requesters documents, of about 2 MiB. */
+export const maxGoodCards = 4 * maxRequesters;
+/** Cards that are opened before others have their turn: about 10 ms. */
+export const cardsPerTurn = 16;
 
 /** Bytes of a charter file: 128 members with their cards need about 60 KiB. */
 export const maxCharterBytes = 256 * 1024;

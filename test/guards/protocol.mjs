@@ -1,6 +1,24 @@
 /** Guards of protocol/ and of what it takes from verifier/, each with its unit test. */
 export const protocolGuards = [
   {
+    row: 'T41',
+    what: 'a card that was found good is not opened again',
+    in: 'decodeCard',
+    from: 'if (known !== undefined) return known;',
+    to: '',
+    test: 'test/cost/decoders.test.ts',
+    name: 'hundreds of cards',
+  },
+  {
+    row: 'T41',
+    what: 'whoever waits has a turn between the cards of a requesters document',
+    in: 'openCardsInTurns',
+    from: 'if (index % cardsPerTurn === 0) await turn();',
+    to: 'if (index === 0) await turn();',
+    test: 'test/cost/decoders.test.ts',
+    name: 'hundreds of cards',
+  },
+  {
     row: 'T35',
     what: 'a hello under other files takes no right one’s place',
     in: 'receiveHello',
