@@ -10,6 +10,7 @@ import { maxGroupBytes } from '../../client/limits.ts';
 import { maxPolicyBytes } from '../../participant/limits.ts';
 import { decodePolicy } from '../../participant/policy.ts';
 import { decodeCertificate } from '../../protocol/ceremony/certificate.ts';
+import { encodeImportKey, readImportKeys } from '../../protocol/ceremony/import-key.ts';
 import { openImport } from '../../protocol/ceremony/import.ts';
 import { decodeDocument, documentKindOf, documentKinds, maxBytesOf } from '../../protocol/documents/index.ts';
 import { readingsIn } from '../../protocol/documents/readings.ts';
@@ -24,6 +25,7 @@ import {
   maxCharterBytes,
   maxFrameBytes,
   maxImportBytes,
+  maxImportKeysBytes,
   maxMembers,
   maxRequestBytes,
   maxRequesters,
@@ -55,7 +57,7 @@ import { decodeCanonicalJson, encodeCanonicalJson } from '../../verifier/json.ts
 import { maxBundleBytes, maxDelegationBytes, maxKeyFileBytes, maxPayloadBytes } from '../../verifier/limits.ts';
 import { printable } from '../../verifier/printable.ts';
 import { decodeStatement } from '../../verifier/statement.ts';
-import { person } from '../harness/people.ts';
+import { person, writeCharter } from '../harness/people.ts';
 import { goldenFile } from '../protocol/golden.ts';
 import { utf8 } from '../protocol/support.ts';
 
@@ -174,6 +176,10 @@ const marks = [
   'documents',
   'directives',
 ];
+const crowd = writeCharter({ tiers: Array<string>(128).fill('a'), production: '{ any: 65 }' });
+const importKeys = crowd.people
+  .map((who) => `${encodeImportKey(crowd.charter, new Uint8Array(32).fill(9), who)}\n`)
+  .join('');
 const yaml: [string, Input][] = [
   ...anything.filter(([what]) => marks.includes(what)),
   [
@@ -367,6 +373,16 @@ const decoders: Readonly<Record<string, Decoder>> = {
     maxBytes: maxRequestersBytes,
     inputs: [...yaml],
     run: (bytes) => readRequestersFile(bytes, 'requesters.yaml', charter),
+  },
+  'a file of import keys': {
+    covers: ['readImportKeys'],
+    maxBytes: maxImportKeysBytes,
+    inputs: [
+      ['a key of every holder, and one of them again and again', (bytes) => cut(importKeys.repeat(4), bytes)],
+      ['lines without end', repeated('\n')],
+      ['a line without end', around('frostmark-import-key:', 'A', '')],
+    ],
+    run: (bytes) => readImportKeys(bytes, 'keys.txt', crowd.charter),
   },
   'a charter': {
     covers: ['decodeCharter', 'parseYaml', 'parseDuration'],
