@@ -337,7 +337,7 @@ export const protocolGuards = [
   {
     row: 'T18',
     what: 'a card is signed by the key it shows',
-    in: 'decodeCard',
+    in: 'openCard',
     from: 'opened.from !== opened.payload.key ||',
     to: '',
     test: 'test/protocol/files/card.test.ts',
@@ -346,7 +346,7 @@ export const protocolGuards = [
   {
     row: 'T18',
     what: 'a card is of its role',
-    in: 'decodeCard',
+    in: 'openCard',
     from: ' || opened.payload.role !== role',
     to: '',
     test: 'test/protocol/files/card.test.ts',
@@ -578,7 +578,7 @@ export const protocolGuards = [
   {
     row: 'T38',
     what: 'an identity key lies in the prime-order subgroup',
-    in: 'decodeCard',
+    in: 'openCard',
     from: 'if (!isPrimeOrderPoint(decodeBase64Url(opened.from)))',
     to: 'if (opened.from === "")',
     test: 'test/protocol/files/card.test.ts',
