@@ -48,10 +48,11 @@ export function placesOf(guard, sources) {
 
 /**
  * Names that a row uses instead of its guard and that its file has nowhere: what is left does not run, and a test that fails for that shows nothing.
- * One that the file has somewhere else is found when the test runs. @param {Place} place @param {Pick<Guard, 'to'>} guard
+ * One that the file has somewhere else is found when the test runs. @param {Place} place @param {Pick<Guard, 'to'>} guard @returns {string[]}
  */
 export function unknownNames({ text }, { to }) {
   const known = new Set(text.match(/[\w$]+/g));
+  /** @type {Set<string>} */
   const used = new Set();
   /** @param {ts.Node} node */
   const visit = (node) => {
