@@ -64,10 +64,20 @@ export class Members {
     this.#announce(charter);
   }
 
-  /** Judges a member's journal head, at login; stores it before the login succeeds. Throws `ProtocolError('rolled-back')`. */
+  /**
+   * Judges a member's journal head, at login; stores it before the login succeeds. Throws `ProtocolError('rolled-back')`, or
+   * `CoordinatorError('too-many')` for who had too much stored today (T43).
+   */
   async checkJournal(charter: Charter, member: Member, journal: JournalHead): Promise<void> {
-    const { presence, store } = this.#options;
-    const moved = this.#judgeJournal(charter, member, journal, presence.isHere(charter.hash, member.identifier));
+    const { ledger, presence, store } = this.#options;
+    // First, because a head that was judged is known: the next login would pass with a head that was never stored.
+    ledger.charge(member.key, journalRecordBytes);
+    let moved = false;
+    try {
+      moved = this.#judgeJournal(charter, member, journal, presence.isHere(charter.hash, member.identifier));
+    } finally {
+      if (!moved) ledger.refund(member.key, journalRecordBytes);
+    }
     if (moved) await (await store.of(charter)).append([{ type: 'journal', member: member.key, journal }]);
   }
 

@@ -58,7 +58,7 @@ async function refusal(paths: StorePaths): Promise<CoordinatorError> {
 
 async function digestsOf(log: GroupLog, asked: Parameters<GroupLog['rounds']>[0]): Promise<string[]> {
   const digests: string[] = [];
-  for await (const { digest } of log.rounds(asked)) digests.push(digest);
+  for await (const { digest } of log.rounds(asked, { most: 100, count: 0 })) digests.push(digest);
   return digests;
 }
 
