@@ -29,7 +29,7 @@ import {
 import { levelStore } from '../harness/level-machine.ts';
 import { SimulatedDatabase } from '../harness/simulated-database.ts';
 import { simulatedStore } from '../harness/simulated-machine.ts';
-import { assertNothingElse, birth, describeStore, digestsOf } from './store-suite.ts';
+import { assertKept, assertNothingElse, birth, describeStore, digestsOf, work } from './store-suite.ts';
 
 async function refusal(paths: StorePaths): Promise<CoordinatorError> {
   const outcome: unknown = await openStore(paths, storeOptions()).then(
@@ -169,8 +169,8 @@ describe('a database that gives back something else than was written (T27)', () 
   const key = (letter: string, index: number): string => `${letter}${index.toString(16).padStart(12, '0')}`;
   const bytes = documentOf(1);
 
-  /** A log of 600 records, of which round 1 is pending, changed behind everybody's back; its anchor knows the birth only, or all. */
-  async function tampered(change: Change, anchored: 'birth' | 'all' = 'birth') {
+  /** A log of 1196 records, of which round 1 is pending; written once, and copied by every test. */
+  async function fill() {
     const machine = await newMachine();
     const store = await startedOn(machine);
     const log = await store.of(charter);
@@ -179,14 +179,21 @@ describe('a database that gives back something else than was written (T27)', () 
     await log.append(Array.from({ length: 595 }, (_, at) => [round(at + 2), signed(at + 2)]).flat());
     await log.append([journal(2)]);
     const written = await readLog(log);
-    const { head } = log;
     await store.close();
-    machine.database.tamper((entries) => change(entries, `l${log.name.log}`));
+    return { machine, born, written, id: log.name.log, head: log.head };
+  }
+  let filled: ReturnType<typeof fill> | undefined;
+
+  /** That log, changed behind everybody's back; its anchor knows the birth only, or all. */
+  async function tampered(change: Change, anchored: 'birth' | 'all' = 'birth') {
+    const { machine, born, written, id, head } = await (filled ??= fill());
+    const database = machine.database.afterwards('everything');
+    database.tamper((entries) => change(entries, `l${id}`));
+    const disk = (anchored === 'birth' ? born : machine.disk).after('everything');
     const rebuilt: string[] = [];
-    const opened = await startedOn(
-      { database: machine.database, disk: anchored === 'birth' ? born : machine.disk },
-      { onRebuilt: ({ name }) => rebuilt.push(name.log) },
-    ).catch((error: unknown) => error as CoordinatorError);
+    const opened = await startedOn({ database, disk }, { onRebuilt: ({ name }) => rebuilt.push(name.log) }).catch(
+      (error: unknown) => error as CoordinatorError,
+    );
     return { opened, written, rebuilt, head };
   }
 
@@ -328,6 +335,7 @@ describe('a database that gives back something else than was written (T27)', () 
         }
       },
     ],
+    ['a record of the group lost', (entries, at) => entries.delete(at + key('ig', 1))],
     ['indexes half made', (entries, at) => entries.set(`${at}i!`, Buffer.from(''))],
   ];
 
@@ -346,7 +354,6 @@ describe('a database that gives back something else than was written (T27)', () 
     ['a finished round', (entries, at) => entries.delete(`${at}ir${digestOf(2)}`)],
     ['its place in the order', (entries, at) => entries.delete(at + key('io', 5))],
     ['a record of a round', (entries, at) => entries.delete(`${at}im${digestOf(2)}${key('', 5)}`)],
-    ['a record of the group', (entries, at) => entries.delete(at + key('ig', 1))],
   ])('is found by a check, and made good by making the indexes anew: an index that lost %s', async (_what, change) => {
     const log = ((await tampered(change)).opened as Store).logOf(charter.hash)!;
     const scratch = join((await storeFolder()).database, '..', 'check');
@@ -360,6 +367,26 @@ describe('a database that gives back something else than was written (T27)', () 
 });
 
 describe('what was acknowledged is there after every crash (T28)', () => {
+  test.each(simulatedStore.aftermaths)(
+    'keeps it through a crash at any operation on the anchor (T28): %s',
+    async (aftermath) => {
+      const undisturbed = await simulatedStore.begin();
+      await work(undisturbed);
+      await undisturbed.after('kill');
+      let crashes = 0;
+      for (const tear of [false, true]) {
+        for (let crashAt = 0; crashAt < undisturbed.disk.operations; crashAt += 1) {
+          const machine = await simulatedStore.begin();
+          Object.assign(machine.disk, { crashAt, tear });
+          const acknowledged = await work(machine);
+          if (machine.disk.crashed) crashes += 1;
+          await assertKept(await machine.after(aftermath), acknowledged, `operation ${crashAt}`);
+        }
+      }
+      expect(crashes).toBeGreaterThan(8);
+    },
+  );
+
   test('a disk that says that it synced and did not is noticed at the next start', async () => {
     const machine = await newMachine();
     const write = machine.database.write.bind(machine.database);

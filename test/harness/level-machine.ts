@@ -58,7 +58,7 @@ class LevelMachine implements StoreMachine {
 
   async after(aftermath: Aftermath): Promise<LevelMachine> {
     await this.#open?.close(); // of what it has not written yet, level writes nothing then
-    const next = new LevelMachine(await storeFolder(), this.disk.after(aftermath));
+    const next = new LevelMachine(await newPaths(), this.disk.after(aftermath));
     await cp(this.paths.database, next.paths.database, { recursive: true });
     if (aftermath === 'kill' || aftermath === 'everything' || aftermath === 'bytes') return next;
     for (const [name, size] of await sizesIn(next.paths.database)) {
@@ -83,6 +83,11 @@ class LevelMachine implements StoreMachine {
     await level.batch(keys.map((key) => ({ type: 'del' as const, key })));
     await level.close();
   }
+}
+
+/** A folder for a database, and the one place of an anchor on a simulated disk. */
+async function newPaths(): Promise<StorePaths> {
+  return { database: (await storeFolder()).database, anchor: '/home/record-anchor' };
 }
 
 async function sizesIn(folder: string): Promise<Map<string, number>> {
@@ -137,7 +142,7 @@ const files: readonly FileFault[] = [
 export const levelStore: StoreImplementation = {
   name: 'level in a folder',
   begin: async (lost = []) => {
-    const paths = await storeFolder();
+    const paths = await newPaths();
     const disk = new SimulatedDisk();
     disk.put(paths.anchor, emptyAnchor);
     const keys = await openLevel(paths.database, paths, { create: true });
