@@ -73,7 +73,7 @@ export interface Scrubbed {
 
 /**
  * Looks at records of a log from `first` on as a check does, and whether the indexes name them; to the end of their bundle, or until `maxBytes` of what
- * they name were read. For a coordinator that serves meanwhile, so the order of all records and entries that should not be there are left to `checkLog`.
+ * they name were read, and of one of them whatever it names. For a coordinator that serves meanwhile, so the order of all records and entries that should not be there are left to `checkLog`.
  */
 export async function scrubRecords(log: GroupLog, first: number, maxBytes: number): Promise<Scrubbed> {
   const found = new Found();
@@ -84,8 +84,9 @@ export async function scrubRecords(log: GroupLog, first: number, maxBytes: numbe
   let looked = 0;
   for (let bytes = 0; looked < records.length; looked += 1) {
     const blobs = blobsOf(at(records, looked));
-    bytes += blobs.reduce((sum, { size }) => sum + size, 0);
-    if (bytes > maxBytes && looked > 0) break;
+    const own = blobs.reduce((sum, { size }) => sum + size, 0);
+    if (own > 0 && bytes > 0 && bytes + own > maxBytes) break;
+    bytes += own;
     for (const blob of blobs) await refused(found, () => checkBlob(log, blob, found));
   }
   for (const one of await log.unindexed(first, records.slice(0, looked))) found.add(`the indexes lost record ${one}`);
