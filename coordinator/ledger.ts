@@ -20,11 +20,6 @@ export class Ledger {
     return this.#bytes.take(key, bytes);
   }
 
-  /** Gives back what was charged for something that is not stored. */
-  refund(key: string, bytes: number): void {
-    this.#bytes.of(key).refund(bytes);
-  }
-
   /** The same. Throws `CoordinatorError('too-many')` with the time until there is room. */
   charge(key: string, bytes: number): void {
     if (this.takes(key, bytes)) return;

@@ -203,11 +203,7 @@ class LevelDatabase implements Database {
   }
 
   /** The number of a record at and after which no round can be meant: found by halves, for rounds are opened in the order of time, nearly. */
-  async #lastMeant(
-    log: string,
-    { before = maxTreeSize, until }: RoundsAsked,
-    passing: Passing,
-  ): Promise<number> {
+  async #lastMeant(log: string, { before = maxTreeSize, until }: RoundsAsked, passing: Passing): Promise<number> {
     let [low, high] = [0, before];
     while (until !== undefined && high - low > 1) {
       pass(passing);
@@ -234,7 +230,8 @@ class LevelDatabase implements Database {
 
   async *namesOf(log: string, sha256: string): AsyncIterable<string | undefined> {
     const prefix = `l${log}iw${sha256}.`;
-    for await (const [key] of this.#below(prefix)) yield key.length === prefix.length ? undefined : key.slice(prefix.length);
+    for await (const [key] of this.#below(prefix))
+      yield key.length === prefix.length ? undefined : key.slice(prefix.length);
   }
 
   isRebuilding(log: string): Promise<boolean> {

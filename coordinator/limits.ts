@@ -72,6 +72,8 @@ export const defaultLimits = {
   /** Bytes of requests and documents of those rounds: what members that reconnect fetch in half a minute at 5 Mbit/s, and in two. */
   maxPendingBytesPerAsker: 20 * 1024 * 1024,
   maxPendingBytesPerGroup: 80 * 1024 * 1024,
+  /** Rounds that a caller's question passes over before it is refused: half a second of reading. */
+  maxPassedRounds: 20_000,
 } as const;
 
 /** Values for the bounds of `defaultLimits`. */
@@ -179,8 +181,6 @@ export const maxDelegationsPerChannel = 2;
 
 /** Rounds in one answer, newest first. */
 export const maxListedRounds = 50;
-/** Rounds that a caller's question passes over before it is refused: half a second of reading. */
-export const maxPassedRounds = 20_000;
 /** Seconds by which the times of requests may be out of the order in which their rounds were opened: a request lives 30 days, and clocks differ. */
 export const roundTimeSlackSeconds = maxExpirySeconds + maxClockSkewSeconds;
 /** Bytes after which such an answer stops, half of what clients take. */

@@ -70,24 +70,32 @@ export class Members {
    */
   async checkJournal(charter: Charter, member: Member, journal: JournalHead): Promise<void> {
     const { ledger, presence, store } = this.#options;
-    // First, because a head that was judged is known: the next login would pass with a head that was never stored.
-    ledger.charge(member.key, journalRecordBytes);
-    let moved = false;
-    try {
-      moved = this.#judgeJournal(charter, member, journal, presence.isHere(charter.hash, member.identifier));
-    } finally {
-      if (!moved) ledger.refund(member.key, journalRecordBytes);
-    }
+    const moved = this.#judgeJournal(charter, member, journal, {
+      isConnected: presence.isHere(charter.hash, member.identifier),
+      admit: () => ledger.charge(member.key, journalRecordBytes),
+    });
     if (moved) await (await store.of(charter)).append([{ type: 'journal', member: member.key, journal }]);
   }
 
-  /** True when the head is a new one. An alarm goes to every other member before the refusal. */
-  #judgeJournal(charter: Charter, member: Member, journal: JournalHead, isConnected: boolean): boolean {
+  /**
+   * True when the head is a new one, which `admit` may refuse before it is known: the next login with it would else pass unstored. An alarm goes to every
+   * other member before a refusal of the head itself.
+   */
+  #judgeJournal(
+    charter: Charter,
+    member: Member,
+    journal: JournalHead,
+    { isConnected, admit }: { readonly isConnected: boolean; readonly admit: () => void },
+  ): boolean {
+    const { journals } = this.#options;
     try {
-      const move = this.#options.journals.accept(charter, member, journal, isConnected);
+      const move = journals.judge(charter, member, journal, isConnected);
+      if (move === 'same') return false;
+      admit();
+      journals.remember(charter.hash, member.key, journal);
       if (move === 'restored')
         this.#alarm(charter, member, 'restored', `${member.name} was restored from a backup: its journal began anew`);
-      return move !== 'same';
+      return true;
     } catch (error) {
       if (error instanceof ProtocolError) this.#alarm(charter, member, error.code, error.message);
       throw error;
@@ -221,7 +229,7 @@ export class Members {
   #receiveJournal(connection: Connection, journal: JournalHead): void {
     const { charter, member } = connection;
     try {
-      const moved = this.#judgeJournal(charter, member, journal, false);
+      const moved = this.#judgeJournal(charter, member, journal, { isConnected: false, admit: () => undefined });
       // Known to this run in any case; who wrote too much today is forgotten by the next.
       if (moved && this.#options.ledger.takes(member.key, journalRecordBytes))
         this.#options.store.logOf(charter.hash)?.appendLazily({ type: 'journal', member: member.key, journal });

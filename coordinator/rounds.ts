@@ -18,12 +18,12 @@ import {
 import { refOf } from '../protocol/record/leaf.ts';
 import { askerOf, askerOrUndefined, assertFresh, assertOfEpoch, assertSignable } from '../protocol/request/rights.ts';
 import { Archive, noRound, type Filed } from './archive.ts';
-import type { Passing, RoundEntry } from './database.ts';
+import type { Passing, RoundEntry, RoundsAsked } from './database.ts';
 import { CoordinatorError } from './errors.ts';
 import type { GroupLog } from './group-log.ts';
 import { isLive, standingOf, type Groups, type KnownGroup } from './groups.ts';
 import type { Ledger } from './ledger.ts';
-import { maxListedBytes, maxPassedRounds, roundOverheadBytes, type Limits } from './limits.ts';
+import { maxListedBytes, roundOverheadBytes, type Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import { Round, type Audience } from './round.ts';
 import { closedFrame } from './round-body.ts';
@@ -350,20 +350,29 @@ export class Rounds {
   }
 
   /**
-   * A page of rounds, newest first: as many as are asked for and fit one answer, and at least one if there is one; `passing` counts what was read in
-   * vain. Throws `CoordinatorError` (`too-broad`, `not-found`).
+   * A page of rounds, newest first: as many as are asked for and fit one answer, and at least one if there is one. `onPassed` is told how many rounds
+   * were read in vain, whatever comes of it. Throws `CoordinatorError` (`too-broad`, `not-found`).
    */
   async list(
     group: KnownGroup,
     { filter, limit, after }: RoundQuery = everyRound,
-    passing: Passing = { most: maxPassedRounds, count: 0 },
+    onPassed: (count: number) => void = () => undefined,
   ): Promise<RoundBody[]> {
     const { charter, groupKey } = group.epoch;
     const before = after === undefined ? undefined : (await this.#overAt(charter.hash, after)).index;
+    const passing: Passing = { most: this.#options.limits.maxPassedRounds, count: 0 };
+    try {
+      return await this.#page(charter, { ...filter, groupKey, before }, limit, passing);
+    } finally {
+      onPassed(passing.count);
+    }
+  }
+
+  async #page(charter: Charter, asked: RoundsAsked, limit: number, passing: Passing): Promise<RoundBody[]> {
     const bodies: RoundBody[] = [];
     let bytes = 0;
     const log = this.#options.store.logOf(charter.hash);
-    for await (const { digest } of log?.rounds({ ...filter, groupKey, before }, passing) ?? []) {
+    for await (const { digest } of log?.rounds(asked, passing) ?? []) {
       const body = await this.body(charter.hash, digest);
       bytes += JSON.stringify(body).length;
       if (bytes > maxListedBytes && bodies.length > 0) break;

@@ -8,18 +8,10 @@ import { openRequest } from '../protocol/request/request.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import { cancelBody, groupBody, submitBody } from '../protocol/wire/frames.ts';
 import { assertSchema, type Static, type TSchema } from '../protocol/wire/schema.ts';
-import type { Passing } from './database.ts';
 import { CoordinatorError } from './errors.ts';
 import { bodyOf, type Groups, type KnownGroup } from './groups.ts';
 import type { Gate } from './gate.ts';
-import {
-  costs,
-  maxCancelBodyBytes,
-  maxDocumentBodyBytes,
-  maxGroupBodyBytes,
-  maxPassedRounds,
-  maxSubmitBodyBytes,
-} from './limits.ts';
+import { costs, maxCancelBodyBytes, maxDocumentBodyBytes, maxGroupBodyBytes, maxSubmitBodyBytes } from './limits.ts';
 import type { Session } from './login.ts';
 import type { Members } from './members.ts';
 import { parseRoundQuery } from './round-query.ts';
@@ -105,16 +97,14 @@ export class Routes {
         request,
         groups.ofKey(typeof query['groupKey'] === 'string' ? query['groupKey'] : ''),
       );
-      const asked = parseRoundQuery(query);
-      const passing: Passing = { most: maxPassedRounds, count: 0 };
-      try {
-        const listed = await rounds.list(group, asked, passing);
-        this.#options.gate.chargeMore(this.#sessionOf(request).key, listed.length * costs.listedRound);
-        return { rounds: listed };
-      } finally {
-        // Whoever was refused, or got nothing, had it read all the same.
-        this.#options.gate.chargeMore(this.#sessionOf(request).key, passing.count * costs.passedRound);
-      }
+      const { key } = this.#sessionOf(request);
+      const { gate } = this.#options;
+      // Whoever was refused, or got nothing, had it read all the same.
+      const listed = await rounds.list(group, parseRoundQuery(query), (count) =>
+        gate.chargeMore(key, count * costs.passedRound),
+      );
+      gate.chargeMore(key, listed.length * costs.listedRound);
+      return { rounds: listed };
     });
 
     const submitting: Rule = {

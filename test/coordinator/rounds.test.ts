@@ -1,6 +1,8 @@
 import { maxDocumentBytes } from '../../protocol/limits.ts';
 import { emptyRequesters } from '../../protocol/files/requesters.ts';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { Gate } from '../../coordinator/gate.ts';
+import { costs } from '../../coordinator/limits.ts';
 import { encodeBase64Url } from '../../verifier/base64.ts';
 import { openDecision } from '../../protocol/signing/decision.ts';
 import { sealMessage } from '../../protocol/wire/envelope.ts';
@@ -54,6 +56,22 @@ async function lastOf(stream: AsyncIterable<RoundBody>): Promise<RoundBody> {
   for await (const body of stream) last = body;
   return last!;
 }
+
+test('a question that passes over too many rounds is refused for good, and its asker pays for them (T44)', async () => {
+  const charged = vi.spyOn(Gate.prototype, 'chargeMore');
+  onTestFinished(() => charged.mockRestore());
+  await using world = await knowing(group, { limits: { maxPassedRounds: 2 } });
+  const requester = world.requester(group);
+  for (const release of ['1.0.0', '2.0.0', '3.0.0'])
+    await requester.submit(releaseOf(group, group.requester, { release, channel: 'development' }));
+  const asked = { outcome: 'pending', channel: 'production' } as const;
+  charged.mockClear();
+  await expect(requester.rounds(group.epoch.groupKey, asked)).rejects.toMatchObject({
+    refusal: { status: 400, code: 'too-broad' },
+  });
+  expect(charged.mock.calls).toEqual([[group.requester.key, 3 * costs.passedRound]]);
+  expect(await requester.rounds(group.epoch.groupKey, { ...asked, channel: 'development' })).toHaveLength(3);
+});
 
 describe('a round', () => {
   test('ends signed when a quorum approves, and everybody believes the result', async () => {
