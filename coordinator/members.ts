@@ -28,6 +28,14 @@ export interface MembersOptions {
   readonly log: Log;
 }
 
+/** A journal head that a member brings. */
+interface OfferedHead {
+  readonly charter: Charter;
+  readonly member: Member;
+  readonly journal: JournalHead;
+  readonly isConnected: boolean;
+}
+
 type Holding = Extract<MemberFrame, { type: 'holding' }>;
 
 /** Greets each member that connects, and takes each of its frames to whom it concerns. */
@@ -70,10 +78,10 @@ export class Members {
    */
   async checkJournal(charter: Charter, member: Member, journal: JournalHead): Promise<void> {
     const { ledger, presence, store } = this.#options;
-    const moved = this.#judgeJournal(charter, member, journal, {
-      isConnected: presence.isHere(charter.hash, member.identifier),
-      admit: () => ledger.charge(member.key, journalRecordBytes),
-    });
+    const isConnected = presence.isHere(charter.hash, member.identifier);
+    const moved = this.#judgeJournal({ charter, member, journal, isConnected }, () =>
+      ledger.charge(member.key, journalRecordBytes),
+    );
     if (moved) await (await store.of(charter)).append([{ type: 'journal', member: member.key, journal }]);
   }
 
@@ -81,12 +89,7 @@ export class Members {
    * True when the head is a new one, which `admit` may refuse before it is known: the next login with it would else pass unstored. An alarm goes to every
    * other member before a refusal of the head itself.
    */
-  #judgeJournal(
-    charter: Charter,
-    member: Member,
-    journal: JournalHead,
-    { isConnected, admit }: { readonly isConnected: boolean; readonly admit: () => void },
-  ): boolean {
+  #judgeJournal({ charter, member, journal, isConnected }: OfferedHead, admit: () => void): boolean {
     const { journals } = this.#options;
     try {
       const move = journals.judge(charter, member, journal, isConnected);
@@ -229,7 +232,7 @@ export class Members {
   #receiveJournal(connection: Connection, journal: JournalHead): void {
     const { charter, member } = connection;
     try {
-      const moved = this.#judgeJournal(charter, member, journal, { isConnected: false, admit: () => undefined });
+      const moved = this.#judgeJournal({ charter, member, journal, isConnected: false }, () => undefined);
       // Known to this run in any case; who wrote too much today is forgotten by the next.
       if (moved && this.#options.ledger.takes(member.key, journalRecordBytes))
         this.#options.store.logOf(charter.hash)?.appendLazily({ type: 'journal', member: member.key, journal });
