@@ -2,6 +2,7 @@ import { maxDocumentBytes } from '../../protocol/limits.ts';
 import { emptyRequesters } from '../../protocol/files/requesters.ts';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Gate } from '../../coordinator/gate.ts';
+import { GroupLog } from '../../coordinator/group-log.ts';
 import { costs } from '../../coordinator/limits.ts';
 import { encodeBase64Url } from '../../verifier/base64.ts';
 import { openDecision } from '../../protocol/signing/decision.ts';
@@ -88,6 +89,15 @@ describe('a round', () => {
     const round = await requester.round(digest);
     expect(round).toMatchObject({ outcome: 'signed', out: [] });
     expect(round.signers).toHaveLength(2);
+    // A frame that comes late costs one read, however many records the round has.
+    const read = vi.spyOn(GroupLog.prototype, 'recordsOf');
+    onTestFinished(() => read.mockRestore());
+    const [late] = members;
+    const own = round.decisions.find(({ signatures: [{ keyid }] }) => keyid === late!.person.key)!;
+    const before = late!.frames.length;
+    late!.send({ type: 'decision', decision: own });
+    await late!.next('closed', ({ requestDigest }) => requestDigest === digest, before);
+    expect(read).not.toHaveBeenCalled();
   });
 
   test('on a channel of its own is asked only of that channel and signed by its key', async () => {

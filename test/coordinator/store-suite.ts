@@ -373,7 +373,7 @@ export function describeStore(implementation: StoreImplementation): void {
       await again.store.close();
     });
 
-    test('does not call bytes archived that came again and are lost', async () => {
+    test('does not call bytes archived that came again and are lost (T27)', async () => {
       const { store, log } = await opened();
       await appendRound(log, 2);
       const bytes = documentOf(2);
@@ -395,7 +395,7 @@ export function describeStore(implementation: StoreImplementation): void {
       await again.close();
     });
 
-    test('is refused under another identity than the one that it was written with, and nothing is changed', async () => {
+    test('is refused under another identity than the one that it was written with, and nothing is changed (T27)', async () => {
       const { machine, store } = await opened();
       await store.close();
       const { writes } = machine;

@@ -43,6 +43,7 @@ async function refusal(paths: StorePaths): Promise<CoordinatorError> {
   return outcome as CoordinatorError;
 }
 
+// T27, T28 and T43, of every database alike.
 describeStore(simulatedStore);
 describeStore(levelStore);
 
