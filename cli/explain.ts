@@ -180,8 +180,11 @@ const requesterEntries: Readonly<Record<RequesterErrorCode, Entry>> = {
     1,
     'Ask whoever runs the coordinator why it began anew, and compare checkpoints with other members. To go on with the new record, move the note that was kept away.',
   ],
-  'record-incomplete': [1, 'Ask whoever runs the coordinator for the bytes; an archive of its operator may have them.'],
-  'record-split': [1, 'Do not trust this coordinator. Keep both notes, and the record (--out DIR): together they prove it to everybody.'],
+  'record-gap': [1, 'Ask whoever runs the coordinator for the bytes; an archive of its operator may have them.'],
+  'record-split': [
+    1,
+    'Do not trust this coordinator. Keep both notes, and the record (--out DIR): together they prove it to everybody.',
+  ],
   pending: [5, 'The request goes on without you: run the same command again to wait for it and to get the result.'],
   refused: [6, `Clear it up with those who refused. ${askingAgain}`],
   expired: [7, askingAgain],

@@ -31,8 +31,10 @@ export interface RecordSource {
   blob(sha256: string): Promise<Uint8Array | undefined>;
 }
 
-/** What a coordinator serves of its caller's own group. Throws `ClientError`, and `RequesterError('record-incomplete')` for bytes that it does not have. */
-export function servedRecord(client: Pick<CoordinatorClient, 'checkpoint' | 'recordTile' | 'recordBlob'>): RecordSource {
+/** What a coordinator serves of its caller's own group. Throws `ClientError`, and `RequesterError('record-gap')` for bytes that it does not have. */
+export function servedRecord(
+  client: Pick<CoordinatorClient, 'checkpoint' | 'recordTile' | 'recordBlob'>,
+): RecordSource {
   return {
     checkpoint: () => client.checkpoint(),
     tile: (path) => client.recordTile(path),
@@ -42,7 +44,7 @@ export function servedRecord(client: Pick<CoordinatorClient, 'checkpoint' | 'rec
       } catch (error) {
         if (!(error instanceof ClientError) || error.refusal?.code !== 'not-found') throw error;
         throw new RequesterError(
-          'record-incomplete',
+          'record-gap',
           `the coordinator does not have the bytes ${sha256} that its record names, and does not say that they were archived`,
           { cause: error },
         );
@@ -258,7 +260,7 @@ export class RecordFolder implements RecordSource {
       if (!(error instanceof HomeError) || error.code !== 'missing') throw error;
       if (await this.#isArchived(sha256)) return undefined;
       throw new RequesterError(
-        'record-incomplete',
+        'record-gap',
         `${join(this.#path, 'blobs', sha256)} is missing, and was not archived when this was saved: put it back, or save the record again (--out)`,
         { cause: error },
       );

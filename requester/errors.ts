@@ -17,7 +17,7 @@
  * - `record-older`: the coordinator shows fewer records than it acknowledged before.
  * - `record-other`: the coordinator shows another log of the group than the one that was known.
  * - `record-split`: the coordinator signed two histories of one group.
- * - `record-incomplete`: bytes that a record names are not there, and were not archived.
+ * - `record-gap`: bytes that a record names are not there, and were not archived.
  * - `pending`: the round still stood open at the deadline.
  * - `refused`: verified refusals leave no qualified set.
  * - `expired`: the request died before it was signed.
@@ -41,7 +41,7 @@ export type RequesterErrorCode =
   | 'record-older'
   | 'record-other'
   | 'record-split'
-  | 'record-incomplete'
+  | 'record-gap'
   | 'pending'
   | 'refused'
   | 'expired'

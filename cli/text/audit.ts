@@ -55,7 +55,9 @@ function followedTexts({ followed }: AuditReport): string[] {
     case 'older':
       return ['this copy ENDS BEFORE the newest checkpoint that was kept here: what came after it is not in it'];
     case 'other':
-      return ['this copy is of ANOTHER record than the one whose checkpoint was kept here: nothing is proved about the two'];
+      return [
+        'this copy is of ANOTHER record than the one whose checkpoint was kept here: nothing is proved about the two',
+      ];
   }
 }
 

@@ -172,14 +172,14 @@ describe('the record of a group, as its people read it', () => {
       recordTile: (path) => client.recordTile(path),
       recordBlob: () => client.recordBlob('00'.repeat(32)),
     });
-    await expect(audit(source)).rejects.toMatchObject({ code: 'record-incomplete' });
+    await expect(audit(source)).rejects.toMatchObject({ code: 'record-gap' });
     const path = await folder();
     const saved = new RecordFolder(path);
     await audit(saved.saving(live()));
     const document = sha256Hex(requestersBytes(group, 2, [group.requester]));
     await rm(join(path, 'blobs', document));
     await expect(audit(saved)).rejects.toMatchObject({
-      code: 'record-incomplete',
+      code: 'record-gap',
       message: expect.stringContaining(join(path, 'blobs', document)) as string,
     });
   });
