@@ -113,6 +113,14 @@ const participantEntries: Readonly<Record<ParticipantErrorCode, Entry>> = {
   'other-charter': [1, 'One home is one member of one group: give another --home.'],
   'not-a-member': [4, 'Put your card (frostmark participant card) into the charter, and give everybody the new file.'],
   'import-needed': [2, 'Give the same file again: --import FILE'],
+  'no-import-key': [
+    1,
+    'Run frostmark participant import-key CHARTER.yaml here, and have the key split again with the line that it prints.',
+  ],
+  'not-a-holder': [
+    2,
+    'Only the holders of production make an import key; this member just joins with the import file.',
+  ],
   cancelled: [1],
   'ceremony-failed': [1, 'Talk to the others; then all of you run join again.'],
   damaged: [1],
@@ -205,6 +213,7 @@ const protocolEntries: Readonly<Record<ProtocolErrorCode, Entry>> = {
   'bad-evidence': [1],
   'bad-frame': [1],
   'bad-import': [1],
+  'bad-import-key': [1],
   'bad-leaf': [1],
   'bad-login': [4],
   'bad-package': [1],

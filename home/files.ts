@@ -31,7 +31,7 @@ export function useOwnerOnlyUmask(): void {
  */
 export async function writeFileAtomic(path: string, bytes: Uint8Array, options: WriteOptions = {}): Promise<void> {
   const disk = options.disk ?? realDisk;
-  await writeThrough(path, bytes, options, (temporary) => disk.rename(temporary, path));
+  await writeThrough({ ...options, path, bytes }, (temporary) => disk.rename(temporary, path));
 }
 
 /**
@@ -40,21 +40,25 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array, options: 
  */
 export async function writeFileOnce(path: string, bytes: Uint8Array, options: WriteOptions = {}): Promise<void> {
   const disk = options.disk ?? realDisk;
-  await writeThrough(path, bytes, options, async (temporary) => {
+  await writeThrough({ ...options, path, bytes }, async (temporary) => {
     await disk.link(temporary, path);
     await disk.unlink(temporary);
   });
 }
 
+/** A file as it is to become. */
+interface NewFile extends WriteOptions {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
 async function writeThrough(
-  path: string,
-  bytes: Uint8Array,
-  { mode = ownerOnlyFile, disk = realDisk }: WriteOptions,
+  { path, bytes, mode = ownerOnlyFile, disk = realDisk }: NewFile,
   publish: (temporary: string) => Promise<void>,
 ): Promise<void> {
   const temporary = temporaryPathOf(path);
   try {
-    await writeSynced(disk, temporary, bytes, mode);
+    await writeSynced(disk, { path: temporary, bytes, mode });
     // The bytes are synced first: a name that reaches the medium before its bytes would be a half file after a power loss.
     await publish(temporary);
   } catch (error) {
@@ -106,13 +110,33 @@ export async function tryToWrite(trials: readonly WritingTrial[], disk: Disk = r
   }
 }
 
-async function writeSynced(disk: Disk, path: string, bytes: Uint8Array, mode: number): Promise<void> {
+async function writeSynced(disk: Disk, { path, bytes, mode = ownerOnlyFile }: NewFile): Promise<void> {
   const file = await disk.create(path, mode);
   try {
     await file.write(bytes, 0);
     await file.sync();
   } finally {
     await file.close();
+  }
+}
+
+/**
+ * Overwrites a file with zeros, synced, and removes it; one that is not there is no error. A copy of the disk, a backup, and blocks that a
+ * drive or file system moved away are not reached. Throws `HomeError('write-failed')`.
+ */
+export async function eraseFile(path: string): Promise<void> {
+  try {
+    const file = await open(path, 'r+');
+    try {
+      await file.write(new Uint8Array((await file.stat()).size), 0);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await unlink(path);
+    await realDisk.syncFolder(dirname(path));
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw writeFailure(error, path);
   }
 }
 

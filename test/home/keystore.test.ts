@@ -74,7 +74,7 @@ function opened({ path, file }: Files): Promise<OpenedShares> {
   return openShares({ path, passphrase: { file }, childPath });
 }
 
-/** What stands in the payload: magic, state, hash, then channel, sharing, identifier and scalar of each share. */
+/** What is in the payload: magic, state, hash, then channel, sharing, identifier and scalar of each share. */
 function payload(...shares: readonly Uint8Array[]): Buffer {
   return Buffer.concat([Buffer.from('frostmark-share\x02'), hash, ...shares]);
 }
@@ -542,7 +542,7 @@ describe('the passphrase', () => {
     await expect(opened(files)).rejects.toMatchObject({ code: 'not-private' });
   });
 
-  it('stands in no argument of the child, nor in its environment (T29)', async () => {
+  it('is in no argument of the child, nor in its environment (T29)', async () => {
     const files = await sealed();
     process.env['NODE_OPTIONS_CANARY'] = 'canary';
     onTestFinished(() => void Reflect.deleteProperty(process.env, 'NODE_OPTIONS_CANARY'));
@@ -651,7 +651,7 @@ describe('memory (T29)', () => {
   });
 });
 
-/** Each aligned 8-byte window of the scalars that stands anywhere in the writable memory of the process, counted once. */
+/** Each aligned 8-byte window of the scalars that is anywhere in the writable memory of the process, counted once. */
 function windowsFound({ process: { pid } }: Program, scalars: readonly Uint8Array[]): number {
   const windows = scalars.flatMap((bytes) =>
     [0, 8, 16, 24].map((offset) => Buffer.from(bytes.subarray(offset, offset + 8))),

@@ -399,7 +399,7 @@ describe('a home', () => {
     expect(['it serves', 'not-joined', 'damaged']).toContain(await refusal());
     expect(one.log.some(({ event }) => event === 'journal-cut-back')).toBe(true);
 
-    // Every other file: one bit anywhere in it.
+    // In every other file it is one bit, anywhere in it.
     const places = { 'charter.yaml': [5, 150, -20], 'requesters.json': [5, -20], [certificateFile]: [5, 150, -20] };
     for (const [name, ats] of Object.entries({
       ...places,
@@ -434,7 +434,7 @@ describe('a home', () => {
     const stored = JSON.parse(await readFile(path(storedFile), 'utf8')) as unknown[];
     await writeFile(path(storedFile), JSON.stringify(stored.slice(1)), { mode: 0o600 });
     expect(await refusal()).toBe('bad-certificate');
-    // Another member's share, certificate and identity.
+    // They are another member's share, certificate and identity.
     await cp(join(two.home, share), path(share));
     expect(await refusal()).toBe('damaged');
     for (const name of [share, share.replace('share-', 'key-')]) await cp(join(two.home, name), path(name));
@@ -456,7 +456,7 @@ describe('a home', () => {
       }),
     ).rejects.toMatchObject({ code: 'bad-policy', line: 2 });
 
-    // One process for one home.
+    // One process works in one home.
     await group.serve(one);
     await expect(startDaemon(group.daemonOptions(one))).rejects.toMatchObject({ code: 'locked' });
     // Two homes; the second daemon must not take the first one's socket.

@@ -815,7 +815,7 @@ describe('documents', () => {
     expect(approved()).toEqual(['approve']);
     await participant.documents.adopt({ genesis: world.genesis, requesters: null, delegations: [] });
     participant.rounds.reconsider();
-    // Reconsidered first, then decided.
+    // It is reconsidered first, then decided.
     await participant.rounds.settled();
     await participant.rounds.settled();
     expect(approved()).toEqual(['approve', 'approve', 'approve']);
