@@ -632,6 +632,7 @@ const elsewhere: Readonly<Record<string, string>> = {
       'decodeCommand',
       'readIssued',
       'readDocuments',
+      'readHoldings',
       'decodeGroupDocument',
       'decodeSeen',
       'parseCoordinatorUrl',
