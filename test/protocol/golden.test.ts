@@ -32,8 +32,6 @@ import { sharedSodium } from '../harness/ceremony-network.ts';
 import { rfc8032Keys } from '../harness/import.ts';
 import {
   alice,
-  bob,
-  builder,
   coordinator,
   createdAt,
   dev,
