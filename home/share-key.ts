@@ -6,9 +6,9 @@ import { readFileBounded, syncFile, writeFileAtomic } from './files.ts';
 import { maxShareFileBytes } from './limits.ts';
 import { decodePart, operation } from './pipe.ts';
 
-/** `key-<transcript>.age` beside `share-<transcript>.age`. */
+/** `key-<hash>.age` beside `share-<transcript>.age` and `import-<charter>.age`. */
 export function keyPathOf(sharePath: string): string {
-  return join(dirname(sharePath), basename(sharePath).replace(/^share/, 'key'));
+  return join(dirname(sharePath), basename(sharePath).replace(/^(?:share|import)/, 'key'));
 }
 
 /** Whether an age file begins as one for an X25519 recipient. Share files of earlier versions have a scrypt recipient. */
@@ -17,6 +17,8 @@ function isForKey(file: Uint8Array): boolean {
   return Buffer.from(file.subarray(0, start.length)).toString('latin1') === start;
 }
 
+/** Files with one-time keys, to which shares of an imported key are sealed. */
+export const importKeyFileName = /^import-[0-9a-f]{64}\.age$/;
 /** Files with shares. */
 export const shareFileName = /^share-[0-9a-f]{64}\.age$/;
 /** Files with keys of shares. */

@@ -14,6 +14,7 @@ export const protocolErrorCodes = [
   'bad-evidence',
   'bad-frame',
   'bad-import',
+  'bad-import-key',
   'bad-leaf',
   'bad-login',
   'bad-package',
