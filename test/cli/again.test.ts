@@ -131,7 +131,10 @@ it('rounds is a history that can be filtered, and its JSON has names and times',
 });
 
 it('round --bytes says why they cannot be shown: not there yet, or gone with a round that ended', async () => {
-  const text = world.write('notes.txt', `notes of ${count}\n`);
+  const text = world.write(
+    'notes.txt',
+    `notes of ${count}, long enough to be no bare digest that is signed as another text\n`,
+  );
   const ask = await world.frostmark(
     ...['sign', text, '--kind', 'text', '--format', 'minisign', '--channel', 'production', '--no-source', '--no-wait'],
   );
