@@ -140,7 +140,7 @@ it('round --bytes says why they cannot be shown: not there yet, or gone with a r
   );
   const id = ask.stdout.trim();
   const bytes = await world.frostmark('round', id, '--bytes');
-  expect([bytes.code, bytes.stdout]).toEqual([0, expect.stringContaining('notes of') as string]);
+  expect([bytes.code, bytes.stdout]).toEqual([0, expect.stringContaining('kind:text') as string]);
   await decideAll('refuse', 'no');
   const refused = await world.frostmark('round', id, '--bytes', '--json');
   expect(refused.code).toBe(1);
