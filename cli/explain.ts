@@ -179,6 +179,7 @@ const requesterEntries: Readonly<Record<RequesterErrorCode, Entry>> = {
   'no-certificate': [1, 'A certificate is made once, by a round like any other: frostmark group certify --help'],
   'no-delegation': [1, 'A member or requester renews it: frostmark group renew --channel CHANNEL'],
   'not-found': [1, 'frostmark rounds lists the rounds of the group.'],
+  'no-contents': [1, 'frostmark round ID shows the digests; whoever asked has the files.'],
   ambiguous: [2],
   'bad-result': [1, 'Do not trust this coordinator; tell whoever runs it, and the members.'],
   unproved: [1, 'Do not trust this coordinator; ask the members what they decided.'],

@@ -1,7 +1,9 @@
 /** All rounds: who may open one, which one a submission joins, and what is known of those that are over. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { currentDelegation } from '../protocol/group-documents.ts';
 import { openDecision } from '../protocol/signing/decision.ts';
 import { channelOf, production, type Charter } from '../protocol/files/charter.ts';
+import { openCardsInTurns } from '../protocol/files/requesters.ts';
 import { openMessage } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { formatOf, prepareRequest } from '../protocol/formats/index.ts';
@@ -261,6 +263,7 @@ export class Rounds {
     const entry = this.#pendingOf(group.epoch.charter.hash, digest) ?? overRefusal();
     const { round } = entry;
     if (round.documents.check(sha256, bytes)) {
+      if (round.request.payload.kind === 'requesters') await openCardsInTurns(bytes, nextTurn);
       await this.#orEnd(entry, () => round.assertSignableWith(sha256, bytes));
       this.#options.ledger.charge(asker, bytes.length);
       await this.#append(entry.group, [{ type: 'round-document', digest, document: refOf(bytes) }], [bytes]);

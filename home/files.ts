@@ -189,7 +189,7 @@ export async function readFileBounded(
       const stats = await handle.stat();
       if (!stats.isFile()) throw new HomeError('unreadable', `${path} is not a regular file`, { path });
       if (options.ownerOnly === true) refuseShared(path, stats, '600');
-      return await readAll(handle, path, maxBytes);
+      return await readAll(handle, path, { maxBytes, expectedBytes: stats.size });
     } finally {
       await handle.close();
     }
@@ -198,19 +198,31 @@ export async function readFileBounded(
   }
 }
 
-/** One byte more than allowed is asked for, so that a file that grows while it is read is refused, too. */
-async function readAll(handle: FileHandle, path: string, maxBytes: number): Promise<Uint8Array> {
-  const buffer = new Uint8Array(maxBytes + 1);
+/** As much as the file should have, and more if it grows; one byte more than allowed is asked for, so that this is refused. What held it is wiped. */
+async function readAll(
+  handle: FileHandle,
+  path: string,
+  { maxBytes, expectedBytes }: { readonly maxBytes: number; readonly expectedBytes: number },
+): Promise<Uint8Array> {
+  let buffer = new Uint8Array(Math.min(maxBytes, expectedBytes) + 1);
   let length = 0;
   for (;;) {
     const { bytesRead } = await handle.read(buffer, length, buffer.length - length, length);
     length += bytesRead;
     if (length > maxBytes) throw new HomeError('too-large', `${path} is longer than ${maxBytes} bytes`, { path });
     if (bytesRead === 0) break;
+    if (length === buffer.length) buffer = moved(buffer, Math.min(maxBytes + 1, 2 * length));
   }
   const bytes = buffer.slice(0, length);
   buffer.fill(0);
   return bytes;
+}
+
+function moved(from: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
+  const to = new Uint8Array(length);
+  to.set(from);
+  from.fill(0);
+  return to;
 }
 
 /** Makes the folder, and those above it that are missing, owner-only and durable. Refuses one that others can enter. */

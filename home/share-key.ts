@@ -1,4 +1,5 @@
-/** The key of a share file: an age X25519 identity under the passphrase, in a small file beside it. */
+/** The key of a share file: an age X25519 identity under the passphrase, in a small file beside it, perhaps among others that wait or waited. */
+import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { AgeChild } from './age-process.ts';
 import { readFileBounded, syncFile, writeFileAtomic } from './files.ts';
@@ -20,8 +21,22 @@ function isForKey(file: Uint8Array): boolean {
 export const importKeyFileName = /^import-[0-9a-f]{64}\.age$/;
 /** Files with shares. */
 export const shareFileName = /^share-[0-9a-f]{64}\.age$/;
-/** Files under the passphrase, which alone change with it. */
-export const passphraseFileName = /^(?:key-[0-9a-f]{64}|next-[0-9])\.age$/;
+/** Files with keys of shares. */
+export const keyFileName = /^key-[0-9a-f]{64}\.age$/;
+/** The file with the keys that wait for shares. */
+export const waitingFileName = 'next.age';
+/** Those of earlier versions, which had one key each. */
+export const formerWaitingFileName = /^next-[0-9]\.age$/;
+
+/** Whether a share of this home has a passphrase already. */
+export async function holdsKeys(folder: string): Promise<boolean> {
+  return (await readdir(folder)).some((name) => keyFileName.test(name));
+}
+
+/** Whether a file of this name is under the passphrase, and changes with it. */
+export function isPassphraseFile(name: string): boolean {
+  return keyFileName.test(name) || name === waitingFileName || formerWaitingFileName.test(name);
+}
 
 /**
  * The bytes of a share file. One of an earlier version, which is itself under the passphrase, is given a key of its own first, and replaced.

@@ -2,6 +2,7 @@
 import { readFileBounded } from '../home/files.ts';
 import { Closers } from '../home/closers.ts';
 import { openKeystore, type PassphraseSource } from '../home/keystore.ts';
+import { holdsKeys } from '../home/share-key.ts';
 import { encodeImportKey } from '../protocol/ceremony/import-key.ts';
 import { holdersOfProduction } from '../protocol/ceremony/import.ts';
 import { decodeCharter, type Charter } from '../protocol/files/charter.ts';
@@ -67,7 +68,7 @@ async function importPublicKey(home: MemberHome, charter: Charter, options: Impo
     const keystore = closers.use(
       await openKeystore({
         passphrase: options.passphrase,
-        purpose: (await home.hasPassphrase()) ? 'existing' : 'new',
+        purpose: (await holdsKeys(home.home.path)) ? 'existing' : 'new',
         ...(options.ageChildPath === undefined ? {} : { childPath: options.ageChildPath }),
       }),
     );

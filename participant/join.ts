@@ -4,6 +4,7 @@ import { ClientError } from '../client/errors.ts';
 import { parseCoordinatorUrl, type CoordinatorUrl } from '../client/url.ts';
 import { readFileBounded } from '../home/files.ts';
 import { openKeystore, type Keystore, type PassphraseSource } from '../home/keystore.ts';
+import { holdsKeys } from '../home/share-key.ts';
 import { equalBytes, sha256Hex } from '../protocol/wire/bytes.ts';
 import { type Certificate } from '../protocol/ceremony/certificate.ts';
 import { assertAllStored, openEpoch } from '../protocol/ceremony/epoch.ts';
@@ -174,15 +175,17 @@ async function takePart(
     if (finished !== undefined) return finished;
 
     const needed = neededShare(home, agreement.charter);
-    const keystore = closers.use(await openKeystoreFor((await home.hasPassphrase()) ? 'existing' : 'new', options));
+    // A share that no transcript came of, as after a kill, has its passphrase all the same: a home never comes to have two.
+    const hasPassphrase = needed !== undefined || (await holdsKeys(home.home.path));
+    const keystore = closers.use(await openKeystoreFor(hasPassphrase ? 'existing' : 'new', options));
     // Now, so that a box that does not open is told before anybody waits for anybody.
     if (agreement.imported !== undefined) await useImport(home, agreement, agreement.imported, { keystore, vault });
-    const spareKeys = await keystore.spareKeys(home.home.path);
     const loadShare = async (transcript: Transcript): Promise<void> => {
       vault.load(await keystore.open(home.sharePath(transcriptHash(transcript))), transcript);
     };
     // Of one that was parted from, too: so that the passphrase is known to be right before anybody comes back to it.
     if (needed !== undefined) await loadShare(needed);
+    const spareKeys = await keystore.spareKeys(home.home.path);
     const session = new Session({
       home,
       agreement,

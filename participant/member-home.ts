@@ -4,7 +4,7 @@
  *     identity.pem  name  coordinator            who this is, and which coordinator it talks to
  *     charter.yaml  requesters.json              what it agreed to; both pinned by hash in the journal
  *     share-<transcript>.age                     its shares of one ceremony; never deleted, bound to the transcript hash by their header
- *     key-<transcript>.age  next-<i>.age         what opens them, under the passphrase; and keys that wait for a share
+ *     key-<transcript>.age  next.age             what opens them, under the passphrase; and keys that wait for a share
  *     keys-new                                   a change of the passphrase that was interrupted
  *     import-<charter>.age  key-<charter>.age    a one-time key for a share of an imported key, until the group lives
  *     certificate-<transcript>.json              a certificate of it, and every member's word that it holds one: of each epoch
@@ -44,7 +44,7 @@ import { openHome, type Home } from '../home/home.ts';
 import { loadIdentity } from '../home/identity.ts';
 import { acquireLock } from '../home/lock.ts';
 import { finishPassphraseChange } from '../home/passphrase-change.ts';
-import { importKeyFileName, keyPathOf, passphraseFileName, shareFileName } from '../home/share-key.ts';
+import { importKeyFileName, keyPathOf, shareFileName } from '../home/share-key.ts';
 import { ParticipantError } from './errors.ts';
 import { readName } from './init.ts';
 import { openJournal, type Journal } from './journal.ts';
@@ -224,11 +224,6 @@ export class MemberHome implements AsyncDisposable {
 
   async hasImportKey(charter: Charter): Promise<boolean> {
     return (await readdir(this.home.path)).includes(basename(this.importKeyPath(charter)));
-  }
-
-  /** Whether files of this home are under a passphrase already. */
-  async hasPassphrase(): Promise<boolean> {
-    return (await readdir(this.home.path)).some((name) => passphraseFileName.test(name));
   }
 
   /** Erases the one-time import keys, whose share is in the home's own files now; what was copied of a disk, or by it, is not reached. */

@@ -10,6 +10,7 @@
  * - `no-delegation`: the group has no delegation that is valid now for the channel.
  * - `no-certificate`: the group has no certificate for a stock tool that is valid now.
  * - `not-found`: no round of this group has the id.
+ * - `no-contents`: what a round is about cannot be had.
  * - `ambiguous`: several rounds begin like this.
  * - `bad-result`: what the coordinator published does not verify.
  * - `unproved`: the coordinator claims an end of the round that nothing it shows proves.
@@ -34,6 +35,7 @@ export type RequesterErrorCode =
   | 'no-delegation'
   | 'no-certificate'
   | 'not-found'
+  | 'no-contents'
   | 'ambiguous'
   | 'bad-result'
   | 'unproved'

@@ -72,6 +72,7 @@ export function dsseFormat({ name, kind, payloadType, payloadOf }: DsseFormat): 
       return { message: preAuthEncoding(payloadType, payload), state: { payloadType, payload } };
     },
     shows: ({ payload }) => new TextDecoder().decode(payload),
-    finish: ({ payload }, signature) => encodeCanonicalJson(encodeEnvelope(payloadType, payload, '', signature)),
+    finish: ({ payload }, signature) =>
+      encodeCanonicalJson(encodeEnvelope({ payloadType, payload, keyid: '', signature })),
   });
 }

@@ -64,12 +64,12 @@ export function keyId(publicKey: Uint8Array): string {
 export function sealMessage<P>(type: MessageType<P>, payload: P, identity: Identity): Envelope {
   assertSchema(type.schema, payload, type.code, type.name);
   const bytes = encodeCanonicalJson(payload);
-  return encodeEnvelope(
-    type.payloadType,
-    bytes,
-    keyId(identity.publicKey),
-    identity.sign(preAuthEncoding(type.payloadType, bytes)),
-  );
+  return encodeEnvelope({
+    payloadType: type.payloadType,
+    payload: bytes,
+    keyid: keyId(identity.publicKey),
+    signature: identity.sign(preAuthEncoding(type.payloadType, bytes)),
+  });
 }
 
 /**

@@ -321,6 +321,20 @@ describe('join', () => {
     await expect(group.join(one, { requestersPath: requesters })).rejects.toMatchObject({ code: 'other-charter' });
   });
 
+  it('asks for the passphrase of a share that a killed run left, not for a new one (T28)', async () => {
+    await using group = await TestGroup.create(flat);
+    const [one] = group.members as [TestMember];
+    // A child that answers nothing, and writes down what it is to ask for.
+    const told = join(group.folder, 'told');
+    const ageChildPath = join(group.folder, 'child.mjs');
+    const source = `import { appendFileSync } from 'node:fs'; appendFileSync(${JSON.stringify(told)}, process.argv[2] + '\\n');`;
+    await writeFile(ageChildPath, source);
+    await expect(group.join(one, { ageChildPath })).rejects.toMatchObject({ code: 'age-failed' });
+    await writeFile(join(one.home, `key-${'1'.repeat(64)}.age`), 'of a share', { mode: 0o600 });
+    await expect(group.join(one, { ageChildPath })).rejects.toMatchObject({ code: 'age-failed' });
+    expect(await readFile(told, 'utf8')).toBe('new\nexisting\n');
+  });
+
   it('with another requesters file is told of by name, and goes on when its member comes back with the right one', async () => {
     await using group = await TestGroup.create(flat);
     const requesters = join(group.folder, 'other.yaml');
