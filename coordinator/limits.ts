@@ -29,6 +29,8 @@ export const defaultLimits = {
   pingMs: 15_000,
   /** Milliseconds between comments on a live stream, so that both ends see a dead line. */
   streamCommentMs: 15_000,
+  /** Milliseconds between two states of a round that is pending, on one live stream: nobody reads faster, and a round has many in a moment. */
+  streamPauseMs: 25,
   /** Milliseconds a live stream may refuse to take a byte. */
   streamStalledMs: 30_000,
   /** Milliseconds after which an attempt without progress lets spare members be used. */
