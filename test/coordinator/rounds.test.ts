@@ -13,7 +13,7 @@ import { cancelMessage, openRequest } from '../../protocol/request/request.ts';
 import { formatTimestamp } from '../../protocol/wire/time.ts';
 import { openGroup } from '../../client/group.ts';
 import { Http } from '../../client/http.ts';
-import { readEvents, type StreamEvent } from '../../client/live.ts';
+import { readEvents } from '../../client/live.ts';
 import { publicGroup } from '../harness/ceremony-network.ts';
 import {
   dealtGroup,
@@ -55,7 +55,7 @@ async function openStream(
   world: CoordinatorWorld,
   digest: string,
   query: string,
-): Promise<AsyncGenerator<StreamEvent>> {
+): Promise<ReturnType<typeof readEvents>> {
   const { token } = await world.requester(group).login();
   const http = new Http(world.base);
   world.onDispose(() => http.close());
@@ -127,14 +127,14 @@ describe('a round', () => {
     const members = await world.members(group);
     const { digest } = await world.requester(group).submit(releaseOf(group, group.requester));
     const events = await openStream(world, digest, '?changes=1');
-    const [first] = [await events.next()];
+    const { value: first } = await events.next();
     for (const member of members.slice(0, 2)) {
       await member.next('request');
       member.decide(digest, 'approve');
     }
     const { value: last } = await events.next();
-    expect(first.value).toMatchObject({ name: undefined });
-    expect(JSON.parse(first.value!.data)).toMatchObject({ digest, outcome: 'pending', decisions: [] });
+    expect(first).toMatchObject({ name: undefined });
+    expect(JSON.parse(first!.data)).toMatchObject({ digest, outcome: 'pending', decisions: [] });
     expect(last).toMatchObject({ name: 'change' });
     const change = JSON.parse(last!.data) as Partial<RoundBody>;
     expect(change).toMatchObject({ outcome: 'signed', signers: [1, 2] });

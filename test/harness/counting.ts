@@ -4,18 +4,17 @@ import { syncBuiltinESMExports } from 'node:module';
 
 /** Ed25519 signatures that are verified in this process while `work` runs. */
 export async function countVerifications(work: () => unknown): Promise<number> {
-  const real = crypto.verify;
+  const real = crypto.verify as (...args: unknown[]) => unknown;
   let count = 0;
-  const counting = ((...args: Parameters<typeof real>) => {
+  crypto.verify = ((...args: unknown[]) => {
     count += 1;
     return real(...args);
-  }) as typeof real;
-  crypto.verify = counting;
+  }) as typeof crypto.verify;
   syncBuiltinESMExports();
   try {
     await work();
   } finally {
-    crypto.verify = real;
+    crypto.verify = real as typeof crypto.verify;
     syncBuiltinESMExports();
   }
   return count;
