@@ -35,6 +35,8 @@ export const defaultLimits = {
   streamStalledMs: 30_000,
   /** Milliseconds after which an attempt without progress lets spare members be used. */
   stallAfterMs: 1_000,
+  /** Milliseconds after which shares that came are verified one by one, if the next ones do not come: more than a fast quorum takes in all. */
+  checkAfterMs: 50,
   /** Milliseconds for calls under way when the coordinator stops. */
   closeWithinMs: 2_000,
   /** Seconds a challenge waits for its answer. */

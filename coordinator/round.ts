@@ -61,6 +61,7 @@ export interface RoundOptions {
   readonly audience: Audience;
   readonly arithmetic: Group;
   readonly stallAfterMs: number;
+  readonly checkAfterMs: number;
   readonly nowMs: () => number;
   readonly log: Log;
   /** The round is over and stored. */
@@ -90,6 +91,7 @@ export class Round {
   readonly #listeners = new Set<() => void>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #expiry: NodeJS.Timeout | undefined;
+  #check: NodeJS.Timeout | undefined;
   #prepared: PreparedRequest | undefined;
   #open: Open | undefined;
   #queue: RoundEvent[] = [];
@@ -264,6 +266,7 @@ export class Round {
   /** Stops timers and streams; what is stored stays. */
   stop(): void {
     clearTimeout(this.#expiry);
+    clearTimeout(this.#check);
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
   }
@@ -393,6 +396,7 @@ export class Round {
       }
       case 'send-package':
       case 'watch':
+      case 'check-soon':
         return { records: [], blobs: [], apply: () => undefined };
     }
   }
@@ -456,6 +460,9 @@ export class Round {
       case 'watch':
         this.#watch(effect.attempt);
         break;
+      case 'check-soon':
+        this.#checkSoon();
+        break;
       case 'fault':
         this.#logFault(effect.fault);
         break;
@@ -482,6 +489,14 @@ export class Round {
       this.#enqueueOwn({ kind: 'stalled', attempt });
     }, this.#options.stallAfterMs);
     this.#timers.add(timer);
+  }
+
+  /** From the first share that nobody verified: who waits for a slow signer is not kept waiting for the name of a wrong one. */
+  #checkSoon(): void {
+    this.#check ??= setTimeout(() => {
+      this.#check = undefined;
+      this.#enqueueOwn({ kind: 'check' });
+    }, this.#options.checkAfterMs);
   }
 
   #logFault({ kind, member }: Fault): void {

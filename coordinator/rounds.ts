@@ -203,6 +203,7 @@ export class Rounds {
       audience: audienceOf(group.epoch.charter.hash),
       arithmetic,
       stallAfterMs: limits.stallAfterMs,
+      checkAfterMs: limits.checkAfterMs,
       nowMs,
       log,
       onEnd: (round) => this.#end(round),
