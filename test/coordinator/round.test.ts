@@ -63,6 +63,13 @@ class SpoiledGroup implements Group {
     return this.#real.multiply(this.#realOf(point), scalar);
   }
 
+  evaluate(points: readonly Point[], x: bigint): Point {
+    return this.#real.evaluate(
+      points.map((point) => this.#realOf(point)),
+      x,
+    );
+  }
+
   multiplyBase(scalar: bigint): Point {
     return this.#real.multiplyBase(scalar);
   }

@@ -407,7 +407,7 @@ export const protocolGuards = [
   {
     row: 'T38',
     what: 'one key, one meaning',
-    in: 'channelKeysOf',
+    in: 'workOutKeys',
     from: 'if (taken.has(key))',
     to: "if (key === '')",
     test: 'test/protocol/ceremony/certificate.test.ts',
@@ -654,5 +654,14 @@ export const protocolGuards = [
     to: "if (message.from.identifier === context.self.identifier && message.hash === '')",
     test: 'test/scenario/ceremony-end.test.ts',
     name: 'at the step',
+  },
+  {
+    row: 'T19',
+    what: 'public shares past the threshold lie on the same polynomial',
+    in: 'publicSharesMatch',
+    from: 'lieOnPolynomial(group, sharing, publicShares)',
+    to: 'sharing.threshold > 0',
+    test: 'test/protocol/frost/sharing.test.ts',
+    name: 'T19',
   },
 ];

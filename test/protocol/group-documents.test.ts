@@ -94,6 +94,7 @@ test('no point of a certificate is looked at before every member vouched for it 
     multiplyEncoded: (bytes, scalar) => publicGroup.multiplyEncoded(bytes, scalar),
     add: (a, b) => publicGroup.add(a, b),
     multiply: (point, scalar) => publicGroup.multiply(point, scalar),
+    evaluate: (points, x) => publicGroup.evaluate(points, x),
     multiplyBase: (scalar) => publicGroup.multiplyBase(scalar),
   };
   expect(() => openGroup({ ...body, certificate }, key, counting)).toThrow(/certificate of another epoch/);
