@@ -1,6 +1,51 @@
 /** Guards of protocol/ and of what it takes from verifier/, each with its unit test. */
 export const protocolGuards = [
   {
+    row: 'T41',
+    what: 'a card that was found good is not opened again',
+    in: 'decodeCard',
+    from: 'if (known !== undefined) return known;',
+    to: '',
+    test: 'test/cost/decoders.test.ts',
+    name: 'hundreds of cards',
+  },
+  {
+    row: 'T41',
+    what: 'whoever waits has a turn between the cards of a requesters document',
+    in: 'openCardsInTurns',
+    from: 'if (index % cardsPerTurn === 0) await turn();',
+    to: 'if (index === 0) await turn();',
+    test: 'test/cost/decoders.test.ts',
+    name: 'hundreds of cards',
+  },
+  {
+    row: 'T35',
+    what: 'a hello under other files takes no right one’s place',
+    in: 'receiveHello',
+    from: 'if (replaced !== undefined && strangenessOf(context, message) !== undefined) return { state, effects: [] };',
+    to: '',
+    test: 'test/scenario/ceremony.test.ts',
+    name: 'under other files, whenever',
+  },
+  {
+    row: 'T43',
+    what: 'a member begins anew so many times while another waits',
+    in: 'receiveHello',
+    from: 'if (superseded.length >= maxHellosAnew) return failAtRestarts(context, state, message);',
+    to: '',
+    test: 'test/scenario/ceremony.test.ts',
+    name: 'begins anew without end',
+  },
+  {
+    row: 'T43',
+    what: 'one run of join enters so many ceremonies',
+    in: 'beginCeremony',
+    from: 'if (state.begun >= maxCeremoniesOfRun) {',
+    to: 'if (state.begun < 0) {',
+    test: 'test/scenario/ceremony.test.ts',
+    name: 'begins anew without end',
+  },
+  {
     row: 'T7',
     what: 'the signature is verified',
     in: 'openMessage',
@@ -292,7 +337,7 @@ export const protocolGuards = [
   {
     row: 'T18',
     what: 'a card is signed by the key it shows',
-    in: 'decodeCard',
+    in: 'openCard',
     from: 'opened.from !== opened.payload.key ||',
     to: '',
     test: 'test/protocol/files/card.test.ts',
@@ -301,7 +346,7 @@ export const protocolGuards = [
   {
     row: 'T18',
     what: 'a card is of its role',
-    in: 'decodeCard',
+    in: 'openCard',
     from: ' || opened.payload.role !== role',
     to: '',
     test: 'test/protocol/files/card.test.ts',
@@ -533,7 +578,7 @@ export const protocolGuards = [
   {
     row: 'T38',
     what: 'an identity key lies in the prime-order subgroup',
-    in: 'decodeCard',
+    in: 'openCard',
     from: 'if (!isPrimeOrderPoint(decodeBase64Url(opened.from)))',
     to: 'if (opened.from === "")',
     test: 'test/protocol/files/card.test.ts',

@@ -32,7 +32,7 @@ export const guards = [
   },
   {
     row: 'T37',
-    what: 'a second message is signed only behind first signatures that verify',
+    what: 'a second message is signed only after first signatures that verify',
     in: 'judge',
     from: "if (!about.isFounded) return 'bad-package';",
     to: '',
@@ -185,9 +185,9 @@ export const guards = [
   {
     row: 'T18',
     what: 'a ceremony begins with hellos of the same files alone',
-    in: 'idOfHellos',
-    from: 'if (hellos.some((hello) => strangenessOf(context, hello) !== undefined)) return undefined;',
-    to: '',
+    in: 'missingHellos',
+    from: 'return hello === undefined || strangenessOf(context, hello) !== undefined;',
+    to: 'return hello === undefined;',
     test: ceremonies,
     name: 'T18',
   },

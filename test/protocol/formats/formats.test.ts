@@ -184,7 +184,7 @@ describe('a document', () => {
     }
   });
 
-  it('stands alone: a release takes none', () => {
+  it('is alone: a release takes none', () => {
     expect(codeOf(() => messageFor(releaseRequest(group, 'production'), [right.genesis]))).toBe('bad-document');
   });
 });
