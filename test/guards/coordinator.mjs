@@ -681,7 +681,7 @@ export const coordinatorGuards = [
   {
     row: 'T34',
     what: 'the group is the pinned one',
-    in: 'openGroup',
+    in: 'openPinned',
     from: 'if (epoch.groupKey !== encodeBase64Url(groupKey))',
     to: "if (epoch.groupKey === '')",
     test: 'test/protocol/group-documents.test.ts',

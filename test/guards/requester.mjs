@@ -193,4 +193,13 @@ export const requesterGuards = [
     test: 'test/protocol/wire/round-change.test.ts',
     name: 'never makes a round of more decisions',
   },
+  {
+    row: 'T34',
+    what: 'a group of which a byte is another is opened anew',
+    file: 'client/group.ts',
+    from: 'if (this.#opened?.text !== text) {',
+    to: 'if (this.#opened === undefined) {',
+    test: 'test/protocol/group-documents.test.ts',
+    name: 'anything else anew',
+  },
 ];
