@@ -37,6 +37,8 @@ export const defaultLimits = {
   stallAfterMs: 1_000,
   /** Milliseconds after which shares that came are verified one by one, if the next ones do not come: more than a fast quorum takes in all. */
   checkAfterMs: 50,
+  /** Milliseconds for which decisions wait to be stored together with what comes next: in a fast round that is its result. */
+  decisionsWaitMs: 10,
   /** Milliseconds for calls under way when the coordinator stops. */
   closeWithinMs: 2_000,
   /** Seconds a challenge waits for its answer. */

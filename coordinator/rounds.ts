@@ -206,6 +206,7 @@ export class Rounds {
       arithmetic,
       stallAfterMs: limits.stallAfterMs,
       checkAfterMs: limits.checkAfterMs,
+      decisionsWaitMs: limits.decisionsWaitMs,
       nowMs,
       log,
       onEnd: (round) => this.#end(round),

@@ -8,7 +8,7 @@ import { defaultLimits, type Limits } from '../../coordinator/limits.ts';
 import type { Round } from '../../coordinator/round.ts';
 import { Rounds } from '../../coordinator/rounds.ts';
 import type { StoreRecord } from '../../coordinator/records.ts';
-import type { GroupLog } from '../../coordinator/group-log.ts';
+import { GroupLog } from '../../coordinator/group-log.ts';
 import { createStore, openStore, type Store } from '../../coordinator/store.ts';
 import type { Group, Point } from '../../protocol/frost/group.ts';
 import { openShare, shareMessage, type SignedShare } from '../../protocol/signing/attempt.ts';
@@ -174,6 +174,66 @@ test('decisions and the result are on the medium before anybody is told (T28)', 
     if (type === 'closed') expect(bench.storedAtSend[index]).toBe(types.length);
   });
   expect(bench.frames.filter(({ type }) => type === 'closed')).toHaveLength(3);
+});
+
+test('a package leaves before its decisions are stored, nobody sees them until they are, and they are stored with the result (T28)', async () => {
+  const bench = await benchOf(group, group.sodium, { ...defaultLimits, decisionsWaitMs: 1_000_000 });
+  const envelope = releaseOf(group, group.requester);
+  const { digest } = await bench.rounds.submit(group.requester.key, bench.known, { request: envelope });
+  const round = bench.rounds.pendingRound(group.epoch.charter.hash, digest)!;
+  const { size } = logOf(bench.store).head;
+  const signing = signingOf(group, envelope, [1, 2]);
+  for (const decision of signing.decisions) round.decide(decision);
+  for (const commitment of signing.commitments) round.commit(commitment);
+  await vi.waitUntil(() => bench.frames.filter(({ type }) => type === 'package').length === 2);
+  expect(logOf(bench.store).head.size).toBe(size);
+  expect(bench.frames.map(({ type }) => type)).not.toContain('decision');
+  expect(round.body()).toMatchObject({ decisions: [], ready: [], attempts: [] });
+
+  const append = vi.spyOn(GroupLog.prototype, 'append');
+  onTestFinished(() => {
+    append.mockRestore();
+  });
+  for (const share of signing.shares()) round.share(share);
+  await vi.waitUntil(() => round.outcome === 'signed');
+  expect(append).toHaveBeenCalledTimes(1);
+  const types = (await recordsOf(bench.store)).map(({ type }) => type);
+  expect(types.slice(-3)).toEqual(['decision', 'decision', 'closed']);
+  expect(round.body()).toMatchObject({ outcome: 'signed', attempts: [{ answered: [1, 2] }] });
+});
+
+test('decisions that nothing comes after are stored soon, and shown then', async () => {
+  const bench = await benchOf(group, group.sodium, { ...defaultLimits, decisionsWaitMs: 1 });
+  const envelope = releaseOf(group, group.requester);
+  const { digest } = await bench.rounds.submit(group.requester.key, bench.known, { request: envelope });
+  const round = bench.rounds.pendingRound(group.epoch.charter.hash, digest)!;
+  const shown = new Promise<void>((resolve) => {
+    round.subscribe(() => {
+      if (round.body().decisions.length === 1) resolve();
+    });
+  });
+  round.decide(signingOf(group, envelope, [1, 2]).decisions[0]!);
+  await shown;
+  expect((await recordsOf(bench.store)).at(-1)).toMatchObject({ type: 'decision' });
+});
+
+test('a coordinator that dies after a package, before its decisions are stored, has published nothing and asks again (T28)', async () => {
+  const bench = await benchOf(group, group.sodium, { ...defaultLimits, decisionsWaitMs: 1_000_000 });
+  const envelope = releaseOf(group, group.requester);
+  const { digest } = await bench.rounds.submit(group.requester.key, bench.known, { request: envelope });
+  const round = bench.rounds.pendingRound(group.epoch.charter.hash, digest)!;
+  const signing = signingOf(group, envelope, [1, 2]);
+  const dies = vi.spyOn(GroupLog.prototype, 'append').mockRejectedValue(new Error('it is gone'));
+  for (const decision of signing.decisions) round.decide(decision);
+  for (const commitment of signing.commitments) round.commit(commitment);
+  await vi.waitUntil(() => bench.frames.filter(({ type }) => type === 'package').length === 2);
+  for (const share of signing.shares()) round.share(share);
+  await vi.waitUntil(() => dies.mock.calls.length > 0);
+  await round.settled();
+  dies.mockRestore();
+  expect(bench.frames.map(({ type }) => type)).not.toContain('closed');
+  expect((await recordsOf(bench.store)).map(({ type }) => type)).not.toContain('decision');
+  expect(round.body()).toMatchObject({ outcome: 'pending', decisions: [], signatures: [] });
 });
 
 test('an aggregate that does not verify is neither stored nor published (T12)', async () => {
