@@ -24,10 +24,11 @@ import { codeOf, messageOf, ParticipantError } from './errors.ts';
 import {
   closeTimeoutMs,
   httpTimeoutMs,
-  patienceMs,
+  lookAgainMs,
   maxAlarms,
   maxEarlyEpochs,
   maxEarlyFrames,
+  patienceMs,
   retryIntervalMs,
   sweepIntervalMs,
 } from './limits.ts';
@@ -121,6 +122,8 @@ export class Session {
   #owesGroup = false;
   /** After a restore: what was held at the look before, with enough others here. */
   #heldBefore: HeldDocuments | undefined;
+  /** The second look is due. */
+  #looksAgain = false;
   /** The coordinator was brought the group on this connection. */
   #shown = false;
   /** HTTP calls that nobody waits for, one after the other. */
@@ -416,6 +419,7 @@ export class Session {
         this.#present = frame.members;
         this.#chore('settle-rounds', () => this.#settleRounds());
         this.#settleDocuments();
+        this.#catchUp();
         this.#followRecord();
         return;
       case 'wanted':
@@ -553,26 +557,40 @@ export class Session {
    */
   #catchUp(): void {
     const { home, agreement } = this.#options;
-    if (home.records.restoration?.isCaughtUp !== false) return;
+    if (home.records.restoration?.isCaughtUp !== false || this.#looksAgain) return;
     const others = this.#present.filter((identifier) => identifier !== Number(agreement.self.identifier));
     if (others.length < othersNeeded(agreement.charter)) {
       this.#heldBefore = undefined;
       return;
     }
     this.#chore('catch-up', async () => {
-      if (this.#live === undefined || home.records.restoration?.isCaughtUp === true) return;
+      // Several may have been asked for before the first came to an end.
+      if (this.#live === undefined || home.records.restoration?.isCaughtUp === true || this.#looksAgain) return;
       const { genesis, requesters, delegations } = await this.#client.group(this.#live.epoch.groupKey);
       await this.#adopt({ genesis, requesters, delegations });
       const { held } = this.#live.documents;
       if (this.#heldBefore !== held) {
         this.#heldBefore = held;
         this.#options.log('info', 'catching-up', { count: others.length });
+        this.#lookAgain();
         return;
       }
       await home.records.append({ type: 'caught-up' });
       this.#options.log('info', 'caught-up', { count: others.length });
       this.#live.rounds.reconsider();
     });
+  }
+
+  #lookAgain(): void {
+    this.#looksAgain = true;
+    const timer = setTimeout(
+      () => {
+        this.#looksAgain = false;
+        this.#catchUp();
+      },
+      Math.min(lookAgainMs, this.#options.sweepIntervalMs ?? lookAgainMs),
+    );
+    this.#timers.push(timer);
   }
 
   async #putGroup(): Promise<void> {

@@ -1,6 +1,15 @@
 /** Guards of protocol/ and of what it takes from verifier/, each with its unit test. */
 export const protocolGuards = [
   {
+    row: 'T38',
+    what: 'libsodium judges the subgroup of a key as noble does',
+    in: 'openCard',
+    from: ': points.decodePoint(key) === undefined)',
+    to: ': points === undefined)',
+    test: 'test/protocol/files/card.test.ts',
+    name: 'T38',
+  },
+  {
     row: 'T41',
     what: 'a card that was found good is not opened again',
     in: 'decodeCard',
@@ -579,8 +588,8 @@ export const protocolGuards = [
     row: 'T38',
     what: 'an identity key lies in the prime-order subgroup',
     in: 'openCard',
-    from: 'if (!isPrimeOrderPoint(decodeBase64Url(opened.from)))',
-    to: 'if (opened.from === "")',
+    from: 'if (points === undefined ? !isPrimeOrderPoint(key) : points.decodePoint(key) === undefined)',
+    to: 'if (key.length === 0)',
     test: 'test/protocol/files/card.test.ts',
     name: 'T38',
   },

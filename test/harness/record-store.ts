@@ -140,7 +140,9 @@ export async function readLog(log: GroupLog): Promise<(StoreRecord | Error)[]> {
 export const emptyAnchor = Buffer.from('frostmark anchor 2\n'.padEnd(512, ' '));
 
 /** A machine with an empty store, before its first start; `lost` are charters that an earlier store may have had. */
-export async function newMachine(lost: readonly string[] = []): Promise<{ readonly disk: SimulatedDisk; readonly database: SimulatedDatabase }> {
+export async function newMachine(
+  lost: readonly string[] = [],
+): Promise<{ readonly disk: SimulatedDisk; readonly database: SimulatedDatabase }> {
   const disk = new SimulatedDisk();
   disk.put(simulatedPaths.anchor, emptyAnchor);
   const database = new SimulatedDatabase();
