@@ -477,12 +477,12 @@ describe('a home', () => {
     ).rejects.toMatchObject({ code: 'wrong-passphrase' });
     await restore();
 
-    // A policy that names nobody here is found before the passphrase is asked for.
+    // A policy with a rule for a channel that there is not is found before the passphrase is asked for.
     await expect(
       startDaemon({
         ...group.daemonOptions(one),
         passphrase: { file: path('nothing') },
-        policyPath: await group.policy('rules:\n  - { match: { requester: nobody }, action: refuse }\n'),
+        policyPath: await group.policy('rules:\n  - { match: { channel: nightly }, action: refuse }\n'),
       }),
     ).rejects.toMatchObject({ code: 'bad-policy', line: 2 });
 
