@@ -120,13 +120,36 @@ describe('a subkey that was revoked', () => {
   it('signs nothing any more, and is not bound anew', async () => {
     expect((await sign('development', ...openpgp)).code).toBe(0);
     expect((await world.frostmark('group', 'revoke', '--channel', 'development')).code).toBe(0);
-    const revoked = /the OpenPGP subkey of development was revoked on .*Z, for good: no tool takes what it signs/;
+    const revoked =
+      /the OpenPGP subkey of development was revoked for good: \w+ asked for it on .*Z, and the group signed it \(OpenPGP revocation 1 of development, request [0-9a-f]{12}\): no tool takes/;
     path = world.write('revoked/SHA256SUMS', `${'cd'.repeat(32)}  b.tgz\n`);
     await refused(() => sign('development', ...openpgp), 1, revoked);
     await refused(() => sign('development', ...openpgp, '--dry-run'), 1, revoked);
     await refused(() => world.frostmark('group', 'certify', 'openpgp', '--channel', 'development'), 1, revoked);
     expect((await sign('development')).code).toBe(0);
     expect((await sign('production', ...openpgp)).code).toBe(0);
+  });
+
+  it('is shown with the rest that the group has signed, by its numbers and the names of its keys, 80 columns wide', async () => {
+    const { code, stdout } = await world.frostmark('group', 'show');
+    expect(code).toBe(0);
+    expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
+    expect(stdout).toMatch(/^DOCUMENT +NUMBER +ENDS +NEWEST HELD BY$/m);
+    expect(stdout).toMatch(/^OpenPGP subkey of development +1 +in \d+ days +nobody says so$/m);
+    expect(stdout).toMatch(/^OpenPGP revocation of development +1 +- +nobody says so$/m);
+    expect(stdout).toMatch(/^Revoked\n +the OpenPGP subkey of development was revoked for good: dev asked$/m);
+    const shown = JSON.parse((await world.frostmark('group', 'show', '--json')).stdout) as {
+      fingerprints: { channel: string; ssh: string; openpgp: string; minisign: string }[];
+      revoked: object[];
+    };
+    expect(shown.revoked).toMatchObject([{ kind: 'openpgp-revocation', channel: 'development', number: 1 }]);
+    const { ssh, minisign } = shown.fingerprints[0]!;
+    // Each as its own tool prints it.
+    const keyFile = world.write('key.pub', (await world.frostmark('group', 'export', '--format', 'ssh-key')).stdout);
+    if (hasTool('ssh-keygen')) expect(run('ssh-keygen', ['-lf', keyFile], { cwd: world.folder }).stdout).toContain(ssh);
+    const exported = (await world.frostmark('group', 'export', '--format', 'minisign')).stdout;
+    const id = Buffer.from(exported.split('\n')[1]!, 'base64').subarray(2, 10).reverse();
+    expect(minisign).toBe(id.toString('hex').toUpperCase());
   });
 
   it('or has ended, or begins later, is told with its times', () => {
