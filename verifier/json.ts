@@ -3,6 +3,7 @@
  *
  * Refused are duplicate keys, spaces, other spellings of a number or string, lone surrogates, and a byte order mark. The order of keys is kept.
  */
+import { decodeBase64Url } from './base64.ts';
 import { VerifyError, type VerifyErrorCode } from './errors.ts';
 import { maxJsonValues } from './limits.ts';
 import { isWellFormed } from './well-formed.ts';
@@ -78,6 +79,11 @@ export function readFields<Name extends string>(
 export function readString(value: unknown, is: (text: string) => boolean, code: VerifyErrorCode, what: string): string {
   if (typeof value !== 'string' || !is(value)) throw new VerifyError(code, `${what} is malformed`);
   return value;
+}
+
+/** 32 bytes in base64url: 43 characters are never more or less. Refuses with `code`, or `bad-base64`; whether it is a key is not judged. */
+export function readKey(value: unknown, code: VerifyErrorCode, what: string): Uint8Array {
+  return decodeBase64Url(readString(value, (it) => it.length === 43, code, what));
 }
 
 // JSON.parse takes any depth, and what walks its result afterwards does not; and it makes 4 million empty lists of 11 MiB.

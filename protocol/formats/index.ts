@@ -15,6 +15,7 @@ import { openpgp, openpgpCleartext } from './openpgp.ts';
 import { requesters } from './requesters.ts';
 import { ssh } from './ssh.ts';
 import { sshCertificate } from './ssh-certificate.ts';
+import { sshRevocation, status, statusOpenpgpRevocation } from './status.ts';
 import { at, present } from '../wire/present.ts';
 
 const formats: readonly Format[] = [
@@ -31,6 +32,9 @@ const formats: readonly Format[] = [
   ssh,
   sshCertificate,
   minisign,
+  status,
+  statusOpenpgpRevocation,
+  sshRevocation,
 ];
 
 /** Names of the formats a request of this kind may ask for. */

@@ -33,17 +33,19 @@ export const requestKinds = [
   'openpgp-subkey',
   'openpgp-revocation',
   'ssh-certificate',
+  'status',
 ] as const;
 /** One of them. */
 export type RequestKind = (typeof requestKinds)[number];
 
-/** Certificates for stock tools: made once by a round each, kept by the coordinator for whoever exports them. */
+/** Certificates for stock tools, and what has ended: made once by a round each, kept by the coordinator for whoever exports them. */
 export const certificateKinds = [
   'openpgp-certificate',
   'openpgp-back-signature',
   'openpgp-subkey',
   'openpgp-revocation',
   'ssh-certificate',
+  'status',
 ] as const satisfies readonly RequestKind[];
 /** One of them. */
 export type CertificateKind = (typeof certificateKinds)[number];
@@ -72,6 +74,7 @@ const kindRules: Readonly<Record<Exclude<RequestKind, 'release'>, KindRule>> = {
   'openpgp-subkey': { document: 'openpgp-back-signature', certifies: 'a channel until', isOnProduction: true },
   'openpgp-revocation': { document: undefined, certifies: 'a channel', isOnProduction: true },
   'ssh-certificate': { document: undefined, certifies: 'a channel until', isOnProduction: true },
+  status: { document: 'status', certifies: 'nothing', isOnProduction: true },
 };
 
 /** Whether requests of this kind are made on this channel at all. */

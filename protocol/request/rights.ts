@@ -106,6 +106,7 @@ export function isFoundingDocument(request: Request, { epoch, delegations }: Gro
     case 'openpgp-subkey':
     case 'openpgp-revocation':
     case 'ssh-certificate':
+    case 'status':
       return false;
   }
 }
