@@ -6,8 +6,11 @@ import { hexToBytes } from '../protocol/wire/bytes.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { production } from '../protocol/files/charter.ts';
 import { finishRequest, isSignedRequest, prepareRequest } from '../protocol/formats/index.ts';
+import type { FormatInput } from '../protocol/formats/format.ts';
 import type { IssuedBody } from '../protocol/wire/frames.ts';
 import { isCertificateKind, openRequest, type CertificateKind } from '../protocol/request/request.ts';
+import { revokedChannels, statusOf } from '../protocol/request/status.ts';
+import { present } from '../protocol/wire/present.ts';
 import { clockSlackSeconds } from '../protocol/formats/openpgp.ts';
 import { formatTimestamp } from '../protocol/wire/time.ts';
 import { parseTime } from '../verifier/time.ts';
@@ -16,9 +19,12 @@ import { withSshCertificate } from '../protocol/ssh/signature.ts';
 import type { Connection } from './connection.ts';
 import { RequesterError } from './errors.ts';
 
-/** One certificate, verified. */
+/** What a file of a round is: a status brings revocations for stock tools with it. */
+export type IssuedKind = CertificateKind | 'ssh-revocation';
+
+/** One certificate, or one file of a status, verified. */
 export interface Issued {
-  readonly kind: CertificateKind;
+  readonly kind: IssuedKind;
   /** Whose key it is about: `production` for the group's own. */
   readonly channel: string;
   readonly createdAtUnixSeconds: number;
@@ -32,34 +38,46 @@ export interface Issued {
 export async function readIssued({ client, group }: Connection): Promise<Issued[]> {
   const issued = await client.issued(group.epoch.groupKey);
   return issued
-    .flatMap((one) => openIssued(group, one) ?? [])
+    .flatMap((one) => openIssued(group, one))
     .sort((a, b) => a.createdAtUnixSeconds - b.createdAtUnixSeconds);
 }
 
-function openIssued(
-  { epoch }: OpenedGroup,
-  { request: envelope, documents, signatures }: IssuedBody['issued'][number],
-): Issued | undefined {
+function openIssued({ epoch }: OpenedGroup, one: IssuedBody['issued'][number]): Issued[] {
   try {
-    const request = openRequest(envelope);
-    const { kind, channel, certify } = request.payload;
-    if (!isCertificateKind(kind)) return undefined;
-    const prepared = prepareRequest({ epoch, request, documents: documents.map(decodeBase64) });
-    const bytes = signatures.map(hexToBytes);
-    if (!isSignedRequest(prepared, epoch.channel(channel).point.bytes, bytes)) return undefined;
-    const [file] = finishRequest(prepared, bytes);
-    if (file === undefined) return undefined;
-    return {
-      kind,
-      channel: certify?.channel ?? channel,
-      createdAtUnixSeconds: request.createdAtUnixSeconds,
-      untilUnixSeconds: typeof certify?.until === 'string' ? parseTime(certify.until) : undefined,
-      bytes: file.bytes,
-    };
+    const documents = one.documents.map(decodeBase64);
+    return issuedBy({ epoch, request: openRequest(one.request), documents }, one.signatures);
   } catch (error) {
-    if (error instanceof ProtocolError || error instanceof VerifyError) return undefined;
+    if (error instanceof ProtocolError || error instanceof VerifyError) return [];
     throw error;
   }
+}
+
+/**
+ * The files of one round; none of a round that makes nothing to keep, or that its quorum did not sign. `signatures` are the coordinator's, in hex.
+ * Throws what `prepareRequest` does.
+ */
+export function issuedBy(input: FormatInput, signatures: readonly string[]): Issued[] {
+  const { epoch, request } = input;
+  const { kind, channel, certify } = request.payload;
+  if (!isCertificateKind(kind)) return [];
+  const prepared = prepareRequest(input);
+  const bytes = signatures.map(hexToBytes);
+  if (!isSignedRequest(prepared, epoch.channel(channel).point.bytes, bytes)) return [];
+  return finishRequest(prepared, bytes).map((file) => ({
+    kind: kind === 'status' ? (file.format as IssuedKind) : kind,
+    channel: channelOfFile(input, file.format),
+    createdAtUnixSeconds: request.createdAtUnixSeconds,
+    untilUnixSeconds: typeof certify?.until === 'string' ? parseTime(certify.until) : undefined,
+    bytes: file.bytes,
+  }));
+}
+
+/** Whose key a file is about. */
+function channelOfFile({ epoch, request, documents: [document] }: FormatInput, format: string): string {
+  const { kind, channel, certify, createdAt } = request.payload;
+  if (kind !== 'status' || format !== 'openpgp-revocation') return certify?.channel ?? channel;
+  const [ended] = revokedChannels(statusOf(epoch, present(document, 'the status'), createdAt).added);
+  return present(ended, 'the channel whose subkey ended').channel;
 }
 
 /** The newest of a kind, for a channel, that holds at this time: what was asked for is dated a little earlier, for clocks that are behind. */
@@ -83,12 +101,12 @@ function endingAfter(issued: readonly Issued[], kind: CertificateKind, channel: 
   );
 }
 
-/** A subkey that was taken back stays so, whatever is signed about it later. Throws `RequesterError('no-certificate')`. */
+/** A subkey that was taken back stays so, whatever is signed about it later. Throws `RequesterError('revoked')`. */
 export function assertNotRevoked(issued: readonly Issued[], channel: string): void {
   const revocation = issued.find((one) => one.kind === 'openpgp-revocation' && one.channel === channel);
   if (revocation === undefined) return;
   throw new RequesterError(
-    'no-certificate',
+    'revoked',
     `the OpenPGP subkey of ${channel} was revoked on ${formatTimestamp(revocation.createdAtUnixSeconds)}, for good: no tool takes what it signs; sign in other formats, or on another channel`,
   );
 }
@@ -144,7 +162,7 @@ export function sshFileOf(
 
 /**
  * What an installer's tool will judge besides the signature itself, judged by the same dates: before anybody is asked, and again before a result
- * is written. Throws `RequesterError('no-certificate')` for formats that no installer would accept.
+ * is written. Throws `RequesterError` (`no-certificate`, `revoked`) for formats that no installer would accept.
  */
 export function assertCertified(
   issued: readonly Issued[],

@@ -146,6 +146,33 @@ export function askForCertificate(
   return sign(group, payload, document === undefined ? [] : [document.bytes], identity);
 }
 
+/** What a person says about a status. */
+export interface StatusWish {
+  /** As `draftStatus` makes it. */
+  readonly draft: Uint8Array;
+  /** It ends a channel, so that stock tools are told, too. */
+  readonly endsChannel: boolean;
+  readonly note: string | undefined;
+}
+
+/** Asks for a status, and in the same approval for what stock tools need of it. Throws what `askForRelease` does. */
+export function askForStatus(
+  group: OpenedGroup,
+  { draft, endsChannel, note }: StatusWish,
+  identity: Identity,
+  nowUnixSeconds: number,
+): Submission {
+  const { openpgp } = group.epoch.charter;
+  const ofChannel = [...(openpgp === undefined ? [] : ['openpgp-revocation']), 'ssh-revocation'];
+  const payload: RequestPayload = {
+    ...blankRequest(group.epoch, 'status', nowUnixSeconds),
+    formats: ['status', ...(endsChannel ? ofChannel : [])],
+    documents: [documentEntry('status', draft)],
+    note: noteOf(note),
+  };
+  return sign(group, payload, [draft], identity);
+}
+
 function askForDocument(
   group: OpenedGroup,
   { kind, bytes }: { readonly kind: 'requesters' | 'delegation'; readonly bytes: Uint8Array },

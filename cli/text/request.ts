@@ -3,11 +3,13 @@ import { printable } from '../../verifier/printable.ts';
 import { parseTime } from '../../verifier/time.ts';
 import { decodeCard } from '../../protocol/files/card.ts';
 import { formatTimestamp } from '../../protocol/wire/time.ts';
+import type { Status as GroupStatus } from '../../verifier/status.ts';
 import type { QuorumView, RequestSummary, RequestView } from '../../participant/request-view.ts';
 import type { Status } from '../../participant/control.ts';
 import { originText } from './import.ts';
 import { approvalsText, documentRows, requestRows, shortId, whatText } from './round.ts';
 import { Page, pageWidth, table, whenText } from './page.ts';
+import { statusTexts } from './status.ts';
 
 /** One line a request. */
 export function requestsTable(requests: readonly RequestSummary[], nowUnixSeconds: number, width = pageWidth): string {
@@ -75,6 +77,7 @@ function signsTexts({ signs, kind, formats }: Pick<RequestView, 'signs' | 'kind'
     if (!text.startsWith('{')) return text.split('\n');
     return [
       ...(kind === 'delegation' ? [delegationText(text)] : []),
+      ...(kind === 'status' ? statusTexts(JSON.parse(text) as GroupStatus) : []),
       `a ${kind}, as above; word for word with --bytes`,
     ];
   });

@@ -79,6 +79,7 @@ describe('the list of formats', () => {
       'openpgp-subkey': ['openpgp-subkey'],
       'openpgp-revocation': ['openpgp-revocation'],
       'ssh-certificate': ['ssh-certificate'],
+      status: ['openpgp-revocation', 'ssh-revocation', 'status'],
     });
     expect(formatNames('raw' as RequestKind)).toEqual([]);
   });
