@@ -20,6 +20,7 @@ import {
   type Status,
 } from '../verifier/status.ts';
 import type { Connection } from './connection.ts';
+import { statusGroupOf } from './earlier.ts';
 import { RequesterError } from './errors.ts';
 import type { Issued } from './issued.ts';
 import type { Output } from './outputs.ts';
@@ -133,7 +134,7 @@ export function statusOutputs(group: OpenedGroup, folder: string, wish: { readon
     path: path(names.status),
     what: 'the status',
     size: 4096,
-    isOurs: (bytes: Uint8Array) => isStatusOf(group, bytes),
+    isOurs: (bytes: Uint8Array) => statusGroupOf(bytes) === group.epoch.groupKey,
   };
   if (!wish.endsChannel) return [status];
   return [
@@ -141,15 +142,6 @@ export function statusOutputs(group: OpenedGroup, folder: string, wish: { readon
     { ...list, path: path(names.list), what: 'the list of keys for SSH' },
     { ...list, path: path(names.signature), what: 'its signature' },
   ];
-}
-
-function isStatusOf({ epoch }: OpenedGroup, bytes: Uint8Array): boolean {
-  try {
-    return openStatusFile(bytes, decodeBase64Url(epoch.groupKey)).length > 0;
-  } catch (error) {
-    if (error instanceof VerifyError) return false;
-    throw error;
-  }
 }
 
 function isKeyList(bytes: Uint8Array): boolean {

@@ -195,7 +195,7 @@ export const commandTable: readonly CommandEntry[] = [
   },
   {
     path: ['group', 'renew'],
-    summary: 'have a new delegation of a channel signed',
+    summary: 'have a new delegation of a channel, or a new status, signed',
     exits: askingExits,
     load: async () => (await import('./group/renew.ts')).command,
   },
@@ -207,7 +207,7 @@ export const commandTable: readonly CommandEntry[] = [
   },
   {
     path: ['group', 'revoke'],
-    summary: "revoke a channel's OpenPGP subkey",
+    summary: "end a channel's key, or old releases, for every verifier",
     exits: askingExits,
     load: async () => (await import('./group/revoke.ts')).command,
   },

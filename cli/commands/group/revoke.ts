@@ -43,7 +43,9 @@ frostmark group export --format openpgp --channel development`,
 });
 
 /** Throws `CommandError('usage')`. */
-function wishOf({ channel, product, below, reason = null }: Call<typeof options>['settings']): RevocationWish {
+function wishOf(settings: Call<typeof options>['settings']): RevocationWish {
+  const { channel, product, below } = settings;
+  const reason = settings.reason ?? null;
   if (channel === production)
     throw new CommandError(
       'usage',
