@@ -116,16 +116,18 @@ describe('the date of a signature', () => {
   });
 });
 
-describe('a subkey that was revoked', () => {
+describe('a channel that was revoked (T46)', () => {
   it('signs nothing any more, and is not bound anew', async () => {
     expect((await sign('development', ...openpgp)).code).toBe(0);
-    expect((await world.frostmark('group', 'revoke', '--channel', 'development')).code).toBe(0);
-    const revoked = /the OpenPGP subkey of development was revoked on .*Z, for good: no tool takes what it signs/;
+    const out = ['--out', world.folder];
+    expect((await world.frostmark('group', 'revoke', '--channel', 'development', ...out)).code).toBe(0);
+    const revoked = /the key of channel development was revoked at .*Z; no verifier that knows it would take this/;
+    const unbound = /the OpenPGP subkey of development was revoked on .*Z, for good: no tool takes what it signs/;
     path = world.write('revoked/SHA256SUMS', `${'cd'.repeat(32)}  b.tgz\n`);
-    await refused(() => sign('development', ...openpgp), 1, revoked);
-    await refused(() => sign('development', ...openpgp, '--dry-run'), 1, revoked);
-    await refused(() => world.frostmark('group', 'certify', 'openpgp', '--channel', 'development'), 1, revoked);
-    expect((await sign('development')).code).toBe(0);
+    await refused(() => sign('development', ...openpgp), 3, revoked);
+    await refused(() => sign('development', ...openpgp, '--dry-run'), 3, revoked);
+    await refused(() => sign('development'), 3, revoked);
+    await refused(() => world.frostmark('group', 'certify', 'openpgp', '--channel', 'development'), 3, unbound);
     expect((await sign('production', ...openpgp)).code).toBe(0);
   });
 
