@@ -62,10 +62,11 @@ async function askFor(call: StatusCall, connection: Connection, { submission, is
     return;
   }
   const { openResult } = await import('../requester/bundle.ts');
+  const { documentOf } = await import('../requester/status.ts');
   const { issuedBy } = await import('../requester/issued.ts');
   openResult(connection.group, view.request, documents, view.body.signatures);
-  const signed = issuedBy({ epoch, request: view.request, documents }, view.body.signatures);
-  await write(call, connection, [...issued, ...signed], digest);
+  const signed = documentOf(connection.group, view, documents);
+  await write(call, connection, [...issued, ...issuedBy(signed)], digest);
 }
 
 async function write(

@@ -1,5 +1,6 @@
 /** All rounds: who may open one, which one a submission joins, and what is known of those that are over. */
-import { currentDelegation } from '../protocol/group-documents.ts';
+import { keptKinds } from '../protocol/group-documents/kinds.ts';
+import { currentDelegation } from '../protocol/group-documents/envelopes.ts';
 import { openDecision } from '../protocol/signing/decision.ts';
 import { channelOf, production, type Charter } from '../protocol/files/charter.ts';
 import { openMessage } from '../protocol/wire/envelope.ts';
@@ -9,7 +10,6 @@ import type { Group } from '../protocol/frost/group.ts';
 import type { CoordinatorFrame, IssuedBody, RoundBody } from '../protocol/wire/frames.ts';
 import {
   cancelMessage,
-  certificateKinds,
   openRequest,
   submissionId,
   type Request,
@@ -365,11 +365,11 @@ export class Rounds {
     return bodies;
   }
 
-  /** Signed certificates of a group, oldest first, with what one needs to verify them. */
+  /** What a group has signed for stock tools and delegations, oldest first, with what one needs to verify it. */
   async issued(charter: Charter): Promise<IssuedBody> {
     const log = this.#options.store.logOf(charter.hash);
     const found: (Filed & { readonly kind: RequestKind; readonly index: number })[] = [];
-    for (const kind of certificateKinds) {
+    for (const kind of keptKinds) {
       for (const digest of (await log?.signedOf(kind)) ?? []) {
         const over = await this.#overAt(charter.hash, digest);
         found.push({ digest, charter, log: over.log, kind, index: over.index });

@@ -88,8 +88,6 @@ export interface RequestView extends RequestSummary {
   /** What the policy said and which rule it was. */
   readonly policy: string | null;
   readonly obstacle: string | null;
-  /** What is allowed and unusual. */
-  readonly warnings: readonly string[];
 }
 
 /** What is known of a round when somebody looks. */
@@ -153,7 +151,6 @@ export function viewOf(facts: RoundFacts): RequestView {
     decisions: decisionsOf(facts),
     policy: judgement.verdict,
     obstacle,
-    warnings: judgement.warnings(ready?.documents[0]),
   };
 }
 

@@ -13,7 +13,7 @@ import type { StrangeHello } from '../protocol/ceremony/events.ts';
 import type { Transcript } from '../protocol/ceremony/transcript.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import type { CoordinatorFrame, MemberFrame } from '../protocol/wire/frames.ts';
+import type { CoordinatorFrame, DocumentBody, MemberFrame } from '../protocol/wire/frames.ts';
 import type { RequestKind } from '../protocol/request/request.ts';
 import { Ceremony, type CeremonyResult } from './ceremony.ts';
 import { Connection, type ConnectionTiming } from './connection.ts';
@@ -352,6 +352,7 @@ export class Session {
       },
       lastManifest: (channel) => home.lastManifest(channel),
       manifestSigned: (channel, manifest) => home.writeManifest(channel, manifest),
+      documentIssued: (body) => this.#adoptIssued([body]),
       documentSigned: (request, envelope) => this.#adopt(documentOf(request.payload.kind, envelope)),
       log,
     });
@@ -484,6 +485,20 @@ export class Session {
     await this.#checkComplete();
     // Genesis was what the others waited for.
     this.#settleDocuments();
+  }
+
+  /** The numbered ones; what the group did not sign is logged and left. */
+  async #adoptIssued(offered: readonly DocumentBody[]): Promise<void> {
+    if (this.#live === undefined) return;
+    const { documents, rounds } = this.#live;
+    const before = documents.issued.all;
+    try {
+      await documents.issued.adopt(offered);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#options.log('warn', 'documents-refused', { code: error.code, message: error.message });
+    }
+    if (documents.issued.all !== before) rounds.reconsider();
   }
 
   async #checkComplete(): Promise<void> {

@@ -1,16 +1,13 @@
 /** Certificates for stock tools that the group has signed: as the coordinator keeps them, verified here before anything is believed. */
 import type { OpenedGroup } from '../client/group.ts';
-import { decodeBase64 } from '../verifier/base64.ts';
 import { VerifyError } from '../verifier/errors.ts';
-import { hexToBytes } from '../protocol/wire/bytes.ts';
+import type { Epoch } from '../protocol/ceremony/epoch.ts';
+import { openGroupDocument, type GroupDocument } from '../protocol/group-documents/document.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { production } from '../protocol/files/charter.ts';
-import { finishRequest, isSignedRequest, prepareRequest } from '../protocol/formats/index.ts';
-import type { FormatInput } from '../protocol/formats/format.ts';
-import type { IssuedBody } from '../protocol/wire/frames.ts';
-import { isCertificateKind, openRequest, type CertificateKind } from '../protocol/request/request.ts';
-import { revokedChannels, statusOf } from '../protocol/request/status.ts';
-import { present } from '../protocol/wire/present.ts';
+import { endedChannel } from '../protocol/group-documents/revocations.ts';
+import type { DocumentBody } from '../protocol/wire/frames.ts';
+import { isCertificateKind, type CertificateKind } from '../protocol/request/request.ts';
 import { clockSlackSeconds } from '../protocol/formats/openpgp.ts';
 import { formatTimestamp } from '../protocol/wire/time.ts';
 import { parseTime } from '../verifier/time.ts';
@@ -32,6 +29,8 @@ export interface Issued {
   readonly untilUnixSeconds: number | undefined;
   /** As its format finishes it. */
   readonly bytes: Uint8Array;
+  /** The round that made it. */
+  readonly document: GroupDocument;
 }
 
 /** All of them, oldest first by their own times; what does not verify is left out. Throws `ClientError`. */
@@ -42,42 +41,33 @@ export async function readIssued({ client, group }: Connection): Promise<Issued[
     .sort((a, b) => a.createdAtUnixSeconds - b.createdAtUnixSeconds);
 }
 
-function openIssued({ epoch }: OpenedGroup, one: IssuedBody['issued'][number]): Issued[] {
-  try {
-    const documents = one.documents.map(decodeBase64);
-    return issuedBy({ epoch, request: openRequest(one.request), documents }, one.signatures);
-  } catch (error) {
-    if (error instanceof ProtocolError || error instanceof VerifyError) return [];
-    throw error;
-  }
+function openIssued({ epoch }: Pick<OpenedGroup, 'epoch'>, body: DocumentBody): Issued[] {
+  const document = openOrUndefined(epoch, body);
+  return document === undefined ? [] : issuedBy(document);
 }
 
-/**
- * The files of one round; none of a round that makes nothing to keep, or that its quorum did not sign. `signatures` are the coordinator's, in hex.
- * Throws what `prepareRequest` does.
- */
-export function issuedBy(input: FormatInput, signatures: readonly string[]): Issued[] {
-  const { epoch, request } = input;
-  const { kind, channel, certify } = request.payload;
+/** The files of one document of the group; none of a kind that is not for stock tools. */
+export function issuedBy(document: GroupDocument): Issued[] {
+  const { kind, scope, request, files } = document;
   if (!isCertificateKind(kind)) return [];
-  const prepared = prepareRequest(input);
-  const bytes = signatures.map(hexToBytes);
-  if (!isSignedRequest(prepared, epoch.channel(channel).point.bytes, bytes)) return [];
-  return finishRequest(prepared, bytes).map((file) => ({
-    kind: kind === 'status' ? (file.format as IssuedKind) : kind,
-    channel: channelOfFile(input, file.format),
+  const until = request.payload.certify?.until ?? undefined;
+  return files.map(({ format, bytes }) => ({
+    kind: kind === 'status' ? (format as IssuedKind) : kind,
+    channel: scope ?? (format === 'openpgp-revocation' ? endedChannel(document) : production),
     createdAtUnixSeconds: request.createdAtUnixSeconds,
-    untilUnixSeconds: typeof certify?.until === 'string' ? parseTime(certify.until) : undefined,
-    bytes: file.bytes,
+    untilUnixSeconds: until === undefined ? undefined : parseTime(until),
+    bytes,
+    document,
   }));
 }
 
-/** Whose key a file is about. */
-function channelOfFile({ epoch, request, documents: [document] }: FormatInput, format: string): string {
-  const { kind, channel, certify, createdAt } = request.payload;
-  if (kind !== 'status' || format !== 'openpgp-revocation') return certify?.channel ?? channel;
-  const [ended] = revokedChannels(statusOf(epoch, present(document, 'the status'), createdAt).added);
-  return present(ended, 'the channel whose subkey ended').channel;
+function openOrUndefined(epoch: Epoch, body: DocumentBody): GroupDocument | undefined {
+  try {
+    return openGroupDocument([epoch], body);
+  } catch (error) {
+    if (error instanceof ProtocolError || error instanceof VerifyError) return undefined;
+    throw error;
+  }
 }
 
 /** The newest of a kind, for a channel, that holds at this time: what was asked for is dated a little earlier, for clocks that are behind. */

@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import type { OpenedGroup } from '../client/group.ts';
 import { writeFileAtomic } from '../home/files.ts';
 import { production } from '../protocol/files/charter.ts';
+import { openGroupDocument, type GroupDocument } from '../protocol/group-documents/document.ts';
 import { draftStatus, revokedChannels, type RevocationWish } from '../protocol/request/status.ts';
 import { revokedKeys } from '../protocol/ssh/revoked-keys.ts';
 import { decodeSshSignature, sshSignedData } from '../protocol/ssh/signature.ts';
 import { utf8ToBytes } from '../protocol/wire/bytes.ts';
-import { decodeBase64Url } from '../verifier/base64.ts';
+import { decodeBase64Url, encodeBase64 } from '../verifier/base64.ts';
 import { verifySignature } from '../verifier/ed25519.ts';
 import { VerifyError } from '../verifier/errors.ts';
 import { maxStatuses } from '../verifier/limits.ts';
@@ -24,6 +25,7 @@ import { statusGroupOf } from './earlier.ts';
 import { RequesterError } from './errors.ts';
 import type { Issued } from './issued.ts';
 import type { Output } from './outputs.ts';
+import type { RoundView } from './round-view.ts';
 import { askForStatus, type Submission } from './request.ts';
 
 /** Readable by everybody: it is made to be published. */
@@ -79,6 +81,20 @@ export function askForNextStatus(
   if (draft === null) return undefined;
   const endsChannel = wish !== undefined && 'channel' in wish;
   return askForStatus(group, { draft, endsChannel, note }, identity, nowUnixSeconds);
+}
+
+/** A signed round as a document of the group. Throws what `openGroupDocument` does. */
+export function documentOf(
+  { epoch }: OpenedGroup,
+  { request, body }: RoundView,
+  documents: readonly Uint8Array[],
+): GroupDocument {
+  return openGroupDocument([epoch], {
+    request: request.envelope,
+    documents: documents.map(encodeBase64),
+    decisions: body.decisions,
+    signatures: body.signatures,
+  });
 }
 
 /** What is going to be signed. */

@@ -227,15 +227,22 @@ export function readStatus(
 
 /** Throws `revoked` for a statement by a key, or of a release, that has ended. */
 export function assertNotRevoked(
-  { product, release }: Pick<Statement, 'product' | 'release'>,
+  statement: Pick<Statement, 'product' | 'release'>,
   delegation: Pick<Delegation, 'channelKey'> | null,
   revoked: readonly Revocation[],
 ): void {
   const key = delegation === null ? null : encodeBase64Url(delegation.channelKey);
-  for (const one of revoked) {
-    const isMeant = 'product' in one ? one.product === product && isBelow(release, one.below) : one.key === key;
-    if (isMeant) throw new VerifyError('revoked', revocationText(one));
-  }
+  const ended = revoked.find((one) => isEnded(one, statement, key));
+  if (ended !== undefined) throw new VerifyError('revoked', revocationText(ended));
+}
+
+/** Whether this release, or the channel's key (base64url; `null` on production) that signs it, is what ended. */
+export function isEnded(
+  one: Revocation,
+  { product, release }: Pick<Statement, 'product' | 'release'>,
+  key: string | null,
+): boolean {
+  return 'product' in one ? one.product === product && isBelow(release, one.below) : one.key === key;
 }
 
 // What says no version may be any of those that ended.

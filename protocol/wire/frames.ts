@@ -243,19 +243,21 @@ export type GroupBody = Static<typeof groupBody>;
 /** The keys of one charter that a coordinator knows of: the live one, or before there is one every candidate. */
 export const groupKeysBody = Strict({ groupKeys: Type.Array(Key, { maxItems: maxCandidates }) });
 
-/** Signed certificates for stock tools, oldest first; believed only after verification. */
-export const issuedBody = Strict({
-  issued: Type.Array(
-    Strict({
-      request: EnvelopeSchema,
-      /** Base64 of each document. */
-      documents: Type.Array(Type.String(), { maxItems: maxDocuments }),
-      signatures: Signatures,
-    }),
-    { maxItems: maxIssued },
-  ),
+/** A document of a group as it is kept and brought back: the round that made it. */
+export const documentBody = Strict({
+  request: EnvelopeSchema,
+  /** Base64 of each document of the request. */
+  documents: Type.Array(Type.String(), { maxItems: maxDocuments }),
+  /** Approvals of this request by a quorum's members. */
+  decisions: Type.Array(EnvelopeSchema, { maxItems: maxListed }),
+  signatures: Signatures,
 });
-/** All certificates of one group as the coordinator keeps them. */
+/** One document of a group; believed only after verification. */
+export type DocumentBody = Static<typeof documentBody>;
+
+/** What one group has signed for stock tools and delegations, oldest first; believed only after verification. */
+export const issuedBody = Strict({ issued: Type.Array(documentBody, { maxItems: maxIssued }) });
+/** All of it, as the coordinator keeps it. */
 export type IssuedBody = Static<typeof issuedBody>;
 
 /** Hashes of a proof about a group's log, hex. */

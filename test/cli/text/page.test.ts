@@ -41,7 +41,6 @@ const request: RequestView = {
   ],
   policy: 'no rule matches: ask',
   obstacle: null,
-  warnings: [],
 };
 
 describe('the table of requests', () => {
