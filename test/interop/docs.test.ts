@@ -50,7 +50,7 @@ const policy = `rules:
       channel: [production, development]
       document: [manifest, git-tag, git-commit, apt-release, debian-control, rpm-header, text]
     action: approve
-  - match: { kind: [openpgp-certificate, openpgp-subkey, ssh-certificate], channel: production }
+  - match: { kind: [openpgp-certificate, openpgp-subkey, ssh-certificate, status], channel: production }
     action: approve
   - match: { kind: openpgp-back-signature, channel: development }
     action: approve
@@ -231,14 +231,6 @@ const runs: Readonly<Record<string, (text: string) => void | Promise<void>>> = {
     writeFileSync(dave.path('acme-1.4.2.tgz'), 'another\n');
     expect(() => dave.type(text)).toThrow('exit code 1');
   },
-  "docs/stock-tools.md § When a channel's key is lost #1": (text) => {
-    for (const name of ['SHA256SUMS', 'SHA256SUMS.sig']) cpSync(dave.path('dist', name), dave.path(name));
-    dave.type('git init -q .');
-    const [exported = '', verify = '', config = ''] = commandsOf(text);
-    dave.type(exported);
-    expect(() => dave.type(verify)).toThrow('exit code 255');
-    dave.type(filled(config, ['/path/', dave.path('/')]));
-  },
   'docs/git-rpm-apt.md § Sign with the tools you have #1': (text) => {
     dave.type(
       'mkdir -p ~/.ssh dists/stable repository && cd dists/stable && : > Packages && apt-ftparchive release . > ../Release && mv ../Release .',
@@ -288,6 +280,34 @@ gpg --import release.asc && echo "%_dbpath $HOME/rpmdb" > ~/.rpmmacros`,
     dave.type(
       'gpgv --keyring ./release.pgp SHA256SUMS.asc SHA256SUMS && sha256sum -c SHA256SUMS && sha512sum -c SHA512SUMS',
     );
+  },
+  'docs/revocation.md § When a key is lost #1': (text) => {
+    dave.type('mkdir dev && echo dev > dev/tool.txt');
+    const ofDevelopment = '--channel development --manifest dev/SHA256SUMS --format ssh --no-source';
+    dave.type(`frostmark sign dev/tool.txt ${ofDevelopment}`);
+    cpSync(dave.path('dev'), target.path('dev'), { recursive: true });
+    expect(dave.type(`${commandsOf(text)[0]!} --dry-run`).stdout).toContain('because: a build server was stolen');
+    dave.type(text);
+    publish('GROUP.status', 'release+dev.pgp', 'revoked_keys', 'revoked_keys.sig', 'dist/tool.tgz.frostmark');
+    expect(target.type('gpg --show-keys --with-colons release+dev.pgp').stdout).toMatch(/^sub:r:/m);
+  },
+  'docs/revocation.md § frostmark verify #1': (text) => {
+    cpSync(join(root, 'dist/frostmark-verify.mjs'), target.path('frostmark-verify.mjs'));
+    expect(target.type(text).stdout.match(/revokes nothing of it/g)).toHaveLength(3);
+    const commands = commandsOf(text);
+    expect(() => target.type(commands[1]!.replace('--min-status 1', '--min-status 3'))).toThrow('exit code 3');
+    expect(target.type('frostmark verify tool.tgz --key GROUP.pub --json').stdout).toContain(
+      '"revocation":{"checked":false}',
+    );
+  },
+  'docs/revocation.md § ssh-keygen and git #1': (text) => {
+    const [check = '', config = '', verify = ''] = commandsOf(text);
+    target.type(check);
+    const ofDevelopment = verify.replaceAll('SHA256SUMS', 'dev/SHA256SUMS');
+    target.type(filled(ofDevelopment, [' -r revoked_keys', '']));
+    expect(() => target.type(ofDevelopment)).toThrow('exit code 255');
+    target.type('git init -q .');
+    target.type(filled(config, ['/path/', target.path('/')]));
   },
   'docs/import.md § Before #1': (text) => {
     const charter = readFileSync(dave.path('charter.yaml'), 'utf8').replace(/^openpgp: .*\n/m, text);
