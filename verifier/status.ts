@@ -182,9 +182,10 @@ function linesOf(file: Uint8Array): Uint8Array[] {
 
 function openStatus(line: Uint8Array, groupKey: Uint8Array): Status {
   const envelope = decodeCanonicalJson(line, { maxBytes: maxStatusFileBytes, maxDepth });
-  const { payloadType, payload } = decodeEnvelope(envelope, maxStatusBytes);
+  const { payloadType, payload, keyid } = decodeEnvelope(envelope, maxStatusBytes);
   if (payloadType !== statusPayloadType)
     throw new VerifyError(code, payloadType.startsWith(payloadTypePrefix) ? 'it is of a newer version' : 'it is none');
+  if (keyid !== '') throw new VerifyError(code, 'its signature has a key id');
   const status = decodeStatus(payload);
   // Said before the signature, which by another key cannot be right.
   if (encodeBase64Url(status.groupKey) !== encodeBase64Url(groupKey))

@@ -133,6 +133,11 @@ describe('a status file', () => {
       'of a newer version',
       () => statusFile(signedEnvelope('application/vnd.frostmark.status.v2+json', encodeStatus(status()), group)),
     ],
+    [
+      'with a key id',
+      'has a key id',
+      () => statusFile({ ...first, signatures: [{ ...first.signatures[0], keyid: 'acme' }] }),
+    ],
     ['that is a bundle', 'it is none|envelope has no payload', () => productionBundle()],
     [
       'that is a statement of the group',
