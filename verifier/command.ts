@@ -4,6 +4,10 @@ import * as util from 'node:util';
 
 import { encodeBase64Url } from './base64.ts';
 import { VerifyError, type VerifyErrorCode, type VerifyExitCode } from './errors.ts';
+import { openEndorsement } from './endorsement.ts';
+import { formatGroupKey } from './group-key.ts';
+import { maxEndorsementFileBytes } from './limits.ts';
+import { readSmallFile } from './open-file.ts';
 import { readKeyArgument, type PinnedKey } from './key-file.ts';
 import { isName, productionChannel } from './names.ts';
 import { printable, printableJson } from './printable.ts';
@@ -32,6 +36,7 @@ const options = {
   status: { type: 'string' },
   'min-status': { type: 'string' },
   'status-max-age': { type: 'string' },
+  endorsement: { type: 'boolean' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },
@@ -55,6 +60,7 @@ function verifyHelp(program: string): string {
                      nothing is known of revocations
   --min-status N     refuse a status below this number
   --status-max-age D refuse a status older than this, such as 7d or 12h
+  --endorsement      FILE says which key comes after this one: check and print it, follow nothing
   --json             one line of JSON on stdout, also when it fails
   --help, --version
 
@@ -89,6 +95,7 @@ async function run(argv: readonly string[], io: VerifyIo): Promise<0> {
   if (!isName(channel)) throw new VerifyError('usage', `${channel} is no name of a channel`);
   const at = values.at === undefined ? io.nowUnixSeconds() : parseAt(values.at);
   const pinned = await readKeyArgument(values.key);
+  if (values.endorsement === true) return say(io, await endorsementText(path, pinned, values.json === true));
   const verified = await verifyFile({
     path,
     bundlePath: values.bundle,
@@ -104,6 +111,17 @@ async function run(argv: readonly string[], io: VerifyIo): Promise<0> {
     throw naming(path, error);
   });
   return say(io, values.json === true ? `${printableJson(toJson(verified, pinned))}\n` : describe(verified, pinned));
+}
+
+async function endorsementText(path: string, { name, key }: PinnedKey, isJson: boolean): Promise<string> {
+  const file = await readSmallFile(path, maxEndorsementFileBytes, 'bad-endorsement');
+  const { group, successor, at } = openEndorsement(file, key);
+  const line = formatGroupKey(successor);
+  if (isJson)
+    return `${printableJson({ verified: true, endorsement: { group: formatGroupKey(group), successor: line, at } })}\n`;
+  return `ENDORSED ${line}
+  by ${name ?? group.name} at ${at}; both keys signed this. Nothing is pinned by it: to follow, pin that line yourself.
+`;
 }
 
 function parse(argv: readonly string[]) {
@@ -228,6 +246,8 @@ function adviceFor(code: VerifyErrorCode, program: string): string {
     case 'bad-delegation':
     case 'too-large':
       return 'Do not use the file. Fetch it and its bundle again; if this stays, tell whoever published them.';
+    case 'bad-endorsement':
+      return 'Pin no key because of it. Ask the group for its endorsement again.';
     case 'bad-status':
       return 'Get GROUP.status again, from where the group publishes it; one of a newer version wants a newer program.';
     case 'stale-status':

@@ -12,6 +12,7 @@ export type VerifyErrorCode =
   | 'bad-delegation'
   | 'bad-signature'
   | 'bad-status'
+  | 'bad-endorsement'
   | 'stale-status'
   | 'revoked'
   | 'wrong-group'

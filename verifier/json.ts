@@ -26,6 +26,7 @@ interface JsonSize {
 }
 
 const maxEncodedDepth = 64;
+const newline = 0x0a;
 
 /**
  * The bytes that `decodeCanonicalJson` accepts for a value made of plain objects, arrays, well-formed strings, finite numbers, booleans and null.
@@ -53,6 +54,28 @@ export function decodeCanonicalJson(bytes: Uint8Array, bounds: JsonBounds): unkn
   if (JSON.stringify(value) !== text)
     throw new VerifyError('bad-json', 'JSON that is not spelled as JSON.stringify spells it');
   return value;
+}
+
+/**
+ * The values of a file that has one on each line, each as `decodeCanonicalJson` reads it; `maxBytes` is of the whole file. Throws `code` for a
+ * file of more lines, or that does not end with a newline, and what `decodeCanonicalJson` does.
+ */
+export function decodeJsonLines(
+  bytes: Uint8Array,
+  bounds: JsonBounds & { readonly maxLines: number },
+  code: VerifyErrorCode,
+): unknown[] {
+  const { maxBytes, maxLines } = bounds;
+  if (bytes.length > maxBytes) throw new VerifyError('too-large', `it has over ${maxBytes} bytes`);
+  if (bytes.at(-1) !== newline) throw new VerifyError(code, 'it does not end with a newline: is it complete?');
+  const values: unknown[] = [];
+  for (let from = 0; from < bytes.length;) {
+    if (values.length === maxLines) throw new VerifyError(code, `it has over ${maxLines} lines`);
+    const end = bytes.indexOf(newline, from);
+    values.push(decodeCanonicalJson(bytes.subarray(from, end), bounds));
+    from = end + 1;
+  }
+  return values;
 }
 
 /**

@@ -42,6 +42,12 @@ export const maxStatusFileBytes = 1024 * 1024;
 /** Seconds by which a status may be dated ahead of this machine's clock: what a group's own members allow. */
 export const maxStatusAheadSeconds = 300;
 
+/** Bytes of an endorsement's payload: two names, two keys, a user id. */
+export const maxEndorsementBytes = 4096;
+
+/** Bytes of an endorsement file: two envelopes of such a payload in base64. */
+export const maxEndorsementFileBytes = 16 * 1024;
+
 /** Bytes of a file that holds one public key. */
 export const maxKeyFileBytes = 4096;
 

@@ -6,7 +6,7 @@ import { encodeBase64Url } from './base64.ts';
 import type { Delegation } from './delegation.ts';
 import { openEnvelope, decodeEnvelope } from './dsse.ts';
 import { VerifyError, within } from './errors.ts';
-import { decodeCanonicalJson, encodeCanonicalJson, readFields, readKey, readString } from './json.ts';
+import { decodeCanonicalJson, decodeJsonLines, encodeCanonicalJson, readFields, readKey, readString } from './json.ts';
 import {
   maxDepth,
   maxRevocations,
@@ -27,7 +27,6 @@ const payloadTypePrefix = 'application/vnd.frostmark.status.';
 export const statusPayloadType = `${payloadTypePrefix}v1+json`;
 
 const code = 'bad-status';
-const newline = 0x0a;
 
 /** When something ended, and why. */
 interface End {
@@ -160,28 +159,11 @@ function isShort(text: string): boolean {
  * Throws `bad-status` for whatever is wrong with any of them.
  */
 export function openStatusFile(file: Uint8Array, groupKey: Uint8Array): readonly Status[] {
-  return within(
-    'status',
-    () => {
-      if (file.length > maxStatusFileBytes) throw new VerifyError(code, `it has over ${maxStatusFileBytes} bytes`);
-      if (file.at(-1) !== newline) throw new VerifyError(code, 'it does not end with a newline: is it complete?');
-      const lines = linesOf(file);
-      if (lines.length > maxStatuses) throw new VerifyError(code, `it has over ${maxStatuses} lines`);
-      return lines.map((line) => openStatus(line, groupKey));
-    },
-    code,
-  );
+  const bounds = { maxBytes: maxStatusFileBytes, maxDepth, maxLines: maxStatuses };
+  return within('status', () => decodeJsonLines(file, bounds, code).map((line) => openStatus(line, groupKey)), code);
 }
 
-function linesOf(file: Uint8Array): Uint8Array[] {
-  const lines: Uint8Array[] = [];
-  for (let from = 0; from < file.length; from += (lines.at(-1)?.length ?? 0) + 1)
-    lines.push(file.subarray(from, file.indexOf(newline, from)));
-  return lines;
-}
-
-function openStatus(line: Uint8Array, groupKey: Uint8Array): Status {
-  const envelope = decodeCanonicalJson(line, { maxBytes: maxStatusFileBytes, maxDepth });
+function openStatus(envelope: unknown, groupKey: Uint8Array): Status {
   const { payloadType, payload, keyid } = decodeEnvelope(envelope, maxStatusBytes);
   if (payloadType !== statusPayloadType)
     throw new VerifyError(code, payloadType.startsWith(payloadTypePrefix) ? 'it is of a newer version' : 'it is none');
