@@ -20,7 +20,10 @@ import {
 } from '../protocol/request/rights.ts';
 import { assertNextStatus, statusOf } from '../protocol/request/status.ts';
 import type { DeclineCode } from '../protocol/signing/attempt.ts';
+import { decodeBase64Url } from '../verifier/base64.ts';
 import { decodeDelegation } from '../verifier/delegation.ts';
+import { openEndorsement } from '../verifier/endorsement.ts';
+import { formatGroupKey } from '../verifier/group-key.ts';
 import { ParticipantError } from './errors.ts';
 import type { HeldGroupDocuments } from './group-documents.ts';
 import type { Judge, Verdict } from './judge.ts';
@@ -186,7 +189,10 @@ export class Judgement {
       assertNewerRequesters(document, epoch, documents.requestersVersion);
     this.#assertNotRevoked(ready);
     if (this.#request.payload.kind === 'status' && ready !== undefined) this.#assertNextStatus(ready);
-    if (ready?.named !== undefined) this.#assertNumber(ready.named);
+    if (ready?.named !== undefined) {
+      this.#assertOnlyEndorsement(ready.named);
+      this.#assertNumber(ready.named);
+    }
   }
 
   /** What was seen revoked is never certified again, whatever the coordinator remembers (T46). */
@@ -205,6 +211,18 @@ export class Judgement {
     const { epoch, documents } = this.#host;
     if (named === undefined || document === undefined || documents.issued.holds(named.hash)) return;
     assertNextStatus(statusOf(epoch, document, this.#request.payload.createdAt), statusesIn(documents.issued.all));
+  }
+
+  /** A group endorses one key, for ever. */
+  #assertOnlyEndorsement({ kind, hash }: NamedDocument): void {
+    const { epoch, documents } = this.#host;
+    const other = documents.issued.all.find((one) => one.kind === 'endorsement' && one.hash !== hash);
+    if (kind !== 'endorsement' || other === undefined) return;
+    const { successor, at } = openEndorsement(other.file, decodeBase64Url(epoch.groupKey));
+    throw new ProtocolError(
+      'not-allowed',
+      `the group has endorsed ${formatGroupKey(successor)} already, which agreed on ${at}: it endorses one key, for ever`,
+    );
   }
 
   /** The next of its count, and no other document of that number (T46). */

@@ -6,6 +6,7 @@ import { releaseDocument } from './release-document.ts';
 import { ProtocolError } from '../errors.ts';
 import { assertDocument, type RequestKind } from '../request/request.ts';
 import { delegation } from './delegation.ts';
+import { consent, endorsement, minisignEndorsement, openpgpEndorsement, sshEndorsement } from './endorsement.ts';
 import type { Format, FormatInput, Prepared } from './format.ts';
 import { genesis } from './genesis.ts';
 import { minisign } from './minisign.ts';
@@ -35,6 +36,11 @@ const formats: readonly Format[] = [
   status,
   statusOpenpgpRevocation,
   sshRevocation,
+  consent,
+  endorsement,
+  openpgpEndorsement,
+  sshEndorsement,
+  minisignEndorsement,
 ];
 
 /** Names of the formats a request of this kind may ask for. */

@@ -94,6 +94,14 @@ const kinds: Readonly<Partial<Record<RequestKind, DocumentKind>>> = {
     scopeOf: ofChannel,
     numberOf: byRequest,
   },
+  endorsement: {
+    title: 'endorsement',
+    keeps: 'all',
+    takesBack: false,
+    scopeOf: ofGroup,
+    // A group endorses one key, for ever.
+    numberOf: () => 1,
+  },
   status: {
     title: 'status',
     // Each says all that those before it said.

@@ -35,6 +35,8 @@ export const requestKinds = [
   'openpgp-revocation',
   'ssh-certificate',
   'status',
+  'consent',
+  'endorsement',
 ] as const;
 /** One of them. */
 export type RequestKind = (typeof requestKinds)[number];
@@ -47,6 +49,7 @@ export const certificateKinds = [
   'openpgp-revocation',
   'ssh-certificate',
   'status',
+  'endorsement',
 ] as const satisfies readonly RequestKind[];
 /** One of them. */
 export type CertificateKind = (typeof certificateKinds)[number];
@@ -87,6 +90,8 @@ const kindRules: Readonly<Record<Exclude<RequestKind, 'release'>, KindRule>> = {
   },
   'openpgp-revocation': { numbered: 'request', document: undefined, certifies: 'a channel', isOnProduction: true },
   'ssh-certificate': { numbered: 'request', document: undefined, certifies: 'a channel until', isOnProduction: true },
+  consent: { numbered: 'none', document: 'consent', certifies: 'nothing', isOnProduction: true },
+  endorsement: { numbered: 'document', document: 'endorsement', certifies: 'nothing', isOnProduction: true },
   status: { numbered: 'document', document: 'status', certifies: 'nothing', isOnProduction: true },
 };
 

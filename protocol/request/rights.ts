@@ -107,6 +107,8 @@ export function isFoundingDocument(request: Request, { epoch, delegations }: Gro
     case 'openpgp-revocation':
     case 'ssh-certificate':
     case 'status':
+    case 'consent':
+    case 'endorsement':
       return false;
   }
 }
