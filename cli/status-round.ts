@@ -63,10 +63,10 @@ async function askFor(call: StatusCall, connection: Connection, { submission, is
   }
   const { openResult } = await import('../requester/bundle.ts');
   const { documentOf } = await import('../requester/status.ts');
-  const { issuedBy } = await import('../requester/issued.ts');
+  const { issuedOf } = await import('../requester/issued.ts');
   openResult(connection.group, view.request, documents, view.body.signatures);
   const signed = documentOf(connection.group, view, documents);
-  await write(call, connection, [...issued, ...issuedBy(signed)], digest);
+  await write(call, connection, [...issued, ...issuedOf([signed], connection.group)], digest);
 }
 
 async function write(

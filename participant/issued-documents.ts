@@ -20,11 +20,14 @@ export class IssuedDocuments {
   readonly #epoch: Epoch;
   readonly #store: IssuedStore;
   #all: readonly GroupDocument[] = [];
+  /** Digests of requests. Bounded by what the group signs. */
+  readonly #known = new Set<string>();
 
   /** Throws `ParticipantError('damaged')` for a file that is no document of this group. */
   static async load(epoch: Epoch, store: IssuedStore): Promise<IssuedDocuments> {
     const documents = new IssuedDocuments(epoch, store);
     documents.#all = (await store.issuedDocuments()).map((file) => documents.#reopen(file));
+    for (const { request } of documents.#all) documents.#known.add(request.digest);
     return documents;
   }
 
@@ -58,11 +61,13 @@ export class IssuedDocuments {
 
   /** Seen under the group's signature, and in no file: to be brought by others. */
   get missing(): readonly NamedDocument[] {
-    return [...this.#store.records.seenDocuments.values()].filter((seen) => !this.holds(seen.hash));
+    const { seenDocuments } = this.#store.records;
+    return [...seenDocuments.values()].filter(({ hash }) => !this.#all.some((document) => document.hash === hash));
   }
 
-  holds(hash: string): boolean {
-    return this.#all.some((document) => document.hash === hash);
+  /** Whether the document of this request (its digest) was looked at, and is here if it is of use. */
+  knows(digest: string): boolean {
+    return this.#known.has(digest);
   }
 
   /**
@@ -86,9 +91,15 @@ export class IssuedDocuments {
   }
 
   async #take(document: GroupDocument): Promise<boolean> {
-    if (this.holds(document.hash)) return false;
+    const { digest } = document.request;
+    if (this.#known.has(digest)) return false;
     const kept = ofUse([...this.#all, document]);
-    if (!kept.includes(document)) return false;
+    if (kept.includes(document)) await this.#keep(document, kept);
+    this.#known.add(digest);
+    return kept.includes(document);
+  }
+
+  async #keep(document: GroupDocument, kept: readonly GroupDocument[]): Promise<void> {
     const { kind, scope, number, hash } = document;
     const known = this.highest.get(countOf(document));
     // The file first: a journal that knows of a number which no file has would have others asked for it after a crash.
@@ -97,6 +108,5 @@ export class IssuedDocuments {
       await this.#store.records.append({ type: 'document-seen', kind, scope, number, hash });
     for (const old of this.#all) if (!kept.includes(old)) await this.#store.removeIssuedDocument(old);
     this.#all = kept;
-    return true;
   }
 }

@@ -10,7 +10,7 @@
  *     stored-<transcript>.json                   one set, never deleted either
  *     evidence-<ceremony>.json                   what was said in a ceremony that failed, for whoever judges it with others' files
  *     documents.json                             genesis, newest requesters, delegations, under the group's signature
- *     document-<hash>.json                       a certificate, revocation or delegation of the group, as the round that made it
+ *     document-<request digest>.json             a certificate, revocation or delegation of the group, as the round that made it
  *     manifest-CHANNEL                           the manifest that was signed last, to show what the next one changes
  *     journal  lock  control.sock  GROUP.pub
  */
@@ -38,7 +38,6 @@ import {
   maxManifestBytes,
 } from '../protocol/limits.ts';
 import { decodeGroupDocument, encodeGroupDocument, type GroupDocument } from '../protocol/group-documents/document.ts';
-import type { NamedDocument } from '../protocol/group-documents/kinds.ts';
 import type { DocumentBody } from '../protocol/wire/frames.ts';
 import { decodeRequesters, type Requesters } from '../protocol/files/requesters.ts';
 import { assertSchema, EnvelopeSchema, Nullable, Strict, Type, type Static } from '../protocol/wire/schema.ts';
@@ -307,12 +306,12 @@ export class MemberHome implements AsyncDisposable {
   }
 
   /** A repeat is a no-op. */
-  async removeIssuedDocument(document: NamedDocument): Promise<void> {
+  async removeIssuedDocument(document: GroupDocument): Promise<void> {
     await rm(this.#issuedPath(document), { force: true });
   }
 
-  #issuedPath({ hash }: NamedDocument): string {
-    return this.home.file(`document-${hash}.json`);
+  #issuedPath({ request }: GroupDocument): string {
+    return this.home.file(`document-${request.digest}.json`);
   }
 
   /** The manifest of a channel that this member saw signed last; `undefined` before there is one. */

@@ -18,6 +18,7 @@ import type { RequestKind } from '../protocol/request/request.ts';
 import { Ceremony, type CeremonyResult } from './ceremony.ts';
 import { Connection, type ConnectionTiming } from './connection.ts';
 import type { Status } from './control.ts';
+import { DocumentSync } from './document-sync.ts';
 import { Founding } from './founding.ts';
 import { HeldGroupDocuments } from './group-documents.ts';
 import { codeOf, messageOf, ParticipantError } from './errors.ts';
@@ -95,6 +96,7 @@ interface Live {
   readonly documents: HeldGroupDocuments;
   readonly founding: Founding;
   readonly rounds: Rounds;
+  readonly sync: DocumentSync;
 }
 
 /** One session of one member. It holds its line to the coordinator until `close`, or until something broke. */
@@ -108,12 +110,20 @@ export class Session {
   readonly #connection: Connection;
   readonly #ceremony: Ceremony;
   readonly #keeper: RecordKeeper;
-  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #timers = new Set<NodeJS.Timeout>();
   #live: Live | undefined;
   /** Came before there was a candidate: the newest documents of each epoch that was spoken of, and frames of rounds. */
   readonly #earlyDocuments = new Map<string, HeldDocuments>();
   #early: RoundFrame[] = [];
   #present: readonly number[] = [];
+  /** A look at the numbered documents waits for its turn. */
+  #syncs = false;
+  /** Catching up waits for its turn. */
+  #catchesUp = false;
+  /** They were looked at on this connection. */
+  #synced = false;
+  /** What the last look missed. */
+  #suspected: readonly string[] = [];
   /** The record was looked at on this connection. */
   #followed = false;
   readonly #alarms: string[] = [];
@@ -186,7 +196,7 @@ export class Session {
     if (certificate !== undefined && stored !== undefined) await this.#goLive(certificate, stored);
     await this.#ceremony.start();
     this.#connection.start();
-    this.#timers.push(
+    this.#timers.add(
       setInterval(() => {
         this.#live?.rounds.sweep(this.#nowUnixSeconds());
         this.#settleDocuments();
@@ -242,7 +252,8 @@ export class Session {
   /** Lets what is on its way out go, hangs up, and zeroes the secrets. A repeat is a no-op. */
   async close(): Promise<void> {
     this.#ended = true;
-    for (const timer of this.#timers.splice(0)) clearInterval(timer);
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#timers.clear();
     await this.#connection.close();
     // A call that is still out there changes nothing any more: its task looks at `#ended` first.
     await within(closeTimeoutMs, this.#live?.rounds.settled());
@@ -308,7 +319,14 @@ export class Session {
     assertAllStored(epoch, stored);
     const documents = await HeldGroupDocuments.load(epoch, agreement.requesters, home);
     const rounds = this.#makeRounds(epoch, documents);
-    this.#live = { epoch, stored, documents, founding: this.#makeFounding(epoch, documents), rounds };
+    this.#live = {
+      epoch,
+      stored,
+      documents,
+      founding: this.#makeFounding(epoch, documents),
+      rounds,
+      sync: this.#makeSync(epoch, documents),
+    };
     log('info', 'certified', { group: agreement.charter.group, epoch: epoch.hash });
     this.#options.progress({ kind: 'certified', epoch: epoch.hash, groupLine: epoch.groupLine });
     if (documents.missing.length > 0) this.#options.progress({ kind: 'signing', documents: documents.missing });
@@ -326,6 +344,18 @@ export class Session {
       identity: home.identity,
       client: this.#client,
       documents,
+      nowUnixSeconds: () => this.#nowUnixSeconds(),
+      log,
+    });
+  }
+
+  #makeSync(epoch: Epoch, documents: HeldGroupDocuments): DocumentSync {
+    const { home, log } = this.#options;
+    return new DocumentSync({
+      epoch,
+      identity: home.identity,
+      documents,
+      client: this.#client,
       nowUnixSeconds: () => this.#nowUnixSeconds(),
       log,
     });
@@ -368,6 +398,7 @@ export class Session {
     this.#compareClocks();
     this.#shown = false;
     this.#followed = false;
+    this.#synced = false;
     this.#sayHolding();
     for (const message of this.#ceremony.said()) this.#send({ type: 'ceremony', message: message });
     this.#live?.rounds.connected();
@@ -409,6 +440,7 @@ export class Session {
       case 'documents': {
         const { epoch, genesis, requesters, delegations } = frame;
         await this.#takeDocuments(epoch, { genesis, requesters, delegations });
+        this.#syncDocuments();
         this.#catchUp();
         return;
       }
@@ -416,6 +448,8 @@ export class Session {
         this.#present = frame.members;
         this.#chore('settle-rounds', () => this.#settleRounds());
         this.#settleDocuments();
+        if (!this.#synced) this.#syncDocuments();
+        this.#synced = true;
         this.#catchUp();
         this.#followRecord();
         return;
@@ -434,6 +468,33 @@ export class Session {
     this.#options.log('error', 'alarm', { member, message });
     this.#alarms.push(`${member}: ${message}`);
     this.#alarms.splice(0, this.#alarms.length - maxAlarms);
+  }
+
+  /** What either side lacks of the numbered documents; asked for often, done once at a time. Before genesis there are none. */
+  #syncDocuments(): void {
+    if (this.#syncs || this.#live === undefined || this.#live.documents.held.genesis === null) return;
+    this.#syncs = true;
+    this.#chore('sync-documents', async () => {
+      this.#syncs = false;
+      if (this.#live === undefined || !this.#connection.isConnected) return;
+      const { sync, documents, rounds } = this.#live;
+      const before = documents.issued.all;
+      this.#suspect((await sync.run()).withheld);
+      if (documents.issued.all !== before) rounds.reconsider();
+      this.#send({ type: 'holdings', holdings: sync.holdings() });
+    });
+  }
+
+  /** What is withheld is looked for once more before it is said: it may be on its way. What was said in this run is not said again. */
+  #suspect(withheld: readonly string[]): void {
+    const isSaid = (message: string): boolean => this.#alarms.includes(`coordinator: ${message}`);
+    for (const message of withheld)
+      if (this.#suspected.includes(message) && !isSaid(message)) this.#alarm('coordinator', message);
+    this.#suspected = withheld;
+    if (withheld.some((message) => !isSaid(message)))
+      this.#later(() => {
+        this.#syncDocuments();
+      });
   }
 
   /** Once for each connection: what the coordinator has acknowledged must still be there. */
@@ -498,7 +559,9 @@ export class Session {
       if (!(error instanceof ProtocolError)) throw error;
       this.#options.log('warn', 'documents-refused', { code: error.code, message: error.message });
     }
-    if (documents.issued.all !== before) rounds.reconsider();
+    if (documents.issued.all === before) return;
+    rounds.reconsider();
+    this.#syncDocuments();
   }
 
   async #checkComplete(): Promise<void> {
@@ -524,16 +587,20 @@ export class Session {
           return;
         }
         this.#options.log('warn', 'chore-failed', { chore: name, code: error.code, message: error.message });
-        if (name === 'submit-documents') this.#retrySoon();
+        if (name === 'submit-documents')
+          this.#later(() => {
+            this.#settleDocuments();
+          });
       }
     });
   }
 
-  #retrySoon(): void {
+  #later(task: () => void): void {
     const timer = setTimeout(() => {
-      this.#settleDocuments();
+      this.#timers.delete(timer);
+      task();
     }, retryIntervalMs);
-    this.#timers.push(timer);
+    this.#timers.add(timer);
   }
 
   /** Other members may hold what the relay no longer shows: certificates, and everybody's word on them (T34). */
@@ -566,10 +633,21 @@ export class Session {
     const { home, agreement } = this.#options;
     const others = this.#present.filter((identifier) => identifier !== Number(agreement.self.identifier));
     if (home.records.restoration?.isCaughtUp !== false || others.length < othersNeeded(agreement.charter)) return;
+    if (this.#catchesUp) return;
+    this.#catchesUp = true;
     this.#chore('catch-up', async () => {
+      this.#catchesUp = false;
       if (this.#live === undefined || home.records.restoration?.isCaughtUp === true) return;
       const { genesis, requesters, delegations } = await this.#client.group(this.#live.epoch.groupKey);
       await this.#adopt({ genesis, requesters, delegations });
+      // Who said what it holds brought it before.
+      const heard = new Set((await this.#live.sync.run()).heard);
+      if (others.filter((identifier) => heard.has(identifier)).length < othersNeeded(agreement.charter)) {
+        this.#later(() => {
+          this.#catchUp();
+        });
+        return;
+      }
       await home.records.append({ type: 'caught-up' });
       this.#options.log('info', 'caught-up', { count: others.length });
       this.#live.rounds.reconsider();
@@ -590,6 +668,7 @@ export class Session {
       requesters,
       delegations,
     });
+    this.#syncDocuments();
     this.#settleDocuments();
   }
 

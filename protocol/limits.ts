@@ -61,6 +61,10 @@ export const maxMessages = 16;
 export const maxIssued = 256;
 /** Numbers of one count that are kept where only the newest is of use: the newest, and those before it while it is not yet valid. */
 export const maxKeptOfCount = 4;
+/** Counts in one word of a member about what it holds: ten kinds of sixteen channels; 256 take 45 KiB. */
+export const maxHoldings = 256;
+/** Request digests in an index of a group's documents, the newest: a member that holds more than are shown has them from there. */
+export const maxIndexed = 2048;
 /** The highest number of a document of a group, and of an epoch: nobody asks for so many. */
 export const maxDocumentNumber = 1_000_000;
 /** Bytes of one document of a group as it is kept and brought back: request and document in base64, and a decision of each of 128 signers. */

@@ -1,12 +1,8 @@
 /** Certificates for stock tools that the group has signed: as the coordinator keeps them, verified here before anything is believed. */
 import type { OpenedGroup } from '../client/group.ts';
-import { VerifyError } from '../verifier/errors.ts';
-import type { Epoch } from '../protocol/ceremony/epoch.ts';
-import { openGroupDocument, type GroupDocument } from '../protocol/group-documents/document.ts';
-import { ProtocolError } from '../protocol/errors.ts';
+import { endedChannel, revocationsIn, revokedText } from '../protocol/group-documents/revocations.ts';
+import type { GroupDocument } from '../protocol/group-documents/document.ts';
 import { production } from '../protocol/files/charter.ts';
-import { endedChannel } from '../protocol/group-documents/revocations.ts';
-import type { DocumentBody } from '../protocol/wire/frames.ts';
 import { isCertificateKind, type CertificateKind } from '../protocol/request/request.ts';
 import { clockSlackSeconds } from '../protocol/formats/openpgp.ts';
 import { formatTimestamp } from '../protocol/wire/time.ts';
@@ -14,12 +10,13 @@ import { parseTime } from '../verifier/time.ts';
 import { assembleOpenpgpCertificate } from '../protocol/openpgp/certificate.ts';
 import { withSshCertificate } from '../protocol/ssh/signature.ts';
 import type { Connection } from './connection.ts';
+import { readDocuments } from './documents.ts';
 import { RequesterError } from './errors.ts';
 
-/** What a file of a round is: a status brings revocations for stock tools with it. */
-export type IssuedKind = CertificateKind | 'ssh-revocation';
+/** What a file of a round is: a status or an endorsement brings files for stock tools with it. */
+export type IssuedKind = CertificateKind | 'ssh-revocation' | `${'openpgp' | 'ssh' | 'minisign'}-endorsement`;
 
-/** One certificate, or one file of a status, verified. */
+/** One certificate, or one file of a status or an endorsement, verified. */
 export interface Issued {
   readonly kind: IssuedKind;
   /** Whose key it is about: `production` for the group's own. */
@@ -29,45 +26,37 @@ export interface Issued {
   readonly untilUnixSeconds: number | undefined;
   /** As its format finishes it. */
   readonly bytes: Uint8Array;
-  /** The round that made it. */
-  readonly document: GroupDocument;
+  /** Of a revocation: what it took back, who asked for it, when, and which document it is. */
+  readonly revoked: string | undefined;
 }
 
-/** All of them, oldest first by their own times; what does not verify is left out. Throws `ClientError`. */
-export async function readIssued({ client, group }: Connection): Promise<Issued[]> {
-  const issued = await client.issued(group.epoch.groupKey);
-  return issued
-    .flatMap((one) => openIssued(group, one))
-    .sort((a, b) => a.createdAtUnixSeconds - b.createdAtUnixSeconds);
+/** Certificates and revocations, oldest first by their own times; what does not verify is left out. Throws what `readDocuments` does. */
+export async function readIssued(connection: Connection): Promise<Issued[]> {
+  return issuedOf((await readDocuments(connection)).documents, connection.group);
 }
 
-function openIssued({ epoch }: Pick<OpenedGroup, 'epoch'>, body: DocumentBody): Issued[] {
-  const document = openOrUndefined(epoch, body);
-  return document === undefined ? [] : issuedBy(document);
-}
-
-/** The files of one document of the group; none of a kind that is not for stock tools. */
-export function issuedBy(document: GroupDocument): Issued[] {
-  const { kind, scope, request, files } = document;
-  if (!isCertificateKind(kind)) return [];
-  const until = request.payload.certify?.until ?? undefined;
-  return files.map(({ format, bytes }) => ({
-    kind: kind === 'status' ? (format as IssuedKind) : kind,
-    channel: scope ?? (format === 'openpgp-revocation' ? endedChannel(document) : production),
-    createdAtUnixSeconds: request.createdAtUnixSeconds,
-    untilUnixSeconds: until === undefined ? undefined : parseTime(until),
-    bytes,
-    document,
-  }));
-}
-
-function openOrUndefined(epoch: Epoch, body: DocumentBody): GroupDocument | undefined {
-  try {
-    return openGroupDocument([epoch], body);
-  } catch (error) {
-    if (error instanceof ProtocolError || error instanceof VerifyError) return undefined;
-    throw error;
-  }
+/** Those of the documents that are for stock tools, in their order; of a status each of its files. */
+export function issuedOf(
+  documents: readonly GroupDocument[],
+  { epoch, requesters }: Pick<OpenedGroup, 'epoch' | 'requesters'>,
+): Issued[] {
+  const names = { charter: epoch.charter, requesters: requesters.entries };
+  return documents.flatMap((document) => {
+    const { kind, scope, request, files } = document;
+    if (!isCertificateKind(kind)) return [];
+    const until = request.payload.certify?.until ?? undefined;
+    return files.map(({ format, bytes }) => ({
+      kind: kind === 'status' || kind === 'endorsement' ? (format as IssuedKind) : kind,
+      channel: scope ?? (format === 'openpgp-revocation' ? endedChannel(document) : production),
+      createdAtUnixSeconds: request.createdAtUnixSeconds,
+      untilUnixSeconds: until === undefined ? undefined : parseTime(until),
+      bytes,
+      // What a status ends anew comes last in it.
+      revoked: revocationsIn([document])
+        .map((revocation) => revokedText(revocation, names))
+        .at(-1),
+    }));
+  });
 }
 
 /** The newest of a kind, for a channel, that holds at this time: what was asked for is dated a little earlier, for clocks that are behind. */
@@ -97,7 +86,7 @@ export function assertNotRevoked(issued: readonly Issued[], channel: string): vo
   if (revocation === undefined) return;
   throw new RequesterError(
     'revoked',
-    `the OpenPGP subkey of ${channel} was revoked on ${formatTimestamp(revocation.createdAtUnixSeconds)}, for good: no tool takes what it signs; sign in other formats, or on another channel`,
+    `${revocation.revoked ?? ''}: no tool takes what it signs; sign in other formats, or on another channel`,
   );
 }
 

@@ -183,12 +183,12 @@ export async function makeParticipant(
       records,
       documents: () => Promise.resolve(held.documents),
       issuedDocuments: () => Promise.resolve(held.issued),
-      writeIssuedDocument: ({ hash, body }) => {
-        held.issued.push({ path: `document-${hash}.json`, body });
+      writeIssuedDocument: ({ request, body }) => {
+        held.issued.push({ path: `document-${request.digest}.json`, body });
         return Promise.resolve();
       },
-      removeIssuedDocument: ({ hash }) => {
-        held.issued = held.issued.filter(({ path }) => path !== `document-${hash}.json`);
+      removeIssuedDocument: ({ request }) => {
+        held.issued = held.issued.filter(({ path }) => path !== `document-${request.digest}.json`);
         return Promise.resolve();
       },
       writeDocuments: (next) => {

@@ -33,7 +33,7 @@ beforeEach(async () => {
   const opened = {
     epoch,
     genesis: undefined,
-    requesters: undefined,
+    requesters: { entries: [] },
     delegations: [],
   } as unknown as Connection['group'];
   const client = new CoordinatorClient({

@@ -49,11 +49,12 @@ async function renewDelegation(call: RenewCall, channel: string): Promise<void> 
   const { settings, output, world } = call;
   const { requestDate } = await import('../../../requester/dating.ts');
   const { askForDelegation } = await import('../../../requester/request.ts');
+  const { numberOfNext } = await import('../../../requester/documents.ts');
   using connection = await connectToAsk(call);
+  const number = await numberOfNext(connection, { kind: 'delegation', scope: channel });
   const submission = askForDelegation(
     connection.group,
-    channel,
-    settings.note,
+    { channel, number, note: settings.note },
     connection.identity,
     requestDate(connection, world.nowUnixSeconds()),
   );
