@@ -156,51 +156,26 @@ export function askForCertificate(
   return sign(group, payload, document === undefined ? [] : [document.bytes], identity);
 }
 
-/** What a person says about a status. */
-export interface StatusWish {
-  /** As `draftStatus` makes it. */
-  readonly draft: Uint8Array;
-  /** It ends a channel, so that stock tools are told, too. */
-  readonly endsChannel: boolean;
+/** A document that a group signs about itself. */
+export interface DocumentWish {
+  readonly kind: 'requesters' | 'delegation' | 'status' | 'consent' | 'endorsement';
+  readonly bytes: Uint8Array;
+  /** As its kind is called, where nothing is signed besides. */
+  readonly formats?: readonly string[];
+  readonly number?: number;
   readonly note: string | undefined;
 }
 
-/** Asks for a status, and in the same approval for what stock tools need of it. Throws what `askForRelease` does. */
-export function askForStatus(
+/** Asks for a document of the group. Throws what `askForRelease` does. */
+export function askForDocument(
   group: OpenedGroup,
-  { draft, endsChannel, note }: StatusWish,
-  identity: Identity,
-  nowUnixSeconds: number,
-): Submission {
-  const { openpgp } = group.epoch.charter;
-  const ofChannel = [...(openpgp === undefined ? [] : ['openpgp-revocation']), 'ssh-revocation'];
-  const payload: RequestPayload = {
-    ...blankRequest(group.epoch, 'status', nowUnixSeconds),
-    formats: ['status', ...(endsChannel ? ofChannel : [])],
-    documents: [documentEntry('status', draft)],
-    note: noteOf(note),
-  };
-  return sign(group, payload, [draft], identity);
-}
-
-function askForDocument(
-  group: OpenedGroup,
-  {
-    kind,
-    bytes,
-    number,
-    note,
-  }: {
-    readonly kind: 'requesters' | 'delegation';
-    readonly bytes: Uint8Array;
-    readonly number?: number;
-    readonly note: string | undefined;
-  },
+  { kind, bytes, formats = [kind], number, note }: DocumentWish,
   identity: Identity,
   nowUnixSeconds: number,
 ): Submission {
   const payload: RequestPayload = {
     ...blankRequest(group.epoch, kind, nowUnixSeconds),
+    formats: [...formats],
     documents: [documentEntry(kind, bytes)],
     ...(number === undefined ? {} : { number }),
     note: noteOf(note),

@@ -26,7 +26,7 @@ import { RequesterError } from './errors.ts';
 import type { Issued } from './issued.ts';
 import type { Output } from './outputs.ts';
 import type { RoundView } from './round-view.ts';
-import { askForStatus, type Submission } from './request.ts';
+import { askForDocument, type Submission } from './request.ts';
 
 /** Readable by everybody: it is made to be published. */
 const statusMode = 0o644;
@@ -68,7 +68,7 @@ export function statusFileOf(signed: readonly SignedStatus[]): Uint8Array {
 
 /**
  * The request that ends this, or without a wish that says again, with a new date, what has ended; `undefined` where it has ended already.
- * Throws what `draftStatus` and `askForStatus` do.
+ * Throws what `draftStatus` and `askForDocument` do.
  */
 export function askForNextStatus(
   { group, identity }: Pick<Connection, 'group' | 'identity'>,
@@ -79,8 +79,10 @@ export function askForNextStatus(
   const held = signedStatuses(group, issued).map(({ status }) => status);
   const draft = draftStatus(group.epoch, held, wish);
   if (draft === null) return undefined;
-  const endsChannel = wish !== undefined && 'channel' in wish;
-  return askForStatus(group, { draft, endsChannel, note }, identity, nowUnixSeconds);
+  const ofOpenpgp = group.epoch.charter.openpgp === undefined ? [] : ['openpgp-revocation'];
+  const ofChannel = wish !== undefined && 'channel' in wish ? [...ofOpenpgp, 'ssh-revocation'] : [];
+  const document = { kind: 'status', bytes: draft, formats: ['status', ...ofChannel], note } as const;
+  return askForDocument(group, document, identity, nowUnixSeconds);
 }
 
 /** A signed round as a document of the group. Throws what `openGroupDocument` does. */

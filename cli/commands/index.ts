@@ -206,6 +206,18 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./group/certify.ts')).command,
   },
   {
+    path: ['group', 'consent'],
+    summary: 'agree, as the new group, to come after another',
+    exits: askingExits,
+    load: async () => (await import('./group/consent.ts')).command,
+  },
+  {
+    path: ['group', 'endorse'],
+    summary: 'say, once and for ever, which group comes after this one',
+    exits: askingExits,
+    load: async () => (await import('./group/endorse.ts')).command,
+  },
+  {
     path: ['group', 'revoke'],
     summary: "end a channel's key, or old releases, for every verifier",
     exits: askingExits,
