@@ -37,7 +37,7 @@ says all that those before it said, and nothing takes a revocation back. The sam
 command again writes the files again. Only frostmark verify knows releases.`,
   example: `frostmark group revoke --channel development --reason "a laptop was stolen" --group GROUP.pub
 frostmark group revoke --product acme --below 1.4.2 --dry-run --group GROUP.pub`,
-  next: `Publish GROUP.status beside the releases, and the certificate with the revocation:
+  next: `Publish GROUP.status beside the releases, and the newer certificate:
 frostmark group export --format openpgp --channel development`,
   run: async (call) => askAndWrite(call, wishOf(call.settings), call.settings['dry-run'] === true),
 });
