@@ -50,7 +50,7 @@ const policy = `rules:
       channel: [production, development]
       document: [manifest, git-tag, git-commit, apt-release, debian-control, rpm-header, text]
     action: approve
-  - match: { kind: [openpgp-certificate, openpgp-subkey, ssh-certificate, status], channel: production }
+  - match: { kind: [openpgp-certificate, openpgp-subkey, ssh-certificate, status, consent, endorsement], channel: production }
     action: approve
   - match: { kind: openpgp-back-signature, channel: development }
     action: approve
@@ -308,6 +308,39 @@ gpg --import release.asc && echo "%_dbpath $HOME/rpmdb" > ~/.rpmmacros`,
     expect(() => target.type(ofDevelopment)).toThrow('exit code 255');
     target.type('git init -q .');
     target.type(filled(config, ['/path/', target.path('/')]));
+  },
+  'docs/revocation.md § Ending a key as planned #1': async (text) => {
+    const founders = [
+      { name: 'next-1', tier: 'admin' },
+      { name: 'next-2', tier: 'hardware' },
+    ].map((member) => ({ ...member, who: account(member.name) }));
+    const lines = founders.map(({ name, tier, who }) => {
+      const [card = ''] = /frostmark-member:\S+/.exec(who.type(`frostmark participant init --name ${name}`).stdout)!;
+      return `  - { name: ${name}, tier: ${tier}, card: '${card}' }\n`;
+    });
+    const charter = readFileSync(dave.path('charter.yaml'), 'utf8')
+      .replace(/members:\n( {2}- .*\n)+/, `members:\n${lines.join('')}`)
+      .replace('any: 3', 'any: 2');
+    writeFileSync(coordinator.path('next.yaml'), charter);
+    coordinator.type('frostmark coordinator admit next.yaml');
+    const keys = await Promise.all(
+      founders.map(async ({ who }) => {
+        writeFileSync(who.path('charter.yaml'), charter);
+        cpSync(members.get('alice')!.path('requesters.yaml'), who.path('requesters.yaml'));
+        const join = 'frostmark participant join charter.yaml --requesters requesters.yaml';
+        const one = start(who, `${join} --coordinator '${url}'\nfrostmark participant serve`);
+        await one.find('that it serves', (line) => (line.startsWith('ready') ? line : undefined));
+        return await one.find('the key', (line) => /^frostmark-group:\S+$/.exec(line)?.[0]);
+      }),
+    );
+    writeFileSync(dave.path('NEW.pub'), `${keys[0]!}\n`);
+    cpSync(dave.path('GROUP.pub'), dave.path('OLD.pub'));
+    dave.type(`NEW_COORDINATOR='${url}'\n${text}`);
+    publish('GROUP.endorsement', 'next-ssh.pub', 'next-ssh.pub.sig', 'OLD.pub');
+    publish('next-minisign.pub', 'next-minisign.pub.minisig');
+  },
+  'docs/revocation.md § Ending a key as planned #2': (text) => {
+    expect(target.type(text).stdout).toContain(`ENDORSED ${readFileSync(dave.path('NEW.pub'), 'utf8')}`);
   },
   'docs/import.md § Before #1': (text) => {
     const charter = readFileSync(dave.path('charter.yaml'), 'utf8').replace(/^openpgp: .*\n/m, text);
