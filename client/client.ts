@@ -33,7 +33,7 @@ import {
   maxTileBytes,
 } from './limits.ts';
 import { watch, type WatchOptions } from './live.ts';
-import { login, type ClientRole, type LoginAs, type Session } from './login.ts';
+import { login, type ClientRole, type LoginAs, type LoginToken } from './login.ts';
 import { patiently, type Patience } from './patience.ts';
 import type { CoordinatorUrl } from './url.ts';
 
@@ -83,21 +83,21 @@ export class CoordinatorClient {
   readonly #options: ClientOptions;
   readonly #http: Http;
   readonly #closing = new AbortController();
-  #session: Promise<Session> | undefined;
+  #token: Promise<LoginToken> | undefined;
 
   constructor(options: ClientOptions) {
     this.#options = options;
     this.#http = new Http(options.url.base, options);
   }
 
-  /** Logs in now, whether or not there is a session. */
-  login(): Promise<Session> {
-    const session = login(this.#http, this.#options.url, this.#loginAs(), this.#nowUnixSeconds());
-    this.#session = session;
-    session.catch(() => {
-      if (this.#session === session) this.#session = undefined;
+  /** Logs in now, whether or not there is a token. */
+  login(): Promise<LoginToken> {
+    const token = login(this.#http, this.#options.url, this.#loginAs(), this.#nowUnixSeconds());
+    this.#token = token;
+    token.catch(() => {
+      if (this.#token === token) this.#token = undefined;
     });
-    return session;
+    return token;
   }
 
   /** Everything the coordinator knows of a group (base64url key); believed only through `openGroup`. */
@@ -245,11 +245,11 @@ export class CoordinatorClient {
   }
 
   #json<T extends Parameters<Http['json']>[0]>(schema: T, call: Call): Promise<Static<T>> {
-    return this.#patiently(() => this.#withSession((token) => this.#http.json(schema, { ...call, token })));
+    return this.#patiently(() => this.#withToken((token) => this.#http.json(schema, { ...call, token })));
   }
 
   #bytes(call: Call): Promise<Uint8Array> {
-    return this.#patiently(() => this.#withSession((token) => this.#http.bytes({ ...call, token })));
+    return this.#patiently(() => this.#withToken((token) => this.#http.bytes({ ...call, token })));
   }
 
   #stream(digest: string, lastEventId: string | undefined, signal: AbortSignal | undefined): Promise<IncomingMessage> {
@@ -258,7 +258,7 @@ export class CoordinatorClient {
       ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
     };
     const path = `/v1/rounds/${digest}/events`;
-    return this.#withSession((token) => this.#http.stream({ method: 'GET', path, token, signal }, headers));
+    return this.#withToken((token) => this.#http.stream({ method: 'GET', path, token, signal }, headers));
   }
 
   /** Live streams and sockets are tried again by whoever keeps them up. */
@@ -268,8 +268,8 @@ export class CoordinatorClient {
   }
 
   /** A coordinator that restarted knows no token: the second refusal is meant, the first may only be old. */
-  async #withSession<T>(call: (token: string) => Promise<T>): Promise<T> {
-    const known = await this.#currentSession();
+  async #withToken<T>(call: (token: string) => Promise<T>): Promise<T> {
+    const known = await this.#currentToken();
     try {
       return await call(known.token);
     } catch (error) {
@@ -278,9 +278,9 @@ export class CoordinatorClient {
     }
   }
 
-  async #currentSession(): Promise<Session> {
-    const session = await this.#session;
-    return session !== undefined && session.expiresAtUnixSeconds > this.#nowUnixSeconds() ? session : this.login();
+  async #currentToken(): Promise<LoginToken> {
+    const token = await this.#token;
+    return token !== undefined && token.expiresAtUnixSeconds > this.#nowUnixSeconds() ? token : this.login();
   }
 
   #loginAs(): LoginAs {

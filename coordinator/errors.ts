@@ -157,6 +157,7 @@ function statusOf(code: Problem['code']): number {
     case 'bad-evidence':
     case 'bad-frame':
     case 'bad-import':
+    case 'bad-import-key':
     case 'bad-leaf':
     case 'bad-package':
     case 'bad-policy':

@@ -32,7 +32,7 @@ export interface OpenedShares extends ShareHeader {
 export interface Keystore extends AsyncDisposable {
   /** Opens the share file at `path`. One that is itself under the passphrase, as earlier versions made it, is given a key of its own first. */
   open(path: string): Promise<OpenedShares>;
-  /** The keys in `folder` that wait for shares; those that are missing or do not open are made. */
+  /** The keys in `folder` that wait for shares; made anew when they do not open. `wrong-passphrase` if shares there have another passphrase. */
   spareKeys(folder: string): Promise<SpareKeys>;
   /** An age file under the passphrase. */
   seal(payload: Uint8Array): Promise<Uint8Array>;

@@ -76,7 +76,7 @@ export class IssuedDocuments {
    */
   async adopt(offered: readonly DocumentBody[]): Promise<readonly GroupDocument[]> {
     const taken: GroupDocument[] = [];
-    let refusal: unknown;
+    let refusal: ProtocolError | undefined;
     for (const body of offered) {
       try {
         const document = openGroupDocument([this.#epoch], body);
@@ -86,7 +86,7 @@ export class IssuedDocuments {
         refusal = error;
       }
     }
-    if (refusal !== undefined) throw refusal instanceof Error ? refusal : new Error(String(refusal));
+    if (refusal !== undefined) throw refusal;
     return taken;
   }
 

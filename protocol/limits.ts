@@ -13,8 +13,12 @@ export const maxCharterBytes = 256 * 1024;
 export const maxRequestersBytes = 512 * 1024;
 /** Bytes of a certificate: 128 signed transcripts with a proof for every channel. */
 export const maxCertificateBytes = 4 * 1024 * 1024;
-/** Bytes of an import: for 128 members 128 commitments and 128 boxes of about 200 bytes each. */
+/** Bytes of an import: for 128 members 128 commitments and 128 boxes of about 280 bytes each with their keys. */
 export const maxImportBytes = 128 * 1024;
+/** Bytes of what a holder signs about its one-time import key: two hashes with their names. */
+export const maxImportKeyBytes = 512;
+/** Bytes of a file of import keys: a line of about 700 bytes for each of 128 holders, and remarks. */
+export const maxImportKeysBytes = 256 * 1024;
 /** Bytes of one document that travels whole: the largest is an RPM header. Every kind has a bound of its own. */
 export const maxDocumentBytes = 8 * 1024 * 1024;
 /** Bytes of a Release file: that of a whole distribution, with three lists, takes 0.3 MiB. */

@@ -43,13 +43,17 @@ export interface Certified {
  */
 export async function certify(connection: Connection, wish: CertifyWish, options: CertifyOptions): Promise<Certified> {
   const { channel, note } = wish;
-  const last = await lastWish(connection, wish, options.nowUnixSeconds());
-  if (wish.format === 'ssh' || channel === undefined) return await askOne(connection, last, options);
+  const date = requestDate(connection, options.nowUnixSeconds());
+  const only = await lastWish(connection, wish, date);
+  if (wish.format === 'ssh' || channel === undefined) return await askOne(connection, only, date, options.ask);
   assertNotRevoked(await readIssued(connection), channel);
   options.onFirstOfTwo?.(channel);
   const first: CertificateWish = { kind: 'openpgp-back-signature', channel, until: null, note };
-  const { file } = await askOne(connection, first, options);
-  return await askOne(connection, { ...last, document: { kind: 'openpgp-back-signature', bytes: file } }, options);
+  const { file } = await askOne(connection, first, date, options.ask);
+  // The wait may have taken days: the second request has a date of its own, and its certificate ends by that.
+  const then = requestDate(connection, options.nowUnixSeconds());
+  const document = { kind: 'openpgp-back-signature', bytes: file };
+  return await askOne(connection, { ...(await lastWish(connection, wish, then)), document }, then, options.ask);
 }
 
 /**
@@ -64,7 +68,7 @@ export async function askToCertify<T>(
   if (wish.format === 'openpgp' && wish.channel !== undefined)
     throw new RequesterError('bad-field', 'the second round needs the result of the first, so that this has to wait');
   const date = requestDate(connection, options.nowUnixSeconds);
-  const last = await lastWish(connection, wish, options.nowUnixSeconds);
+  const last = await lastWish(connection, wish, date);
   const submission = askForCertificate(connection.group, last, connection.identity, date);
   return await options.submit(submission);
 }
@@ -72,10 +76,10 @@ export async function askToCertify<T>(
 async function askOne(
   connection: Connection,
   wish: CertificateWish,
-  { ask, nowUnixSeconds }: CertifyOptions,
+  dateUnixSeconds: number,
+  ask: Ask,
 ): Promise<Certified> {
-  const date = requestDate(connection, nowUnixSeconds());
-  const submission = askForCertificate(connection.group, wish, connection.identity, date);
+  const submission = askForCertificate(connection.group, wish, connection.identity, dateUnixSeconds);
   const view = await ask(connection, submission);
   const [file] = openResult(connection.group, view.request, submission.documents, view.body.signatures);
   if (file === undefined) throw new Error('a certificate is one file');
@@ -83,14 +87,14 @@ async function askOne(
 }
 
 /** What production signs in the end, without the document that a subkey's round has besides. */
-async function lastWish(connection: Connection, wish: CertifyWish, nowUnixSeconds: number): Promise<CertificateWish> {
+async function lastWish(connection: Connection, wish: CertifyWish, dateUnixSeconds: number): Promise<CertificateWish> {
   const { format, channel, note } = wish;
   if (channel === undefined && format === 'ssh')
     throw new RequesterError('bad-field', "production's SSH key needs no certificate; say which channel's is wanted");
   if (channel === undefined)
     // The same one again: another would only say the same in other bytes.
     return { kind: 'openpgp-certificate', number: 1, channel, until: null, note };
-  const until = endOf(connection.group, channel, wish.validSeconds, requestDate(connection, nowUnixSeconds));
+  const until = endOf(connection.group, channel, wish.validSeconds, dateUnixSeconds);
   const kind = format === 'ssh' ? 'ssh-certificate' : 'openpgp-subkey';
   const number = await numberOfNext(connection, { kind, scope: channel });
   return { kind, number, channel, until, note };

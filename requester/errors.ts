@@ -11,6 +11,7 @@
  * - `no-certificate`: the group has no certificate for a stock tool that is valid now.
  * - `revoked`: the group has ended this key, or these releases.
  * - `not-found`: no round of this group has the id.
+ * - `no-contents`: what a round is about cannot be had.
  * - `ambiguous`: several rounds begin like this.
  * - `bad-result`: what the coordinator published does not verify.
  * - `unproved`: the coordinator claims an end of the round that nothing it shows proves.
@@ -34,6 +35,7 @@ export type RequesterErrorCode =
   | 'no-certificate'
   | 'revoked'
   | 'not-found'
+  | 'no-contents'
   | 'ambiguous'
   | 'bad-result'
   | 'unproved'

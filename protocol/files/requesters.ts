@@ -1,4 +1,4 @@
-/** The requesters document: who may request what on which channel. Numbered, and signed by the production quorum. */
+/** The requesters document: who may request what on which channel. It is numbered, and signed by the production quorum. */
 import { decodeCanonicalJson, encodeCanonicalJson } from '../../verifier/json.ts';
 import { decodeCard } from './card.ts';
 import { channelOf, type Charter } from './charter.ts';

@@ -24,8 +24,11 @@ function documentOf({ documents: [document] }: FormatInput): Uint8Array {
 }
 
 /** The format of the same name, in the new group: it agrees to come after the other. Finished: an envelope. */
-export const consent = dsseFormat('consent', 'consent', endorsementPayloadType, (input) => {
-  return consentOf(input.epoch, documentOf(input), input.request.payload.createdAt).bytes;
+export const consent = dsseFormat({
+  name: 'consent',
+  kind: 'consent',
+  payloadType: endorsementPayloadType,
+  payloadOf: (input) => consentOf(input.epoch, documentOf(input), input.request.payload.createdAt).bytes,
 });
 
 function draftOf(input: FormatInput): EndorsementDraft {
@@ -47,7 +50,9 @@ export const endorsement = defineFormat<NativeState>({
   },
   shows: ({ payload }) => new TextDecoder().decode(payload),
   finish: ({ payload, consent: agreed }, signature) => {
-    const own = encodeCanonicalJson(encodeEnvelope(endorsementPayloadType, payload, '', signature));
+    const own = encodeCanonicalJson(
+      encodeEnvelope({ payloadType: endorsementPayloadType, payload, keyid: '', signature }),
+    );
     const newline = Uint8Array.of(0x0a);
     return concatBytes(own, newline, agreed, newline);
   },

@@ -18,7 +18,12 @@ function draftOf({ epoch, request, documents: [document] }: FormatInput): Status
 }
 
 /** The format of the same name. Finished: one line of a status file, without its newline. */
-export const status = dsseFormat('status', 'status', statusPayloadType, (input) => draftOf(input).bytes);
+export const status = dsseFormat({
+  name: 'status',
+  kind: 'status',
+  payloadType: statusPayloadType,
+  payloadOf: (input) => draftOf(input).bytes,
+});
 
 /** The subkey of the one channel that the status ends. Finished as `openpgp-revocation` of its own kind of request is. */
 export const statusOpenpgpRevocation: Format = revocationFormat('status', (input) => {

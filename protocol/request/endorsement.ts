@@ -81,7 +81,12 @@ export function openConsent(consent: Uint8Array): EndorsementDraft {
     const { payload, signature } = decodeEnvelope(envelope, maxEndorsementBytes);
     const draft = open(payload);
     openEnvelope(envelope, endorsementPayloadType, draft.endorsement.successor.key);
-    if (!equalBytes(encodeCanonicalJson(encodeEnvelope(endorsementPayloadType, payload, '', signature)), consent))
+    if (
+      !equalBytes(
+        encodeCanonicalJson(encodeEnvelope({ payloadType: endorsementPayloadType, payload, keyid: '', signature })),
+        consent,
+      )
+    )
       throw new ProtocolError('bad-document', 'it is not as a quorum writes it');
     return draft;
   });

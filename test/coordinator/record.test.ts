@@ -122,7 +122,7 @@ describe('the record of a group, as its people read it', () => {
     expect(note.charter).toBe(stranger.epoch.charter.hash);
     expect(note.log).not.toBe(earlier.log);
     await expect(audit(live(theirs))).rejects.toMatchObject({ code: 'wrong-group' });
-    // Mixed: one checkpoint, the other's tiles.
+    // One's checkpoint is mixed with the other's tiles.
     await expect(audit({ ...live(), tile: (path) => theirs.recordTile(path) })).rejects.toMatchObject({
       name: expect.stringMatching(/ClientError|ProtocolError/) as string,
     });

@@ -181,7 +181,7 @@ describe('the store', () => {
     const machine = await newMachine();
     const store = await startedOn(machine);
     const log = await store.of(charter);
-    // A round a day for a year.
+    // There is a round a day for a year.
     const day = 24 * 60;
     await log.append(Array.from({ length: 365 }, (_, at) => round(at * day)));
     const { createdAt } = (await log.round(digestOf(100 * day)))!;

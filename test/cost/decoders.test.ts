@@ -10,10 +10,12 @@ import { maxGroupBytes } from '../../client/limits.ts';
 import { maxPolicyBytes } from '../../participant/limits.ts';
 import { decodePolicy } from '../../participant/policy.ts';
 import { decodeCertificate } from '../../protocol/ceremony/certificate.ts';
+import { encodeImportKey, readImportKeys } from '../../protocol/ceremony/import-key.ts';
 import { openImport } from '../../protocol/ceremony/import.ts';
 import { decodeDocument, documentKindOf, documentKinds, maxBytesOf } from '../../protocol/documents/index.ts';
 import { readingsIn } from '../../protocol/documents/readings.ts';
 import { judgeEvidence } from '../../protocol/evidence.ts';
+import { writeCharter } from '../harness/people.ts';
 import { decodeCard } from '../../protocol/files/card.ts';
 import { decodeCharter } from '../../protocol/files/charter.ts';
 import { decodeRequesters, readRequestersFile } from '../../protocol/files/requesters.ts';
@@ -23,6 +25,7 @@ import {
   maxCharterBytes,
   maxFrameBytes,
   maxImportBytes,
+  maxImportKeysBytes,
   maxRequestBytes,
   maxRequestersBytes,
   maxSshCertificateBytes,
@@ -170,6 +173,10 @@ const marks = [
   'documents',
   'directives',
 ];
+const crowd = writeCharter({ tiers: Array<string>(128).fill('a'), production: '{ any: 65 }' });
+const importKeys = crowd.people
+  .map((who) => `${encodeImportKey(crowd.charter, new Uint8Array(32).fill(9), who)}\n`)
+  .join('');
 const yaml: [string, Input][] = [
   ...anything.filter(([what]) => marks.includes(what)),
   [
@@ -363,6 +370,16 @@ const decoders: Readonly<Record<string, Decoder>> = {
     maxBytes: maxRequestersBytes,
     inputs: [...yaml],
     run: (bytes) => readRequestersFile(bytes, 'requesters.yaml', charter),
+  },
+  'a file of import keys': {
+    covers: ['readImportKeys'],
+    maxBytes: maxImportKeysBytes,
+    inputs: [
+      ['a key of every holder, and one of them again and again', (bytes) => cut(importKeys.repeat(4), bytes)],
+      ['lines without end', repeated('\n')],
+      ['a line without end', around('frostmark-import-key:', 'A', '')],
+    ],
+    run: (bytes) => readImportKeys(bytes, 'keys.txt', crowd.charter),
   },
   'a charter': {
     covers: ['decodeCharter', 'parseYaml', 'parseDuration'],
@@ -561,6 +578,7 @@ const elsewhere: Readonly<Record<string, string>> = {
       'openAnswer',
       'openDecision',
       'openCeremonyMessage',
+      'openHoldings',
       'openMessage',
       'openEnvelope',
     ].map((name) => [name, 'opens an envelope, as a request is opened: smaller, and by the same steps']),
@@ -570,6 +588,8 @@ const elsewhere: Readonly<Record<string, string>> = {
       'openEpoch',
       'openGroupEpoch',
       'openGroupDocuments',
+      'openGroupDocument',
+      'openAll',
       'openGroup',
       'openImportedShare',
       'openRound',
@@ -607,6 +627,9 @@ const elsewhere: Readonly<Record<string, string>> = {
       'parseListen',
       'decodeCommand',
       'readIssued',
+      'readDocuments',
+      'decodeGroupDocument',
+      'decodeSeen',
       'parseCoordinatorUrl',
       'parseBaseUrl',
       'readEvents',

@@ -32,7 +32,7 @@ export const guards = [
   },
   {
     row: 'T37',
-    what: 'a second message is signed only behind first signatures that verify',
+    what: 'a second message is signed only after first signatures that verify',
     in: 'judge',
     from: "if (!about.isFounded) return 'bad-package';",
     to: '',

@@ -6,7 +6,7 @@ import type { Aftermath } from '../home/simulated-disk.ts';
 export class SimulatedDatabase implements KeyValues {
   writes = 0;
   crashAt = Infinity;
-  /** Crash behind the write instead of before it. */
+  /** Crash after the write instead of before it. */
   after = false;
   #written = new Map<string, Uint8Array>();
   #synced = new Map<string, Uint8Array>();

@@ -8,11 +8,12 @@ import { initCoordinator } from '../../coordinator/init.ts';
 import { startCoordinator } from '../../coordinator/main.ts';
 import { openKeystore } from '../../home/keystore.ts';
 import { changePassphrase } from '../../home/passphrase-change.ts';
-import { backUp, declareDestroyed, listBackups, type ListedBackup } from '../../participant/backup.ts';
+import { backUp, declareDestroyed, listBackups, writeBackup, type ListedBackup } from '../../participant/backup.ts';
 import { decodeBackup, encodeBackup, type Backup } from '../../participant/backup-file.ts';
+import { certifiedHome } from '../../participant/certified-home.ts';
 import { inspectJournal } from '../../participant/journal.ts';
 import { MemberHome, unixSeconds } from '../../participant/member-home.ts';
-import { restoreInto, restoreMember, type Restored } from '../../participant/restore.ts';
+import { restoreInto, restoreMember, writeRestored, type Restored } from '../../participant/restore.ts';
 import { sha256Hex } from '../../protocol/wire/bytes.ts';
 import { encodeCanonicalJson } from '../../verifier/json.ts';
 import { MortalDisk } from '../harness/mortal-disk.ts';
@@ -132,17 +133,25 @@ describe('a backup', () => {
   it('is whole or absent when the process is killed at any step, and the journal knows of it', async () => {
     const home = await freshHome();
     await cp(original, home, { recursive: true });
+    // One child for all: what is killed here is whoever writes.
+    await using keystore = await openKeystore({ ...child(), purpose: 'existing' });
+    await using member = await MemberHome.open(home, () => undefined);
+    const certified = await certifiedHome(member);
+    const place = await scratch();
     for (let killAt = 0; ; killAt++) {
       const disk = new MortalDisk(killAt);
-      const path = join(await scratch(), 'killed.backup');
-      await backUp({ home, file: path, disk, ...child() }).catch(() => undefined);
-      expect(await listBackups(home)).toHaveLength(killAt + 2);
-      if (existsSync(path)) await restore(await freshHome(), path);
-      expect(existsSync(path) || disk.killed).toBe(true);
-      if (!disk.killed) break;
+      const target = join(place, `killed-${killAt}.backup`);
+      await writeBackup(member, { certified, keystore, target, disk }).catch(() => undefined);
+      expect(member.records.backups.size).toBe(killAt + 2);
+      if (existsSync(target)) decodeBackup(await keystore.unseal(target, await readFile(target)), target);
+      expect(existsSync(target) || disk.killed).toBe(true);
+      if (!disk.killed) {
+        await restore(await freshHome(), target);
+        break;
+      }
       expect(killAt).toBeLessThan(20);
     }
-  }, 60_000);
+  });
 
   it('opens with the passphrase of its day', async () => {
     const home = await freshHome();
@@ -164,8 +173,7 @@ describe('a restore', () => {
     expect(await restore(home)).toMatchObject({ member: 'build-1', group: 'acme', othersNeeded: 2 });
     const [before, after] = [await contents(original), await contents(home)];
     for (const name of before.keys())
-      if (name !== 'journal' && !name.startsWith('next-'))
-        expect([name, after.get(name)]).toEqual([name, before.get(name)]);
+      if (name !== 'journal' && name !== 'next.age') expect([name, after.get(name)]).toEqual([name, before.get(name)]);
     await using restored = await MemberHome.open(home, () => undefined);
     expect(restored.records.head.incarnation).not.toBe((await opened()).journal.incarnation);
     expect(restored.records.restoration).toMatchObject({ isCaughtUp: false });
@@ -285,13 +293,14 @@ describe('a restore', () => {
     for (let killAt = 0; ; killAt++) {
       const home = await initHome('participant', await freshHome());
       const disk = new MortalDisk(killAt);
-      await restoreInto(home, backup, { restoredAt: 1, disk }).catch(() => undefined);
+      // Without the lock, which a process of its own holds: once with it is enough.
+      await writeRestored(home, backup, { restoredAt: 1, disk }).catch(() => undefined);
       const isThere = existsSync(home.file('journal'));
       if (!isThere) {
-        // With the share there, nothing begins a journal; without it and the identity, there is nobody to begin one.
-        if (killAt < 20) await expect(MemberHome.open(home.path, () => undefined)).rejects.toThrow();
+        // With the share there, nothing begins a journal; without it and the identity, there is nobody to begin one: opened now and then, for its price.
+        if (killAt % 10 === 0) await expect(MemberHome.open(home.path, () => undefined)).rejects.toThrow();
         expect(existsSync(home.file('identity.pem')) && !existsSync(home.file(share))).toBe(false);
-        await restoreInto(home, backup, { restoredAt: 2 });
+        await writeRestored(home, backup, { restoredAt: 2, disk: new MortalDisk() });
       }
       const { records } = (await inspectJournal(home.file('journal')))!;
       expect(records[1]).toMatchObject({ type: 'restored', at: isThere ? 1 : 2 });

@@ -68,7 +68,7 @@ describe('a compacted journal', () => {
     const other = new SimulatedDisk();
     await using twin = await journalOf(other, [...kept, dead, dead, dead]);
     await twin.compact(keep);
-    // The same records kept, after another past.
+    // It keeps the same records, after another past.
     expect(twin.head.hash).not.toBe(first.hash);
   });
 

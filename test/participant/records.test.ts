@@ -61,7 +61,7 @@ describe('records (T35)', () => {
     };
     await refused(await signedRecord(ceremony), stored(ceremony), parted(ceremony), given(ceremony));
     await written(joined(ceremony));
-    // One ceremony at a time, and each id once.
+    // A member is in one ceremony at a time, and joins each id once.
     await refused(joined(ceremony), joined(other), stored(ceremony), given(ceremony), parted(ceremony));
     await written(await signedRecord(ceremony));
     await refused(parted(ceremony), given(ceremony));

@@ -80,7 +80,7 @@ export function withText(bytes: Uint8Array, tag: number, text: string): Uint8Arr
   ]);
 }
 
-/** Without the zeros of the next one's alignment. */
+/** The data without the zeros of the next one's alignment. */
 function textData(data: readonly number[], elements: number, type: number): readonly number[] {
   if (type === 7 || type < 3) return data.slice(0, elements);
   let end = 0;

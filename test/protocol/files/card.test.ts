@@ -99,7 +99,7 @@ describe('a card', () => {
     ],
     ['with padding', `${card}=`],
     ['with a line break', `${card}\n`],
-    ['behind a space', ` ${card}`],
+    ['after a space', ` ${card}`],
     ['that is a bare key', `frostmark-member:${alice.key}`],
     ['that is a prefix alone', 'frostmark-member:'],
     ['that is nothing', ''],
