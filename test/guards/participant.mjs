@@ -19,6 +19,15 @@ const groupTest = 'test/participant/group.test.ts';
 export const participantGuards = [
   {
     row: 'T46',
+    what: 'a member approves no second endorsement, and says which there is',
+    in: '#assertRights',
+    from: 'this.#assertOnlyEndorsement(ready.named);',
+    to: '',
+    test: statusTest,
+    name: 'endorses one key, for ever',
+  },
+  {
+    row: 'T46',
     what: 'a member approves only the status that says all that it saw',
     in: '#assertRights',
     from: "if (this.#request.payload.kind === 'status' && ready !== undefined) this.#assertNextStatus(ready);",

@@ -1,6 +1,7 @@
 /** A status, one member's side: what it approves, and what it signs no more once it has seen one (T46). */
 import { describe, expect, it } from 'vitest';
 import { requestPage } from '../../cli/text/request.ts';
+import { draftConsent } from '../../protocol/request/endorsement.ts';
 import { draftStatus, statusOf, type RevocationWish } from '../../protocol/request/status.ts';
 import type { Request, RequestPayload } from '../../protocol/request/request.ts';
 import { sha256Hex } from '../../protocol/wire/bytes.ts';
@@ -8,7 +9,7 @@ import { formatTimestamp } from '../../protocol/wire/time.ts';
 import type { Status } from '../../verifier/status.ts';
 import { documentBodyOf } from '../harness/group-document.ts';
 import { releaseRequest } from '../harness/round-network.ts';
-import { certificateRequest } from '../harness/signed-release.ts';
+import { certificateRequest, signedFiles } from '../harness/signed-release.ts';
 import {
   commitmentOf,
   makeParticipant,
@@ -17,6 +18,7 @@ import {
   openedFrames,
   packageFrame,
   requestFrame,
+  runCeremony,
   type TestParticipant,
   type World,
 } from './members.ts';
@@ -67,7 +69,7 @@ async function take(
   return member.rounds;
 }
 
-async function saw(member: TestParticipant, world: World, { request, document }: Asked): Promise<void> {
+async function saw(member: TestParticipant, world: World, { request, document }: Omit<Asked, 'status'>): Promise<void> {
   await member.documents.issued.adopt([documentBodyOf(world.live, request, document)]);
 }
 
@@ -176,3 +178,50 @@ describe('what a status ended', () => {
     });
   });
 });
+
+describe('a member of a group that has endorsed a key', () => {
+  it('endorses one key, for ever: it approves no other, and says which it was', async () => {
+    const world = await makeWorld(plan);
+    const one = await memberOf(world);
+    const [next, other] = [await runCeremony(plan), await runCeremony(plan)];
+    const [first, second] = [endorsementOfNext(world, next), endorsementOfNext(world, other)];
+    await saw(one, world, first);
+    await one.restart();
+    const rounds = await take(one, second);
+    const line = `frostmark-group:acme:${next.live.epoch.groupKey}`;
+    expect(rounds.show(second.request.digest)).toMatchObject({
+      state: 'blocked',
+      obstacle: expect.stringContaining(`the group has endorsed ${line} already`) as string,
+    });
+    await expect(rounds.decide(second.request.digest, 'approve', null)).rejects.toMatchObject({ code: 'not-allowed' });
+  });
+
+  it('reads before it approves that this is once and for ever, and which key it is', async () => {
+    const world = await makeWorld(plan);
+    const one = await memberOf(world);
+    const next = await runCeremony(plan);
+    const asked = endorsementOfNext(world, next);
+    const page = requestPage((await take(one, asked)).show(asked.request.digest), now).replaceAll(/\s+/g, ' ');
+    expect(page).toContain(
+      `this group says, once and for ever, that frostmark-group:acme:${next.live.epoch.groupKey} comes after`,
+    );
+  });
+});
+
+/** The endorsement of another group that agreed. */
+function endorsementOfNext({ live }: World, next: World): Omit<Asked, 'status'> {
+  const documentRequest = (of: World['live'], kind: 'consent' | 'endorsement', document: Uint8Array): Request =>
+    releaseRequest(of, 'production', {
+      kind,
+      formats: [kind],
+      artifacts: [],
+      documents: [{ kind, size: document.length, sha256: sha256Hex(document) }],
+      product: null,
+      release: null,
+      createdAt,
+    });
+  const group = { name: live.epoch.charter.group, key: live.epoch.channel('production').point.bytes };
+  const draft = draftConsent(next.live.epoch, group);
+  const document = signedFiles(next.live, documentRequest(next.live, 'consent', draft), [draft]).get('consent')!;
+  return { request: documentRequest(live, 'endorsement', document), document };
+}
