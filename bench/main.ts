@@ -126,7 +126,7 @@ function recordLine(row: RecordRow): string {
   );
 }
 
-/** `record` alone measures ten thousand and a million rounds, which takes some minutes to fill; `record 10000` so many. */
+/** `record` alone measures ten thousand and a million rounds, and says how much disk and time they take; `record 10000` so many. */
 async function run([what, ...rest]: readonly string[]): Promise<void> {
   if (what === 'attacks') return attacked();
   if (what === 'record') return recorded(rest.length === 0 ? [10_000, 1_000_000] : rest.map(Number));

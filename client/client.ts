@@ -188,15 +188,15 @@ export class CoordinatorClient {
     return this.#bytes({ method: 'GET', path: `/v1/record/${path}`, maxBytes: maxTileBytes });
   }
 
-  /** Bytes that a record of that log names, hashed; `undefined` for what is archived, or was dropped. */
+  /** Bytes that a record of that log names, hashed; `undefined` for what the operator archived. */
   async recordBlob(sha256: string): Promise<Uint8Array | undefined> {
     try {
       const bytes = await this.#bytes({ method: 'GET', path: `/v1/record/blobs/${sha256}`, maxBytes: maxBlobBytes });
       if (sha256Hex(bytes) !== sha256) throw new ClientError('bad-response', `the bytes are not ${sha256}`);
       return bytes;
     } catch (error) {
-      const status = error instanceof ClientError ? error.refusal?.status : undefined;
-      if (status === 404 || status === 410) return undefined;
+      // No other answer says so: whoever does not show what it should would else only have to say that it is not there.
+      if (error instanceof ClientError && error.refusal?.code === 'archived') return undefined;
       throw error;
     }
   }

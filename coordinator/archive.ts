@@ -6,7 +6,6 @@ import type { RequestKind } from '../protocol/request/request.ts';
 import { openDecision } from '../protocol/signing/decision.ts';
 import type { DocumentBody, IssuedBody, RoundBody } from '../protocol/wire/frames.ts';
 import { encodeBase64 } from '../verifier/base64.ts';
-import type { ClosedRecord } from './records.ts';
 import { CoordinatorError } from './errors.ts';
 import { maxRememberedRounds } from './limits.ts';
 import { bodyFromRecords, storedRequest } from './round-body.ts';
@@ -40,11 +39,6 @@ export class Archive {
     const body = bodyFromRecords(await filed.log.recordsOf(filed.digest), filed.charter);
     if (body === undefined) throw noRound(filed.digest);
     return body;
-  }
-
-  /** How it ended; `undefined` while it has not. */
-  async closed({ digest, log }: Filed): Promise<ClosedRecord | undefined> {
-    return (await log.recordsOf(digest)).find((record) => record.type === 'closed');
   }
 
   /** Bytes of one of its evidence files, by SHA-256 (hex). Throws `CoordinatorError('not-found')`. */

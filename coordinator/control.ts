@@ -28,7 +28,9 @@ const statusAnswer = Strict({
         connected: Type.Array(Type.String()),
       }),
     ),
-    scrub: Strict({ bundles: Count, rounds: Count, damaged: Count }),
+    /** Groups that did not fit. */
+    more: Count,
+    scrub: Strict({ steps: Count, rounds: Count, damaged: Count }),
   }),
 });
 

@@ -28,7 +28,7 @@ export interface LoginsOptions {
   readonly groups: Groups;
   readonly limits: Limits;
   readonly nowMs: () => number;
-  /** Judges and stores a member's journal head. Throws `ProtocolError('rolled-back')`. */
+  /** Judges and stores a member's journal head. Throws `ProtocolError('rolled-back')` or `CoordinatorError('too-many')`. */
   readonly checkJournal: (charter: Charter, member: Member, journal: JournalHead) => Promise<void>;
 }
 

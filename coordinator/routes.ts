@@ -126,8 +126,13 @@ export class Routes {
         request,
         groups.ofKey(typeof query['groupKey'] === 'string' ? query['groupKey'] : ''),
       );
-      const listed = await rounds.list(group, parseRoundQuery(query));
-      this.#options.gate.chargeMore(this.#callerOf(request).key, listed.length * costs.listedRound);
+      const { key } = this.#callerOf(request);
+      const { gate } = this.#options;
+      // Whoever was refused, or got nothing, had it read all the same.
+      const listed = await rounds.list(group, parseRoundQuery(query), (count) =>
+        gate.chargeMore(key, count * costs.passedRound),
+      );
+      gate.chargeMore(key, listed.length * costs.listedRound);
       return { rounds: listed };
     });
 

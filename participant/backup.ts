@@ -10,7 +10,7 @@ import { openKeystore, type Keystore, type KeystoreOptions } from '../home/keyst
 import { maxCertificateBytes } from '../protocol/limits.ts';
 import { bytesToHex } from '../protocol/wire/bytes.ts';
 import { formatTimestamp } from '../protocol/wire/time.ts';
-import { backedUpFiles, checkpointName, encodeBackup } from './backup-file.ts';
+import { alongFiles, backedUpFiles, encodeBackup } from './backup-file.ts';
 import { certifiedHome, type CertifiedHome } from './certified-home.ts';
 import { ParticipantError } from './errors.ts';
 import { MemberHome, unixSeconds } from './member-home.ts';
@@ -80,7 +80,7 @@ export async function writeBackup(
   const made = { name: bytesToHex(randomBytes(16)), at: unixSeconds(), isDestroyed: false };
   const files = await readFiles(home, [
     ...backedUpFiles(certificate.transcriptHash),
-    ...[checkpointName(agreement.charter.hash)].filter((name) => existsSync(home.home.file(name))),
+    ...alongFiles(agreement.charter.hash).filter((name) => existsSync(home.home.file(name))),
   ]);
   // Known of before it is there: a backup that nobody knows of could be neither missed nor destroyed.
   await home.records.append({ type: 'backup', backup: made.name, at: made.at });

@@ -103,6 +103,11 @@ export const maxPolicyBytes = 256 * 1024;
 /** Rules in a policy file: more than anybody can read. */
 export const maxPolicyRules = 500;
 
+/** Characters of a text in a rule: a pattern, or an argument of a program. */
+export const maxPolicyTextCharacters = 500;
+/** Characters of the name of a Unix user in a rule. */
+export const maxUserNameCharacters = 64;
+
 /** Programs of `exec` rules that run at once: a rebuild takes a whole machine. */
 export const maxExecRuns = 2;
 /** Runs that wait; a request beyond it is left to a person. */

@@ -5,9 +5,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import { encodeBase64 } from '../verifier/base64.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { channelOf } from '../protocol/files/charter.ts';
 import { manifestChanges } from '../protocol/documents/manifest.ts';
 import { requesterChanges } from '../protocol/files/requester-changes.ts';
+import { openCardsInTurns } from '../protocol/files/requesters.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { finishRequest, prepareRequest, type PreparedRequest } from '../protocol/formats/index.ts';
 import { approvalsOf, namedDocument } from '../protocol/group-documents/document.ts';
@@ -257,6 +259,9 @@ export class Round {
       const documents: Uint8Array[] = [];
       for (const { sha256 } of request.payload.documents)
         documents.push(await this.#host.fetchDocument(request.digest, sha256));
+      // Of a thousand cards each is verified: whatever else is due has its turn meanwhile (T41).
+      if (request.payload.kind === 'requesters')
+        for (const document of documents) await openCardsInTurns(document, nextTurn);
       const prepared = prepareRequest({ epoch, request, documents });
       const changes = await this.#changes(documents);
       const named = namedDocument({ epoch, request, documents }, prepared);

@@ -118,8 +118,6 @@ export class Session {
   #present: readonly number[] = [];
   /** A look at the numbered documents waits for its turn. */
   #syncs = false;
-  /** Catching up waits for its turn. */
-  #catchesUp = false;
   /** They were looked at on this connection. */
   #synced = false;
   /** What the last look missed. */
@@ -129,6 +127,8 @@ export class Session {
   readonly #alarms: string[] = [];
   /** The coordinator wants the group, and is not brought it yet. */
   #owesGroup = false;
+  /** After a restore: what was held at the look before, with enough others here. */
+  #heldBefore: string | undefined;
   /** The coordinator was brought the group on this connection. */
   #shown = false;
   /** HTTP calls that nobody waits for, one after the other. */
@@ -441,7 +441,6 @@ export class Session {
         const { epoch, genesis, requesters, delegations } = frame;
         await this.#takeDocuments(epoch, { genesis, requesters, delegations });
         this.#syncDocuments();
-        this.#catchUp();
         return;
       }
       case 'present':
@@ -450,7 +449,6 @@ export class Session {
         this.#settleDocuments();
         if (!this.#synced) this.#syncDocuments();
         this.#synced = true;
-        this.#catchUp();
         this.#followRecord();
         return;
       case 'wanted':
@@ -629,24 +627,29 @@ export class Session {
     this.#chore('put-group', () => this.#putGroup());
   }
 
-  /** After a restore: what the others hold, which each of them brings to the coordinator when it comes, is taken before anything is decided. */
+  /**
+   * After a restore: what the others hold is taken before anything is decided. Each of them brings it to the coordinator when it comes, and that
+   * takes a while: it is all here when they were here at two looks and the second brought nothing more.
+   */
   #catchUp(): void {
     const { home, agreement } = this.#options;
+    if (home.records.restoration?.isCaughtUp !== false) return;
     const others = this.#present.filter((identifier) => identifier !== Number(agreement.self.identifier));
-    if (home.records.restoration?.isCaughtUp !== false || others.length < othersNeeded(agreement.charter)) return;
-    if (this.#catchesUp) return;
-    this.#catchesUp = true;
+    if (others.length < othersNeeded(agreement.charter)) {
+      this.#heldBefore = undefined;
+      return;
+    }
     this.#chore('catch-up', async () => {
-      this.#catchesUp = false;
       if (this.#live === undefined || home.records.restoration?.isCaughtUp === true) return;
       const { genesis, requesters, delegations } = await this.#client.group(this.#live.epoch.groupKey);
       await this.#adopt({ genesis, requesters, delegations });
       // Who said what it holds brought it before.
       const heard = new Set((await this.#live.sync.run()).heard);
-      if (others.filter((identifier) => heard.has(identifier)).length < othersNeeded(agreement.charter)) {
-        this.#later(() => {
-          this.#catchUp();
-        });
+      const isHeard = others.filter((identifier) => heard.has(identifier)).length >= othersNeeded(agreement.charter);
+      const held = `${JSON.stringify(this.#live.documents.held)} ${this.#live.documents.issued.all.length}`;
+      if (!isHeard || this.#heldBefore !== held) {
+        this.#heldBefore = held;
+        this.#options.log('info', 'catching-up', { count: others.length });
         return;
       }
       await home.records.append({ type: 'caught-up' });

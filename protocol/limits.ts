@@ -6,6 +6,14 @@ export const maxMembers = 128;
 export const maxChannels = 16;
 /** Entries of the requesters document. */
 export const maxRequesters = 1000;
+/** Characters of a card in it: one of the longest name has about 460. */
+export const maxCardCharacters = 1000;
+/** Levels of the requesters document: an entry's channels are the fourth. */
+export const maxRequestersDepth = 6;
+/** Cards that were found good and are not opened again: four of the largest requesters documents, of about 2 MiB. */
+export const maxGoodCards = 4 * maxRequesters;
+/** Cards that are opened before others have their turn: about 10 ms. */
+export const cardsPerTurn = 16;
 
 /** Bytes of a charter file: 128 members with their cards need about 60 KiB. */
 export const maxCharterBytes = 256 * 1024;
@@ -137,6 +145,11 @@ export const maxVersions = 2;
 export const maxKeptCeremonyPlaces = 48 * maxMembers;
 /** Ceremonies left, and ceremonies stored and parted from, whose last word is said again on every start: the others wait for none older. */
 export const maxWordsSaidAgain = 16;
+
+/** Hellos with which one member may begin anew while another one waits: one every few minutes for hours. */
+export const maxHellosAnew = 64;
+/** Ceremonies that one run of `join` enters: each stays in the journal, and in every backup, as about 700 bytes. */
+export const maxCeremoniesOfRun = 64;
 
 /** Bytes of a ceremony message's payload: boxes for 128 members, and of a reveal the commitments of 16 channels. */
 export const maxCeremonyMessageBytes = 1024 * 1024;

@@ -17,7 +17,9 @@
  * - `unproved`: the coordinator claims an end of the round that nothing it shows proves.
  * - `wrong-group`: the record is of another group.
  * - `record-older`: the coordinator shows fewer records than it acknowledged before.
+ * - `record-other`: the coordinator shows another log of the group than the one that was known.
  * - `record-split`: the coordinator signed two histories of one group.
+ * - `record-gap`: bytes that a record names are not there, and were not archived.
  * - `pending`: the round still stood open at the deadline.
  * - `refused`: verified refusals leave no qualified set.
  * - `expired`: the request died before it was signed.
@@ -41,7 +43,9 @@ export type RequesterErrorCode =
   | 'unproved'
   | 'wrong-group'
   | 'record-older'
+  | 'record-other'
   | 'record-split'
+  | 'record-gap'
   | 'pending'
   | 'refused'
   | 'expired'
@@ -51,10 +55,13 @@ export type RequesterErrorCode =
 /** A refusal by `requester/`. The message is lower case and says what was found. */
 export class RequesterError extends Error {
   readonly code: RequesterErrorCode;
+  /** The note that was shown, to be kept beside the one that is: only of a record that does not go on from that. */
+  readonly shownNote: string | undefined;
 
-  constructor(code: RequesterErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: RequesterErrorCode, message: string, options: ErrorOptions & { readonly shownNote?: string } = {}) {
     super(message, options);
     this.name = 'RequesterError';
     this.code = code;
+    this.shownNote = options.shownNote;
   }
 }

@@ -6,7 +6,7 @@ import { ProtocolError } from '../errors.ts';
 import { maxWordsSaidAgain } from '../limits.ts';
 import { present } from '../wire/present.ts';
 import { checkBoxes, refuseBox } from './boxes.ts';
-import { failAtConflict, keepProof, leave } from './endings.ts';
+import { failAtConflict, isLate, keepProof, leave } from './endings.ts';
 import {
   ceremonyOf,
   type CeremonyContext,
@@ -16,7 +16,7 @@ import {
   type CeremonyState,
   type CeremonyStep,
 } from './events.ts';
-import { beginCeremony, helloOf, idOfHellos, receiveHello, strangeHellos } from './hellos.ts';
+import { beginCeremony, helloOf, idOfHellos, missingHellos, receiveHello, strangeHellos } from './hellos.ts';
 import { filed, versionsOf, type BoundKind, type BoundMessage } from './inbox.ts';
 import type { CeremonyMemory } from './memory.ts';
 import type { CeremonyKind, CeremonyMessage } from './messages.ts';
@@ -121,8 +121,7 @@ function receive(context: CeremonyContext, state: CeremonyState, message: Ceremo
   const inbox = filed(state.inbox, message);
   if (inbox === state.inbox) return { state, effects: [] };
   const next = { ...state, inbox };
-  const isLate = state.phase.kind === 'stored' || state.phase.kind === 'done';
-  return isLate && message.payload.ceremony === ceremonyOf(state)
+  return isLate(state) && message.payload.ceremony === ceremonyOf(state)
     ? keepProof(context, next, message)
     : { state: next, effects: [] };
 }
@@ -136,7 +135,8 @@ function isRemembered(memory: CeremonyMemory, { kind, payload }: BoundMessage): 
     case 'boxes':
       return memory.joined.has(ceremony);
     case 'transcript':
-      return memory.signed.has(ceremony);
+      // A backup has no transcripts of what was left: nothing more is said there in any case.
+      return memory.signed.has(ceremony) || memory.left.has(ceremony);
     case 'stored':
       return memory.stored.includes(ceremony);
     case 'leave':
@@ -236,7 +236,7 @@ const awaited: Partial<Record<CeremonyPhase['kind'], CeremonyKind>> = {
 function waiting(context: CeremonyContext, state: CeremonyState): CeremonyEffect[] {
   const step = awaited[state.phase.kind];
   if (step === undefined) return [];
-  const missing = step === 'hello' ? missingHellos(context, state) : missingMessages(context, state, step);
+  const missing = step === 'hello' ? whoSaysHello(context, state) : missingMessages(context, state, step);
   // Nobody waits for himself: what he said is on its way.
   const waitingFor = missing.filter((name) => name !== context.self.name);
   return [{ kind: 'progress', step, waitingFor, strange: step === 'hello' ? strangeHellos(context, state) : [] }];
@@ -249,17 +249,13 @@ function missingMessages({ charter }: CeremonyContext, state: CeremonyState, ste
     .map(({ name }) => name);
 }
 
-/** Whose hello is not here or of other files; or, when the hellos are of a ceremony that was left, who left it and has to come anew. */
-function missingHellos(context: CeremonyContext, state: CeremonyState): string[] {
+/** Whose hello is missing; or, when the hellos are of a ceremony that was left, who left it and has to come anew. */
+function whoSaysHello(context: CeremonyContext, state: CeremonyState): string[] {
   const { charter, self } = context;
   const id = idOfHellos(context, state);
-  if (id === undefined) {
-    const strange = strangeHellos(context, state).map(({ from }) => from);
-    return charter.members
-      .filter(({ identifier, name }) => !state.inbox.hellos.has(identifier) || strange.includes(name))
-      .map(({ name }) => name);
-  }
-  return charter.members
-    .filter((member) => member !== self && versionsOf(state.inbox, 'leave', id, member).length > 0)
-    .map(({ name }) => name);
+  const missing =
+    id === undefined
+      ? missingHellos(context, state)
+      : charter.members.filter((member) => member !== self && versionsOf(state.inbox, 'leave', id, member).length > 0);
+  return missing.map(({ name }) => name);
 }

@@ -158,9 +158,9 @@ export const guards = [
   {
     row: 'T18',
     what: 'a ceremony begins with hellos of the same files alone',
-    in: 'idOfHellos',
-    from: 'if (hellos.some((hello) => strangenessOf(context, hello) !== undefined)) return undefined;',
-    to: '',
+    in: 'missingHellos',
+    from: 'return hello === undefined || strangenessOf(context, hello) !== undefined;',
+    to: 'return hello === undefined;',
     test: ceremonies,
     name: 'T18',
   },

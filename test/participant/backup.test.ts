@@ -102,6 +102,18 @@ describe('a backup', () => {
     );
   });
 
+  it('goes without GROUP.pub, which follows from the rest', async () => {
+    const home = await freshHome();
+    await cp(original, home, { recursive: true });
+    await rm(join(home, 'GROUP.pub'));
+    const without = join(await scratch(), 'without.backup');
+    await backUp({ home, file: without, ...child() });
+    const back = await freshHome();
+    await restore(back, without);
+    expect(existsSync(join(back, 'GROUP.pub'))).toBe(false);
+    expect(await readFile(join(back, 'charter.yaml'))).toEqual(await readFile(join(home, 'charter.yaml')));
+  });
+
   it('is known to the journal before it is there, and can be declared destroyed', async () => {
     const home = await freshHome();
     await cp(original, home, { recursive: true });
@@ -327,7 +339,7 @@ describe('a restored member', () => {
     await rm(one.home, { recursive: true });
     const { restoredAt } = await restore(one.home);
     expect(restoredAt).toBeLessThanOrEqual(unixSeconds());
-    await group.serve(one);
+    await group.serve(one, { sweepIntervalMs: 50 });
     // Only one other is here, and two sign.
     const waiting = await until(async () => {
       const { status } = await group.call(one, { command: 'status' });
@@ -349,6 +361,9 @@ describe('a restored member', () => {
       async () => (await group.call(one, { command: 'status' })).status.restoration?.isCaughtUp || undefined,
       'it caught up',
     );
+    // What the others bring when they come takes a while: one look is not enough.
+    const looks = one.log.map(({ event }) => event).filter((event) => /^(?:catching|caught)-up$/.test(event));
+    expect(looks).toEqual(['catching-up', 'caught-up']);
     expect(await show()).toMatchObject({
       state: 'blocked',
       obstacle: expect.stringContaining('may have decided on this before') as string,
@@ -398,7 +413,7 @@ describe('a restored member', () => {
       passphrase: { file: day.passphrasePath },
       childPath: ageChildPath(),
     });
-    await day.serve(first);
+    await day.serve(first, { sweepIntervalMs: 500 });
     // The coordinator knows nothing, and asks the first who comes for everything.
     await until(() => first.log.some(({ event }) => event === 'group-held-back') || undefined, 'it waits');
     await day.serve(second);
