@@ -10,7 +10,7 @@ import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { decodeBase64, encodeBase64 } from '../verifier/base64.ts';
 import { decodeCanonicalJson, encodeCanonicalJson } from '../verifier/json.ts';
-import { startAgeChild, type AgeChild, type AgeChildOptions } from './age-process.ts';
+import { startAgeChild, whole, type AgeChild, type AgeChildOptions } from './age-process.ts';
 import { disk as realDisk, type Disk } from './disk.ts';
 import { HomeError, systemCode } from './errors.ts';
 import { readFileBounded, writeFileAtomic } from './files.ts';
@@ -60,7 +60,7 @@ function readKey(path: string): Promise<Uint8Array> {
 
 /** `path` is for messages. */
 function rewrap(child: AgeChild, key: Uint8Array, path: string): Promise<Uint8Array> {
-  return child.request(path, operation.rewrap, key.length, (write) => write(key));
+  return child.request({ path, kind: operation.rewrap, ...whole(key) });
 }
 
 /** Keys that wait open nothing yet: those that are no good are made anew, unless they are all that tells whether the old passphrase is right. */

@@ -1,7 +1,7 @@
 /** The key of a share file: an age X25519 identity under the passphrase, in a small file beside it, perhaps among others that wait or waited. */
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { AgeChild } from './age-process.ts';
+import { whole, type AgeChild } from './age-process.ts';
 import { readFileBounded, syncFile, writeFileAtomic } from './files.ts';
 import { maxShareFileBytes } from './limits.ts';
 import { decodePart, operation } from './pipe.ts';
@@ -51,7 +51,7 @@ export async function readShareFile(child: AgeChild, path: string): Promise<Uint
 
 /** The key first: until the share file is replaced the old one opens with the passphrase alone, and a key that nothing needs does no harm. */
 async function convert(child: AgeChild, path: string, old: Uint8Array): Promise<Uint8Array> {
-  const converted = await child.request(path, operation.convert, old.length, (write) => write(old));
+  const converted = await child.request({ path, kind: operation.convert, ...whole(old) });
   const { part: key, rest: file } = decodePart(converted);
   await writeFileAtomic(keyPathOf(path), key);
   await writeFileAtomic(path, file);

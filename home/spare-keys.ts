@@ -10,7 +10,7 @@ import { existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { equalBytes } from '../protocol/wire/bytes.ts';
-import { startAgeChild, type AgeChild } from './age-process.ts';
+import { startAgeChild, whole, type AgeChild } from './age-process.ts';
 import type { Disk } from './disk.ts';
 import { HomeError } from './errors.ts';
 import { readFileBounded, writeFileAtomic } from './files.ts';
@@ -120,7 +120,7 @@ async function readKeyFile(path: string): Promise<KeyFile> {
 
 /** The keys of a file that opens with the passphrase. Throws what the child does. */
 export async function openKeys(child: AgeChild, { path, file }: KeyFile): Promise<OpenedKeys> {
-  const recipients = await child.request(path, operation.recipientsOf, file.length, (write) => write(file));
+  const recipients = await child.request({ path, kind: operation.recipientsOf, ...whole(file) });
   return { file, recipients: new TextDecoder().decode(recipients).split('\n') };
 }
 
@@ -151,7 +151,7 @@ async function unusedKeys(child: AgeChild, taken: readonly KeyFile[]): Promise<O
 
 /** A new file of keys that wait, under the child's passphrase; `path` is for messages. */
 export async function makeKeys(child: AgeChild, path: string): Promise<OpenedKeys> {
-  return openKeys(child, { path, file: await child.request(path, operation.makeKeys, 0, () => Promise.resolve()) });
+  return openKeys(child, { path, file: await child.request({ path, kind: operation.makeKeys, ...whole() }) });
 }
 
 /** What earlier versions left: no share has ever been under one of them. */
@@ -170,13 +170,18 @@ async function sealTo(recipient: string, file: ShareFile, childPath: string | un
   const part = encodePart(new TextEncoder().encode(recipient));
   const child = await startAgeChild({ purpose: 'none', ...(childPath === undefined ? {} : { childPath }) });
   try {
-    return await child.request(path, operation.sealTo, part.length + length, async (write) => {
-      await write(part);
-      await write(encodeHeader(file));
-      for (const [index, share] of shares.entries()) {
-        await write(at(labels, index));
-        await exportOnce(share, write);
-      }
+    return await child.request({
+      path,
+      kind: operation.sealTo,
+      length: part.length + length,
+      send: async (write) => {
+        await write(part);
+        await write(encodeHeader(file));
+        for (const [index, share] of shares.entries()) {
+          await write(at(labels, index));
+          await exportOnce(share, write);
+        }
+      },
     });
   } finally {
     await child.end();
