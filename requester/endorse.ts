@@ -76,7 +76,7 @@ export function askForEndorsement(
 }
 
 /** What the group has endorsed, if it has. */
-export function endorsedIn({ epoch }: OpenedGroup, issued: readonly Issued[]): Endorsement | undefined {
+function endorsedIn({ epoch }: OpenedGroup, issued: readonly Issued[]): Endorsement | undefined {
   const file = issued.find(({ kind }) => kind === 'endorsement');
   return file === undefined ? undefined : openEndorsement(file.bytes, decodeBase64Url(epoch.groupKey));
 }

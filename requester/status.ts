@@ -125,7 +125,7 @@ export interface SignedList {
 }
 
 /** The newest of them; `undefined` while no channel has ended. */
-export function signedListOf(
+function signedListOf(
   { epoch }: OpenedGroup,
   issued: readonly Issued[],
   signed: readonly SignedStatus[],

@@ -2,7 +2,6 @@
 import { concatBytes } from '@noble/hashes/utils.js';
 import { encodeEnvelope, preAuthEncoding } from '../../verifier/dsse.ts';
 import { endorsementPayloadType, type Endorsement } from '../../verifier/endorsement.ts';
-import { formatGroupKey } from '../../verifier/group-key.ts';
 import { encodeCanonicalJson } from '../../verifier/json.ts';
 import { ProtocolError } from '../errors.ts';
 import { production } from '../files/charter.ts';
@@ -107,8 +106,3 @@ export const minisignEndorsement = minisignFormat('minisign-endorsement', 'endor
   kind: 'endorsement',
   bytes: utf8ToBytes(nextMinisignKey(draftOf(input).endorsement)),
 }));
-
-/** What an endorsement says, in words. */
-export function endorsementText({ group, successor }: Endorsement): string {
-  return `${formatGroupKey(successor)} comes after ${formatGroupKey(group)}`;
-}

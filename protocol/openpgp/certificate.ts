@@ -85,7 +85,7 @@ export function endorsedCertificate(certificate: Uint8Array, part: Uint8Array): 
   if (!equalBytes(ownKey.body, key.body) || !equalBytes(ownUserId.body, userId.body))
     throw badPart('this is the certificate of another key, or another user id');
   const packets = [ownKey, ownUserId, own, endorsement, ...others];
-  return concatBytes(...packets.map(({ tag, body }) => encodePacket(tag as PacketTag, body)));
+  return concatBytes(...packets.map(({ tag, body }) => encodePacket(tag, body)));
 }
 
 /** A subkey's own word that it belongs to the primary key: without it anybody could adopt it (RFC 9580, Section 5.2.1.9). */

@@ -22,7 +22,7 @@ import { refuseAs } from '../wire/envelope.ts';
 const lastDate = '9999-12-31T23:59:59Z';
 
 /** The `frostmark-group:` line of this group. */
-export function groupLine({ charter, groupKey }: Epoch): string {
+function groupLine({ charter, groupKey }: Epoch): string {
   return formatGroupKey({ name: charter.group, key: decodeBase64Url(groupKey) });
 }
 

@@ -92,7 +92,7 @@ describe('a status', () => {
     const json = JSON.parse(Buffer.from(encodeStatus(status({ revoked: [lost, old] }))).toString()) as Status;
     const spoilt: object[] = [
       { ...json, extra: 1 },
-      { ...json, revoked: { ...json.revoked } },
+      { ...json, revoked: Object.fromEntries(json.revoked.entries()) },
       { ...json, revoked: [{ ...lost, below: '1.0.0' }] },
       { ...json, revoked: [{ release: '1.4.2', at, reason: null }] },
       { ...json, revoked: ['development'] },
