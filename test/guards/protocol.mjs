@@ -7,7 +7,7 @@ export const protocolGuards = [
     from: 'const payload = openEnvelope(own, endorsementPayloadType, groupKey);',
     to: 'const payload = Buffer.from((own as { payload: string }).payload, "base64");',
     test: 'test/verifier/endorsement.test.ts',
-    name: 'without the word of the old key',
+    name: 'signed twice by the new key',
   },
   {
     row: 'T46',
@@ -61,7 +61,7 @@ export const protocolGuards = [
     from: 'if (formatGroupKey(successor) !== groupLine(epoch))',
     to: 'if (bytes.length === 0)',
     test: 'test/protocol/request/endorsement.test.ts',
-    name: 'with any field changed',
+    name: 'of another group, or to come after itself',
   },
   {
     row: 'T46',
