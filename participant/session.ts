@@ -440,7 +440,8 @@ export class Session {
       case 'documents': {
         const { epoch, genesis, requesters, delegations } = frame;
         await this.#takeDocuments(epoch, { genesis, requesters, delegations });
-        this.#syncDocuments();
+        // What comes with a new connection is looked at once everything else was heard.
+        if (this.#synced) this.#syncDocuments();
         return;
       }
       case 'present':

@@ -10,6 +10,7 @@ import {
 import { HomeError } from '../home/errors.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { GroupDocument } from '../protocol/group-documents/document.ts';
+import { believedHoldings, type Holdings } from '../protocol/group-documents/holdings.ts';
 import type { Place } from '../protocol/group-documents/kinds.ts';
 import { nextNumber } from '../protocol/group-documents/numbers.ts';
 import { bytesToHex } from '../protocol/wire/bytes.ts';
@@ -37,6 +38,12 @@ export async function readDocuments({ client, group, memory, warn }: Connection)
   if (kept === undefined || bytesToHex(next) !== bytesToHex(kept)) await memory?.write(next);
   const sorted = documents.toSorted((a, b) => a.request.createdAtUnixSeconds - b.request.createdAtUnixSeconds);
   return { documents: sorted, seen };
+}
+
+/** What members say that they hold, each signed by its member. Throws `ClientError`. */
+export async function readHoldings({ client, group: { epoch } }: Connection): Promise<Holdings[]> {
+  const { holdings } = await client.documentIndex(epoch.groupKey);
+  return believedHoldings(holdings, epoch.charter, epoch.groupKey);
 }
 
 function decodeMemory(path: string, decode: () => SeenDocuments): SeenDocuments {

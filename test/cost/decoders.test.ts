@@ -673,6 +673,7 @@ const elsewhere: Readonly<Record<string, string>> = {
       'decodeCommand',
       'readIssued',
       'readDocuments',
+      'readHoldings',
       'decodeGroupDocument',
       'decodeSeen',
       'parseCoordinatorUrl',

@@ -79,7 +79,7 @@ describe('a backup', () => {
     for (const [name, base64] of Object.entries(value.files))
       expect(Buffer.from(base64, 'base64')).toEqual(await readFile(join(original, name)));
     const epoch = await group.epochHash();
-    const checkpoints = (await readdir(original)).filter((name) => name.startsWith('checkpoint-'));
+    const checkpoints = (await readdir(original)).filter((name) => /^(checkpoint|document)-/.test(name));
     expect(Object.keys(value.files).sort()).toEqual(
       [
         ...checkpoints,
