@@ -32,7 +32,19 @@ export async function followCheckpoint(
 ): Promise<FollowedCheckpoint> {
   const checkpoint = openCheckpoint(await client.checkpoint(), coordinator);
   if (kept === undefined) return { checkpoint, followed: 'first' };
-  return { checkpoint, followed: await compare(client, openCheckpoint(kept, coordinator), checkpoint) };
+  const known = openedOrUndefined(kept, coordinator);
+  // What was kept is of a coordinator that was used before, or of a file that was changed.
+  return { checkpoint, followed: known === undefined ? 'other' : await compare(client, known, checkpoint) };
+}
+
+/** A note that was kept, if this coordinator signed it. */
+export function openedOrUndefined(kept: string, coordinator: Uint8Array): Checkpoint | undefined {
+  try {
+    return openCheckpoint(kept, coordinator);
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
+  }
 }
 
 async function compare(

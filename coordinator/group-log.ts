@@ -339,11 +339,11 @@ export class GroupLog {
    */
   async recordsOf(digest: string): Promise<StoreRecord[]> {
     const { database, paths } = this.#world;
-    for (;;) {
+    for (let again = 0; again < readsOfMovingRound; again += 1) {
       const before = await database.round(this.name.log, digest);
       const indices = await database.ofRound(this.name.log, digest);
       // The database has a batch before this log is told that it has.
-      if (indices.some((index) => index >= this.head.size)) {
+      if (this.#writing !== undefined && indices.some((index) => index >= this.head.size)) {
         await this.#writing;
         continue;
       }
@@ -352,8 +352,9 @@ export class GroupLog {
       // It may have gone on while it was read.
       if (JSON.stringify(before) !== JSON.stringify(after)) continue;
       if (isWholeRound(digest, after, records)) return records;
-      throw damaged(paths, `an index does not have the records of the round ${digest}: ${rebuildIt}`);
+      break;
     }
+    throw damaged(paths, `an index does not have the records of the round ${digest}: ${rebuildIt}`);
   }
 
   /** How a round ended; `undefined` if it did not, or is not here. Reads one record. Throws `CoordinatorError('store-damaged')`. */
@@ -534,6 +535,9 @@ class IndexMemory implements IndexState {
     for (const { member, incarnation } of forgotten) this.#journals.get(member)?.delete(incarnation);
   }
 }
+
+/** Reads of a round that goes on meanwhile: once for each of its documents, once for its end, and some for writes under way. */
+const readsOfMovingRound = 32;
 
 const rebuildIt = 'run frostmark coordinator check --rebuild';
 

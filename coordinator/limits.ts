@@ -224,6 +224,8 @@ export const maxControlAnswerBytes = 128 * 1024;
 export const maxProblems = 20;
 /** Milliseconds between two steps of the slow walk over the store, each over 256 records at most: some milliseconds of work, ten hours for a million rounds. */
 export const scrubEveryMs = 1_000;
+/** Steps of the walk after which it notes where it is, besides at a stop: a crash costs it a minute. */
+export const scrubNotedEvery = 60;
 /** Bytes beside its records that one step of the walk reads, unless one record alone names more: 10 ms of hashing. */
 export const maxScrubbedBytes = 8 * 1024 * 1024;
 /** Blobs that are taken out of the store in one batch. */

@@ -256,7 +256,8 @@ export class Rounds {
     const entry = this.#pendingOf(group.epoch.charter.hash, digest) ?? overRefusal();
     const { round } = entry;
     if (round.documents.check(sha256, bytes)) {
-      if (round.request.payload.kind === 'requesters') await openCardsInTurns(bytes, nextTurn);
+      if (round.request.payload.kind === 'requesters')
+        await openCardsInTurns(bytes, this.#options.arithmetic, nextTurn);
       await this.#orEnd(entry, () => round.assertSignableWith(sha256, bytes));
       this.#options.ledger.charge(asker, bytes.length);
       await this.#append(entry.group, [{ type: 'round-document', digest, document: refOf(bytes) }], [bytes]);

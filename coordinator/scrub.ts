@@ -2,11 +2,12 @@
  * The slow walk over everything that is stored: each second some records are read and proved, and their bytes and places in the indexes are looked
  * at. A disk forgets in silence; whoever would read a record next year should not be the first who learns of it.
  */
-import { scrubRecords } from './check.ts';
+import { tileWidth } from '../protocol/record/tile.ts';
+import { scrubRecords, type Scrubbed } from './check.ts';
 import type { WalkPlace } from './database.ts';
 import type { GroupLog } from './group-log.ts';
 import type { Log } from './log.ts';
-import { maxScrubbedBytes, scrubEveryMs } from './limits.ts';
+import { maxScrubbedBytes, scrubEveryMs, scrubNotedEvery } from './limits.ts';
 import type { Store } from './store.ts';
 
 /** How far the walk is. */
@@ -46,31 +47,39 @@ export class Scrub {
     this.#timer.unref();
   }
 
-  /** Waits for the step that is under way. */
+  /** Waits for the step that is under way, and notes where the walk is. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await this.#running;
+    await this.#note();
   }
 
   /** Looks at the next records. Never rejects: what is wrong is in the log, and the coordinator serves what is right. */
   async step(): Promise<void> {
-    try {
-      this.#place ??= await this.#store.walkPlace();
-      const [log, first] = this.#next();
-      if (log !== undefined) await this.#look(log, first);
-    } catch (error) {
-      this.#log('error', 'scrub-failed', { failure: String(error) });
-    }
+    // A place that cannot be read is none: the walk begins anew.
+    this.#place ??= await this.#store.walkPlace().catch(() => undefined);
+    const [log, first] = this.#next();
+    if (log === undefined) return;
+    await this.#look(log, first);
+    if (this.#status.steps % scrubNotedEvery === 0) await this.#note();
+  }
+
+  /** Of a store that cannot be written, its owner is told elsewhere. */
+  async #note(): Promise<void> {
+    if (this.#place !== undefined) await this.#store.noteWalkPlace(this.#place).catch(() => undefined);
   }
 
   async #look(log: GroupLog, first: number): Promise<void> {
-    const { problems, next } = await scrubRecords(log, first, this.#maxBytes);
+    const nextBundle = (Math.floor(first / tileWidth) + 1) * tileWidth;
+    const { problems, next } = await scrubRecords(log, first, this.#maxBytes).catch((error: unknown): Scrubbed => ({
+      problems: [String(error)],
+      next: nextBundle,
+    }));
     const { steps, damaged, rounds } = this.#status;
     this.#status = { rounds, steps: steps + 1, damaged: damaged + (problems.length > 0 ? 1 : 0) };
     for (const failure of problems)
       this.#log('error', 'scrub-found', { record: log.name.log, code: 'store-damaged', failure });
     this.#place = { log: log.name.log, index: next };
-    await this.#store.noteWalkPlace(this.#place);
   }
 
   /** Whose turn it is, and from which record on; after its last record comes the next log, and after the last log the first. */

@@ -28,7 +28,12 @@ export class KeptCheckpoint {
     }
   }
 
-  /** Keeps a note in place of the one before. */
+  /** Keeps a note in place of the one before, unless somebody else kept a newer one meanwhile: a member's daemon and an audit share the file. */
+  async replace(before: string | undefined, note: string): Promise<void> {
+    if (note !== before && (await this.read()) === before) await this.write(note);
+  }
+
+  /** Keeps a note, whatever was there. */
   write(note: string): Promise<void> {
     return writeFileAtomic(this.#path, new TextEncoder().encode(note));
   }

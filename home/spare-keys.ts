@@ -119,7 +119,7 @@ async function readKeyFile(path: string): Promise<KeyFile> {
 }
 
 /** The keys of a file that opens with the passphrase. Throws what the child does. */
-export async function openKeys(child: AgeChild, { path, file }: KeyFile): Promise<OpenedKeys> {
+async function openKeys(child: AgeChild, { path, file }: KeyFile): Promise<OpenedKeys> {
   const recipients = await child.request({ path, kind: operation.recipientsOf, ...whole(file) });
   return { file, recipients: new TextDecoder().decode(recipients).split('\n') };
 }

@@ -95,6 +95,9 @@ export const maxToldReasons = 16;
 /** Milliseconds between looks for requests that have expired. */
 export const sweepIntervalMs = 15_000;
 
+/** Milliseconds after which a restored member looks once more at what the others hold: by then each has brought it. */
+export const lookAgainMs = 5000;
+
 /** Milliseconds before a document of the ceremony is asked for again after a failure. */
 export const retryIntervalMs = 1000;
 

@@ -38,12 +38,12 @@ export class RecordKeeper {
       const alarm = followedText(found, before);
       const { note } = found.checkpoint;
       if (alarm === undefined) {
-        if (note !== before) await this.#kept.write(note);
+        await this.#kept.replace(before, note);
         return undefined;
       }
       const beside = await this.#kept.writeBeside(found.followed === 'other' ? (before ?? note) : note, found.followed);
       // A log that was begun anew is the one to follow from here on.
-      if (found.followed === 'other') await this.#kept.write(note);
+      if (found.followed === 'other') await this.#kept.replace(before, note);
       return `${alarm} (${beside})`;
     } catch (error) {
       if (!(error instanceof ClientError) || error.refusal?.status !== 404) throw error;

@@ -261,7 +261,7 @@ export class Round {
         documents.push(await this.#host.fetchDocument(request.digest, sha256));
       // Of a thousand cards each is verified: whatever else is due has its turn meanwhile (T41).
       if (request.payload.kind === 'requesters')
-        for (const document of documents) await openCardsInTurns(document, nextTurn);
+        for (const document of documents) await openCardsInTurns(document, this.#host.vault.arithmetic, nextTurn);
       const prepared = prepareRequest({ epoch, request, documents });
       const changes = await this.#changes(documents);
       const named = namedDocument({ epoch, request, documents }, prepared);

@@ -25,10 +25,11 @@ import { codeOf, messageOf, ParticipantError } from './errors.ts';
 import {
   closeTimeoutMs,
   httpTimeoutMs,
-  patienceMs,
+  lookAgainMs,
   maxAlarms,
   maxEarlyEpochs,
   maxEarlyFrames,
+  patienceMs,
   retryIntervalMs,
   sweepIntervalMs,
 } from './limits.ts';
@@ -129,6 +130,8 @@ export class Session {
   #owesGroup = false;
   /** After a restore: what was held at the look before, with enough others here. */
   #heldBefore: string | undefined;
+  /** The second look is due. */
+  #looksAgain = false;
   /** The coordinator was brought the group on this connection. */
   #shown = false;
   /** HTTP calls that nobody waits for, one after the other. */
@@ -450,6 +453,7 @@ export class Session {
         this.#settleDocuments();
         if (!this.#synced) this.#syncDocuments();
         this.#synced = true;
+        this.#catchUp();
         this.#followRecord();
         return;
       case 'wanted':
@@ -595,11 +599,11 @@ export class Session {
     });
   }
 
-  #later(task: () => void): void {
+  #later(task: () => void, afterMs = retryIntervalMs): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       task();
-    }, retryIntervalMs);
+    }, afterMs);
     this.#timers.add(timer);
   }
 
@@ -634,14 +638,15 @@ export class Session {
    */
   #catchUp(): void {
     const { home, agreement } = this.#options;
-    if (home.records.restoration?.isCaughtUp !== false) return;
+    if (home.records.restoration?.isCaughtUp !== false || this.#looksAgain) return;
     const others = this.#present.filter((identifier) => identifier !== Number(agreement.self.identifier));
     if (others.length < othersNeeded(agreement.charter)) {
       this.#heldBefore = undefined;
       return;
     }
     this.#chore('catch-up', async () => {
-      if (this.#live === undefined || home.records.restoration?.isCaughtUp === true) return;
+      // Several may have been asked for before the first came to an end.
+      if (this.#live === undefined || home.records.restoration?.isCaughtUp === true || this.#looksAgain) return;
       const { genesis, requesters, delegations } = await this.#client.group(this.#live.epoch.groupKey);
       await this.#adopt({ genesis, requesters, delegations });
       // Who said what it holds brought it before.
@@ -651,12 +656,24 @@ export class Session {
       if (!isHeard || this.#heldBefore !== held) {
         this.#heldBefore = held;
         this.#options.log('info', 'catching-up', { count: others.length });
+        this.#lookAgain();
         return;
       }
       await home.records.append({ type: 'caught-up' });
       this.#options.log('info', 'caught-up', { count: others.length });
       this.#live.rounds.reconsider();
     });
+  }
+
+  #lookAgain(): void {
+    this.#looksAgain = true;
+    this.#later(
+      () => {
+        this.#looksAgain = false;
+        this.#catchUp();
+      },
+      Math.min(lookAgainMs, this.#options.sweepIntervalMs ?? lookAgainMs),
+    );
   }
 
   async #putGroup(): Promise<void> {

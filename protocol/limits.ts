@@ -12,7 +12,7 @@ export const maxCardCharacters = 1000;
 export const maxRequestersDepth = 6;
 /** Cards that were found good and are not opened again: four of the largest requesters documents, of about 2 MiB. */
 export const maxGoodCards = 4 * maxRequesters;
-/** Cards that are opened before others have their turn: about 10 ms. */
+/** Cards that are opened before others have their turn: 6 to 20 ms. */
 export const cardsPerTurn = 16;
 
 /** Bytes of a charter file: 128 members with their cards need about 60 KiB. */

@@ -4,6 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { openedOrUndefined } from '../client/checkpoints.ts';
 import type { CoordinatorClient } from '../client/client.ts';
 import { ClientError } from '../client/errors.ts';
 import { HomeError } from '../home/errors.ts';
@@ -98,10 +99,22 @@ type Followed = 'first' | 'goes-on' | 'older' | 'other';
 export async function auditRecord(options: AuditOptions): Promise<AuditReport> {
   const { source, coordinator } = options;
   const checkpoint = openCheckpoint(await source.checkpoint(), coordinator);
-  const kept = options.kept === undefined ? undefined : openCheckpoint(options.kept, coordinator);
+  const kept = openKeptNote(options, checkpoint);
   const followed = follow(kept, checkpoint, options.isCopy === true);
   const auditor = new Auditor(options, checkpoint, followed === 'goes-on' ? kept : undefined);
   return { ...(await auditor.run()), followed };
+}
+
+/** Throws `RequesterError('record-other')` if what was kept is no note of this coordinator. */
+function openKeptNote({ kept, coordinator }: AuditOptions, { note }: Checkpoint): Checkpoint | undefined {
+  if (kept === undefined) return undefined;
+  const opened = openedOrUndefined(kept, coordinator);
+  if (opened !== undefined) return opened;
+  throw new RequesterError(
+    'record-other',
+    'the checkpoint that was kept of this group was not signed by this coordinator: it is of another one, or its file was changed',
+    { shownNote: note },
+  );
 }
 
 /** What the two notes say without a proof. Throws `RequesterError` (`record-older`, `record-other`) of what is served now. */

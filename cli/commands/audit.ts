@@ -47,9 +47,10 @@ async function auditOnline(call: AuditCall, out: string | undefined): Promise<Au
   const live = servedRecord(client);
   const source = out === undefined ? live : new RecordFolder(out).saving(live);
   const home = await openAskerHome(call.homePath);
-  return againstKept(home, charter.hash, async (kept) => {
-    const report = await audit(call, { source, coordinator, groupKey, kept: await kept.read() });
-    await kept.write(report.checkpoint.note);
+  return await againstKept(home, charter.hash, async (kept) => {
+    const before = await kept.read();
+    const report = await audit(call, { source, coordinator, groupKey, kept: before });
+    await kept.replace(before, report.checkpoint.note);
     return report;
   });
 }

@@ -1,6 +1,6 @@
 /** The requesters document: who may request what on which channel. It is numbered, and signed by the production quorum. */
 import { decodeCanonicalJson, encodeCanonicalJson } from '../../verifier/json.ts';
-import { decodeCard } from './card.ts';
+import { decodeCard, type PointCheck } from './card.ts';
 import { channelOf, type Charter } from './charter.ts';
 import { decodeKey, defineMessage, decodePayload, refuseAs } from '../wire/envelope.ts';
 import { ProtocolError } from '../errors.ts';
@@ -78,10 +78,14 @@ export function decodeRequesters(bytes: Uint8Array, charter: Charter): Requester
  * Opens the cards of a requesters document a few at a time; `turn` lets others have theirs. To read the document takes little time afterwards, and
  * tells what is wrong with it (T41).
  */
-export async function openCardsInTurns(bytes: Uint8Array, turn: () => Promise<unknown>): Promise<void> {
+export async function openCardsInTurns(
+  bytes: Uint8Array,
+  points: PointCheck,
+  turn: () => Promise<unknown>,
+): Promise<void> {
   for (const [index, card] of cardsIn(bytes).entries()) {
     if (index % cardsPerTurn === 0) await turn();
-    if (!isCard(card)) return;
+    if (!isCard(card, points)) return;
   }
 }
 
@@ -94,9 +98,9 @@ function cardsIn(bytes: Uint8Array): string[] {
   }
 }
 
-function isCard(text: string): boolean {
+function isCard(text: string, points: PointCheck): boolean {
   try {
-    decodeCard('requester', text);
+    decodeCard('requester', text, points);
     return true;
   } catch (error) {
     if (error instanceof ProtocolError) return false;

@@ -131,13 +131,16 @@ it('rounds is a history that can be filtered, and its JSON has names and times',
 });
 
 it('round --bytes says why they cannot be shown: not there yet, or gone with a round that ended', async () => {
-  const text = world.write('notes.txt', `notes of ${count}\n`);
+  const text = world.write(
+    'notes.txt',
+    `notes of ${count}, long enough to be no bare digest that is signed as another text\n`,
+  );
   const ask = await world.frostmark(
     ...['sign', text, '--kind', 'text', '--format', 'minisign', '--channel', 'production', '--no-source', '--no-wait'],
   );
   const id = ask.stdout.trim();
   const bytes = await world.frostmark('round', id, '--bytes');
-  expect([bytes.code, bytes.stdout]).toEqual([0, expect.stringContaining('notes of') as string]);
+  expect([bytes.code, bytes.stdout]).toEqual([0, expect.stringContaining('kind:text') as string]);
   await decideAll('refuse', 'no');
   const refused = await world.frostmark('round', id, '--bytes', '--json');
   expect(refused.code).toBe(1);

@@ -208,14 +208,16 @@ describe('an output that is never replaced unasked is planned, too (T51)', () =>
   it.each([
     ['the key itself', 'key.asc', 'give one of them another name'],
     ['the charter', 'charter.yaml', 'give one of them another name'],
+    ["the holders' lines", 'keys.txt', 'give one of them another name'],
     ['any other file', 'a.tgz', 'where the import file goes, is a file'],
     ['a folder', 'folder', 'is a folder'],
   ])('an import file that would replace %s', async (_what, out, said) => {
     file('key.asc', 'no key, and nobody looks');
     file('charter.yaml', 'no charter, and nobody looks');
     mkdirSync(at('folder'));
-    const run = (): Promise<Ran> =>
-      world.frostmark('group', 'import', at('key.asc'), '--charter', at('charter.yaml'), '--out', at(out), '--yes');
+    file('keys.txt', 'no lines of holders, and nobody looks');
+    const paths = ['--charter', at('charter.yaml'), '--keys', at('keys.txt'), '--out', at(out)];
+    const run = (): Promise<Ran> => world.frostmark('group', 'import', at('key.asc'), ...paths, '--yes');
     await refuses(run, 2, said);
   });
 

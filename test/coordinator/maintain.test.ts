@@ -113,6 +113,7 @@ async function walk(home: string, steps: number, maxBytes?: number): Promise<Scr
   const said: string[] = [];
   const scrub = new Scrub(store, (level, event, fields) => said.push(`${level} ${event} ${fields?.failure}`), maxBytes);
   for (let step = 0; step < steps; step += 1) await scrub.step();
+  await scrub.stop();
   await store.close();
   return Object.assign(scrub, { said });
 }

@@ -276,6 +276,12 @@ describe('a checkpoint that was kept', () => {
     });
   });
 
+  test('of another coordinator is another record, and nothing that fails for ever', async () => {
+    const note = sealCheckpoint(earlier, earlier.tree, group.requester).note;
+    expect((await follow(note))[0]).toBe('other');
+    await expect(audit(live(), note)).rejects.toMatchObject({ code: 'record-other' });
+  });
+
   test('is not given up for another log, but for that of a copy', async () => {
     const note = forge(earlier.tree, 'ab'.repeat(16));
     const [followed, text] = await follow(note);
@@ -308,6 +314,9 @@ test('a member keeps the newest checkpoint in its home, and is alarmed by one th
   const beside = (): Promise<string[]> => readdir(path).then((names) => names.sort().slice(1));
   expect(await beside()).toEqual([`checkpoint-${charter}-older`]);
   expect(await readFile(join(path, `checkpoint-${charter}-older`), 'utf8')).toBe(note);
+  // Whoever was slower keeps nothing older in the place of what is newer.
+  await kept.replace(note, earlier.note);
+  expect(await kept.read()).toBe(ahead);
   // However often: the first of a kind is proof enough, and a disk is not filled (T43).
   const again = sealCheckpoint(earlier, { size: tree.size + 2, root: tree.root }, identity).note;
   await kept.write(again);

@@ -66,7 +66,7 @@ export function assertNothingElse(
 }
 
 /** A check of a log with a place for it that is gone with the test. */
-export async function checked(log: GroupLog): ReturnType<typeof checkLog> {
+async function checked(log: GroupLog): ReturnType<typeof checkLog> {
   return checkLog(log, join((await storeFolder()).database, '..', 'check'));
 }
 
@@ -454,6 +454,7 @@ export function describeStore(implementation: StoreImplementation): void {
     test('of last week, put back beside the anchor of today, is refused (T27)', async () => {
       const { machine, store, log } = await opened();
       await log.append([round(1)]);
+      await store.close();
       const before = await machine.after('everything');
       const again = await reopened(machine);
       await again.log.append([round(2)]);
@@ -462,12 +463,12 @@ export function describeStore(implementation: StoreImplementation): void {
       const { code, message } = await refusalOf(machine);
       expect(code).toBe('store-damaged');
       expect(message).toMatch(/ends at record 3, and 4 were acknowledged; put an undamaged copy.*coordinator init/);
-      await store.close().catch(() => undefined);
     });
 
     test.each([1, 2])('that went another way as a copy, and has %i records more, is refused (T27)', async (more) => {
-      const { machine, log } = await opened();
+      const { machine, store, log } = await opened();
       await log.append([round(1)]);
+      await store.close();
       const copy = await machine.after('everything');
       const [one, other] = [await reopened(machine), await reopened(copy)];
       await one.log.append([round(2)]);

@@ -198,6 +198,14 @@ describe('a database that gives back something else than was written (T27)', () 
     return { opened, written, rebuilt, head };
   }
 
+  test('is refused at the first read: an index of a round with a record that is not there', async () => {
+    const { opened } = await tampered((entries, at) =>
+      entries.set(`${at}im${digestOf(2)}${key('', 99_999)}`, Buffer.from('')),
+    );
+    const log = (opened as Store).logOf(charter.hash)!;
+    await expect(log.recordsOf(digestOf(2))).rejects.toMatchObject({ code: 'store-damaged' });
+  });
+
   test('nothing changed, nothing refused', async () => {
     const { opened, written, rebuilt } = await tampered(() => undefined);
     const store = opened as Store;

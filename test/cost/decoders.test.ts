@@ -19,6 +19,7 @@ import { decodeCard } from '../../protocol/files/card.ts';
 import { decodeCharter } from '../../protocol/files/charter.ts';
 import { decodeRequesters, openCardsInTurns, readRequestersFile } from '../../protocol/files/requesters.ts';
 import { createNobleGroup } from '../../protocol/frost/group-noble.ts';
+import { createSodiumGroup } from '../../protocol/frost/group-sodium.ts';
 import {
   cardsPerTurn,
   maxCertificateBytes,
@@ -688,6 +689,7 @@ const elsewhere: Readonly<Record<string, string>> = {
       'openOldChain',
       'openLevelDatabase',
       'decodeBackup',
+      'readContents',
     ].map((name) => [name, 'reads what its own user wrote, or in pieces what a row above decodes']),
   ),
 };
@@ -788,6 +790,7 @@ describe('a decoder', () => {
 
   it('of a requesters document with hundreds of cards that nobody saw before lets others have their turn (T41)', async () => {
     const count = maxRequesters / 2;
+    const sodium = await createSodiumGroup({ randomBytes: (length) => new Uint8Array(length), arenaSlots: 8 });
     const bytes = requestersOfFresh(count);
     expect(bytes.length).toBeLessThanOrEqual(maxRequestersBytes);
     const turns: number[] = [];
@@ -797,7 +800,7 @@ describe('a decoder', () => {
       before = process.cpuUsage();
       return Promise.resolve();
     };
-    await openCardsInTurns(bytes, turn);
+    await openCardsInTurns(bytes, sodium, turn);
     await turn();
     expect(turns.length).toBeGreaterThan(count / cardsPerTurn);
     // A busy moment may stretch one or the other.

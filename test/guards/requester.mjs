@@ -87,6 +87,15 @@ export const requesterGuards = [
   },
   {
     row: 'T46',
+    what: 'nothing is written that ended while it waited',
+    in: 'finishSigning',
+    from: 'assertNotEnded(group, issued, wish);',
+    to: '',
+    test: judged,
+    name: 'ended while it waited',
+  },
+  {
+    row: 'T46',
     what: 'a revoked subkey is not bound anew',
     in: 'certify',
     from: 'assertNotRevoked(await readIssued(connection), channel);',

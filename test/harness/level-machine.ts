@@ -70,9 +70,8 @@ class LevelMachine implements StoreMachine {
   }
 
   async putBack(other: StoreMachine): Promise<void> {
-    expect(other).toBeInstanceOf(LevelMachine);
     await rm(this.paths.database, { recursive: true });
-    await cp((other as LevelMachine).paths.database, this.paths.database, { recursive: true });
+    await cp(ownOf(other).paths.database, this.paths.database, { recursive: true });
   }
 
   async lose({ name }: Parameters<StoreMachine['lose']>[0], entry: LostEntry): Promise<void> {
@@ -90,6 +89,11 @@ async function newPaths(): Promise<StorePaths> {
   return { database: (await storeFolder()).database, anchor: '/home/record-anchor' };
 }
 
+function ownOf(machine: StoreMachine): LevelMachine {
+  if (machine instanceof LevelMachine) return machine;
+  throw new Error('the machine of another database');
+}
+
 async function sizesIn(folder: string): Promise<Map<string, number>> {
   const sizes = new Map<string, number>();
   for (const name of await readdir(folder)) sizes.set(name, (await stat(join(folder, name))).size);
@@ -98,7 +102,7 @@ async function sizesIn(folder: string): Promise<Map<string, number>> {
 
 /** The largest file with this ending. */
 async function fileOf(machine: StoreMachine, ending: string): Promise<string> {
-  const { database } = (machine as LevelMachine).paths;
+  const { database } = ownOf(machine).paths;
   const found = [...(await sizesIn(database))].filter(([name]) => name.endsWith(ending) || name.startsWith(ending));
   const [largest] = found.sort(([, a], [, b]) => b - a);
   expect(largest, `no file ${ending}`).toBeDefined();
@@ -119,7 +123,7 @@ const flipped = (bytes: Buffer, place: number): Buffer => {
 const cut = (bytes: Buffer, place: number): Buffer => bytes.subarray(0, Math.floor(bytes.length * place));
 
 async function deleteAll(machine: StoreMachine, ending: string): Promise<void> {
-  const { database } = (machine as LevelMachine).paths;
+  const { database } = ownOf(machine).paths;
   const found = (await readdir(database)).filter((name) => name.endsWith(ending) || name.startsWith(ending));
   expect(found.length).toBeGreaterThan(0);
   for (const name of found) await rm(join(database, name));

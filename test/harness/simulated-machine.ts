@@ -34,8 +34,8 @@ class SimulatedMachine implements StoreMachine {
   }
 
   putBack(other: StoreMachine): Promise<void> {
-    expect(other).toBeInstanceOf(SimulatedMachine);
-    this.database = (other as SimulatedMachine).database.afterwards('everything');
+    if (!(other instanceof SimulatedMachine)) throw new Error('the machine of another database');
+    this.database = other.database.afterwards('everything');
     return Promise.resolve();
   }
 

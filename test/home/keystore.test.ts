@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
 import { chmod, copyFile, cp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -16,10 +16,17 @@ const folder = mkdtempSync(join(tmpdir(), 'frostmark-keystore-'));
 const workFactor = 'FROSTMARK_TESTING_ONLY_SCRYPT_WORK_FACTOR';
 let childPath = '';
 let program = '';
+const template = join(folder, 'template');
+const sealedNames = ['share.age', 'key.age', 'next.age'] as const;
 beforeAll(async () => {
   process.env[workFactor] = '4';
   childPath = await compile('home/age-child.ts', folder);
   program = await compile('test/home/programs/keystore.ts', folder);
+  mkdirSync(template, { mode: 0o700 });
+  const file = join(template, 'passphrase');
+  await writeFile(file, 'correct horse\n', { mode: 0o600 });
+  const shares = [share('production', 0xa5)];
+  await sealShares({ path: join(template, 'share.age'), passphrase: { file }, childPath, ...header, shares });
 });
 afterAll(() => {
   delete process.env['FROSTMARK_TESTING_ONLY_SCRYPT_WORK_FACTOR'];
@@ -64,9 +71,17 @@ async function newFiles(): Promise<Files> {
   return { folder: place, path: join(place, 'share.age'), file };
 }
 
-async function sealed(shares: readonly ShareToSeal[] = [share('production', 0xa5)]): Promise<Files> {
+async function sealedAnew(shares: readonly ShareToSeal[]): Promise<Files> {
   const files = await newFiles();
   await sealShares({ path: files.path, passphrase: { file: files.file }, childPath, ...header, shares });
+  return files;
+}
+
+/** These shares, or a copy of one file that was sealed once for all tests. */
+async function sealed(shares?: readonly ShareToSeal[]): Promise<Files> {
+  if (shares !== undefined) return sealedAnew(shares);
+  const files = await newFiles();
+  for (const name of sealedNames) await copyFile(join(template, name), join(files.folder, name));
   return files;
 }
 
@@ -107,8 +122,9 @@ describe('a share file', () => {
   });
 
   it('holds its shares neither open nor twice alike', async () => {
-    const first = await readFile((await sealed()).path);
-    const second = await readFile((await sealed()).path);
+    const shares = [share('production', 0xa5)];
+    const first = await readFile((await sealed(shares)).path);
+    const second = await readFile((await sealed(shares)).path);
     expect(first.includes(Buffer.alloc(8, 0xa5))).toBe(false);
     expect(first.includes('production')).toBe(false);
     expect(first.equals(second)).toBe(false);
@@ -322,9 +338,9 @@ describe('another passphrase', () => {
 
   it('reaches a share file of an earlier version, which gets a key first', async () => {
     const files = await home();
-    await writeFile(join(files.folder, 'payload'), payload(productionShare));
     const old = { ...files, path: join(files.folder, `share-${'2'.repeat(64)}.age`) };
-    await stockSeal(old);
+    await using keystore = await openKeystore({ passphrase: { file: files.file }, purpose: 'existing', childPath });
+    await writeFile(old.path, await keystore.seal(payload(productionShare)), { mode: 0o600 });
     expect(await change(files)).toBe(3);
     expect(await codeOf(old)).toBe('wrong-passphrase');
     expect(await codeOf({ ...old, file: files.newFile })).toBe('opened');
@@ -455,7 +471,7 @@ describe('what does not open', () => {
   });
 
   it('does not take the key of another share', async () => {
-    const [files, other] = [await sealed(), await sealed()];
+    const [files, other] = [await sealed(), await sealed([share('production', 0xa5)])];
     await copyFile(join(other.folder, 'key.age'), join(files.folder, 'key.age'));
     await expect(opened(files)).rejects.toMatchObject({ code: 'damaged' });
   });

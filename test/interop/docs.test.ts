@@ -118,6 +118,15 @@ function messageOf(run: () => unknown): string {
   throw new Error('it went well');
 }
 
+/** What it gives, or why not. */
+function messageOfFailure<T>(run: () => T): T | string {
+  try {
+    return run();
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 /** What the developer published, and what was pinned beforehand. */
 function publish(...names: string[]): void {
   for (const name of names) cpSync(dave.path(name), target.path(name.replace(/^.*\//, '')));
@@ -408,6 +417,41 @@ gpg --batch --passphrase '' --quick-gen-key 'Old <old@acme.example>' ed25519 sig
       },
     ]),
   ),
+  'docs/operating.md § The coordinator is lost #1': async (text) => {
+    const show = `frostmark group show --json --group GROUP.pub --coordinator '${url}'`;
+    const documents = (): unknown[] => {
+      const { documents: found } = JSON.parse(dave.type(show).stdout) as { documents: Record<string, unknown>[] };
+      // When a member said what it holds is not what it holds.
+      return found.map(({ kind, channel, number, until }) => ({ kind, channel, number, until }));
+    };
+    const before = documents();
+    expect(before).toContainEqual(expect.objectContaining({ kind: 'ssh-certificate', channel: 'development' }));
+    const [serving] = running;
+    serving!.end();
+    await serving!.exit;
+    mkdirSync(coordinator.path('backup'));
+    for (const name of ['identity.pem', 'charters'])
+      cpSync(join(coordinator.home, '.frostmark/coordinator', name), coordinator.path('backup', name), {
+        recursive: true,
+      });
+    rmSync(join(coordinator.home, '.frostmark'), { recursive: true });
+    const { port } = new URL(url);
+    const again = start(
+      coordinator,
+      filled(text, ['0.0.0.0:7443', `127.0.0.1:${port}`], ['acme.example:7443', `localhost:${port}`]),
+    );
+    expect(await again.find('its URL', (line) => /(https:\/\/localhost:[^\s"]+#[\w-]+)/.exec(line)?.[1])).toBe(url);
+    // Members come back by themselves, each in its own time.
+    const found = async (): Promise<unknown[]> => {
+      for (let look = 0; look < 60; look += 1) {
+        const now = messageOfFailure(documents);
+        if (Array.isArray(now) && now.length === before.length) return now;
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+      throw new Error('nobody brought the documents');
+    };
+    expect(await found()).toEqual(before);
+  },
 };
 
 const needed = ['gpg', 'gpgv', 'sqv', 'minisign', 'ssh-keygen', 'git', 'rpmbuild', 'apt-ftparchive', 'openssl'];

@@ -19,6 +19,7 @@ const request: RequestView = {
   product: 'acme-cli',
   release: '1.4.2',
   artifacts: 1,
+  fileNames: ['acme-1.4.2.tgz'],
   document: null,
   createdAt: '2026-11-22T07:00:00Z',
   expiresAt: '2026-11-25T07:00:00Z',
@@ -62,7 +63,7 @@ describe('the table of requests', () => {
   it('shows what to type, where it stands, who asks, until when, and what', () => {
     expect(requestsTable([request], now).split('\n')).toEqual([
       'ID            STATE    CHANNEL     ASKED BY  EXPIRES  WHAT',
-      'abababababab  waiting  production  dave      in 71 h  acme-cli 1.4.2, 1 file',
+      'abababababab  waiting  production  dave      in 71 h  acme-cli 1.4.2, acme-1.4.…',
     ]);
   });
 
@@ -106,9 +107,9 @@ describe('requests that are watched', () => {
     watch.show([{ ...request, outcome: 'signed', state: 'over' }, over], []);
     expect(texts).toEqual({
       stdout:
-        'abababababab waiting: acme-cli 1.4.2, 1 file on production, asked by dave\n' +
-        'abababababab approved: acme-cli 1.4.2, 1 file on production, asked by dave\n' +
-        'abababababab signed: acme-cli 1.4.2, 1 file on production, asked by dave\n',
+        'abababababab waiting: acme-cli 1.4.2, acme-1.4.2.tgz on production, asked by dave\n' +
+        'abababababab approved: acme-cli 1.4.2, acme-1.4.2.tgz on production, asked by dave\n' +
+        'abababababab signed: acme-cli 1.4.2, acme-1.4.2.tgz on production, asked by dave\n',
       stderr: '',
     });
   });
@@ -222,6 +223,14 @@ describe('the page that is decided from', () => {
       'עברית',
     ])
       expect(shown(plain)).not.toContain('[');
+  });
+
+  it('says who is left when they are too few', () => {
+    const left = (open: string[]) =>
+      requestPage({ ...request, quorum: [{ tier: 'any', needed: 2, approved: [], open }] }, now);
+    expect(left(['bob', 'carol'])).toContain('2 missing of bob, carol');
+    expect(left(['bob'])).toContain('2 missing, and only bob is left');
+    expect(left([])).toContain('2 missing and nobody is left');
   });
 
   it('takes no bracket of a stranger for a mark of its own (T36)', () => {
