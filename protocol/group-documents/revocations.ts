@@ -1,6 +1,6 @@
 /** What a group took back: what must not be certified, asked for or signed any more, and by which document. What counts is every revocation there is. */
 import { decodeBase64 } from '../../verifier/base64.ts';
-import { isEnded, type Revocation as Ended, type Status } from '../../verifier/status.ts';
+import { isEnded, revocationId, type Revocation as Ended, type Status } from '../../verifier/status.ts';
 import { nameOf, revokedChannels, statusOf, type StatusDraft } from '../request/status.ts';
 import { at } from '../wire/present.ts';
 import { formatTimestamp } from '../wire/time.ts';
@@ -25,17 +25,29 @@ export interface Revocation {
   /** Such as `the OpenPGP subkey of development`. */
   readonly what: string;
   readonly document: GroupDocument;
+  /** When an earlier document took it back, which this one repeats; `undefined` where this one did. */
+  readonly repeats: string | undefined;
   /** Whether this may not be signed any more. */
   covers(asked: Asked): boolean;
 }
 
-/** Everything that these documents take back. */
+/** Everything that these documents take back; what several statuses say, once, by the one that said it first. */
 export function revocationsIn(documents: Iterable<GroupDocument>): Revocation[] {
-  return [...documents].flatMap((document) => {
+  const all = [...documents];
+  const subkeys = all.flatMap((document) => {
     const { kind, scope } = document;
-    if (kind === 'status') return draftOf(document).status.revoked.map((ended) => ending(document, ended));
     return kind === 'openpgp-revocation' && scope !== null ? [subkeyRevocation(document, scope)] : [];
   });
+  return [...subkeys, ...endingsIn(all.filter(({ kind }) => kind === 'status'))];
+}
+
+function endingsIn(statuses: readonly GroupDocument[]): Revocation[] {
+  const said = new Set<string>();
+  return statuses
+    .toSorted((a, b) => a.number - b.number)
+    .flatMap((document) => draftOf(document).status.revoked.map((ended) => ({ document, ended })))
+    .filter(({ ended }) => !said.has(revocationId(ended)) && said.add(revocationId(ended)))
+    .map(({ document, ended }) => ending(document, ended));
 }
 
 /** A status as the request that it was made by says it. */
@@ -61,7 +73,9 @@ function ending(document: GroupDocument, ended: Ended): Revocation {
     const isTakenBack = asked.kind === 'status' || asked.kind === 'openpgp-revocation';
     return !isTakenBack && about.some((channel) => channel !== undefined && asked.keyOf(channel) === ended.key);
   };
-  return { what: 'product' in ended ? `every ${nameOf(ended)}` : `the key of ${nameOf(ended)}`, document, covers };
+  const what = 'product' in ended ? `every ${nameOf(ended)}` : `the key of ${nameOf(ended)}`;
+  const repeats = ended.at === document.request.payload.createdAt ? undefined : ended.at;
+  return { what, document, repeats, covers };
 }
 
 /** OpenPGP's own: neither a new binding nor a signature by the subkey is of use to anybody. */
@@ -69,6 +83,7 @@ function subkeyRevocation(document: GroupDocument, channel: string): Revocation 
   return {
     what: `the OpenPGP subkey of ${channel}`,
     document,
+    repeats: undefined,
     covers: (asked) => {
       if (asked.kind === 'openpgp-back-signature') return asked.channel === channel;
       if (asked.kind === 'openpgp-subkey') return asked.certify?.channel === channel;
@@ -84,10 +99,12 @@ export function revocationOf(documents: Iterable<GroupDocument>, asked: Asked): 
 
 /** Who took it back, when, and by which document. */
 export function revokedText(
-  { what, document }: Revocation,
+  { what, document, repeats }: Revocation,
   names: { readonly charter: Charter; readonly requesters: readonly { readonly name: string; readonly key: string }[] },
 ): string {
   const { request } = document;
+  const named = `${placeText(document)}, request ${request.digest.slice(0, 12)}`;
+  if (repeats !== undefined) return `${what} was revoked for good on ${repeats}, as the group signed again (${named})`;
   const date = formatTimestamp(request.createdAtUnixSeconds);
-  return `${what} was revoked for good: ${askedBy(document, names)} asked for it on ${date}, and the group signed it (${placeText(document)}, request ${request.digest.slice(0, 12)})`;
+  return `${what} was revoked for good: ${askedBy(document, names)} asked for it on ${date}, and the group signed it (${named})`;
 }
