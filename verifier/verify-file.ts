@@ -7,7 +7,7 @@ import { basename } from 'node:path';
 import { bundleSuffix } from './bundle.ts';
 import { VerifyError } from './errors.ts';
 import { hashChunkBytes, maxBundleBytes, maxStatusFileBytes } from './limits.ts';
-import { readingFrom, readSmallFile, withFile } from './open-file.ts';
+import { readAhead, readingFrom, readSmallFile, withFile } from './open-file.ts';
 import type { StatusQuestion } from './status.ts';
 import { verifyBundle, verifyRelease, type ReleaseQuestion, type VerifiedRelease } from './verify.ts';
 
@@ -71,13 +71,10 @@ async function hashWhole(
 ): Promise<Pick<HashedFile, 'size' | 'sha256'>> {
   const before = await readingFrom(path, () => handle.stat({ bigint: true }));
   const hash = createHash('sha256');
-  const chunk = new Uint8Array(hashChunkBytes);
   let size = 0;
-  for (;;) {
-    const { bytesRead } = await readingFrom(path, () => handle.read(chunk, 0, chunk.length, size));
-    if (bytesRead === 0) break;
-    hash.update(chunk.subarray(0, bytesRead));
-    size += bytesRead;
+  for await (const bytes of readAhead(handle, path, hashChunkBytes)) {
+    hash.update(bytes);
+    size += bytes.length;
     onProgress?.(size, Number(before.size));
   }
   // Who installs by path afterwards should get what was hashed.

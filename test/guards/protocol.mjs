@@ -526,7 +526,7 @@ export const protocolGuards = [
   {
     row: 'T18',
     what: 'the certificate is of this charter',
-    in: 'openEpoch',
+    in: 'checkedEpoch',
     from: 'if (transcript.charter !== charter.hash)',
     to: "if (transcript.charter === '')",
     test: 'test/protocol/ceremony/certificate.test.ts',
@@ -650,7 +650,7 @@ export const protocolGuards = [
   {
     row: 'T38',
     what: 'one key, one meaning',
-    in: 'channelKeysOf',
+    in: 'workOutKeys',
     from: 'if (taken.has(key))',
     to: "if (key === '')",
     test: 'test/protocol/ceremony/certificate.test.ts',
@@ -668,7 +668,7 @@ export const protocolGuards = [
   {
     row: 'T13',
     what: 'all signed this transcript',
-    in: 'openEpoch',
+    in: 'checkedEpoch',
     from: '|| opened.payload.transcript !== certificate.transcriptHash',
     to: '',
     test: 'test/protocol/ceremony/certificate.test.ts',
@@ -677,7 +677,7 @@ export const protocolGuards = [
   {
     row: 'T13',
     what: 'every member signed',
-    in: 'openEpoch',
+    in: 'checkedEpoch',
     from: '(key) => key === member.key',
     to: '() => true',
     test: 'test/protocol/ceremony/certificate.test.ts',
@@ -695,7 +695,7 @@ export const protocolGuards = [
   {
     row: 'T19',
     what: 'proofs of share',
-    in: 'openEpoch',
+    in: 'checkedEpoch',
     from: "if (problem !== undefined) throw new ProtocolError('bad-certificate', `${member.name}: ${problem}`);",
     to: '',
     test: 'test/protocol/ceremony/certificate.test.ts',
@@ -897,5 +897,23 @@ export const protocolGuards = [
     to: "if (message.from.identifier === context.self.identifier && message.hash === '')",
     test: 'test/scenario/ceremony-end.test.ts',
     name: 'at the step',
+  },
+  {
+    row: 'T19',
+    what: 'public shares past the threshold lie on the same polynomial',
+    in: 'publicSharesMatch',
+    from: 'lieOnPolynomial(group, sharing, publicShares)',
+    to: 'sharing.threshold > 0',
+    test: 'test/protocol/frost/sharing.test.ts',
+    name: 'T19',
+  },
+  {
+    row: 'T18',
+    what: 'a certificate that was opened under one charter is opened anew under another',
+    in: 'openEpoch',
+    from: 'if (known?.charter.hash === charter.hash) return known;',
+    to: 'if (known !== undefined) return known;',
+    test: 'test/protocol/ceremony/certificate.test.ts',
+    name: 'T18|charter',
   },
 ];
