@@ -209,7 +209,8 @@ export class Judgement {
   /** It says all that every status said which was seen here (T46). */
   #assertNextStatus({ named, documents: [document] }: Ready): void {
     const { epoch, documents } = this.#host;
-    if (named === undefined || document === undefined || documents.issued.all.some(({ hash }) => hash === named.hash)) return;
+    if (named === undefined || document === undefined || documents.issued.all.some(({ hash }) => hash === named.hash))
+      return;
     assertNextStatus(statusOf(epoch, document, this.#request.payload.createdAt), statusesIn(documents.issued.all));
   }
 
