@@ -13,9 +13,46 @@ const memoryTest = 'test/e2e/memory.test.ts';
 const backupTest = 'test/participant/backup.test.ts';
 const restoredTest = 'test/participant/restored.test.ts';
 const keystoreTest = 'test/home/keystore.test.ts';
+const statusTest = 'test/participant/status.test.ts';
 const groupTest = 'test/participant/group.test.ts';
 
 export const participantGuards = [
+  {
+    row: 'T46',
+    what: 'a member approves no second endorsement, and says which there is',
+    in: '#assertRights',
+    from: 'this.#assertOnlyEndorsement(ready.named);',
+    to: '',
+    test: statusTest,
+    name: 'endorses one key, for ever',
+  },
+  {
+    row: 'T46',
+    what: 'a member approves only the status that says all that it saw',
+    in: '#assertRights',
+    from: "if (this.#request.payload.kind === 'status' && ready !== undefined) this.#assertNextStatus(ready);",
+    to: '',
+    test: statusTest,
+    name: 'does not approve one',
+  },
+  {
+    row: 'T46',
+    what: 'a member signs nothing that a status ended',
+    in: 'revocationsIn',
+    from: "...endingsIn(all.filter(({ kind }) => kind === 'status'))",
+    to: '',
+    test: statusTest,
+    name: 'is signed by nobody any more',
+  },
+  {
+    row: 'T46',
+    what: 'a certificate for a key that has ended is covered, too',
+    in: 'ending',
+    from: 'const about = [asked.channel, asked.certify?.channel, asked.scope ?? undefined];',
+    to: 'const about = [asked.channel];',
+    test: statusTest,
+    name: 'a certificate for its key',
+  },
   {
     row: 'T1',
     what: 'the vault gives the nonces of a slot once',
