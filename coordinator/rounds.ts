@@ -198,6 +198,8 @@ export class Rounds {
       audience: audienceOf(group.epoch.charter.hash),
       arithmetic,
       stallAfterMs: limits.stallAfterMs,
+      checkAfterMs: limits.checkAfterMs,
+      decisionsWaitMs: limits.decisionsWaitMs,
       nowMs,
       log,
       onEnd: (round) => this.#end(round),

@@ -34,17 +34,22 @@ export const requestKinds = [
   'openpgp-subkey',
   'openpgp-revocation',
   'ssh-certificate',
+  'status',
+  'consent',
+  'endorsement',
 ] as const;
 /** One of them. */
 export type RequestKind = (typeof requestKinds)[number];
 
-/** Certificates for stock tools: made once by a round each, kept by the coordinator for whoever exports them. */
+/** Certificates for stock tools, and what has ended: made once by a round each, kept by the coordinator for whoever exports them. */
 export const certificateKinds = [
   'openpgp-certificate',
   'openpgp-back-signature',
   'openpgp-subkey',
   'openpgp-revocation',
   'ssh-certificate',
+  'status',
+  'endorsement',
 ] as const satisfies readonly RequestKind[];
 /** One of them. */
 export type CertificateKind = (typeof certificateKinds)[number];
@@ -85,6 +90,9 @@ const kindRules: Readonly<Record<Exclude<RequestKind, 'release'>, KindRule>> = {
   },
   'openpgp-revocation': { numbered: 'request', document: undefined, certifies: 'a channel', isOnProduction: true },
   'ssh-certificate': { numbered: 'request', document: undefined, certifies: 'a channel until', isOnProduction: true },
+  consent: { numbered: 'none', document: 'consent', certifies: 'nothing', isOnProduction: true },
+  endorsement: { numbered: 'document', document: 'endorsement', certifies: 'nothing', isOnProduction: true },
+  status: { numbered: 'document', document: 'status', certifies: 'nothing', isOnProduction: true },
 };
 
 /** Whether requests of this kind are made on this channel at all. */
