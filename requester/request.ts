@@ -99,7 +99,17 @@ export function askForRequesters(
   nowUnixSeconds: number,
 ): Submission {
   assertNewerRequesters(requesters.bytes, group.epoch, group.requesters.version);
+  assertNext(requesters.version, group.requesters.version);
   return askForDocument(group, { kind: 'requesters', bytes: requesters.bytes, note }, identity, nowUnixSeconds);
+}
+
+/** Members approve no version that passes over others: it would wait until it expires. */
+function assertNext(version: number, held: number): void {
+  if (version === held + 1) return;
+  throw new RequesterError(
+    'bad-field',
+    `version ${version} passes over others, and no member approves that: the group holds version ${held}, write "version: ${held + 1}"`,
+  );
 }
 
 /** What a person says about a delegation. */

@@ -144,6 +144,15 @@ export const groupDocumentGuards = [
   },
   {
     row: 'T46',
+    what: 'a requesters document that passes over versions is not asked for',
+    in: 'assertNext',
+    from: 'if (version === held + 1) return;',
+    to: 'if (version > held) return;',
+    test: 'test/requester/request.test.ts',
+    name: 'passes over versions',
+  },
+  {
+    row: 'T46',
     what: 'a client goes by what it saw revoked',
     in: 'followDocuments',
     from: 'const documents = [...shown, ...forgotten];',

@@ -137,6 +137,18 @@ describe('asking for documents', () => {
     );
   });
 
+  it('refuses a requesters document that passes over versions, and says which is the next (T46)', () => {
+    const { epoch, requesters } = world.group;
+    const skipping = Buffer.from(`version: ${requesters.version + 3}\nrequesters: []\n`);
+    const document = readRequestersFile(skipping, 'r.yaml', epoch.charter, epoch);
+    expect(() => askForRequesters(world.group, document, undefined, world.dave, nowUnixSeconds)).toThrow(
+      expect.objectContaining({
+        code: 'bad-field',
+        message: expect.stringContaining(`write "version: ${requesters.version + 1}"`) as string,
+      }),
+    );
+  });
+
   it('asks for a delegation that begins now', () => {
     const { request, documents } = askForDelegation(
       world.group,
