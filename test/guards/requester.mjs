@@ -208,7 +208,7 @@ export const requesterGuards = [
     file: 'client/group.ts',
     from: 'if (this.#opened?.text !== text) {',
     to: 'if (this.#opened === undefined) {',
-    test: 'test/protocol/group-documents.test.ts',
+    test: 'test/protocol/group-documents/envelopes.test.ts',
     name: 'anything else anew',
   },
 ];

@@ -34,14 +34,16 @@ const environment = {
   FROSTMARK_TESTING_ONLY_SCRYPT_WORK_FACTOR: '2',
   // A person types it at a prompt.
   FROSTMARK_PASSPHRASE_FILE: at('passphrase'),
+  FROSTMARK_POLICY: at('policy.yaml'),
   // A certificate authority that the machine knows.
   NODE_EXTRA_CA_CERTS: join(root, 'test/client/loopback-cert.pem'),
   GIT_CONFIG_NOSYSTEM: '1',
   GPG_TTY: at('terminal'),
 };
-/** Only hardware holds a share of development, and a policy decides about nothing else. */
-const policyOf = (name: string): string => at(/^(hw-|next-2)/.test(name) ? 'hardware.yaml' : 'policy.yaml');
-const account = (name: string): Account => new Account(at(name), { ...environment, FROSTMARK_POLICY: policyOf(name) });
+const account = (name: string): Account => new Account(at(name), { ...environment, ...policyFor(name) });
+/** Who has no share of development is asked nothing about it, and its policy says nothing of it. */
+const policyFor = (name: string): { readonly FROSTMARK_POLICY?: string } =>
+  /^(hw-|next-2)/.test(name) ? {} : { FROSTMARK_POLICY: at('policy-of-production.yaml') };
 
 /** People decide about acme; all that the pages on stock tools ask for is approved. */
 const policy = `rules:
@@ -53,8 +55,7 @@ const policy = `rules:
     action: approve
   - match: { kind: [openpgp-certificate, openpgp-subkey, ssh-certificate, status, consent, endorsement], channel: production }
     action: approve
-`;
-const ofHardware = `  - match: { kind: openpgp-back-signature, channel: development }
+  - match: { kind: openpgp-back-signature, channel: development }
     action: approve
 `;
 
@@ -83,7 +84,10 @@ beforeAll(() => {
   }
   writeFileSync(at('passphrase'), 'correct horse battery staple\n', { mode: 0o600 });
   writeFileSync(at('policy.yaml'), policy);
-  writeFileSync(at('hardware.yaml'), policy + ofHardware);
+  writeFileSync(
+    at('policy-of-production.yaml'),
+    policy.replace(/ {2}- match: \{ kind: openpgp-back-signature[^]*$/, ''),
+  );
   writeFileSync(at('terminal'), '');
   for (const name of people) members.set(name, account(name));
   [coordinator, dave, target] = [account('coordinator'), account('dave'), account('target')];
