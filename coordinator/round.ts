@@ -76,7 +76,7 @@ interface Open {
   readonly prepared: PreparedRequest;
   readonly subject: AttemptSubject;
   state: RoundState;
-  /** As it is shown: behind no decision that is not stored yet. */
+  /** As it is shown: nothing in it follows from a decision that is not stored yet. */
   shown: RoundState;
 }
 

@@ -661,6 +661,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     [
       'openFile',
+      'readAhead',
       'readSmallFile',
       'readingFrom',
       'readKeyArgument',

@@ -177,7 +177,7 @@ export const requesterGuards = [
   },
   {
     row: 'T34',
-    what: 'an envelope that was opened stands for itself alone, not for one that resembles it',
+    what: 'an envelope that was opened says nothing of one that resembles it',
     file: 'requester/round-view.ts',
     from: 'return JSON.stringify([payload, payloadType, signatures[0].keyid, signatures[0].sig]);',
     to: 'return JSON.stringify([payloadType, signatures[0].sig]);',

@@ -60,7 +60,7 @@ describe('a change of a round', () => {
         let told = empty;
         let real = empty;
         later.forEach(([changed, deciding], index) => {
-          const next = after(real, changed as Partial<RoundBody>, deciding, index + 1);
+          const next = after(real, changed, deciding, index + 1);
           const change = JSON.parse(JSON.stringify(changeOf(real, next))) as RoundChange;
           assertSchema(roundChange, change, 'bad-frame', 'change');
           told = withChange(told, change);
