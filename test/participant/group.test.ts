@@ -479,11 +479,7 @@ describe('a home', () => {
     ).rejects.toMatchObject({ code: 'wrong-passphrase' });
     await restore();
 
-<<<<<<< HEAD
-    // A policy with a rule for a channel that there is not is found before the passphrase is asked for.
-=======
     // A policy for a channel that is not there is found before the passphrase is asked for.
->>>>>>> s5-groupdocs
     await expect(
       startDaemon({
         ...group.daemonOptions(one),
