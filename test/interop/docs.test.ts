@@ -40,14 +40,7 @@ const environment = {
   GIT_CONFIG_NOSYSTEM: '1',
   GPG_TTY: at('terminal'),
 };
-<<<<<<< HEAD
-const account = (name: string): Account => new Account(at(name), { ...environment, ...policyFor(name) });
-/** Who has no share of development is asked nothing about it, and its policy says nothing of it. */
-const policyFor = (name: string): { readonly FROSTMARK_POLICY?: string } =>
-  /^(hw-|next-2)/.test(name) ? {} : { FROSTMARK_POLICY: at('policy-of-production.yaml') };
-=======
 const account = (name: string): Account => new Account(at(name), environment);
->>>>>>> main
 
 /** People decide about acme; all that the pages on stock tools ask for is approved. */
 const policy = `rules:
@@ -88,13 +81,6 @@ beforeAll(() => {
   }
   writeFileSync(at('passphrase'), 'correct horse battery staple\n', { mode: 0o600 });
   writeFileSync(at('policy.yaml'), policy);
-<<<<<<< HEAD
-  writeFileSync(
-    at('policy-of-production.yaml'),
-    policy.replace(/ {2}- match: \{ kind: openpgp-back-signature[^]*$/, ''),
-  );
-=======
->>>>>>> main
   writeFileSync(at('terminal'), '');
   for (const name of people) members.set(name, account(name));
   [coordinator, dave, target] = [account('coordinator'), account('dave'), account('target')];
