@@ -252,7 +252,8 @@ describe('what was seen once', () => {
   it('ended stays ended when the coordinator forgets the status, and of two of one number both count (T46)', async () => {
     const status = (wish: RevocationWish): One => {
       const document = draftStatus(group.live.epoch, [], wish)!;
-      const change = { kind: 'status', formats: ['status'], createdAt: formatTimestamp(now - day) } as const;
+      const createdAt = formatTimestamp(now - day);
+      const change = { kind: 'status' as const, formats: ['status'], createdAt };
       return issuedOf(group, group.request('production', 'status', document, change), document);
     };
     const stolen = status({ channel: 'development', reason: null });
