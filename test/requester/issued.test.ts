@@ -5,11 +5,14 @@ import { parseCoordinatorUrl } from '../../client/url.ts';
 import { assembleOpenpgpCertificate } from '../../protocol/openpgp/certificate.ts';
 import type { IssuedBody } from '../../protocol/wire/frames.ts';
 import type { Request } from '../../protocol/request/request.ts';
+import { draftStatus, type RevocationWish } from '../../protocol/request/status.ts';
 import { formatTimestamp } from '../../protocol/wire/time.ts';
+import { openStatusFile, statusInForce } from '../../verifier/status.ts';
 import type { Connection } from '../../requester/connection.ts';
 import { assertCertified, openpgpCertificateOf, readIssued, sshFileOf, type Issued } from '../../requester/issued.ts';
 import { encodeSeen, openAll } from '../../client/seen-documents.ts';
 import { numberOfNext } from '../../requester/documents.ts';
+import { assertNotEnded, signedStatuses, statusFileOf } from '../../requester/status.ts';
 import { documentBodyOf } from '../harness/group-document.ts';
 import { openpgpTestGroup, type OpenpgpTestGroup } from '../harness/openpgp-group.ts';
 import { person } from '../harness/people.ts';
@@ -244,6 +247,35 @@ describe('what was seen once', () => {
       /the OpenPGP subkey of development was revoked for good: .* asked for it on .*Z, and the group signed it \(OpenPGP revocation 1/,
     );
     expect(partsOf(after)).toContain('openpgp-revocation');
+  });
+
+  it('ended stays ended when the coordinator forgets the status, and of two of one number both count (T46)', async () => {
+    const status = (wish: RevocationWish): One => {
+      const document = draftStatus(group.live.epoch, [], wish)!;
+      const createdAt = formatTimestamp(now - day);
+      const change = { kind: 'status' as const, formats: ['status'], createdAt };
+      return issuedOf(group, group.request('production', 'status', document, change), document);
+    };
+    const stolen = status({ channel: 'development', reason: null });
+    await look(stolen, status({ product: 'acme', below: '2.0.0', reason: null }));
+    const after = await look();
+    expect(warnings).toEqual([expect.stringContaining('shows none, and status 1 was seen here before')]);
+    const file = statusFileOf(signedStatuses(remembering.group, after));
+    expect(statusInForce(openStatusFile(file, group.live.epoch.channel('production').point.bytes))).toMatchObject({
+      number: 1,
+      ofThisNumber: 2,
+      revoked: expect.arrayContaining([
+        expect.objectContaining({ channel: 'development' }),
+        expect.objectContaining({ product: 'acme' }),
+      ]) as unknown,
+    });
+    const thing = { channel: 'production', product: 'acme', release: '2.0.0' };
+    expect(() => assertNotEnded(remembering.group, after, thing)).not.toThrow();
+    for (const ended of [
+      { ...thing, release: '1.9.9' },
+      { ...thing, channel: 'development' },
+    ])
+      expect(() => assertNotEnded(remembering.group, after, ended)).toThrow(/was revoked at/);
   });
 
   it('with a higher number is missed, and the next number follows the highest', async () => {
