@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
-import { chmod, copyFile, cp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, cp, link, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -257,9 +257,15 @@ describe('keys that wait for a share', () => {
     const waited = await readFile(join(files.folder, 'next.age'));
     expect(await readFile(keyIn(files, '1'))).toEqual(waited);
     await writeFile(join(files.folder, 'next-0.age'), 'of an earlier version', { mode: 0o600 });
+    // Second names, to see what becomes of the blocks of files that are replaced.
+    const blocks = await temporaryFolder();
+    const replaced = [keyIn(files, '1'), keyIn(files, '2'), join(files.folder, 'next.age')];
+    for (const path of replaced) await link(path, join(blocks, basename(path)));
     await using keystore = await openKeystore({ passphrase: { file: files.file }, purpose: 'existing', childPath });
     expect((await keystore.spareKeys(files.folder)).left).toBe(8);
-    expect(await readdir(files.folder)).not.toContain('next-0.age');
+    for (const path of replaced)
+      expect((await readFile(join(blocks, basename(path)))).equals(Buffer.alloc(waited.length))).toBe(true);
+    expect((await readdir(files.folder)).filter((name) => /^next-0|^old-/.test(name))).toEqual([]);
     const found = await identitiesIn(files.folder, 'correct horse');
     expect([...found].map(([name, identities]) => [name.slice(0, 5), identities.length])).toEqual([
       ['key-1', 1],
@@ -373,7 +379,7 @@ describe('keys that wait for a share', () => {
       if (!disk.killed) break;
       // As whoever opens the home next does.
       await removeTemporaries(files.folder);
-      await settleKeys({ child, folder: files.folder });
+      await settleKeys({ child, folder: files.folder, disk: new MortalDisk() });
       const names = (await readdir(files.folder)).sort().map((name) => name.slice(0, 7));
       expect(names).toEqual(['key-111', 'keys.js', 'next.ag', 'passphr', 'share-1']);
       expect(await otherHolders(shareIn(files, '1'))).toEqual([]);
@@ -459,7 +465,7 @@ describe('a share that is erased', () => {
       await eraseShare(files.path, disk).catch(() => undefined);
       expect(await isErased(files.path)).toBe(!existsSync(files.path));
       if (!disk.killed) break;
-      await eraseShare(files.path);
+      await eraseShare(files.path, new MortalDisk());
       expect([await isErased(files.path), await isStillOpened(files)]).toEqual([true, false]);
     }
     expect(kills).toBeGreaterThan(8);
