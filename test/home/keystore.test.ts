@@ -6,6 +6,7 @@ import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { startAgeChild, type AgeChild } from '../../home/age-process.ts';
 import { eraseShare, isErased, otherHolders } from '../../home/erase-share.ts';
+import { finishErasing } from '../../home/erasing.ts';
 import { removeTemporaries } from '../../home/files.ts';
 import { openKeystore, type OpenedShares, type ShareHeader } from '../../home/keystore.ts';
 import { applyPassphraseChange, changePassphrase, finishPassphraseChange } from '../../home/passphrase-change.ts';
@@ -379,6 +380,8 @@ describe('keys that wait for a share', () => {
       if (!disk.killed) break;
       // As whoever opens the home next does.
       await removeTemporaries(files.folder);
+      await finishErasing(files.folder, new MortalDisk());
+      expect((await keystore.open(shareIn(files, '1'))).shares).toHaveLength(1);
       await settleKeys({ child, folder: files.folder, disk: new MortalDisk() });
       const names = (await readdir(files.folder)).sort().map((name) => name.slice(0, 7));
       expect(names).toEqual(['key-111', 'keys.js', 'next.ag', 'passphr', 'share-1']);
