@@ -40,7 +40,10 @@ export interface Keystore extends AsyncDisposable {
    * `wrong-passphrase` if shares there have another passphrase.
    */
   spareKeys(folder: string): Promise<SpareKeys>;
-  /** Erases the share file at `path` for good, after the key files beside it were put right. Throws what `eraseShare` does. */
+  /**
+   * Erases the share file at `path` for good, after the key files beside it were put right: `SpareKeys` that were taken before are out of use then.
+   * Throws what `eraseShare` does.
+   */
   erase(path: string): Promise<void>;
   /** An age file under the passphrase. */
   seal(payload: Uint8Array): Promise<Uint8Array>;

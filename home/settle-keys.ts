@@ -14,8 +14,14 @@ import { readFileBounded, writeFileAtomic } from './files.ts';
 import { encodeKeyRegister, openKeyRegister, type OpenedKeys } from './key-register.ts';
 import { maxKeyFileBytes, maxShareFileBytes } from './limits.ts';
 import { encodePart, operation } from './pipe.ts';
-import { formerWaitingFileName, isPassphraseFile, keyFileName, keyRegisterName, sharePathOf } from './share-key.ts';
-import { waitingFileName } from './share-key.ts';
+import {
+  formerWaitingFileName,
+  isPassphraseFile,
+  keyFileName,
+  keyRegisterName,
+  sharePathOf,
+  waitingFileName,
+} from './share-key.ts';
 
 /** A home whose passphrase the child knows. */
 export interface KeysToSettle {
