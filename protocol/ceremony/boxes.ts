@@ -5,11 +5,13 @@ import { fail } from './endings.ts';
 import { originIn, type BoxToOpen, type CeremonyContext, type CeremonyState, type CeremonyStep } from './events.ts';
 import { complete } from './inbox.ts';
 import type { CeremonyMessageOf } from './messages.ts';
-import { transcriptOf, type Transcript } from './transcript.ts';
+import type { Transcript } from './transcript.ts';
 import { at, present } from '../wire/present.ts';
 
 interface Dealt {
   readonly ceremony: string;
+  /** The transcript, without its messages. */
+  readonly draft: Transcript;
   readonly dealings: ReadonlyMap<number, readonly PublicDealing[]>;
 }
 
@@ -28,9 +30,7 @@ export function checkBoxes(context: CeremonyContext, state: CeremonyState, phase
     const reason = `${wrong.from.name} sent boxes for other members than those it deals to`;
     return fail(context, state, { code: 'bad-ceremony-message', leave: 'fault', reason });
   }
-  const transcript = transcriptOf(context.arithmetic, charter, { ...context, ...phase, messages });
-  if (typeof transcript === 'string')
-    return fail(context, state, { code: 'bad-ceremony-message', leave: 'suspicion', reason: transcript });
+  const transcript = { ...phase.draft, messages };
   return {
     state: { ...state, phase: { kind: 'storing', ceremony, transcript } },
     effects: [{ kind: 'open-and-store', ceremony, transcript, boxes: boxesFor(context, phase, boxes) }],

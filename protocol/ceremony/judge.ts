@@ -92,15 +92,15 @@ function deedOf(message: CeremonyMessage): string | undefined {
 interface Ground {
   /** The ceremony that the view's hellos, one of each member, began under this charter. */
   readonly begun: { readonly ceremony: string; readonly origin: Origin } | undefined;
-  /** The view's transcript, which whoever signed it said to be of this charter, and its keys. */
-  readonly signed: { readonly transcript: Transcript; readonly channels: ReadonlyMap<string, ChannelKey> } | undefined;
+  /** The hash of the view's transcript, which whoever signed it said to be of this charter, and its keys. */
+  readonly signed: { readonly hash: string; readonly channels: ReadonlyMap<string, ChannelKey> } | undefined;
 }
 
 function groundOf(arithmetic: Group, charter: Charter, { transcript, messages }: CeremonyView): Ground {
   const begun = begunBy(charter, messages);
   if (transcript?.charter !== charter.hash) return { begun, signed: undefined };
   const channels = refused(() => channelKeysOf(arithmetic, charter, transcript));
-  return { begun, signed: typeof channels === 'string' ? undefined : { transcript, channels } };
+  return { begun, signed: typeof channels === 'string' ? undefined : { hash: transcriptHash(transcript), channels } };
 }
 
 function begunBy(charter: Charter, messages: readonly CeremonyMessage[]): Ground['begun'] {
@@ -159,7 +159,7 @@ function wrongProof(
   { signed }: Ground,
   { from, payload }: CeremonyMessageOf<'transcript'>,
 ): string | undefined {
-  if (signed === undefined || transcriptHash(signed.transcript) !== payload.transcript) return undefined;
+  if (signed?.hash !== payload.transcript) return undefined;
   const problem = refused(() => verifyShareProofs({ arithmetic, charter, ...signed }, from, payload.proofs));
   return typeof problem === 'string' ? `signed a transcript with a wrong proof: ${problem}` : undefined;
 }

@@ -43,15 +43,15 @@ export function checkReveals(
     if (typeof verified === 'string') return failAt(context, state, `${reveal.from.name}: ${verified}`);
     dealings.set(reveal.from.identifier, verified);
   }
-  const transcript = transcriptOf(context.arithmetic, context.charter, {
+  const draft = transcriptOf(context.arithmetic, context.charter, {
     ...context,
     ceremony,
     dealings,
     messages: [],
   });
-  if (typeof transcript === 'string') return failAt(context, state, transcript);
+  if (typeof draft === 'string') return failAt(context, state, draft);
   return {
-    state: { ...state, phase: { kind: 'sealing', ceremony, dealings } },
+    state: { ...state, phase: { kind: 'sealing', ceremony, dealings, draft } },
     effects: [{ kind: 'seal', ceremony, receivers: receiversAmong(context, reveals) }],
   };
 }

@@ -9,6 +9,7 @@ import { ProtocolError } from '../errors.ts';
 import {
   maxArtifacts,
   maxDocumentBytes,
+  maxDocumentNumber,
   maxDocuments,
   maxMessages,
   maxNoteCharacters,
@@ -33,17 +34,22 @@ export const requestKinds = [
   'openpgp-subkey',
   'openpgp-revocation',
   'ssh-certificate',
+  'status',
+  'consent',
+  'endorsement',
 ] as const;
 /** One of them. */
 export type RequestKind = (typeof requestKinds)[number];
 
-/** Certificates for stock tools: made once by a round each, kept by the coordinator for whoever exports them. */
+/** Certificates for stock tools, and what has ended: made once by a round each, kept by the coordinator for whoever exports them. */
 export const certificateKinds = [
   'openpgp-certificate',
   'openpgp-back-signature',
   'openpgp-subkey',
   'openpgp-revocation',
   'ssh-certificate',
+  'status',
+  'endorsement',
 ] as const satisfies readonly RequestKind[];
 /** One of them. */
 export type CertificateKind = (typeof certificateKinds)[number];
@@ -53,8 +59,15 @@ export function isCertificateKind(kind: RequestKind): kind is CertificateKind {
   return certificateKinds.some((known) => known === kind);
 }
 
+/**
+ * Who numbers what requests of a kind make: the request, for bytes that other tools define; the document itself, which says so in a field of its
+ * own; nobody, for what is no document of the group.
+ */
+export type Numbering = 'request' | 'document' | 'none';
+
 /** What holds for every request of a kind besides a release's. */
 interface KindRule {
+  readonly numbered: Numbering;
   /** The kind of its one document, if it has one. */
   readonly document: string | undefined;
   /** Whether it says which channel's key it certifies, and until when. */
@@ -63,20 +76,33 @@ interface KindRule {
 }
 
 const kindRules: Readonly<Record<Exclude<RequestKind, 'release'>, KindRule>> = {
-  genesis: { document: 'genesis', certifies: 'nothing', isOnProduction: true },
-  requesters: { document: 'requesters', certifies: 'nothing', isOnProduction: true },
-  delegation: { document: 'delegation', certifies: 'nothing', isOnProduction: true },
-  'openpgp-certificate': { document: undefined, certifies: 'nothing', isOnProduction: true },
+  genesis: { numbered: 'document', document: 'genesis', certifies: 'nothing', isOnProduction: true },
+  requesters: { numbered: 'document', document: 'requesters', certifies: 'nothing', isOnProduction: true },
+  delegation: { numbered: 'request', document: 'delegation', certifies: 'nothing', isOnProduction: true },
+  'openpgp-certificate': { numbered: 'request', document: undefined, certifies: 'nothing', isOnProduction: true },
   // The subkey's own word that it belongs to the primary key: signed by the channel that it is about.
-  'openpgp-back-signature': { document: undefined, certifies: 'nothing', isOnProduction: false },
-  'openpgp-subkey': { document: 'openpgp-back-signature', certifies: 'a channel until', isOnProduction: true },
-  'openpgp-revocation': { document: undefined, certifies: 'a channel', isOnProduction: true },
-  'ssh-certificate': { document: undefined, certifies: 'a channel until', isOnProduction: true },
+  'openpgp-back-signature': { numbered: 'none', document: undefined, certifies: 'nothing', isOnProduction: false },
+  'openpgp-subkey': {
+    numbered: 'request',
+    document: 'openpgp-back-signature',
+    certifies: 'a channel until',
+    isOnProduction: true,
+  },
+  'openpgp-revocation': { numbered: 'request', document: undefined, certifies: 'a channel', isOnProduction: true },
+  'ssh-certificate': { numbered: 'request', document: undefined, certifies: 'a channel until', isOnProduction: true },
+  consent: { numbered: 'none', document: 'consent', certifies: 'nothing', isOnProduction: true },
+  endorsement: { numbered: 'document', document: 'endorsement', certifies: 'nothing', isOnProduction: true },
+  status: { numbered: 'document', document: 'status', certifies: 'nothing', isOnProduction: true },
 };
 
 /** Whether requests of this kind are made on this channel at all. */
 export function isKindOnChannel(kind: RequestKind, channel: string): boolean {
   return kind === 'release' || kindRules[kind].isOnProduction === (channel === production);
+}
+
+/** Who numbers what requests of this kind make. */
+export function numberingOf(kind: RequestKind): Numbering {
+  return kind === 'release' ? 'none' : kindRules[kind].numbered;
 }
 
 const Size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
@@ -114,6 +140,8 @@ export const requestSchema = Strict({
   source: Nullable(sourceSchema),
   /** Of kinds that certify a channel's key, and of no other. */
   certify: Type.Optional(certifySchema),
+  /** Of documents of the group that have no number in their own bytes: which one of its kind and channel it is to be, from 1 on. */
+  number: Type.Optional(Type.Integer({ minimum: 1, maximum: maxDocumentNumber })),
   note: Nullable(Text(maxNoteCharacters)),
   createdAt: Timestamp,
 });
@@ -141,7 +169,7 @@ export interface Request {
   readonly envelope: Envelope;
 }
 
-/** A payload with nothing in it but what every request must say; the rest is laid over it. */
+/** A payload with nothing in it but what every request must say, and for a document that is numbered by it the first number; the rest is laid over it. */
 export function blankRequest(
   { groupKey, hash }: Epoch,
   kind: RequestKind,
@@ -158,6 +186,7 @@ export function blankRequest(
     product: null,
     release: null,
     source: null,
+    ...(numberingOf(kind) === 'request' ? { number: 1 } : {}),
     note: null,
     createdAt: formatTimestamp(createdAtUnixSeconds),
   };
@@ -211,13 +240,14 @@ function assertConsistent(payload: RequestPayload): void {
 }
 
 /** Artifacts by their digests, or one document that travels whole, or both: then the document is the manifest of the artifacts. */
-function assertRelease({ artifacts, documents, certify }: RequestPayload): void {
+function assertRelease({ artifacts, documents, certify, number }: RequestPayload): void {
   if (artifacts.length === 0 && documents.length === 0)
     throw new ProtocolError('bad-request', 'a release names at least one artifact or document');
   if (documents.length > 1) throw new ProtocolError('bad-request', 'a release has at most one document');
   if (artifacts.length > 0 && documents[0] !== undefined && documents[0].kind !== 'manifest')
     throw new ProtocolError('bad-request', 'beside artifacts the only document is their manifest');
   if (certify !== undefined) throw new ProtocolError('bad-request', 'a release certifies no key');
+  if (number !== undefined) throw new ProtocolError('bad-request', 'a release has no number');
   for (const { name } of artifacts) {
     if (!isSubjectName(name)) throw new ProtocolError('bad-request', `${printableJson(name)} is not a plain file name`);
   }
@@ -241,6 +271,7 @@ function assertOfKind(payload: RequestPayload, rule: KindRule): void {
   if ((certify !== undefined) !== (rule.certifies !== 'nothing')) refuse(`certifies ${rule.certifies}`);
   if (certify !== undefined && (certify.until !== null) !== (rule.certifies === 'a channel until'))
     refuse(`certifies ${rule.certifies}`);
+  if (payload.number !== undefined && rule.numbered !== 'request') refuse('has no number');
   if (certify?.channel === production) refuse('is about another channel than production');
 }
 

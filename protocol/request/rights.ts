@@ -106,6 +106,9 @@ export function isFoundingDocument(request: Request, { epoch, delegations }: Gro
     case 'openpgp-subkey':
     case 'openpgp-revocation':
     case 'ssh-certificate':
+    case 'status':
+    case 'consent':
+    case 'endorsement':
       return false;
   }
 }
