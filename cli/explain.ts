@@ -85,6 +85,7 @@ const homeEntries: Readonly<Record<HomeErrorCode, Entry>> = {
   'bad-passphrase': [2],
   'wrong-passphrase': [4, 'Check which home this is (--home), and the file that --passphrase-file names.'],
   'no-key': [1],
+  'still-held': [1],
   'no-terminal': [2, 'Give the passphrase with --passphrase-file FILE, a file that only you can read.'],
   cancelled: [1],
   'age-failed': [1],

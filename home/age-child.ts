@@ -7,6 +7,7 @@
  * exits when its stdin ends. Nothing but pipes and the terminal is touched; what it knew is gone with it.
  */
 import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient, type Stanza } from 'age-encryption';
+import { createHmac } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { HomeError } from './errors.ts';
 import { maxPipeBytes, scryptWorkFactor, spareKeys } from './limits.ts';
@@ -38,10 +39,8 @@ interface Known {
   readonly passphrase: () => string;
   readonly newPassphrase: () => string;
   readonly workFactor: number;
-  /** Identities by the bytes of their key file: the key files of a home are mostly copies of one, and each would cost a guess at the passphrase. */
+  /** Identities by the bytes of their key file: to open it again would cost another guess at the passphrase. */
   readonly openedKeys: Map<string, readonly string[]>;
-  /** Key files under the new passphrase by the old ones' bytes: copies of one file stay copies of one file. */
-  readonly rewrapped: Map<string, Uint8Array>;
 }
 
 await main();
@@ -79,7 +78,6 @@ async function knownFrom(args: string[]): Promise<Known> {
     newPassphrase: () => told(newPassphrase),
     workFactor: chosenWorkFactor(purpose !== 'none'),
     openedKeys: new Map(),
-    rewrapped: new Map(),
   };
 }
 
@@ -136,7 +134,20 @@ async function perform({ kind, body }: Frame, known: Known): Promise<Uint8Array>
     case operation.convert:
       return convert(body, known);
     case operation.rewrap:
-      return rewrap(body, known);
+      return makeKeyFile(await openKey(body, known), known.newPassphrase(), known);
+    case operation.openerOf: {
+      const { part, rest } = decodePart(body);
+      return utf8.encode(await openerOf(rest, await openKey(part, known)));
+    }
+    case operation.narrow: {
+      const { part, rest } = decodePart(body);
+      const kept = await identitiesOf(new TextDecoder().decode(rest).split('\n'), await openKey(part, known));
+      return makeKeyFile(kept, known.passphrase(), known);
+    }
+    case operation.authenticate: {
+      const { part, rest } = decodePart(body);
+      return authenticate(rest, await openKey(part, known));
+    }
     default:
       throw new HomeError('age-failed', `no operation ${kind}`);
   }
@@ -175,19 +186,46 @@ async function openKey(file: Uint8Array, { passphrase, openedKeys }: Known): Pro
   return identities;
 }
 
-async function makeKeys({ passphrase, workFactor, openedKeys }: Known): Promise<Uint8Array> {
+async function makeKeys(known: Known): Promise<Uint8Array> {
   const identities = await Promise.all(Array.from({ length: spareKeys }, () => generateX25519Identity()));
-  const file = await sealKey(identities, passphrase(), workFactor);
+  return makeKeyFile(identities, known.passphrase(), known);
+}
+
+/** A key file that need not be opened again to be worked with. */
+async function makeKeyFile(
+  identities: readonly string[],
+  passphrase: string,
+  { workFactor, openedKeys }: Known,
+): Promise<Uint8Array> {
+  const file = await sealKey(identities, passphrase, workFactor);
   openedKeys.set(Buffer.from(file).toString('latin1'), identities);
   return file;
 }
 
-async function rewrap(file: Uint8Array, known: Known): Promise<Uint8Array> {
-  const name = Buffer.from(file).toString('latin1');
-  const renewed =
-    known.rewrapped.get(name) ?? (await sealKey(await openKey(file, known), known.newPassphrase(), known.workFactor));
-  known.rewrapped.set(name, renewed);
-  return renewed;
+/** By its header alone: the share itself stays closed. */
+async function openerOf(file: Uint8Array, identities: readonly string[]): Promise<string> {
+  for (const identity of identities) {
+    const decrypter = new Decrypter();
+    decrypter.addIdentity(identity);
+    const opens = await decrypter.decryptHeader(file).then(
+      () => true,
+      () => false,
+    );
+    if (opens) return identityToRecipient(identity);
+  }
+  return '';
+}
+
+async function identitiesOf(recipients: readonly string[], identities: readonly string[]): Promise<string[]> {
+  const all = await Promise.all(identities.map(identityToRecipient));
+  const kept = identities.filter((_, index) => recipients.includes(all[index] ?? ''));
+  if (kept.length === 0) throw new HomeError('age-failed', 'a key file was to be narrowed to nothing');
+  return kept;
+}
+
+/** The words before the bytes keep this apart from whatever else an identity might once authenticate. */
+function authenticate(bytes: Uint8Array, [identity = '']: readonly string[]): Uint8Array {
+  return createHmac('sha256', identity).update('frostmark key register\n').update(bytes).digest();
 }
 
 async function convert(file: Uint8Array, { passphrase, workFactor }: Known): Promise<Uint8Array> {

@@ -14,6 +14,7 @@
  * - `bad-passphrase`: a passphrase that cannot be used: empty, of several lines, not UTF-8, or typed differently twice.
  * - `wrong-passphrase`: the passphrase does not open the file.
  * - `no-key`: no key waits for a new share.
+ * - `still-held`: a share was to be erased whose key another file holds, or may hold.
  * - `no-terminal`: a passphrase must be asked for and there is no terminal.
  * - `cancelled`: the person at the terminal gave up.
  * - `age-failed`: the process that makes and opens age files broke.
@@ -34,6 +35,7 @@ export type HomeErrorCode =
   | 'bad-passphrase'
   | 'wrong-passphrase'
   | 'no-key'
+  | 'still-held'
   | 'no-terminal'
   | 'cancelled'
   | 'age-failed'

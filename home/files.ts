@@ -120,26 +120,6 @@ async function writeSynced(disk: Disk, { path, bytes, mode = ownerOnlyFile }: Ne
   }
 }
 
-/**
- * Overwrites a file with zeros, synced, and removes it; one that is not there is no error. A copy of the disk, a backup, and blocks that a
- * drive or file system moved away are not reached. Throws `HomeError('write-failed')`.
- */
-export async function eraseFile(path: string): Promise<void> {
-  try {
-    const file = await open(path, 'r+');
-    try {
-      await file.write(new Uint8Array((await file.stat()).size), 0);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await unlink(path);
-    await realDisk.syncFolder(dirname(path));
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw writeFailure(error, path);
-  }
-}
-
 /** Makes durable what an earlier process may have left in the page cache: the file's bytes and its name. */
 export async function syncFile(path: string, disk: Disk = realDisk): Promise<void> {
   try {

@@ -5,11 +5,14 @@
  * Each scalar passes through this process once: from the arithmetic group into the pipe, or from the pipe into the group.
  */
 import { randomFillSync } from 'node:crypto';
+import { basename, dirname, resolve } from 'node:path';
 import { startAgeChild, whole, type AgeChild, type AgeChildOptions } from './age-process.ts';
+import { eraseShare } from './erase-share.ts';
 import { HomeError } from './errors.ts';
 import { readFileBounded } from './files.ts';
 import { maxBackupBytes, maxKeyFileBytes } from './limits.ts';
 import { encodePart, operation } from './pipe.ts';
+import { settleKeys } from './settle-keys.ts';
 import { keyPathOf, readShareFile } from './share-key.ts';
 import { decodePayload, scalarBytes, type ShareEntry, type ShareHeader, type ShareLabel } from './share-payload.ts';
 import { SpareKeys } from './spare-keys.ts';
@@ -32,8 +35,16 @@ export interface OpenedShares extends ShareHeader {
 export interface Keystore extends AsyncDisposable {
   /** Opens the share file at `path`. One that is itself under the passphrase, as earlier versions made it, is given a key of its own first. */
   open(path: string): Promise<OpenedShares>;
-  /** The keys in `folder` that wait for shares; made anew when they do not open. `wrong-passphrase` if shares there have another passphrase. */
+  /**
+   * Puts the key files in `folder` right, and resolves with the keys that wait for shares; they are made anew when they do not open.
+   * `wrong-passphrase` if shares there have another passphrase.
+   */
   spareKeys(folder: string): Promise<SpareKeys>;
+  /**
+   * Erases the share file at `path` for good, after the key files beside it were put right: `SpareKeys` that were taken before are out of use then.
+   * Throws what `eraseShare` does.
+   */
+  erase(path: string): Promise<void>;
   /** An age file under the passphrase. */
   seal(payload: Uint8Array): Promise<Uint8Array>;
   /** What is in an age file under the passphrase; `path` is for messages. */
@@ -53,9 +64,22 @@ export type KeystoreOptions = Omit<AgeChildOptions, 'purpose' | 'newPassphrase'>
 export async function openKeystore(options: KeystoreOptions): Promise<Keystore> {
   const child = await startAgeChild(options);
   const exclusive = oneAtATime();
+  /** The key file that was opened last, by its folder. */
+  const witnesses = new Map<string, string>();
+  const toSettle = (folder: string) => ({ child, folder, witness: witnesses.get(resolve(folder)) });
   return {
-    open: (path) => exclusive(() => open(child, path)),
-    spareKeys: (folder) => exclusive(() => SpareKeys.prepare(child, folder, options.childPath)),
+    open: (path) =>
+      exclusive(async () => {
+        const shares = await open(child, path);
+        witnesses.set(resolve(dirname(path)), basename(keyPathOf(path)));
+        return shares;
+      }),
+    spareKeys: (folder) => exclusive(() => SpareKeys.prepare(toSettle(folder), options.childPath)),
+    erase: (path) =>
+      exclusive(async () => {
+        await settleKeys(toSettle(dirname(path)));
+        await eraseShare(path);
+      }),
     seal: (payload) => exclusive(() => child.request({ path: '', kind: operation.seal, ...whole(payload) })),
     unseal: (path, file) => exclusive(() => unseal(child, path, file)),
     [Symbol.asyncDispose]: () => exclusive(() => child.end()),

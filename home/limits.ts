@@ -18,7 +18,7 @@ export const maxSharePayloadBytes = 60 * 1024;
 /** Bytes of a share file: the payload, and 4 KiB for age's header, nonce and tag. */
 export const maxShareFileBytes = maxSharePayloadBytes + 4096;
 
-/** Bytes of a key file: age identities of 74 characters, each with a line about it, and age's header; about 1,500. */
+/** Bytes of a key file: up to eight age identities of 74 characters, each with a line about it, and age's header; about 1,500. */
 export const maxKeyFileBytes = 4096;
 
 /** Keys that wait for a share that is stored while nobody knows the passphrase. They are in one file, which costs one guess at it. */
@@ -26,6 +26,9 @@ export const spareKeys = 8;
 
 /** Bytes of the file by which a passphrase is changed: key files of 64 ceremonies, in base64. */
 export const maxRekeyBytes = 64 * 2 * maxKeyFileBytes;
+
+/** Bytes of the list of key files: an entry takes about 350, one with all keys that wait about 900; more than a thousand key files. */
+export const maxKeyRegisterBytes = 512 * 1024;
 
 /** Bytes of a backup: certificate, documents and journal of a large group, in base64. */
 export const maxBackupBytes = 32 * 1024 * 1024;

@@ -3,23 +3,31 @@
  *
  *     keys-new      the key files under the new passphrase, `{ name: base64 }`: once it is there, the change has happened
  *
- * It is whole or absent, and whoever opens the home next puts its files in place, so that no crash leaves a home with two passphrases.
+ * It is whole or absent, with the register of them, and whoever opens the home next puts its files in place, so that no crash leaves a home with two passphrases.
  */
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { decodeBase64, encodeBase64 } from '../verifier/base64.ts';
 import { decodeCanonicalJson, encodeCanonicalJson } from '../verifier/json.ts';
 import { startAgeChild, whole, type AgeChild, type AgeChildOptions } from './age-process.ts';
 import { disk as realDisk, type Disk } from './disk.ts';
+import { discard, replaceErasing } from './erasing.ts';
 import { HomeError, systemCode } from './errors.ts';
 import { readFileBounded, writeFileAtomic } from './files.ts';
-import { maxKeyFileBytes, maxRekeyBytes } from './limits.ts';
+import { encodeKeyRegister, type OpenedKeys } from './key-register.ts';
+import { maxRekeyBytes } from './limits.ts';
 import { operation } from './pipe.ts';
-import { isPassphraseFile, keyFileName, readShareFile, shareFileName, waitingFileName } from './share-key.ts';
-import { makeKeys } from './spare-keys.ts';
-
-const changeName = 'keys-new';
+import { openKeys, readKeyFile, settleKeys } from './settle-keys.ts';
+import {
+  changeName,
+  isPassphraseFile,
+  keyFileName,
+  keyRegisterName,
+  readShareFile,
+  shareFileName,
+  waitingFileName,
+} from './share-key.ts';
 
 /** Which home, and where both passphrases come from. */
 export interface PassphraseChange extends Omit<AgeChildOptions, 'purpose'> {
@@ -38,13 +46,20 @@ export async function changePassphrase({ folder, disk = realDisk, ...options }: 
   try {
     // Share files of an earlier version are themselves under the passphrase: first they get keys.
     for (const name of await namesIn(folder, shareFileName)) await readShareFile(child, join(folder, name));
-    const changed: Record<string, string> = {};
+    await assertOldPassphrase(child, folder);
+    const waiting = await settleKeys({ child, folder, disk });
+    const renewed = new Map<string, OpenedKeys>();
     for (const name of await namesIn(folder, keyFileName))
-      changed[name] = encodeBase64(await rewrap(child, await readKey(join(folder, name)), join(folder, name)));
-    const isKnownRight = Object.keys(changed).length > 0;
-    changed[waitingFileName] = encodeBase64(await rewrapWaiting(child, join(folder, waitingFileName), isKnownRight));
-    await applyPassphraseChange(folder, changed, disk);
-    return Object.keys(changed).length;
+      renewed.set(name, await rewrap(child, join(folder, name), await readKeyFile(join(folder, name))));
+    renewed.set(waitingFileName, await rewrap(child, join(folder, waitingFileName), waiting.file));
+    const register = await encodeKeyRegister(child, folder, renewed);
+    const files = [...renewed].map(([name, { file }]) => [name, encodeBase64(file)] as const);
+    await applyPassphraseChange(
+      folder,
+      Object.fromEntries([...files, [keyRegisterName, encodeBase64(register)]]),
+      disk,
+    );
+    return renewed.size;
   } finally {
     await child.end();
   }
@@ -54,25 +69,26 @@ async function namesIn(folder: string, pattern: RegExp): Promise<string[]> {
   return (await readdir(folder)).filter((name) => pattern.test(name)).sort();
 }
 
-function readKey(path: string): Promise<Uint8Array> {
-  return readFileBounded(path, maxKeyFileBytes, { ownerOnly: true });
+/**
+ * Before anything is made under it. Keys that wait open nothing yet and may be no good, unless they are all that tells whether the old passphrase
+ * is right.
+ */
+async function assertOldPassphrase(child: AgeChild, folder: string): Promise<void> {
+  const names = await namesIn(folder, keyFileName);
+  for (const name of names) await openKeys(child, join(folder, name), await readKeyFile(join(folder, name)));
+  if (names.length > 0) return;
+  const path = join(folder, waitingFileName);
+  try {
+    await openKeys(child, path, await readKeyFile(path));
+  } catch (error) {
+    if (!(error instanceof HomeError && ['missing', 'damaged', 'too-large'].includes(error.code))) throw error;
+  }
 }
 
 /** `path` is for messages. */
-function rewrap(child: AgeChild, key: Uint8Array, path: string): Promise<Uint8Array> {
-  return child.request({ path, kind: operation.rewrap, ...whole(key) });
-}
-
-/** Keys that wait open nothing yet: those that are no good are made anew, unless they are all that tells whether the old passphrase is right. */
-async function rewrapWaiting(child: AgeChild, path: string, isKnownRight: boolean): Promise<Uint8Array> {
-  try {
-    return await rewrap(child, await readKey(path), path);
-  } catch (error) {
-    const isNoGood = error instanceof HomeError && ['missing', 'damaged', 'too-large'].includes(error.code);
-    const isOthers = isKnownRight && error instanceof HomeError && error.code === 'wrong-passphrase';
-    if (!isNoGood && !isOthers) throw error;
-    return rewrap(child, (await makeKeys(child, path)).file, path);
-  }
+async function rewrap(child: AgeChild, path: string, key: Uint8Array): Promise<OpenedKeys> {
+  const file = await child.request({ path, kind: operation.rewrap, ...whole(key) });
+  return openKeys(child, path, file);
 }
 
 /** Writes key files under the new passphrase, in base64 by their names: all or none. Throws `HomeError`, which says which passphrase holds. */
@@ -104,9 +120,10 @@ export async function finishPassphraseChange(folder: string, disk: Disk = realDi
   const changed = await readChange(path);
   if (changed === undefined) return;
   try {
-    for (const [name, key] of changed) await writeFileAtomic(join(folder, name), key, { disk });
-    await disk.unlink(path);
-    await disk.syncFolder(dirname(path));
+    for (const [name, key] of changed)
+      if (isPassphraseFile(name)) await replaceErasing(join(folder, name), key, disk);
+      else await writeFileAtomic(join(folder, name), key, { disk });
+    await discard(path, disk);
   } catch (error) {
     throw unfinished(folder, error);
   }
@@ -128,7 +145,8 @@ async function readChange(path: string): Promise<[name: string, key: Uint8Array]
     const bytes = await readFileBounded(path, maxRekeyBytes, { ownerOnly: true });
     const value = decodeCanonicalJson(bytes, { maxBytes: maxRekeyBytes, maxDepth: 1 });
     return Object.entries(value as Record<string, unknown>).map(([name, key]) => {
-      if (!isPassphraseFile(name) || typeof key !== 'string') throw new Error(`it names ${name}`);
+      if (!(isPassphraseFile(name) || name === keyRegisterName) || typeof key !== 'string')
+        throw new Error(`it names ${name}`);
       return [name, decodeBase64(key)];
     });
   } catch (error) {

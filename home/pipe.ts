@@ -29,6 +29,12 @@ export const operation = {
   convert: 7,
   /** The body is a key file, the result the same under the new passphrase. */
   rewrap: 8,
+  /** The body is a key file as a part, then a share file; the result is the recipient of the identity that opens it, as text, empty if none does. */
+  openerOf: 9,
+  /** The body is a key file as a part, then recipients as text, one a line; the result is a new key file of their identities alone. */
+  narrow: 10,
+  /** The body is a key file as a part, then bytes; the result is their HMAC-SHA256 under its first identity, 32 bytes. */
+  authenticate: 11,
 } as const;
 
 /** How the age child answers; the body of an error is its code, a newline, and its message. */

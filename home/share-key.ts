@@ -1,4 +1,5 @@
-/** The key of a share file: an age X25519 identity under the passphrase, in a small file beside it, perhaps among others that wait or waited. */
+/** The key of a share file: an age X25519 identity under the passphrase, in a small file beside it. */
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { whole, type AgeChild } from './age-process.ts';
@@ -25,8 +26,18 @@ export const shareFileName = /^share-[0-9a-f]{64}\.age$/;
 export const keyFileName = /^key-[0-9a-f]{64}\.age$/;
 /** The file with the keys that wait for shares. */
 export const waitingFileName = 'next.age';
-/** Those of earlier versions, which had one key each. */
+/** Key files under a new passphrase, while they are put in place (`passphrase-change.ts`). */
+export const changeName = 'keys-new';
+/** The list of what key files hold (`key-register.ts`). */
+export const keyRegisterName = 'keys.json';
+/** Those of earlier versions, of one key each: no share has ever been under one of them. */
 export const formerWaitingFileName = /^next-[0-9]\.age$/;
+
+/** The share that a key file is of, if it is there. */
+export function sharePathOf(keyPath: string): string | undefined {
+  const named = (word: string): string => join(dirname(keyPath), basename(keyPath).replace(/^key/, word));
+  return ['share', 'import'].map(named).find((path) => existsSync(path));
+}
 
 /** Whether a share of this home has a passphrase already. */
 export async function holdsKeys(folder: string): Promise<boolean> {

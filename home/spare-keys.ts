@@ -4,19 +4,17 @@
  *
  *     next.age          the keys that wait, in their order; to take the next one is to copy the file to key-<transcript>.age
  *
- * How many of them are taken is how many copies there are. A copy costs no second guess at the passphrase.
+ * The copy is narrowed to its one key when the passphrase is known again (`settle-keys.ts`).
  */
 import { existsSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { equalBytes } from '../protocol/wire/bytes.ts';
-import { startAgeChild, whole, type AgeChild } from './age-process.ts';
+import { startAgeChild } from './age-process.ts';
 import type { Disk } from './disk.ts';
 import { HomeError } from './errors.ts';
-import { readFileBounded, writeFileAtomic } from './files.ts';
-import { maxKeyFileBytes, maxSharePayloadBytes } from './limits.ts';
+import { writeFileAtomic } from './files.ts';
+import { maxSharePayloadBytes } from './limits.ts';
 import { encodePart, operation } from './pipe.ts';
-import { formerWaitingFileName, keyFileName, keyPathOf, waitingFileName } from './share-key.ts';
+import { settleKeys, type KeysToSettle } from './settle-keys.ts';
+import { keyPathOf } from './share-key.ts';
 import {
   encodeHeader,
   encodeLabel,
@@ -41,35 +39,16 @@ export interface ShareFile extends ShareHeader {
   readonly disk?: Disk;
 }
 
-/** A key file whose passphrase is known to be right. */
-interface OpenedKeys {
-  readonly file: Uint8Array;
-  /** Their age recipients, `age1…`, in the file's order. */
-  readonly recipients: readonly string[];
-}
-
 /** The keys of one home that wait. Only their recipients are known here. */
 export class SpareKeys {
   readonly #file: Uint8Array;
   readonly #waiting: string[];
   readonly #childPath: string | undefined;
 
-  /**
-   * Opens the file to see that the passphrase does, and makes a new one when it is no good or all are taken. Throws what the child and
-   * `writeFileAtomic` do, and `HomeError('wrong-passphrase')` for a home whose shares have another passphrase.
-   */
-  static async prepare(child: AgeChild, folder: string, childPath: string | undefined): Promise<SpareKeys> {
-    const path = join(folder, waitingFileName);
-    const taken = await takenKeys(folder);
-    const held = await openHeld(child, path);
-    // None is made under a passphrase that does not open what is there: a home has one.
-    const found = held ?? (await unusedKeys(child, taken));
-    const copies = taken.filter(({ file }) => found !== undefined && equalBytes(file, found.file)).length;
-    const isUsed = found === undefined || found.recipients.length <= copies;
-    const keys = isUsed ? await makeKeys(child, path) : found;
-    if (keys !== held) await writeFileAtomic(path, keys.file);
-    await removeFormer(folder);
-    return new SpareKeys(keys.file, keys.recipients.slice(isUsed ? 0 : copies), childPath);
+  /** Puts the home's key files right, and takes the keys that wait. Throws what `settleKeys` does. */
+  static async prepare(home: KeysToSettle, childPath: string | undefined): Promise<SpareKeys> {
+    const { file, recipients } = await settleKeys(home);
+    return new SpareKeys(file, [...recipients], childPath);
   }
 
   private constructor(file: Uint8Array, waiting: string[], childPath: string | undefined) {
@@ -101,63 +80,6 @@ export class SpareKeys {
     await writeFileAtomic(keyPathOf(file.path), this.#file, writing);
     await writeFileAtomic(file.path, sealed, writing);
   }
-}
-
-/** A key file of a home. */
-interface KeyFile {
-  readonly path: string;
-  readonly file: Uint8Array;
-}
-
-async function takenKeys(folder: string): Promise<KeyFile[]> {
-  const names = (await readdir(folder)).filter((name) => keyFileName.test(name)).sort();
-  return Promise.all(names.map((name) => readKeyFile(join(folder, name))));
-}
-
-async function readKeyFile(path: string): Promise<KeyFile> {
-  return { path, file: await readFileBounded(path, maxKeyFileBytes, { ownerOnly: true }) };
-}
-
-/** The keys of a file that opens with the passphrase. Throws what the child does. */
-async function openKeys(child: AgeChild, { path, file }: KeyFile): Promise<OpenedKeys> {
-  const recipients = await child.request({ path, kind: operation.recipientsOf, ...whole(file) });
-  return { file, recipients: new TextDecoder().decode(recipients).split('\n') };
-}
-
-async function openHeld(child: AgeChild, path: string): Promise<OpenedKeys | undefined> {
-  try {
-    return await openKeys(child, await readKeyFile(path));
-  } catch (error) {
-    // It opens nothing yet: one that is no good is replaced.
-    if (error instanceof HomeError && ['missing', 'damaged', 'wrong-passphrase', 'too-large'].includes(error.code))
-      return undefined;
-    throw error;
-  }
-}
-
-/** Of the files that shares have, the one with the most keys that wait: a restored home has no other. Throws if the passphrase opens one of them not. */
-async function unusedKeys(child: AgeChild, taken: readonly KeyFile[]): Promise<OpenedKeys | undefined> {
-  let most: OpenedKeys | undefined;
-  for (const key of taken) {
-    try {
-      const opened = await openKeys(child, key);
-      if (most === undefined || opened.recipients.length > most.recipients.length) most = opened;
-    } catch (error) {
-      if (!(error instanceof HomeError && error.code === 'damaged')) throw error; // opening its share will say so
-    }
-  }
-  return most;
-}
-
-/** A new file of keys that wait, under the child's passphrase; `path` is for messages. */
-export async function makeKeys(child: AgeChild, path: string): Promise<OpenedKeys> {
-  return openKeys(child, { path, file: await child.request({ path, kind: operation.makeKeys, ...whole() }) });
-}
-
-/** What earlier versions left: no share has ever been under one of them. */
-async function removeFormer(folder: string): Promise<void> {
-  for (const name of await readdir(folder))
-    if (formerWaitingFileName.test(name)) await rm(join(folder, name), { force: true });
 }
 
 /** In a child that knows nothing but the recipient. */

@@ -47,6 +47,8 @@ export async function backUp({ home: path, file, disk, ...options }: BackupOptio
     throw new ParticipantError('not-joined', `the key of ${home.home.path} is not live yet; run join again`);
   await using keystore = await openKeystore({ ...options, purpose: 'existing' });
   await assertShareOpens(home, certified, keystore);
+  // So that its key file holds no key of another share.
+  await keystore.spareKeys(home.home.path);
   return await writeBackup(home, { certified, keystore, target, ...(disk === undefined ? {} : { disk }) });
 }
 

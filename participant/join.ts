@@ -172,7 +172,10 @@ async function takePart(
     const certificate = await home.certificate();
     const stored = certificate === undefined ? undefined : await home.stored(certificate.transcriptHash);
     const finished = await finishedGroup(home, agreement, vault.arithmetic, certificate, stored);
-    if (finished !== undefined) return finished;
+    if (finished !== undefined) {
+      await home.eraseImportKeys(log);
+      return finished;
+    }
 
     const needed = neededShare(home, agreement.charter);
     // A share that no transcript came of, as after a kill, has its passphrase all the same: a home never comes to have two.
@@ -267,7 +270,6 @@ async function finishedGroup(
   assertAllStored(epoch, stored);
   const documents = await HeldGroupDocuments.load(epoch, agreement.requesters, home);
   if (documents.missing.length > 0) return undefined;
-  await home.eraseImportKeys();
   const { groupLine, origin } = epoch;
   return { groupLine, groupPath: await home.writeGroupLine(groupLine), origin };
 }

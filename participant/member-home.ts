@@ -5,6 +5,7 @@
  *     charter.yaml  requesters.json              what it agreed to; both pinned by hash in the journal
  *     share-<transcript>.age                     its shares of one ceremony; never deleted, bound to the transcript hash by their header
  *     key-<transcript>.age  next.age             what opens them, under the passphrase; and keys that wait for a share
+ *     keys.json                                  what each of these holds, without a secret
  *     keys-new                                   a change of the passphrase that was interrupted
  *     import-<charter>.age  key-<charter>.age    a one-time key for a share of an imported key, until the group lives
  *     certificate-<transcript>.json              a certificate of it, and every member's word that it holds one: of each epoch
@@ -42,13 +43,15 @@ import { decodeGroupDocument, encodeGroupDocument, type GroupDocument } from '..
 import type { DocumentBody } from '../protocol/wire/frames.ts';
 import { decodeRequesters, type Requesters } from '../protocol/files/requesters.ts';
 import { assertSchema, EnvelopeSchema, Nullable, Strict, Type, type Static } from '../protocol/wire/schema.ts';
+import { eraseShare, otherHolders } from '../home/erase-share.ts';
+import { finishErasing } from '../home/erasing.ts';
 import { HomeError } from '../home/errors.ts';
-import { eraseFile, readFileBounded, useOwnerOnlyUmask, writeFileAtomic } from '../home/files.ts';
+import { readFileBounded, useOwnerOnlyUmask, writeFileAtomic } from '../home/files.ts';
 import { openHome, type Home } from '../home/home.ts';
 import { loadIdentity } from '../home/identity.ts';
 import { acquireLock } from '../home/lock.ts';
 import { finishPassphraseChange } from '../home/passphrase-change.ts';
-import { importKeyFileName, keyPathOf, shareFileName } from '../home/share-key.ts';
+import { importKeyFileName, shareFileName } from '../home/share-key.ts';
 import { ParticipantError } from './errors.ts';
 import { readName } from './init.ts';
 import { openJournal, type Journal } from './journal.ts';
@@ -113,6 +116,7 @@ export class MemberHome implements AsyncDisposable {
     const lock = await acquireLock(home);
     try {
       await finishPassphraseChange(home.path);
+      await finishErasing(home.path);
       const identity = await loadIdentity(home);
       const name = await readName(home);
       const journal = await openJournal(home.file('journal'), { mustExist: await holdsShare(home) });
@@ -238,13 +242,15 @@ export class MemberHome implements AsyncDisposable {
     return (await readdir(this.home.path)).includes(basename(this.importKeyPath(charter)));
   }
 
-  /** Erases the one-time import keys, whose share is in the home's own files now; what was copied of a disk, or by it, is not reached. */
-  async eraseImportKeys(): Promise<void> {
-    const names = (await readdir(this.home.path)).filter((name) => importKeyFileName.test(name));
-    for (const path of names.map((name) => this.home.file(name))) {
-      // The key first: without it the other file opens nothing.
-      await eraseFile(keyPathOf(path));
-      await eraseFile(path);
+  /**
+   * Erases the one-time import keys, whose share is in the home's own files now. One that another file may still open stays, and the log says so,
+   * until a start of the daemon, which knows the passphrase, has parted the keys.
+   */
+  async eraseImportKeys(log: Log): Promise<void> {
+    for (const name of (await readdir(this.home.path)).filter((name) => importKeyFileName.test(name))) {
+      const [holder] = await otherHolders(this.home.file(name));
+      if (holder === undefined) await eraseShare(this.home.file(name));
+      else log('warn', 'import-key-kept', { file: name, holder: basename(holder) });
     }
   }
 

@@ -570,7 +570,7 @@ export class Session {
   async #checkComplete(): Promise<void> {
     if (this.#live === undefined || this.#completed || this.#live.documents.missing.length > 0) return;
     this.#completed = true;
-    await this.#options.home.eraseImportKeys();
+    await this.#options.home.eraseImportKeys(this.#options.log);
     const { epoch, founding } = this.#live;
     await this.#options.home.writeGroupLine(epoch.groupLine);
     this.#chore('cancel-leftovers', () => founding.cancelLeftovers());

@@ -1,12 +1,19 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
-import { chmod, copyFile, cp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, cp, link, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { startAgeChild, type AgeChild } from '../../home/age-process.ts';
+import { eraseShare, isErased, otherHolders } from '../../home/erase-share.ts';
+import { finishErasing } from '../../home/erasing.ts';
+import { removeTemporaries } from '../../home/files.ts';
 import { openKeystore, type OpenedShares, type ShareHeader } from '../../home/keystore.ts';
 import { applyPassphraseChange, changePassphrase, finishPassphraseChange } from '../../home/passphrase-change.ts';
+import { operation } from '../../home/pipe.ts';
+import { settleKeys } from '../../home/settle-keys.ts';
 import type { ShareFile, ShareToSeal, SpareKeys } from '../../home/spare-keys.ts';
+import { identitiesIn, opensWith } from '../harness/identities.ts';
 import { MortalDisk } from '../harness/mortal-disk.ts';
 import { onTerminal } from '../harness/terminal.ts';
 import { openShares, sealShares } from '../harness/shares.ts';
@@ -109,7 +116,13 @@ describe('a share file', () => {
       share('dévelopment', 0xa7, { identifier: 258 }),
     ]);
     expect((await stat(files.path)).mode & 0o777).toBe(0o600);
-    expect((await readdir(files.folder)).sort()).toEqual(['key.age', 'next.age', 'passphrase', 'share.age']);
+    expect((await readdir(files.folder)).sort()).toEqual([
+      'key.age',
+      'keys.json',
+      'next.age',
+      'passphrase',
+      'share.age',
+    ]);
     for (const name of ['key.age', 'next.age']) expect((await stat(join(files.folder, name))).mode & 0o777).toBe(0o600);
     expect(described(await opened(files))).toEqual({
       hash: Buffer.from(hash).toString('hex'),
@@ -202,6 +215,19 @@ describe('keys that wait for a share', () => {
     return { ...files, keys: await keystore.spareKeys(files.folder) };
   }
   const shareIn = ({ folder: place }: Files, digit: string): string => join(place, `share-${digit.repeat(64)}.age`);
+  const keyIn = ({ folder: place }: Files, digit: string): string => join(place, `key-${digit.repeat(64)}.age`);
+  /** What the child is asked, by operation with the files that it is about, when the key of the first share was opened before. */
+  async function askedBySettling(files: Files): Promise<Map<number, string[]>> {
+    const child = await startAgeChild({ purpose: 'existing', passphrase: { file: files.file }, childPath });
+    const asked = new Map<number, string[]>();
+    const request: AgeChild['request'] = (one) => {
+      asked.set(one.kind, [...(asked.get(one.kind) ?? []), one.path]);
+      return child.request(one);
+    };
+    await settleKeys({ child: { ...child, request }, folder: files.folder, witness: basename(keyIn(files, '1')) });
+    await child.end();
+    return asked;
+  }
   const fileIn = (files: Files, digit: string): ShareFile => ({
     path: shareIn(files, digit),
     hash,
@@ -226,28 +252,65 @@ describe('keys that wait for a share', () => {
     expect((await keystore.spareKeys(files.folder)).left).toBe(8);
   });
 
-  it('are one file with the keys of the shares: a start opens it once, and takes none of them twice', async () => {
+  it('are copied as a whole while nobody knows the passphrase; the next start leaves each share its own key alone', async () => {
     const files = await waiting();
-    await files.keys.store(fileIn(files, '1'));
-    const keyPath = join(files.folder, `key-${'1'.repeat(64)}.age`);
-    expect(await readFile(keyPath)).toEqual(await readFile(join(files.folder, 'next.age')));
-    // A restored home has the share's key alone, and one of an earlier version had a file for each.
-    rmSync(join(files.folder, 'next.age'));
+    for (const digit of ['1', '2']) await files.keys.store(fileIn(files, digit));
+    const waited = await readFile(join(files.folder, 'next.age'));
+    expect(await readFile(keyIn(files, '1'))).toEqual(waited);
     await writeFile(join(files.folder, 'next-0.age'), 'of an earlier version', { mode: 0o600 });
+    // Second names, to see what becomes of the blocks of files that are replaced.
+    const blocks = await temporaryFolder();
+    const replaced = [keyIn(files, '1'), keyIn(files, '2'), join(files.folder, 'next.age')];
+    for (const path of replaced) await link(path, join(blocks, basename(path)));
     await using keystore = await openKeystore({ passphrase: { file: files.file }, purpose: 'existing', childPath });
-    const keys = await keystore.spareKeys(files.folder);
-    expect(keys.left).toBe(7);
-    expect(await readdir(files.folder)).not.toContain('next-0.age');
-    await keys.store(fileIn(files, '2'));
-    expect(await readFile(join(files.folder, 'next.age'))).toEqual(await readFile(keyPath));
-    const sealedFor = await Promise.all(['1', '2'].map((digit) => readFile(shareIn(files, digit))));
-    await writeFile(join(files.folder, 'first'), (await keystore.unseal(keyPath, await readFile(keyPath))).slice());
-    const [, identity = ''] = (await readFile(join(files.folder, 'first'), 'latin1')).split('\n');
-    await writeFile(join(files.folder, 'identity'), identity);
-    const statuses = sealedFor.map(
-      (input) => spawnSync('age', ['-d', '-i', join(files.folder, 'identity')], { input }).status,
-    );
-    expect(statuses).toEqual([0, 1]);
+    expect((await keystore.spareKeys(files.folder)).left).toBe(8);
+    for (const path of replaced)
+      expect((await readFile(join(blocks, basename(path)))).equals(Buffer.alloc(waited.length))).toBe(true);
+    expect((await readdir(files.folder)).filter((name) => /^next-0|^old-/.test(name))).toEqual([]);
+    const found = await identitiesIn(files.folder, 'correct horse');
+    expect([...found].map(([name, identities]) => [name.slice(0, 5), identities.length])).toEqual([
+      ['key-1', 1],
+      ['key-2', 1],
+      ['next.', 8],
+    ]);
+    for (const digit of ['1', '2']) {
+      const sealed = await readFile(shareIn(files, digit));
+      const openers = [];
+      for (const [name, identities] of found) if (await opensWith(identities, sealed)) openers.push(name);
+      expect(openers).toEqual([basename(keyIn(files, digit))]);
+      expect((await keystore.open(shareIn(files, digit))).shares).toHaveLength(1);
+    }
+  });
+
+  it('keep what no other share uses in a key file whose share is not there, and take over a home of an earlier version', async () => {
+    const files = await waiting();
+    for (const digit of ['1', '2']) await files.keys.store(fileIn(files, digit));
+    // Killed before it had its share; and the register is new in this version.
+    rmSync(shareIn(files, '2'));
+    rmSync(join(files.folder, 'keys.json'));
+    await using keystore = await openKeystore({ passphrase: { file: files.file }, purpose: 'existing', childPath });
+    await keystore.spareKeys(files.folder);
+    const found = await identitiesIn(files.folder, 'correct horse');
+    expect([...found.values()].map((identities) => identities.length)).toEqual([1, 7, 8]);
+    expect(new Set([...found.values()].flat()).size).toBe(16);
+  });
+
+  it('cost no guess at the passphrase when the key of the share was opened: a register that it vouches for tells them', async () => {
+    const files = await waiting();
+    for (const digit of ['1', '2']) await files.keys.store(fileIn(files, digit));
+    const asked = await askedBySettling(files);
+    expect(asked.has(operation.makeKeys)).toBe(true);
+    expect(await askedBySettling(files)).toEqual(new Map([[operation.authenticate, [keyIn(files, '1')]]]));
+    // Whoever writes into the home, and does not know the passphrase, chooses no key to which a share is sealed.
+    const register = async ({ folder: place }: Files) =>
+      JSON.parse(await readFile(join(place, 'keys.json'), 'utf8')) as {
+        files: Record<'next.age', { recipients: string[] }>;
+      };
+    const [mine, theirs] = [await register(files), await register(await waiting())];
+    mine.files['next.age'].recipients = theirs.files['next.age'].recipients;
+    await writeFile(join(files.folder, 'keys.json'), JSON.stringify(mine));
+    expect((await askedBySettling(files)).has(operation.makeKeys)).toBe(true);
+    expect((await register(files)).files['next.age'].recipients).not.toEqual(theirs.files['next.age'].recipients);
   });
 
   it('are not made under a passphrase that does not open the keys of the shares: a home has one', async () => {
@@ -300,6 +363,116 @@ describe('keys that wait for a share', () => {
     expect(isThere.length).toBeGreaterThan(10);
     expect([isThere[0], isThere.at(-1)]).toEqual([false, true]);
   });
+
+  it('are parted without loss of a share when the process is killed at any step, and the next start ends it', async () => {
+    const template = await waiting();
+    await template.keys.store(fileIn(template, '1'));
+    const child = await startAgeChild({ purpose: 'existing', passphrase: { file: template.file }, childPath });
+    onTestFinished(() => child.end());
+    await using keystore = await openKeystore({ passphrase: { file: template.file }, purpose: 'existing', childPath });
+    let kills = 0;
+    for (; ; kills++) {
+      const files = { ...template, folder: await temporaryFolder() };
+      await cp(template.folder, files.folder, { recursive: true });
+      const disk = new MortalDisk(kills);
+      await settleKeys({ child, folder: files.folder, disk }).catch(() => undefined);
+      expect((await keystore.open(shareIn(files, '1'))).shares).toHaveLength(1);
+      if (!disk.killed) break;
+      // As whoever opens the home next does.
+      await removeTemporaries(files.folder);
+      await finishErasing(files.folder, new MortalDisk());
+      expect((await keystore.open(shareIn(files, '1'))).shares).toHaveLength(1);
+      await settleKeys({ child, folder: files.folder, disk: new MortalDisk() });
+      const names = (await readdir(files.folder)).sort().map((name) => name.slice(0, 7));
+      expect(names).toEqual(['key-111', 'keys.js', 'next.ag', 'passphr', 'share-1']);
+      expect(await otherHolders(shareIn(files, '1'))).toEqual([]);
+      expect((await keystore.open(shareIn(files, '1'))).shares).toHaveLength(1);
+    }
+    expect(kills).toBeGreaterThan(25);
+  });
+});
+
+describe('a share that is erased', () => {
+  const shareIn = ({ folder: place }: Files, digit: string): string => join(place, `share-${digit.repeat(64)}.age`);
+  /** A home with two shares that were stored while nobody knew the passphrase, and a copy of the first. */
+  async function home(): Promise<Files & { readonly copy: Uint8Array }> {
+    const files = await newFiles();
+    await using keystore = await openKeystore({ passphrase: { file: files.file }, purpose: 'new', childPath });
+    const keys = await keystore.spareKeys(files.folder);
+    for (const digit of ['1', '2'])
+      await keys.store({ path: shareIn(files, digit), hash, shares: [share('production', 1)] });
+    const path = shareIn(files, '1');
+    return { ...files, path, copy: await readFile(path) };
+  }
+  const isStillOpened = async ({ folder: place, copy }: Awaited<ReturnType<typeof home>>): Promise<boolean> =>
+    opensWith([...(await identitiesIn(place, 'correct horse')).values()].flat(), copy);
+  const keystoreOf = ({ file }: Files) => openKeystore({ passphrase: { file }, purpose: 'existing', childPath });
+
+  it('has its key nowhere in the home any more, and the other share is opened as before', async () => {
+    const files = await home();
+    await using keystore = await keystoreOf(files);
+    expect(await isStillOpened(files)).toBe(true);
+    expect(await isErased(files.path)).toBe(false);
+    await keystore.erase(files.path);
+    expect(await isErased(files.path)).toBe(true);
+    expect(await isStillOpened(files)).toBe(false);
+    expect((await keystore.open(shareIn(files, '2'))).shares).toHaveLength(1);
+    // Also for a register that never heard of it.
+    rmSync(join(files.folder, 'keys.json'));
+    expect(await isErased(files.path)).toBe(false);
+    await keystore.spareKeys(files.folder);
+    expect(await isErased(files.path)).toBe(true);
+  });
+
+  it('is not erased while another file holds its key: that is refused, and nobody is told that it happened', async () => {
+    const files = await home();
+    const key = join(files.folder, `key-${'1'.repeat(64)}.age`);
+    const refusal = (holder: string) => ({ code: 'still-held', path: join(files.folder, holder) });
+    await expect(eraseShare(files.path)).rejects.toMatchObject(refusal(`key-${'2'.repeat(64)}.age`));
+    expect((await opened(files)).shares).toHaveLength(1);
+    rmSync(key);
+    rmSync(files.path);
+    expect(await isErased(files.path)).toBe(false);
+
+    const narrowed = await home();
+    await using keystore = await keystoreOf(narrowed);
+    await keystore.spareKeys(narrowed.folder);
+    // A copy under any name that key files have, and a file of which nobody can say what it holds.
+    const path = join(narrowed.folder, basename(key));
+    for (const name of [
+      'old-next.age',
+      'keys-new',
+      `key-${'3'.repeat(64)}.age`,
+      `.${basename(key).slice(0, 32)}.0123456789abcdef.tmp`,
+    ]) {
+      for (const bytes of [await readFile(path), Buffer.from('unknown')]) {
+        await writeFile(join(narrowed.folder, name), bytes, { mode: 0o600 });
+        await expect(eraseShare(narrowed.path)).rejects.toMatchObject({ path: join(narrowed.folder, name) });
+        rmSync(join(narrowed.folder, name));
+      }
+    }
+    await eraseShare(narrowed.path);
+    expect(await isStillOpened(narrowed)).toBe(false);
+  });
+
+  it('is erased by the same again when the process was killed at any step', async () => {
+    const template = await home();
+    await using keystore = await keystoreOf(template);
+    await keystore.spareKeys(template.folder);
+    let kills = 0;
+    for (; ; kills++) {
+      const place = await temporaryFolder();
+      await cp(template.folder, place, { recursive: true });
+      const files = { ...template, folder: place, path: join(place, basename(template.path)) };
+      const disk = new MortalDisk(kills);
+      await eraseShare(files.path, disk).catch(() => undefined);
+      expect(await isErased(files.path)).toBe(!existsSync(files.path));
+      if (!disk.killed) break;
+      await eraseShare(files.path, new MortalDisk());
+      expect([await isErased(files.path), await isStillOpened(files)]).toEqual([true, false]);
+    }
+    expect(kills).toBeGreaterThan(8);
+  });
 });
 
 describe('another passphrase', () => {
@@ -328,12 +501,12 @@ describe('another passphrase', () => {
     const renewed = { ...files, file: files.newFile };
     expect(await codeOf(renewed)).toBe('opened');
     await using keystore = await openKeystore({ passphrase: { file: files.newFile }, purpose: 'existing', childPath });
-    // Copies of one file are copies of one file again: a start opens it once.
+    // Keys were parted before, and the register goes along: a start finds nothing to do.
     const waiting = await readFile(join(files.folder, 'next.age'));
-    expect(await readFile(join(files.folder, `key-${'1'.repeat(64)}.age`))).toEqual(waiting);
-    expect((await keystore.spareKeys(files.folder)).left).toBe(7);
+    expect((await keystore.spareKeys(files.folder)).left).toBe(8);
     expect(await readFile(join(files.folder, 'next.age'))).toEqual(waiting);
-    expect(await readdir(files.folder)).not.toContain('keys-new');
+    expect(await otherHolders(files.path)).toEqual([]);
+    expect((await readdir(files.folder)).filter((name) => /^old-|^keys-new$/.test(name))).toEqual([]);
   });
 
   it('reaches a share file of an earlier version, which gets a key first', async () => {
@@ -379,7 +552,7 @@ describe('another passphrase', () => {
 
   it('holds for all files or for none, at whatever step the process is killed, and says which', async () => {
     const template = await home();
-    const namesOfKeys = [`key-${'1'.repeat(64)}.age`, 'next.age'];
+    const namesOfKeys = [`key-${'1'.repeat(64)}.age`, 'next.age', 'keys.json'];
     const keysIn = (place: string): Promise<Buffer[]> =>
       Promise.all(namesOfKeys.map((name) => readFile(join(place, name))));
     const old = await keysIn(template.folder);
@@ -524,7 +697,7 @@ describe('sealing that fails', () => {
       shares: [share('development', 2), wrong],
     };
     await expect(sealShares(request)).rejects.toThrow(reason);
-    expect((await readdir(files.folder)).sort()).toEqual(['next.age', 'passphrase']);
+    expect((await readdir(files.folder)).sort()).toEqual(['keys.json', 'next.age', 'passphrase']);
   });
 
   it('leaves a share file that is there: none is ever replaced', async () => {

@@ -16,6 +16,7 @@ import { MemberHome, unixSeconds } from '../../participant/member-home.ts';
 import { restoreInto, restoreMember, writeRestored, type Restored } from '../../participant/restore.ts';
 import { sha256Hex } from '../../protocol/wire/bytes.ts';
 import { encodeCanonicalJson } from '../../verifier/json.ts';
+import { identitiesIn } from '../harness/identities.ts';
 import { MortalDisk } from '../harness/mortal-disk.ts';
 import { onTerminal } from '../harness/terminal.ts';
 import { scratch } from './members.ts';
@@ -79,6 +80,8 @@ describe('a backup', () => {
     for (const [name, base64] of Object.entries(value.files))
       expect(Buffer.from(base64, 'base64')).toEqual(await readFile(join(original, name)));
     const epoch = await group.epochHash();
+    // Its key file holds the key of no other share.
+    expect((await identitiesIn(original, 'correct horse')).get(`key-${epoch}.age`)).toHaveLength(1);
     const checkpoints = (await readdir(original)).filter((name) => /^(checkpoint|document)-/.test(name));
     expect(Object.keys(value.files).sort()).toEqual(
       [
@@ -185,7 +188,8 @@ describe('a restore', () => {
     expect(await restore(home)).toMatchObject({ member: 'build-1', group: 'acme', othersNeeded: 2 });
     const [before, after] = [await contents(original), await contents(home)];
     for (const name of before.keys())
-      if (name !== 'journal' && name !== 'next.age') expect([name, after.get(name)]).toEqual([name, before.get(name)]);
+      if (name !== 'journal' && name !== 'next.age' && name !== 'keys.json')
+        expect([name, after.get(name)]).toEqual([name, before.get(name)]);
     await using restored = await MemberHome.open(home, () => undefined);
     expect(restored.records.head.incarnation).not.toBe((await opened()).journal.incarnation);
     expect(restored.records.restoration).toMatchObject({ isCaughtUp: false });

@@ -1,6 +1,6 @@
 /** Homes that join with an import file: what they keep, what they refuse, and how they go on after a crash. */
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { encodeBase64Url } from '../../verifier/base64.ts';
 import { hexToBytes } from '../../protocol/wire/bytes.ts';
@@ -12,8 +12,11 @@ import type { SealingGroup } from '../../protocol/frost/group.ts';
 import type { OpenedShares } from '../../home/keystore.ts';
 import type { Charter } from '../../protocol/files/charter.ts';
 import { maxImportBytes } from '../../protocol/limits.ts';
+import { isErased } from '../../home/erase-share.ts';
+import { MemberHome } from '../../participant/member-home.ts';
 import { makeImportKey, type MadeImportKey } from '../../participant/import-key.ts';
 import { Vault } from '../../participant/vault.ts';
+import { identitiesIn, opensWith } from '../harness/identities.ts';
 import { epochFile } from '../harness/home-files.ts';
 import { publicGroup, sharedSodium } from '../harness/ceremony-network.ts';
 import { importBytes, oneTimeSecretOf, openFor, rfc8032Keys, shareFor } from '../harness/import.ts';
@@ -60,6 +63,8 @@ describe('joining with an import file', () => {
   it('makes the imported key, signs the documents, keeps no copy of the file, and needs it no more', async () => {
     await using group = await TestGroup.create(plan);
     const importPath = await importFor(group);
+    const importKey = `import-${group.charter.hash}.age`;
+    const copies = await Promise.all(group.members.map(({ home }) => readFile(join(home, importKey))));
     const joined = await Promise.all(group.members.map((member) => group.join(member, { importPath })));
     for (const one of joined)
       expect(one).toMatchObject({ groupLine: `frostmark-group:acme:${groupKey}`, origin: 'imported' });
@@ -70,8 +75,13 @@ describe('joining with an import file', () => {
     for (const { home } of group.members)
       for (const name of await readdir(home))
         expect((await readFile(join(home, name))).includes(file), name).toBe(false);
-    // The one-time keys are gone from every home, with their own keys.
-    for (const { home } of group.members) {
+    // The one-time keys are gone from every home, with their own keys: nothing that the passphrase opens there opens a copy.
+    const passphrase = (await readFile(group.passphrasePath, 'utf8')).trim();
+    for (const [index, { home }] of group.members.entries()) {
+      const identities = [...(await identitiesIn(home, passphrase)).values()].flat();
+      expect(identities.length).toBeGreaterThan(8);
+      expect(await opensWith(identities, copies[index]!)).toBe(false);
+      expect(await isErased(join(home, importKey))).toBe(true);
       const names = await readdir(home);
       expect(names.filter((name) => name.startsWith('import-'))).toEqual([]);
       expect(names.filter((name) => name.startsWith('key-'))).toHaveLength(1);
@@ -187,6 +197,18 @@ describe('an import key', () => {
     });
     await expect(other).rejects.toMatchObject({ code: 'wrong-passphrase' });
     expect(await keyOf(group, admin)).toEqual(made);
+  });
+
+  it('is not erased while the keys that wait hold its own key, too: the log names it, and it stays', async () => {
+    await using group = await TestGroup.create(plan);
+    const [first] = group.members as [TestMember];
+    const { path } = await keyOf(group, first);
+    const said: unknown[] = [];
+    await using home = await MemberHome.open(first.home, () => undefined);
+    await home.eraseImportKeys((...line) => said.push(line));
+    const names = { file: basename(path), holder: 'next.age' };
+    expect(said).toEqual([['warn', 'import-key-kept', names]]);
+    expect(await readdir(first.home)).toContain(basename(path));
   });
 
   it('that is lost, or another than the file is sealed to, is told before anybody waits', async () => {
