@@ -39,7 +39,10 @@ Then destroy the originals: this command tells which.`,
     const { importReview } = await import('../../text/import.ts');
     const passphraseFile = settings['passphrase-file'];
     const key = { keyPath, charterPath, subkey: settings.subkey, ask: () => passphraseOf(passphraseFile) };
-    if (settings['dry-run'] !== true) return await split(key, settings, output);
+    if (settings['dry-run'] !== true) {
+      await split(key, settings, output);
+      return;
+    }
     const review = await reviewKey(key);
     output.talk(importReview(review));
     const { groupLine: group, source, openpgp } = review;
