@@ -117,6 +117,13 @@ export const maxExpirySeconds = 30 * 24 * 3600;
 /** Seconds a delegation may live (90 days). */
 export const maxDelegationSeconds = 90 * 24 * 3600;
 
+/** Who may speak in one ceremony: all members of the new charter, and of the old one those that deal. */
+export const maxSpeakers = 2 * maxMembers;
+/** Dealings of one reveal: of a dealer in every channel, to every tier that a charter could have; its bytes have a bound besides. */
+export const maxDealings = 2048;
+/** Numbers of epochs and of successions: far more than anybody decides. */
+export const maxEpochNumber = 1_000_000_000;
+
 /** Versions of one ceremony message of one member that are kept: two that differ prove something, a third adds nothing. */
 export const maxVersions = 2;
 /** Places (ceremony, kind, member) of ceremony messages that a member keeps: a few ceremonies of the largest charter; the oldest goes first. */

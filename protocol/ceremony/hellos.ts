@@ -1,7 +1,7 @@
 /** The first step of a ceremony: everybody says hello under the same files, and with a hello of every member it begins. */
 import { fail, leave, viewOf } from './endings.ts';
 import {
-  record,
+  stepContextOf,
   type CeremonyContext,
   type CeremonyEffect,
   type CeremonyState,
@@ -10,6 +10,7 @@ import {
 } from './events.ts';
 import { hellosOf, type Inbox } from './inbox.ts';
 import { ceremonyId, type CeremonyMessageOf } from './messages.ts';
+import { join } from './steps.ts';
 import { at } from '../wire/present.ts';
 
 /** What all members must have agreed to before any secret is made. */
@@ -28,7 +29,7 @@ export function helloOf(context: CeremonyContext, nonce: string): CeremonyEffect
 /** A run that went on with an earlier ceremony has said no hello yet: nothing of the next is said before this one is left. */
 export function sayHello(context: CeremonyContext, step: CeremonyStep): CeremonyStep {
   const { state } = step;
-  if (state.phase.kind !== 'hello' || state.inbox.hellos.has(context.self.identifier)) return step;
+  if (state.phase.kind !== 'hello' || state.inbox.hellos.has(context.self.key)) return step;
   return { state, effects: [...step.effects, helloOf(context, state.nonce)] };
 }
 
@@ -41,14 +42,14 @@ export function receiveHello(
   state: CeremonyState,
   message: CeremonyMessageOf<'hello'>,
 ): CeremonyStep {
-  const { identifier, name } = message.from;
+  const { key, name } = message.from;
   const { nonce } = message.payload;
-  const known = state.inbox.hellos.get(identifier);
+  const known = state.inbox.hellos.get(key);
   if (known?.hash === message.hash || state.superseded.has(nonce)) return { state, effects: [] };
   // The relay may still hold a hello of this member's earlier run.
-  if (identifier === context.self.identifier && nonce !== state.nonce) return { state, effects: [] };
+  if (key === context.self.key && nonce !== state.nonce) return { state, effects: [] };
   if (known?.payload.nonce === nonce) return failAtHellos(context, state, [known, message]);
-  const inbox: Inbox = { ...state.inbox, hellos: new Map(state.inbox.hellos).set(identifier, message) };
+  const inbox: Inbox = { ...state.inbox, hellos: new Map(state.inbox.hellos).set(key, message) };
   const superseded = known === undefined ? state.superseded : new Set([...state.superseded, known.payload.nonce]);
   return answerHello(context, { ...state, inbox, superseded }, { message, name });
 }
@@ -60,8 +61,8 @@ function failAtHellos(
   messages: readonly CeremonyMessageOf<'hello'>[],
 ): CeremonyStep {
   if (state.phase.kind === 'stored' || state.phase.kind === 'done' || state.phase.kind === 'failed')
-    return { state, effects: [{ kind: 'evidence', view: viewOf(context, state, messages) }] };
-  return fail(context, state, {
+    return { state, effects: [{ kind: 'evidence', view: viewOf(stepContextOf(context), state, messages) }] };
+  return fail(stepContextOf(context), state, {
     code: 'conflict',
     leave: 'conflict',
     reason: `${at(messages, 0).from.name} signed two different hellos with one nonce`,
@@ -91,7 +92,7 @@ function answerHello(
       });
     case 'done': {
       const { certificate } = phase;
-      const isOwn = message.from.identifier === context.self.identifier;
+      const isOwn = message.from.key === context.self.key;
       return { state, effects: isOwn ? [] : [{ kind: 'show', certificate }] };
     }
     case 'hello':
@@ -133,11 +134,5 @@ export function idOfHellos(context: CeremonyContext, { inbox }: CeremonyState): 
 /** Enters the ceremony that the hellos of all members come to; `undefined` while one is missing, or if this member was in it before. */
 export function beginCeremony(context: CeremonyContext, state: CeremonyState): CeremonyStep | undefined {
   const ceremony = idOfHellos(context, state);
-  // One set of polynomials for one id: an id that was ever joined is never entered again (T16).
-  if (ceremony === undefined || state.memory.joined.has(ceremony)) return undefined;
-  const joined = record(state, { type: 'ceremony-joined', ceremony });
-  return {
-    state: { ...joined.state, phase: { kind: 'dealing', ceremony } },
-    effects: [...joined.effects, { kind: 'deal', ceremony }],
-  };
+  return ceremony === undefined || state.memory.joined.has(ceremony) ? undefined : join(state, ceremony);
 }
