@@ -134,5 +134,6 @@ export function idOfHellos(context: CeremonyContext, { inbox }: CeremonyState): 
 /** Enters the ceremony that the hellos of all members come to; `undefined` while one is missing, or if this member was in it before. */
 export function beginCeremony(context: CeremonyContext, state: CeremonyState): CeremonyStep | undefined {
   const ceremony = idOfHellos(context, state);
+  // One set of polynomials for one id (T16).
   return ceremony === undefined || state.memory.joined.has(ceremony) ? undefined : join(state, ceremony);
 }
