@@ -47,11 +47,12 @@ const chapters = [
   ['files'],
   ['documents'],
   ['ceremony'],
+  ['succession'],
   ['request'],
   ['openpgp', 'ssh'],
   ['formats'],
   ['signing'],
-  ['evidence', 'group-documents'],
+  ['evidence', 'group-documents', 'chain'],
   ['record'],
 ];
 

@@ -78,6 +78,11 @@ export function openEpoch(arithmetic: Group, charter: Charter, certificate: Cert
   const { transcript, signatures } = certificate;
   if (transcript.charter !== charter.hash)
     throw new ProtocolError('bad-certificate', 'the certificate is of another charter');
+  if ((transcript.origin === 'reshared') !== (charter.continues !== undefined))
+    throw new ProtocolError(
+      'bad-certificate',
+      'a key is handed on to a charter that continues its group, and made for one that does not',
+    );
   if (signatures.length !== charter.members.length)
     throw new ProtocolError('bad-certificate', 'a certificate needs the signature of every member');
   // In a succession dealers who are no members speak, too: who they are is the old charter's matter (`openChain`).

@@ -35,7 +35,9 @@ export function follow(context: StepContext, state: CeremonyState, seen: Ceremon
         kind: 'failed',
         error,
         view,
-        blamed: context.cast.speakers.filter(({ name }) => name === suspect),
+        blamed: isHolder(context.cast, seen.from)
+          ? context.cast.speakers.filter(({ name }) => name === suspect)
+          : [seen.from],
         isProved: false,
       },
     ],
