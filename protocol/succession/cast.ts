@@ -98,7 +98,7 @@ export function successionCast(ground: SuccessionGround, begin: Begin | undefine
     provenance: { origin: 'reshared', from: lineageOf(ground, dealers) },
     dealtBy: (speaker) => {
       const { cuts, fresh } = planOf(speaker);
-      return inCharterOrder(charter, [...cuts.flatMap(({ places }) => places), ...fresh]);
+      return inCharterOrder(charter, [...cuts.flatMap(({ places }) => places), ...fresh], (place) => place);
     },
     fixed: () => undefined,
     helloOf: (_, speaker) => begin?.payload.hellos[speakers.findIndex(({ key }) => key === speaker.key)],
@@ -180,9 +180,10 @@ export function successionBoxHeader(ceremony: string, sender: Member, receiver: 
   return taggedHash('succession-box', hexToBytes(ceremony), utf8ToBytes(sender.key), utf8ToBytes(receiver.key));
 }
 
-function inCharterOrder<P extends SharingPlace>({ channels }: Charter, places: readonly P[]): P[] {
-  const rank = ({ channel }: P): number => channels.findIndex(({ name }) => name === channel);
-  return places.toSorted((a, b) => rank(a) - rank(b) || a.sharing - b.sharing);
+/** Whatever is of places, by channels of the charter and then by sharings: the order of everything that is dealt. */
+export function inCharterOrder<T>({ channels }: Charter, items: readonly T[], placeOf: (item: T) => SharingPlace): T[] {
+  const rank = (item: T): number => channels.findIndex(({ name }) => name === placeOf(item).channel);
+  return items.toSorted((a, b) => rank(a) - rank(b) || placeOf(a).sharing - placeOf(b).sharing);
 }
 
 /** Σ over the new sharings of the constants = λ·Y, of every share that this speaker cuts. */
