@@ -82,6 +82,17 @@ export function problemOfBegin(ground: SuccessionGround, { payload }: Begin): st
  * transcript on.
  */
 export function successionCast(ground: SuccessionGround, begin: Begin | undefined): Cast {
+  const known = casts.get(ground) ?? new WeakMap<object, Cast>();
+  casts.set(ground, known);
+  const cast = known.get(begin ?? ground) ?? makeCast(ground, begin);
+  known.set(begin ?? ground, cast);
+  return cast;
+}
+
+/** The same for every step of a ceremony: λ and the lineage take longer than a step. */
+const casts = new WeakMap<SuccessionGround, WeakMap<object, Cast>>();
+
+function makeCast(ground: SuccessionGround, begin: Begin | undefined): Cast {
   const { from, charter, succession } = ground;
   const dealers = begin?.payload.dealers ?? [];
   const speakers = speakersOf(ground, dealers);

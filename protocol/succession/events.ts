@@ -25,12 +25,10 @@ export interface SuccessionContext {
 export interface Opening {
   /** Own nonce, hex. */
   readonly nonce: string;
-  /** The nonce of the own hello that was said last. */
-  readonly said: string | undefined;
+  /** Whether the own hello of this run was said. */
+  readonly hasSaidHello: boolean;
   /** The newest of each speaker, by identity key. */
   readonly hellos: ReadonlyMap<string, OpeningMessageOf<'hello'>>;
-  /** Nonces that a newer hello replaced: said again, they count no more. */
-  readonly superseded: ReadonlySet<string>;
   /** Right begins by the ceremonies that they open, the oldest first. */
   readonly begins: ReadonlyMap<string, OpeningMessageOf<'begin'>>;
   /** The own begin that has not come back yet. */
@@ -122,9 +120,8 @@ export interface SuccessionStep {
 export const successionStart: SuccessionState = {
   opening: {
     nonce: '',
-    said: undefined,
+    hasSaidHello: false,
     hellos: new Map(),
-    superseded: new Set(),
     begins: new Map(),
     asked: undefined,
     without: new Map(),

@@ -16,29 +16,17 @@ export function peopleOf({ from, charter }: SuccessionGround): Member[] {
   return [...charter.members, ...from.charter.members.filter(({ key }) => memberByKey(charter, key) === undefined)];
 }
 
-/** Everything that these views of one succession prove together, in order of people; nothing that an honest one says is ever among it. */
+/**
+ * Everything that these views of one succession prove together, in order of people; nothing that an honest one says is ever among it. Hellos and
+ * begins prove nothing: an heir that lost its disk may count anew, and each begin opens a ceremony of its own.
+ */
 export function judgeSuccession(arithmetic: Group, ground: SuccessionGround, views: readonly SuccessionView[]): Deed[] {
-  const { charter } = ground;
-  const speakers = peopleOf(ground);
-  const said = judgeMessages(
-    { arithmetic, charter, speakers },
-    views.map((view) => founded(ground, view)),
-  );
-  const opening = [
-    ...new Map(views.flatMap((view) => view.opening).map((one) => [`${one.from.key} ${one.hash}`, one])).values(),
-  ];
-  return speakers.flatMap((culprit) => {
-    const own = opening.filter(({ from }) => from.key === culprit.key);
-    const deeds = own.flatMap((first, index) =>
-      own.slice(index + 1).flatMap((second) => openingLie(first, second) ?? []),
-    );
-    const others = said.filter((deed) => deed.culprit.key === culprit.key);
-    return [...[...new Set(deeds)].map((deed): Deed => ({ culprit, deed })), ...others];
-  });
+  const founded = views.map((view) => foundedView(ground, view));
+  return judgeMessages({ arithmetic, charter: ground.charter, speakers: peopleOf(ground) }, founded);
 }
 
 /** The ceremony that a view is of, by the begin that its messages name. */
-function founded(ground: SuccessionGround, view: SuccessionView): FoundedView {
+function foundedView(ground: SuccessionGround, view: SuccessionView): FoundedView {
   const ids = new Set(view.messages.flatMap((message) => (message.kind === 'hello' ? [] : [message.payload.ceremony])));
   const begun = view.opening
     .filter((message) => message.kind === 'begin')
@@ -46,13 +34,4 @@ function founded(ground: SuccessionGround, view: SuccessionView): FoundedView {
     .map((begin) => begunCeremony(ground, begin))
     .find(({ ceremony }) => ids.has(ceremony));
   return { view, begun };
-}
-
-/** What two words of one person prove by themselves. */
-export function openingLie(first: OpeningMessage, second: OpeningMessage): string | undefined {
-  if (first.hash === second.hash) return undefined;
-  if (first.kind === 'hello' && second.kind === 'hello')
-    return first.payload.nonce === second.payload.nonce ? 'signed two different hellos with one nonce' : undefined;
-  // Two begins are none: an heir that restarted may count anew, and each begin opens a ceremony of its own.
-  return undefined;
 }

@@ -23,7 +23,6 @@ import {
   type SuccessionStep,
 } from './events.ts';
 import { endEpoch, failed, goOnEnding, shareErased, write } from './ending.ts';
-import { openingLie } from './judge.ts';
 import { higherThan, type SuccessionRecord } from './memory.ts';
 import type { Absence, OpeningMessageOf, OpeningPayload, StepMessage, SuccessionMessage } from './messages.ts';
 import {
@@ -31,11 +30,13 @@ import {
   helloPayload,
   isAsked,
   isDue,
+  channelWithoutDealers,
   isLater,
+  isNewer,
+  missingDealers,
   missingHeirs,
   nextBegin,
   withBegin,
-  withHello,
 } from './opening.ts';
 import { andThen, within, type Blame, type InnerStep } from './within.ts';
 
@@ -129,7 +130,7 @@ function receive(context: SuccessionContext, state: SuccessionState, message: Su
     case 'hello':
       return receiveHello(context, heard, message);
     case 'begin':
-      return { state: { ...heard, opening: withBegin(context.ground, heard.opening, message) }, effects: [] };
+      return { state: receiveBegin(context, heard, message), effects: [] };
     case 'commit':
     case 'reveal':
     case 'boxes':
@@ -142,7 +143,17 @@ function receive(context: SuccessionContext, state: SuccessionState, message: Su
   }
 }
 
-/** Files a hello, the newest of each; two under one nonce are a proof. Hellos of another succession are nobody's here. */
+/** Files a begin that is right. While somebody begins nobody else has to. */
+function receiveBegin(
+  { ground }: SuccessionContext,
+  state: SuccessionState,
+  message: OpeningMessageOf<'begin'>,
+): SuccessionState {
+  const opening = withBegin(ground, state.opening, message);
+  return opening.begins.size === state.opening.begins.size ? state : { ...state, opening: { ...opening, silences: 0 } };
+}
+
+/** Files a hello, the newest of each. Hellos of another succession are nobody's here. */
 function receiveHello(
   context: SuccessionContext,
   state: SuccessionState,
@@ -150,26 +161,22 @@ function receiveHello(
 ): SuccessionStep {
   const { opening } = state;
   const { key } = message.from;
-  const { nonce, ...agreed } = message.payload;
-  const own = helloPayload(context.ground, nonce);
-  if (agreed.succession !== own.succession || agreed.charter !== own.charter || agreed.epoch !== own.epoch)
-    return { state, effects: [] };
+  const { payload } = message;
   const known = opening.hellos.get(key);
-  if (known?.hash === message.hash || opening.superseded.has(nonce)) return { state, effects: [] };
-  // The relay may still hold a hello of this member's earlier run.
-  if (key === context.self.key && nonce !== opening.nonce) return { state, effects: [] };
-  if (known !== undefined && openingLie(known, message) !== undefined)
-    return keepHellos(context, state, [known, message]);
-  return answerHello(context, { ...state, opening: withHello(opening, message) }, message);
+  const right = helloPayload(context.ground, payload);
+  const isOfThis =
+    payload.succession === right.succession && payload.charter === right.charter && payload.epoch === right.epoch;
+  if (!isOfThis || (known !== undefined && !isNewer(message, known))) return { state, effects: [] };
+  // Of a run whose disk was lost: what is said from now on has to be newer.
+  if (key === context.self.key && payload.serial > state.memory.serial) return sayNewer(context, state, payload.serial);
+  const hellos = new Map(opening.hellos).set(key, message);
+  const next = { ...state, opening: { ...opening, hellos } };
+  return known === undefined ? { state: next, effects: [] } : answerHello(context, next, message);
 }
 
-function keepHellos(
-  { ground }: SuccessionContext,
-  state: SuccessionState,
-  opening: readonly OpeningMessageOf<'hello'>[],
-): SuccessionStep {
-  const view = { charter: ground.charter, transcript: undefined, messages: [], opening };
-  return { state, effects: [{ kind: 'evidence', view }] };
+function sayNewer({ ground }: SuccessionContext, state: SuccessionState, serial: number): SuccessionStep {
+  const counted = write(state, { type: 'succession-hello', from: ground.from.hash, serial });
+  return { ...counted, state: { ...counted.state, opening: { ...state.opening, hasSaidHello: false } } };
 }
 
 /** Somebody of the running ceremony came anew before this member signed the transcript: that ceremony cannot end any more. */
@@ -272,9 +279,7 @@ function afterSilence(context: SuccessionContext, state: SuccessionState, nonce:
 /** Heirs and dealers are here and nothing begins: a relay that mixed up the order of hellos leaves none that all agree on. */
 function helloAnew(context: SuccessionContext, state: SuccessionState, nonce: string): SuccessionStep {
   if (missingHeirs(context, state.opening).length > 0 || isDue(context, state.opening)) return { state, effects: [] };
-  const opening = { ...state.opening, nonce, said: nonce };
-  const payload = helloPayload(context.ground, nonce);
-  return { state: { ...state, opening }, effects: [{ kind: 'send', message: { kind: 'hello', payload } }] };
+  return { state: { ...state, opening: { ...state.opening, nonce, hasSaidHello: false } }, effects: [] };
 }
 
 /** A share of the new genesis: on disk first that this member is bound to this key for ever. */
@@ -319,7 +324,7 @@ function progress(context: SuccessionContext, state: SuccessionState): Successio
       state,
       within(context, state, () => inside),
     );
-  return enter(context, state) ?? sayHello(context, state) ?? sayBegin(context, state);
+  return enter(context, state) ?? sayHello(context, state) ?? giveUp(context, state) ?? sayBegin(context, state);
 }
 
 /** Enters the begin that wins; out of a ceremony that this member did not sign yet, by leaving it first. */
@@ -341,12 +346,27 @@ function enter(context: SuccessionContext, state: SuccessionState): SuccessionSt
 }
 
 /** A run that went on with an earlier ceremony has said no hello yet: nothing of the next is said before that one is left. */
-function sayHello({ ground, self }: SuccessionContext, state: SuccessionState): SuccessionStep | undefined {
-  const { opening, ceremony } = state;
-  if (ceremony.phase.kind !== 'hello' || opening.said === opening.nonce || opening.hellos.has(self.key))
-    return undefined;
-  const message = { kind: 'hello', payload: helloPayload(ground, opening.nonce) } as const;
-  return { state: { ...state, opening: { ...opening, said: opening.nonce } }, effects: [{ kind: 'send', message }] };
+function sayHello({ ground }: SuccessionContext, state: SuccessionState): SuccessionStep | undefined {
+  const { opening, ceremony, memory } = state;
+  if (ceremony.phase.kind !== 'hello' || opening.hasSaidHello) return undefined;
+  const serial = memory.serial + 1;
+  const counted = write(state, { type: 'succession-hello', from: ground.from.hash, serial });
+  const payload = helloPayload(ground, { serial, nonce: opening.nonce });
+  return {
+    state: { ...counted.state, opening: { ...opening, hasSaidHello: true } },
+    effects: [...counted.effects, { kind: 'send', message: { kind: 'hello', payload } }],
+  };
+}
+
+/** Without those who dealt wrongly there must be a quorum left for each key that stays. */
+function giveUp(context: SuccessionContext, state: SuccessionState): SuccessionStep | undefined {
+  if (state.ceremony.phase.kind !== 'hello') return undefined;
+  const channel = channelWithoutDealers(context.ground, state.opening);
+  if (channel === undefined) return undefined;
+  const { members } = context.ground.from.charter;
+  const wrong = members.filter(({ key }) => state.opening.without.get(key) === 'wrong').map(({ name }) => name);
+  const reason = `${wrong.join(', ')} dealt wrongly, and the others are no quorum of ${channel} in the old charter`;
+  return failed(state, new ProtocolError('bad-ceremony-message', reason, { culprits: wrong }));
 }
 
 /** The lowest heir that is here says who deals. */
@@ -424,7 +444,8 @@ function waiting(context: SuccessionContext, state: SuccessionState): Succession
   const named = (members: readonly Member[]): string[] =>
     members.filter(({ key }) => key !== context.self.key).map(({ name }) => name);
   if (state.ceremony.phase.kind === 'hello') {
-    const missing = named(missingHeirs(context, state.opening));
+    const heirs = named(missingHeirs(context, state.opening));
+    const missing = heirs.length > 0 ? heirs : named(missingDealers(context.ground, state.opening));
     return [{ kind: 'progress', step: missing.length > 0 ? 'hello' : 'begin', waitingFor: missing }];
   }
   const awaited = awaitedIn(stepContextIn(context, state), state.ceremony);

@@ -15,6 +15,8 @@ import {
 export type SuccessionRecord =
   /** This member takes part in the succession of that number, and in no lower one and no other of that number any more. */
   | { readonly type: 'succession-entered'; readonly from: string; readonly number: number; readonly succession: string }
+  /** Hellos are counted, so that everybody agrees which is the newest. */
+  | { readonly type: 'succession-hello'; readonly from: string; readonly serial: number }
   | { readonly type: 'succession-step'; readonly from: string; readonly step: CeremonyRecord }
   /** Nothing is answered under the old epoch from here on. */
   | {
@@ -36,6 +38,8 @@ export type LiveEpoch = Pick<Extract<SuccessionRecord, { type: 'live' }>, 'epoch
 export interface SuccessionMemory {
   /** The newest succession that was taken part in. */
   readonly entered: { readonly number: number; readonly succession: string } | undefined;
+  /** Of the last hello; 0 before there was one. */
+  readonly serial: number;
   readonly ceremonies: CeremonyMemory;
   readonly live: LiveEpoch | undefined;
   readonly isRetired: boolean;
@@ -45,6 +49,7 @@ export interface SuccessionMemory {
 /** What a member remembers of an epoch that nobody ended yet. */
 export const emptySuccessionMemory: SuccessionMemory = {
   entered: undefined,
+  serial: 0,
   ceremonies: emptyCeremonyMemory,
   live: undefined,
   isRetired: false,
@@ -53,7 +58,9 @@ export const emptySuccessionMemory: SuccessionMemory = {
 
 /** Whether a record of a journal is of a succession, by its type. */
 export function isSuccessionRecord(record: { readonly type: string }): record is SuccessionRecord {
-  return ['succession-entered', 'succession-step', 'live', 'retired', 'erased'].includes(record.type);
+  return ['succession-entered', 'succession-hello', 'succession-step', 'live', 'retired', 'erased'].includes(
+    record.type,
+  );
 }
 
 /** Why a record must not be written, in words; `undefined` when it may be. */
@@ -62,6 +69,8 @@ export function successionContradiction(memory: SuccessionMemory, record: Succes
   switch (record.type) {
     case 'succession-entered':
       return live === undefined ? higherThan(entered, record) : 'the epoch has ended';
+    case 'succession-hello':
+      return record.serial > memory.serial ? undefined : 'a later hello was said';
     case 'succession-step':
       if (!isCeremonyRecord(record.step)) return 'it is no step of a ceremony';
       return contradictionOf(memory.ceremonies, record.step);
@@ -89,6 +98,8 @@ export function successionRemembered(memory: SuccessionMemory, record: Successio
   switch (record.type) {
     case 'succession-entered':
       return { ...memory, entered: { number: record.number, succession: record.succession } };
+    case 'succession-hello':
+      return { ...memory, serial: record.serial };
     case 'succession-step':
       return { ...memory, ceremonies: remembered(memory.ceremonies, record.step) };
     case 'live':

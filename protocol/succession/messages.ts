@@ -12,7 +12,14 @@ const code = 'bad-ceremony-message';
 /** First word of an heir, and of an old member that may deal. */
 const helloMessage = defineMessage(
   'succession-hello',
-  Strict({ succession: Hash, epoch: Hash, charter: Hash, nonce: Hash }),
+  Strict({
+    succession: Hash,
+    epoch: Hash,
+    charter: Hash,
+    /** Counts this member's hellos in the successions out of one epoch: the highest is the newest, whatever order a relay shows them in. */
+    serial: Type.Integer({ minimum: 1, maximum: maxEpochNumber }),
+    nonce: Hash,
+  }),
   code,
 );
 

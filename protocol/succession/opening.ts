@@ -1,6 +1,6 @@
 /** How a ceremony of a succession is opened: hellos of heirs and of old members that may deal, and the begin of an heir that says who deals. */
 import { chooseMinimalSet } from '../frost/resharing.ts';
-import type { Identifier } from '../frost/sharing.ts';
+import { isQualified, sharingOf, type Identifier } from '../frost/sharing.ts';
 import { memberByKey, type Member } from '../files/charter.ts';
 import { maxKeptBegins, maxMembers } from '../limits.ts';
 import { keptChannels, problemOfBegin, speakersOf, type SuccessionGround } from './cast.ts';
@@ -11,19 +11,17 @@ import { peopleOf } from './judge.ts';
 type BeginPayload = OpeningPayload<'begin'>;
 
 /** What a hello of this succession says. */
-export function helloPayload({ from, succession, charter }: SuccessionGround, nonce: string): OpeningPayload<'hello'> {
-  return { succession: succession.hash, epoch: from.hash, charter: charter.hash, nonce };
+export function helloPayload(
+  { from, succession, charter }: SuccessionGround,
+  { serial, nonce }: Pick<OpeningPayload<'hello'>, 'serial' | 'nonce'>,
+): OpeningPayload<'hello'> {
+  return { succession: succession.hash, epoch: from.hash, charter: charter.hash, serial, nonce };
 }
 
-/** Files the newest hello of a speaker. */
-export function withHello(opening: Opening, message: OpeningMessageOf<'hello'>): Opening {
-  const { key } = message.from;
-  const known = opening.hellos.get(key);
-  const superseded = known === undefined ? opening.superseded : new Set([...opening.superseded, known.payload.nonce]);
-  // To the end of the map, so that it is the newest there, too.
-  const hellos = new Map(opening.hellos);
-  hellos.delete(key);
-  return { ...opening, superseded, hellos: hellos.set(key, message) };
+/** Whether the first of two hellos of one member counts: the later one, and of two with one serial everywhere the same. */
+export function isNewer(first: OpeningMessageOf<'hello'>, second: OpeningMessageOf<'hello'>): boolean {
+  const difference = first.payload.serial - second.payload.serial;
+  return difference === 0 ? first.hash > second.hash : difference > 0;
 }
 
 /** Files a begin that is right; the lowest counter goes first when there are too many. */
@@ -68,6 +66,27 @@ function isOfNewestHellos(
 /** Heirs whose hello is missing, or who have been silent since. */
 export function missingHeirs({ ground }: SuccessionContext, { hellos, without }: Opening): Member[] {
   return ground.charter.members.filter(({ key }) => !hellos.has(key) || without.get(key) === 'silent');
+}
+
+/** Old members that could deal and are not here, as long as those who are here are too few; nobody when they are enough. */
+export function missingDealers(ground: SuccessionGround, opening: Opening): Member[] {
+  const here = dealersInOrder(ground, opening);
+  const short = keptChannels(ground).filter((channel) => !isQualified(ground.from.channel(channel).sharings, here));
+  if (short.length === 0) return [];
+  return ground.from.charter.members.filter(
+    ({ key, identifier }) =>
+      !opening.hellos.has(key) &&
+      opening.without.get(key) !== 'wrong' &&
+      short.some((channel) => sharingOf(ground.from.channel(channel).sharings, identifier) !== undefined),
+  );
+}
+
+/** A channel whose key stays and for which, without those who dealt wrongly, no quorum of the old charter is left. */
+export function channelWithoutDealers({ from, ...ground }: SuccessionGround, { without }: Opening): string | undefined {
+  const right = from.charter.members
+    .filter(({ key }) => without.get(key) !== 'wrong')
+    .map(({ identifier }) => identifier);
+  return keptChannels(ground).find((channel) => !isQualified(from.channel(channel).sharings, right));
 }
 
 /** The begin that this member would say now; `undefined` if heirs are missing, or no quorum of the old charter is here. */
