@@ -278,8 +278,10 @@ function afterSilence(context: SuccessionContext, state: SuccessionState, nonce:
 
 /** Heirs and dealers are here and nothing begins: a relay that mixed up the order of hellos leaves none that all agree on. */
 function helloAnew(context: SuccessionContext, state: SuccessionState, nonce: string): SuccessionStep {
-  if (missingHeirs(context, state.opening).length > 0 || isDue(context, state.opening)) return { state, effects: [] };
-  return { state: { ...state, opening: { ...state.opening, nonce, hasSaidHello: false } }, effects: [] };
+  const { opening } = state;
+  const isHeard = opening.hellos.has(context.self.key);
+  if (isHeard && (missingHeirs(context, opening).length > 0 || isDue(context, opening))) return { state, effects: [] };
+  return { state: { ...state, opening: { ...opening, nonce, hasSaidHello: false } }, effects: [] };
 }
 
 /** A share of the new genesis: on disk first that this member is bound to this key for ever. */
