@@ -62,8 +62,8 @@ export type SuccessionEvent =
     }
   | { readonly kind: 'message'; readonly message: SuccessionMessage }
   | CeremonyAnswer
-  /** Nothing that is waited for has come for a minute; `nonce` is fresh, 32 bytes, hex. */
-  | { readonly kind: 'silence'; readonly nonce: string }
+  /** Nothing that is waited for has come for a minute, though there is a connection. */
+  | { readonly kind: 'silence' }
   /** The genesis round of this candidate asks for a share, at a time before the document's `until`. */
   | { readonly kind: 'asked-to-sign'; readonly ceremony: string }
   /** Verified by `openSuccessor`: the old epoch has an heir. */

@@ -66,7 +66,7 @@ function apply(context: SuccessionContext, state: SuccessionState, event: Succes
         within(context, state, (inside) => answered(inside, state.ceremony, event)),
       );
     case 'silence':
-      return afterSilence(context, state, event.nonce);
+      return afterSilence(context, state);
     case 'asked-to-sign':
       return give(context, state, event.ceremony);
     case 'successor':
@@ -262,26 +262,21 @@ function withoutSilence(opening: Opening, key: string): Opening {
   return { ...opening, without };
 }
 
-/** A minute without what is waited for: dealers that keep silent are replaced, and whose hello may have been overtaken says it anew. */
-function afterSilence(context: SuccessionContext, state: SuccessionState, nonce: string): SuccessionStep {
+/** A minute without what is waited for: dealers that keep silent are replaced, and whose hello did not come back says it again. */
+function afterSilence(context: SuccessionContext, state: SuccessionState): SuccessionStep {
   const counted = { ...state.opening, silences: state.opening.silences + 1, asked: undefined };
   const next = { ...state, opening: counted };
   if (state.memory.live !== undefined) return { state, effects: [] };
-  if (state.ceremony.phase.kind === 'hello') return helloAnew(context, next, nonce);
+  if (state.ceremony.phase.kind === 'hello') {
+    const hasSaidHello = counted.hellos.has(context.self.key);
+    return { state: { ...next, opening: { ...counted, hasSaidHello } }, effects: [] };
+  }
   const ceremony = beforeSignature(state.ceremony);
   const missing = awaitedIn(stepContextIn(context, state), state.ceremony)?.missing ?? [];
   if (ceremony === undefined || missing.length === 0) return { state: next, effects: [] };
   const silent = { ...next, opening: blame(counted, missing, 'silent') };
   if (!isDue(context, counted)) return { state: silent, effects: [] };
   return leaveFor(context, silent, { ceremony, reason: `${missing.map(({ name }) => name).join(', ')} kept silent` });
-}
-
-/** Heirs and dealers are here and nothing begins: a relay that mixed up the order of hellos leaves none that all agree on. */
-function helloAnew(context: SuccessionContext, state: SuccessionState, nonce: string): SuccessionStep {
-  const { opening } = state;
-  const isHeard = opening.hellos.has(context.self.key);
-  if (isHeard && (missingHeirs(context, opening).length > 0 || isDue(context, opening))) return { state, effects: [] };
-  return { state: { ...state, opening: { ...opening, nonce, hasSaidHello: false } }, effects: [] };
 }
 
 /** A share of the new genesis: on disk first that this member is bound to this key for ever. */

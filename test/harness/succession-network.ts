@@ -261,7 +261,7 @@ export class SuccessionNetwork {
 
   /** A minute passes in which nothing came. */
   silence(players = this.players): void {
-    for (const player of players) if (!player.down) this.feed(player, { kind: 'silence', nonce: this.nonce() });
+    for (const player of players) if (!player.down) this.feed(player, { kind: 'silence' });
   }
 
   /** Loses memory; what is on disk stays. */

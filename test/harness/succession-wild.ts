@@ -242,7 +242,8 @@ export class WildRun {
     const { network } = this;
     for (let round = 0; round < 16; round += 1) {
       for (const player of network.players) {
-        if (player.down || player.state.ceremony.phase.kind === 'failed') network.restart(player);
+        const isMute = round === 0 && this.muted.has(player.self.key);
+        if (isMute || player.down || player.state.ceremony.phase.kind === 'failed') network.restart(player);
         else network.deliverAgain(player);
       }
       network.settle(60_000);
