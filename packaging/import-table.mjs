@@ -52,7 +52,8 @@ const chapters = [
   ['openpgp', 'ssh'],
   ['formats'],
   ['signing'],
-  ['evidence', 'group-documents', 'chain'],
+  ['evidence', 'group-documents'],
+  ['chain'],
   ['record'],
 ];
 

@@ -129,6 +129,8 @@ export const successionPauseSeconds = 600;
 export const maxSuccessionBytes = 128 * 1024;
 /** Begins of one succession that a member keeps: each costs its heir a signature, and a later one wins. */
 export const maxKeptBegins = 64;
+/** Numbers by which a chain may be ahead of the highest epoch that a client knows: each link costs it a certificate, and a number costs nobody anything. */
+export const maxEpochsAhead = 1000;
 /** Numbers of epochs and of successions: far more than anybody decides. */
 export const maxEpochNumber = 1_000_000_000;
 

@@ -2,6 +2,7 @@
  * Key generation, one member's side, as a pure machine: PedPop (Komlo and Goldberg 2020, Figure 1) over all sharings of all channels at once,
  * with hash commitments first and one transcript that all members sign. Secrets stay in the vault; here are only public values.
  */
+import { ProtocolError } from '../errors.ts';
 import {
   stepContextOf,
   type CeremonyContext,
@@ -23,7 +24,7 @@ export function stepCeremony(context: CeremonyContext, state: CeremonyState, eve
 function apply(context: CeremonyContext, state: CeremonyState, event: CeremonyEvent): CeremonyStep {
   switch (event.kind) {
     case 'start':
-      return sayHello(context, resume(state, event));
+      return context.charter.continues === undefined ? sayHello(context, resume(state, event)) : refuseToBegin(state);
     case 'message':
       return event.message.kind === 'hello'
         ? receiveHello(context, state, event.message)
@@ -39,6 +40,16 @@ function apply(context: CeremonyContext, state: CeremonyState, event: CeremonyEv
     case 'certificate-stored':
       return answered(stepContextOf(context), state, event);
   }
+}
+
+/** A charter that continues a group gets its keys from those who hold them: another key under it would be taken for theirs. */
+function refuseToBegin(state: CeremonyState): CeremonyStep {
+  const reason = 'this charter continues a group that has a key: no ceremony makes one for it, only a succession does';
+  const error = new ProtocolError('bad-charter', reason);
+  return {
+    state: { ...state, phase: { kind: 'failed', error } },
+    effects: [{ kind: 'failed', error, view: undefined, blamed: [], isProved: false }],
+  };
 }
 
 /** Moves on for as long as what is in the inbox allows. */

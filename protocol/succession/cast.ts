@@ -65,7 +65,7 @@ export function speakersOf({ from, charter }: SuccessionGround, dealers: Lineage
 }
 
 /** What is wrong with a begin, in words: not exactly one minimal qualified set for each key that stays, or not one hello for each speaker. */
-export function problemOfBegin(ground: SuccessionGround, { payload }: Begin): string | undefined {
+export function problemOfBegin(ground: SuccessionGround, { payload }: Pick<Begin, 'payload'>): string | undefined {
   const { from, succession } = ground;
   if (payload.succession !== succession.hash || payload.epoch !== from.hash) return 'it is of another succession';
   const kept = keptChannels(ground);

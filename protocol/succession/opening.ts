@@ -3,7 +3,7 @@ import { chooseMinimalSet } from '../frost/resharing.ts';
 import { isQualified, sharingOf, type Identifier } from '../frost/sharing.ts';
 import { memberByKey, type Member } from '../files/charter.ts';
 import { maxKeptBegins, maxMembers } from '../limits.ts';
-import { keptChannels, problemOfBegin, speakersOf, type SuccessionGround } from './cast.ts';
+import { keptChannels, problemOfBegin, speakersOf, successionCast, type SuccessionGround } from './cast.ts';
 import type { Opening, SuccessionContext, SuccessionState } from './events.ts';
 import { successionCeremonyId, type OpeningMessageOf, type OpeningPayload } from './messages.ts';
 import { peopleOf } from './judge.ts';
@@ -46,21 +46,25 @@ export function isLater([a, first]: OpenedBegin, [b, second]: OpenedBegin): bool
 export function enterableBegin({ ground, self }: SuccessionContext, state: SuccessionState): OpenedBegin | undefined {
   const { opening, ceremony } = state;
   const { joined } = ceremony.memory;
-  const all = [...opening.begins];
-  const entered = all.filter(([id]) => joined.has(id));
-  return all
-    .filter((one) => !joined.has(one[0]) && entered.every((other) => isLater(one, other)))
-    .filter(([, { payload }]) => isOfNewestHellos(ground, opening, payload))
-    .filter(([, { payload }]) => speakersOf(ground, payload.dealers).some(({ key }) => key === self.key))
-    .reduce<OpenedBegin | undefined>((best, one) => (best === undefined || isLater(one, best) ? one : best), undefined);
+  const last = latest([...opening.begins].filter(([id]) => joined.has(id)));
+  const open = [...opening.begins].filter((one) => last === undefined || isLater(one, last));
+  return latest(
+    open.filter(([, begin]) => {
+      const { speakers } = successionCast(ground, begin);
+      return speakers.some(({ key }) => key === self.key) && isOfNewestHellos(speakers, opening, begin.payload);
+    }),
+  );
 }
 
-function isOfNewestHellos(
-  ground: SuccessionGround,
-  { hellos }: Opening,
-  { dealers, hellos: named }: BeginPayload,
-): boolean {
-  return speakersOf(ground, dealers).every(({ key }, index) => hellos.get(key)?.hash === named[index]);
+function latest(begins: readonly OpenedBegin[]): OpenedBegin | undefined {
+  return begins.reduce<OpenedBegin | undefined>(
+    (best, one) => (best === undefined || isLater(one, best) ? one : best),
+    undefined,
+  );
+}
+
+function isOfNewestHellos(speakers: readonly Member[], { hellos }: Opening, payload: BeginPayload): boolean {
+  return speakers.every(({ key }, index) => hellos.get(key)?.hash === payload.hellos[index]);
 }
 
 /** Heirs whose hello is missing, or who have been silent since. */
@@ -142,6 +146,6 @@ export function isDue({ ground, self }: SuccessionContext, { silences }: Opening
 /** Whether the own begin is still on its way: nothing has overtaken it. */
 export function isAsked({ ground }: SuccessionContext, { opening }: SuccessionState): boolean {
   const { asked, begins } = opening;
-  if (asked === undefined || !isOfNewestHellos(ground, opening, asked)) return false;
+  if (asked === undefined || !isOfNewestHellos(speakersOf(ground, asked.dealers), opening, asked)) return false;
   return [...begins.values()].every(({ payload }) => payload.counter < asked.counter);
 }

@@ -1,4 +1,5 @@
 /** A whole succession in one process: real machines over any group, and a relay whose order, losses and lies are chosen by a seed. */
+import { createHash } from 'node:crypto';
 import { encodeBase64 } from '../../verifier/base64.ts';
 import { encodeCanonicalJson } from '../../verifier/json.ts';
 import { buildCertificate, type Certificate } from '../../protocol/ceremony/certificate.ts';
@@ -38,8 +39,10 @@ import {
   openingMessageType,
   openSuccessionMessage,
   type OpeningKind,
+  type OpeningMessageOf,
   type SuccessionMessage,
 } from '../../protocol/succession/messages.ts';
+import { isNewer } from '../../protocol/succession/opening.ts';
 import type { Successor } from '../../protocol/succession/retire.ts';
 import { bytesToHex, sha256Hex } from '../../protocol/wire/bytes.ts';
 import { sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
@@ -290,9 +293,20 @@ export class SuccessionNetwork {
     this.deliverAgain(player);
   }
 
-  /** What a relay hands out on a new connection: the newest hello of each, and the rest. */
+  /** What a relay hands out on a new connection: the newest hello of each, begins, and what was said in ceremonies that somebody is in. */
   deliverAgain(player: Player): void {
-    for (const message of this.log) this.deliver(message, player);
+    const inside = new Set(
+      this.players.flatMap(({ disk }) => [...disk.memory.ceremonies.stored, disk.memory.ceremonies.current]),
+    );
+    const hellos = new Map<string, OpeningMessageOf<'hello'>>();
+    for (const one of this.log) {
+      const known = hellos.get(one.from.key);
+      if (one.kind === 'hello' && (known === undefined || isNewer(one, known))) hellos.set(one.from.key, one);
+    }
+    for (const message of this.log) {
+      const isKept = 'ceremony' in message.payload ? inside.has(message.payload.ceremony) : message.kind === 'begin';
+      if (isKept || hellos.get(message.from.key) === message) this.deliver(message, player);
+    }
   }
 
   /** The genesis round asks every member at a candidate for its share; a key lives with the shares of a quorum. */
@@ -426,9 +440,9 @@ export class SuccessionNetwork {
       const envelope = sealMessage<unknown>(type, payload, person);
       return openSuccessionMessage(envelope, { before: this.ground.from.charter, after: this.ground.charter });
     }
-    const bytes = encodeCanonicalJson(payload);
+    const hash = createHash('sha256').update(encodeCanonicalJson(payload)).digest('hex');
     const envelope: Envelope = { payload: '', payloadType: kind, signatures: [{ keyid: person.key, sig: '' }] };
-    return { kind, from: self, payload, hash: sha256Hex(bytes), envelope } as SuccessionMessage;
+    return { kind, from: self, payload, hash, envelope } as SuccessionMessage;
   }
 
   private send(player: Player, kind: SuccessionKind, honest: object): void {
