@@ -35,6 +35,10 @@ export interface Opening {
   readonly asked: OpeningPayload<'begin'> | undefined;
   /** By identity key. */
   readonly without: ReadonlyMap<string, Absence>;
+  /** The same when the running ceremony was entered: who deals again after a complaint gets no third chance. */
+  readonly withoutAtEntry: ReadonlyMap<string, Absence>;
+  /** Somebody stopped a ceremony and did not say because of whom: the word of who found it may still be on its way. */
+  readonly isUnexplained: boolean;
   /** How often nothing came in a minute, since the last ceremony was entered. */
   readonly silences: number;
 }
@@ -125,6 +129,8 @@ export const successionStart: SuccessionState = {
     begins: new Map(),
     asked: undefined,
     without: new Map(),
+    withoutAtEntry: new Map(),
+    isUnexplained: false,
     silences: 0,
   },
   ceremony: ceremonyStart,

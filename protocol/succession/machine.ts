@@ -85,8 +85,9 @@ function start(
   event: Extract<SuccessionEvent, { kind: 'start' }>,
 ): SuccessionStep {
   const { from, succession } = context.ground;
-  const { memory, nonce } = event;
-  const begun: SuccessionState = { ...state, memory, opening: { ...state.opening, nonce } };
+  const { memory, nonce, held } = event;
+  const ceremony: CeremonyState = { ...state.ceremony, memory: memory.ceremonies, held };
+  const begun: SuccessionState = { ...state, memory, ceremony, opening: { ...state.opening, nonce } };
   if (memory.live !== undefined) return goOnEnding(context, begun);
   const { number } = succession.payload;
   const objection = higherThan(memory.entered, { number, succession: succession.hash });
@@ -98,33 +99,29 @@ function start(
   return andThen(
     entered,
     (next) =>
-      (isSame ? undefined : leaveEarlier(context, next, event)) ??
+      (isSame ? undefined : leaveEarlier(context, next)) ??
       within(context, next, (_, inside) => resume(inside, { ...event, memory: ceremonies })),
   );
 }
 
 /** A ceremony of an earlier succession is gone from before anything of this one is said; whoever gave a share under its key stays with it. */
-function leaveEarlier(
-  context: SuccessionContext,
-  state: SuccessionState,
-  { held }: Extract<SuccessionEvent, { kind: 'start' }>,
-): SuccessionStep | undefined {
+function leaveEarlier(context: SuccessionContext, state: SuccessionState): SuccessionStep | undefined {
   const { ceremonies } = state.memory;
   const { current } = ceremonies;
-  const ceremony: CeremonyState = { ...state.ceremony, memory: ceremonies, held, nonce: state.opening.nonce };
   if (current === undefined) return undefined;
   const reason = `succession ${context.ground.succession.payload.number} came after it`;
   const words = { ceremony: current, code: 'restarted', reason, suspect: null } as const;
-  if (departure(ceremonies, words) !== undefined)
-    return within(context, { ...state, ceremony }, () => leave(ceremony, words));
+  if (departure(ceremonies, words) !== undefined) return within(context, state, (_, inside) => leave(inside, words));
   const error = new ProtocolError(
     'conflict',
     `this member gave a share of genesis under an earlier succession, and takes part in no other: a charter with a new card of its owner can`,
   );
-  return failed({ ...state, ceremony }, error);
+  return failed(state, error);
 }
 
 function receive(context: SuccessionContext, state: SuccessionState, message: SuccessionMessage): SuccessionStep {
+  // The old epoch has ended here: whatever is said of its succession changes nothing any more.
+  if (state.memory.live !== undefined && message.kind !== 'hello') return { state, effects: [] };
   const heard: SuccessionState = { ...state, opening: withoutSilence(state.opening, message.from.key) };
   switch (message.kind) {
     case 'hello':
@@ -242,7 +239,8 @@ function noteComplaint(context: SuccessionContext, state: SuccessionState, messa
   if (memberByKey(ground.charter, message.from.key) === undefined) return state;
   const blamed = ground.from.charter.members.filter(({ name, key }) => name === suspect && key !== message.from.key);
   const isNews = blamed.some(({ key }) => !state.opening.without.has(key));
-  return isNews ? { ...state, opening: blame(state.opening, blamed, 'complaint') } : state;
+  if (!isNews) return state;
+  return { ...state, opening: { ...blame(state.opening, blamed, 'complaint'), isUnexplained: false } };
 }
 
 function blame(opening: Opening, members: readonly Member[], why: Absence): Opening {
@@ -333,7 +331,16 @@ function enter(context: SuccessionContext, state: SuccessionState): SuccessionSt
     const joined = within(context, state, (_, inside) => join(inside, ceremony));
     return {
       ...joined,
-      state: { ...joined.state, opening: { ...joined.state.opening, asked: undefined, silences: 0 } },
+      state: {
+        ...joined.state,
+        opening: {
+          ...joined.state.opening,
+          asked: undefined,
+          silences: 0,
+          isUnexplained: false,
+          withoutAtEntry: state.opening.without,
+        },
+      },
     };
   }
   const running = beforeSignature(state.ceremony);
@@ -381,6 +388,7 @@ function sayBegin(context: SuccessionContext, state: SuccessionState): Successio
 /** Those that were complained of or kept silent are asked again only when a minute has passed, so that nobody makes the heirs begin in circles. */
 function isTooSoon({ ground }: SuccessionContext, opening: Opening, { dealers }: OpeningPayload<'begin'>): boolean {
   if (opening.silences > 0) return false;
+  if (opening.isUnexplained) return true;
   const asked = new Set(dealers.flatMap(({ identifiers }) => identifiers));
   return ground.from.charter.members.some(({ identifier, key }) => asked.has(identifier) && opening.without.has(key));
 }
@@ -392,9 +400,13 @@ function afterStep(context: SuccessionContext, before: SuccessionState, step: In
   // A dealer that is no heir and goes is asked after the others, whatever it says; or it could make the heirs begin for ever.
   const isDealers = hasLeft && seen !== undefined && memberByKey(context.ground.charter, seen.from.key) === undefined;
   const left = isDealers ? blamed(step.state, [seen.from], 'complaint') : step.state;
-  return step.blame === undefined
-    ? { ...step, state: left }
-    : forgive(context, before, { ...step, state: left }, step.blame);
+  if (step.blame === undefined) return { ...step, state: left };
+  // Who follows another names nobody: the first word of it is on its way, or a begin comes in a minute.
+  if (seen !== undefined && step.blame.members.length === 0) {
+    const opening = { ...left.opening, isUnexplained: true };
+    return setback({ ...step, state: { ...left, opening } });
+  }
+  return forgive(context, before, { ...step, state: left }, step.blame);
 }
 
 function forgive(
@@ -405,13 +417,17 @@ function forgive(
 ): SuccessionStep {
   const dealers = members.filter((member) => isDealer(context, before, member));
   const isNews = dealers.some(({ key }) => {
-    const known = before.opening.without.get(key);
+    const known = before.opening.withoutAtEntry.get(key);
     return known === undefined || known === 'silent' || (isProved && known !== 'wrong');
   });
   if (!isNews) return step;
-  const { opening, ceremony } = blamed(step.state, dealers, isProved ? 'wrong' : 'complaint');
+  return setback({ ...step, state: blamed(step.state, dealers, isProved ? 'wrong' : 'complaint') });
+}
+
+/** The ceremony came to nothing, and the succession goes on. */
+function setback(step: SuccessionStep): SuccessionStep {
   return {
-    state: { ...step.state, opening, ceremony: { ...ceremony, phase: { kind: 'hello' } } },
+    state: { ...step.state, ceremony: { ...step.state.ceremony, phase: { kind: 'hello' } } },
     effects: step.effects.map((effect) => (effect.kind === 'failed' ? { ...effect, kind: 'setback' } : effect)),
   };
 }

@@ -94,7 +94,7 @@ export interface SuccessionFaults {
   /** Changes a reveal before its sender commits to it. */
   readonly deal?: (reveal: CeremonyPayload<'reveal'>, from: Player) => CeremonyPayload<'reveal'>;
   /** Changes the share that a dealer cuts, or the polynomials. */
-  readonly dealt?: (dealt: DealtPolynomial[], from: Player) => DealtPolynomial[];
+  readonly dealt?: (dealt: DealtPolynomial[], from: Player, stage: SuccessionStage) => DealtPolynomial[];
   /** Changes a payload before its sender signs it. */
   readonly lie?: (kind: SuccessionKind, payload: object, from: Player) => object | undefined;
   readonly tick?: (network: SuccessionNetwork) => void;
@@ -143,6 +143,7 @@ export function plannedSuccession(
   charter: Charter,
   {
     number = 1,
+    until = '2026-12-01T00:00:00Z',
     channels = charter.channels.map(({ name }) => ({ name, key: 'kept' })),
   }: Partial<SuccessionPayload> = {},
 ): Succession {
@@ -153,7 +154,7 @@ export function plannedSuccession(
     charter: charter.hash,
     requesters: '00'.repeat(32),
     channels: [...channels],
-    until: '2026-12-01T00:00:00Z',
+    until,
   };
   const bytes = encodeCanonicalJson(payload);
   return { payload, bytes, hash: sha256Hex(bytes), untilUnixSeconds: Date.parse(payload.until) / 1000 };
@@ -464,7 +465,7 @@ export class SuccessionNetwork {
   private deal(player: Player, { ceremony, plan }: Extract<SuccessionEffect, { kind: 'deal' }>): SuccessionEvent {
     const { arithmetic } = this.stage;
     const honest = dealPlan(arithmetic, this.ground.charter, plan, (channel) => player.old.get(channel)!);
-    const dealt = this.faults.dealt?.(honest, player) ?? honest;
+    const dealt = this.faults.dealt?.(honest, player, this.stage) ?? honest;
     const boxKey = arithmetic.makeBoxKey();
     player.secrets.set(ceremony, { dealt, boxKey });
     const speaker = player.self.identifier;
