@@ -10,7 +10,7 @@ import { versionsOf } from '../ceremony/inbox.ts';
 import { departure, mayGive } from '../ceremony/memory.ts';
 import { leaveSeen } from '../ceremony/partings.ts';
 import { resume } from '../ceremony/resume.ts';
-import { answered, awaitedIn, join, nextStep, receiveBound } from '../ceremony/steps.ts';
+import { answered, awaitedIn, join, nextStep, receiveBound, type CeremonyAnswer } from '../ceremony/steps.ts';
 import { ProtocolError } from '../errors.ts';
 import { memberByKey, type Member } from '../files/charter.ts';
 import {
@@ -60,11 +60,7 @@ function apply(context: SuccessionContext, state: SuccessionState, event: Succes
     case 'share-stored':
     case 'box-refused':
     case 'certificate-stored':
-      return forgetAfterSealing(
-        context,
-        state,
-        within(context, state, (inside) => answered(inside, state.ceremony, event)),
-      );
+      return answer(context, state, event);
     case 'silence':
       return afterSilence(context, state);
     case 'asked-to-sign':
@@ -76,6 +72,11 @@ function apply(context: SuccessionContext, state: SuccessionState, event: Succes
     case 'end':
       return stop(context, state, event.error);
   }
+}
+
+function answer(context: SuccessionContext, state: SuccessionState, event: CeremonyAnswer): SuccessionStep {
+  const step = within(context, state, (inside, ceremony) => answered(inside, ceremony, event));
+  return forgetAfterSealing(context, state, afterStep(context, state, step));
 }
 
 /** A restart goes on with what is on disk: an epoch that ends, or a ceremony whose share is there. What it took part in before, it leaves first. */
