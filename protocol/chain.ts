@@ -113,11 +113,11 @@ function openFirst(arithmetic: Group, groupLine: string, link: ChainLink): Epoch
   if (certificate.transcript.origin === 'reshared' || succession !== undefined)
     throw new ProtocolError('bad-certificate', 'the chain does not begin with the ceremony that made the key');
   assertAllStored(epoch, stored);
-  assertGenesis(epoch, genesis);
+  assertGenesisOf(epoch, genesis);
   return epoch;
 }
 
-function assertGenesis(epoch: Epoch, envelope: Envelope): void {
+function assertGenesisOf(epoch: Epoch, envelope: Envelope): void {
   const payload = openSignedBy(epoch.channel(production).point.bytes, envelope, {
     payloadType: genesisMessage.payloadType,
     maxBytes: genesisMessage.maxBytes,
@@ -136,7 +136,7 @@ export function openSuccessor(arithmetic: Group, from: Epoch, link: ChainLink): 
   const problem = problemOfEpoch(ground, epoch);
   if (problem !== undefined) throw new ProtocolError('bad-certificate', `the epoch after ${from.hash}: ${problem}`);
   assertAllStored(epoch, stored);
-  assertGenesis(epoch, genesis);
+  assertGenesisOf(epoch, genesis);
   return { ground, epoch, genesis: genesisHash(epoch) };
 }
 
