@@ -7,6 +7,7 @@ import { participantGuards } from './participant.mjs';
 import { protocolGuards } from './protocol.mjs';
 import { recordGuards } from './record.mjs';
 import { requesterGuards } from './requester.mjs';
+import { successionGuards } from './succession.mjs';
 
 const hostile = 'test/scenario/hostile-coordinator.test.ts';
 const rounds = 'test/scenario/round.test.ts';
@@ -199,4 +200,5 @@ export const guards = [
   ...openpgpGuards,
   ...importGuards,
   ...requesterGuards,
+  ...successionGuards,
 ];

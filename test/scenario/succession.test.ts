@@ -6,6 +6,7 @@ import { stepCeremony } from '../../protocol/ceremony/machine.ts';
 import { emptyCeremonyMemory } from '../../protocol/ceremony/memory.ts';
 import type { Charter } from '../../protocol/files/charter.ts';
 import { deal } from '../../protocol/frost/keygen.ts';
+import { problemOfEpoch } from '../../protocol/succession/cast.ts';
 import { successionCeremonyId } from '../../protocol/succession/messages.ts';
 import { judgeSuccession } from '../../protocol/succession/judge.ts';
 import { emptySuccessionMemory, mayAnswer } from '../../protocol/succession/memory.ts';
@@ -119,6 +120,25 @@ describe('a succession', () => {
       run.feed(run.player('erin'), { kind: 'message', message: wrong });
       expect(run.player('erin').state.opening.begins.size).toBe(before);
     }
+  });
+});
+
+describe('the keys of a new epoch', () => {
+  it('are the old ones byte for byte where they are kept, and none of the old ones where they are new', () => {
+    const run = stageOf(plans.tiers, 12);
+    run.run();
+    const next = run.epochOf([...run.candidates.values()][0]!);
+    expect(problemOfEpoch(run.ground, next)).toBeUndefined();
+    const decided = (production: 'kept' | 'new', development: 'kept' | 'new') => {
+      const channels = [
+        { name: 'production', key: production },
+        { name: 'development', key: development },
+      ];
+      const { from, charter } = run.ground;
+      return { from, charter, succession: plannedSuccession(from, charter, { channels }) };
+    };
+    expect(problemOfEpoch(decided('kept', 'kept'), next)).toContain('development do not sum to its key');
+    expect(problemOfEpoch(decided('new', 'new'), next)).toContain('production is an old one');
   });
 });
 
