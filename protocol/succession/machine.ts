@@ -439,7 +439,8 @@ function blamed(state: SuccessionState, members: readonly Member[], why: Absence
 
 /** Whether this member cuts an old share in the ceremony that is running. */
 function isDealer({ ground }: SuccessionContext, { opening, ceremony }: SuccessionState, { key }: Member): boolean {
-  const begin = opening.begins.get(ceremonyOf(ceremony) ?? '');
+  const current = ceremonyOf(ceremony);
+  const begin = current === undefined ? undefined : opening.begins.get(current);
   const old = memberByKey(ground.from.charter, key);
   if (begin === undefined || old === undefined) return false;
   return begin.payload.dealers.some(({ identifiers }) => identifiers.includes(old.identifier));

@@ -127,13 +127,11 @@ describe('a succession document', () => {
   });
 
   it('is refused with a charter that does not say which group it continues, or says another', () => {
-    const { continues, ...plain } = {
-      continues: undefined,
+    const plain = {
       tiers: ['a', 'a', 'b', 'a'],
       production: '{ any: 3 }',
       development: '{ b: 1 }',
     };
-    void continues;
     const { charter } = writeCharter(plain, who('alice', 'carol', 'dave', 'erin'));
     const parts = partsOf({ payload: { charter: charter.hash } });
     expect(() => openSuccession(first.epoch, { ...parts, charter })).toThrow(`continues: ${first.epoch.groupLine}`);
