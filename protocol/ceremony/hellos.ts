@@ -19,7 +19,7 @@ function agreedIn({ charter, requesters, imported }: CeremonyContext) {
 }
 
 /** The own hello: the same nonce for as long as this run lasts, so that only who comes anew changes the ceremony's id. */
-export function helloOf(context: CeremonyContext, nonce: string): CeremonyEffect {
+function helloOf(context: CeremonyContext, nonce: string): CeremonyEffect {
   return {
     kind: 'send',
     message: { kind: 'hello', payload: { ...agreedIn(context), nonce } },
