@@ -45,7 +45,7 @@ async function underAttack(company: Company, attack: Attack): Promise<AttackRepo
   const quiet: number[] = [];
   const attacked: number[] = [];
   let refused = 0;
-  await honestRounds(company); // warms up
+  await honestRounds(company); // It warms up.
   const before = memoryMiB(company);
   for (let turn = 0; turn < windows; turn += 1) {
     const calm = await honestRounds(company);

@@ -28,7 +28,7 @@ const sizes = [
   [67, 100],
 ] as const;
 
-/** One operation at one size: `threshold` of `members` sign. Medians, in milliseconds, of libsodium, of noble, and of `ed25519_FROST`. */
+/** One operation at one size: `threshold` of `members` sign. Times are medians, in milliseconds, of libsodium, of noble, and of `ed25519_FROST`. */
 export interface FrostRow {
   readonly operation: string;
   readonly threshold: number;

@@ -21,10 +21,10 @@ const expectedSignRatio = 8;
 /** Expected of a round: p50 over the sum of its own cryptography and synced writes. */
 const expectedRoundRatio = 3;
 
-/** Expected of all formats in one round, over a round for each. */
+/** All formats in one round are expected to take this part of the time of a round for each. */
 const expectedFormatsRatio = 0.5;
 
-/** Expected of honest rounds under any attack: their 99th percentile over that of quiet ones. */
+/** The 99th percentile of honest rounds under any attack is expected to be at most this many times that of quiet ones. */
 const expectedAttackRatio = 2;
 
 function attackLine({ attack, quietP99Ms, attackedP99Ms, ratio, refused, grownMiB }: AttackReport): string {
@@ -126,7 +126,7 @@ function recordLine(row: RecordRow): string {
   );
 }
 
-/** `record` alone measures ten thousand and a million rounds, which takes some minutes to fill; `record 10000` so many. */
+/** `record` alone measures ten thousand and a million rounds, and says how much disk and time they take; `record 10000` so many. */
 async function run([what, ...rest]: readonly string[]): Promise<void> {
   if (what === 'attacks') return attacked();
   if (what === 'record') return recorded(rest.length === 0 ? [10_000, 1_000_000] : rest.map(Number));

@@ -3,7 +3,7 @@
  * of which were made through the store's own way in.
  */
 import { spawn } from 'node:child_process';
-import { createHash, generateKeyPairSync, randomBytes, randomInt, sign } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomInt, sign } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,8 +15,9 @@ import { openLevelDatabase } from '../coordinator/level-database.ts';
 import { startCoordinator } from '../coordinator/main.ts';
 import type { StoreRecord } from '../coordinator/records.ts';
 import { openStoreOn, type Store } from '../coordinator/store.ts';
-import { disk } from '../home/disk.ts';
+import { disk as realDisk } from '../home/disk.ts';
 import { openHome } from '../home/home.ts';
+import { loadIdentity } from '../home/identity.ts';
 import { encodeCard } from '../protocol/files/card.ts';
 import { decodeCharter, type Charter } from '../protocol/files/charter.ts';
 import { keyId, type Envelope, type Identity } from '../protocol/wire/envelope.ts';
@@ -41,6 +42,8 @@ export interface RecordRow {
 const starts = 7;
 const measuredRounds = 200;
 const lookups = 400;
+/** Bytes that one takes on disk: four leaves, their places in the indexes, and what level rewrites meanwhile. */
+const bytesARound = 4 * 1024;
 /** Rounds that are appended at once while a store is filled: they are synced together. */
 const filledAtOnce = 512;
 
@@ -48,6 +51,7 @@ const filledAtOnce = 512;
 export async function benchRecord(counts: readonly number[], talk: (line: string) => void): Promise<RecordRow[]> {
   const folder = await mkdtemp(join(tmpdir(), 'frostmark-bench-'));
   try {
+    await assertRoom(folder, counts, talk);
     const stores: Measured[] = [];
     for (const rounds of counts) stores.push(await measure(join(folder, String(rounds)), rounds, talk));
     // In turn, so that a machine that is busy for a while is busy for all of them.
@@ -61,6 +65,14 @@ export async function benchRecord(counts: readonly number[], talk: (line: string
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Says what it takes before it takes it; TMPDIR puts it elsewhere. */
+async function assertRoom(folder: string, counts: readonly number[], talk: (line: string) => void): Promise<void> {
+  const bytes = counts.reduce((sum, count) => sum + count, 0) * bytesARound;
+  const free = await realDisk.freeBytes(folder);
+  talk(`  about ${(bytes / 2 ** 30).toFixed(1)} GiB in ${folder}, where ${(free / 2 ** 30).toFixed(1)} are free`);
+  if (bytes > free) throw new Error(`not enough room in ${folder}: set TMPDIR to a folder on a larger disk`);
 }
 
 async function measure(folder: string, rounds: number, talk: (line: string) => void): Promise<Measured> {
@@ -114,7 +126,8 @@ function newIdentity(): Identity {
 }
 
 async function open(home: string, charter: Charter): Promise<Opened> {
-  const paths = storePaths(await openHome('coordinator', home));
+  const opened = await openHome('coordinator', home);
+  const paths = storePaths(opened);
   const keys = await openLevel(paths.database, paths, { create: false });
   let writes = 0;
   const counting: KeyValues = {
@@ -124,24 +137,29 @@ async function open(home: string, charter: Charter): Promise<Opened> {
       return keys.write(entries, options);
     },
   };
-  const coordinator = keyId(new Uint8Array(randomBytes(32)));
+  // The store is this home's own: the coordinator that is started on it later refuses any other.
+  const coordinator = keyId((await loadIdentity(opened)).publicKey);
   const options = {
     coordinator,
     onFailure: (error: Error): never => {
       throw error;
     },
   };
-  const store = await openStoreOn(await openLevelDatabase(counting), disk, paths, options);
+  const store = await openStoreOn(await openLevelDatabase(counting), realDisk, paths, options);
   return { store, log: await store.of(charter), writes: () => writes };
 }
 
 async function fill(log: GroupLog, charter: Charter, rounds: number, talk: (line: string) => void): Promise<void> {
+  const start = performance.now();
   for (let first = 0; first < rounds; first += filledAtOnce) {
     const count = Math.min(filledAtOnce, rounds - first);
     const batches = Array.from({ length: count }, (_, at) => recordsOf(first + at, charter));
     await Promise.all(batches.map((records) => log.append(records)));
-    if (first % (filledAtOnce * 100) === 0 && first > 0) talk(`  ${first} of ${rounds} rounds are stored`);
+    if (first % (filledAtOnce * 100) !== 0 || first === 0) continue;
+    const minutes = (((performance.now() - start) / first) * (rounds - first)) / 60_000;
+    talk(`  ${first} of ${rounds} rounds are stored; about ${minutes.toFixed(1)} minutes more`);
   }
+  talk(`  ${rounds} rounds were stored in ${((performance.now() - start) / 1000).toFixed(0)} s`);
 }
 
 /** As a round comes: request, two decisions and the end, each stored before the next. */
@@ -215,8 +233,9 @@ function startOnce(home: string): Promise<Started> {
   child.stdout.on('data', (bytes: Buffer) => (text += bytes.toString()));
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', () => {
-      resolve(JSON.parse(text) as Started);
+    child.once('close', (code) => {
+      if (code === 0) resolve(JSON.parse(text) as Started);
+      else reject(new Error(`the coordinator that was to be measured ended with ${code}: ${text}`));
     });
   });
 }

@@ -196,7 +196,7 @@ async function inFlight(
 }
 
 /**
- * What one round cannot do without, one step behind the other: six synced writes (request, decision, decisions, burn, share, result), eight
+ * What one round cannot do without, one step after the other: six synced writes (request, decision, decisions, burn, share, result), eight
  * identity signatures and verifications (request twice, decision, commitment, package, share), and FROST for two of two: commit, prepare,
  * sign, verify two shares, aggregate, verify.
  */

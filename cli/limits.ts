@@ -35,6 +35,8 @@ export const maxLineBytes = 4096;
 
 /** Columns where nobody says how many: what every terminal has. */
 export const usualColumns = 80;
+/** Rows where nobody says how many: what every terminal has. */
+export const usualRows = 24;
 /** The fewest columns that text is laid out for: below, words are cut to pieces. */
 export const fewestColumns = 40;
 /** The most columns that text is laid out for: above, lines are too long to read. */

@@ -6,6 +6,7 @@ import { fewestColumns, mostColumns, usualColumns } from './limits.ts';
 export interface TextStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
   write(text: string): unknown;
 }
 

@@ -14,7 +14,7 @@ import type { Explanation } from './explain.ts';
 import { exitLine, type OtherExit } from './exit-codes.ts';
 import { fewestHelpColumns } from './limits.ts';
 import { Output, widthOf, type TextStream } from './output.ts';
-import { findSettings, homeToLookIn, parseSettings, type Origins } from './settings.ts';
+import { findSettings, homeToLookIn, parseSettings, unreadVariables, type Origins } from './settings.ts';
 import { withOrigins } from './origins.ts';
 import { topics } from './topics.ts';
 
@@ -78,6 +78,7 @@ export async function runInPlace(
     known.origins = origins;
     const settings = parseSettings(spec.options, texts);
     const output = new Output({ ...world, stderr: terminal ?? world.stderr, json: false });
+    for (const text of unreadVariables(world.environment, spec.options)) output.warn(text);
     await spec.run({ args, settings, homePath, output, world });
     return 0;
   } catch (error) {
@@ -212,6 +213,7 @@ async function run(spec: AnyCommand, command: Command, world: World, known: Know
   known.json = texts.json === true;
   known.origins = { ...origins, ...homeOrigin(given['home'], homePath) };
   const output = new Output({ ...world, json: known.json });
+  for (const text of unreadVariables(world.environment, options)) output.warn(text);
   await spec.run({ args: command.args, settings: parseSettings(options, texts), homePath, output, world });
 }
 

@@ -1,6 +1,6 @@
 /** Where a value comes from: the flag, then `FROSTMARK_*`, then `config.yaml` in the home. */
 import { join } from 'node:path';
-import { loadSettings, type SettingTable } from '../home/config.ts';
+import { loadSettings, variableName, type SettingTable } from '../home/config.ts';
 import { HomeError } from '../home/errors.ts';
 import { defaultHomePath, openHome, type Home, type Role } from '../home/home.ts';
 import { parseDuration } from '../protocol/wire/time.ts';
@@ -78,6 +78,33 @@ export async function findSettings<O extends OptionSpecs>(
       }),
     ),
   };
+}
+
+/** Variables that are no settings, and what reads them. */
+const otherVariables: ReadonlySet<string> = new Set(
+  ['home', 'debug', 'again', 'gpg', 'ssh-keygen', 'handed-on'].map(variableName),
+);
+
+/** Names of the settings of a role, which a variable or `config.yaml` may set. */
+export function settingNames(role: Role): readonly string[] {
+  return Object.keys(settingTables[role]);
+}
+
+/** What to say of variables that look like settings and are read by nobody: a typing error would go unseen. */
+export function unreadVariables(
+  environment: Readonly<Record<string, string | undefined>>,
+  options: OptionSpecs,
+): readonly string[] {
+  const known = new Set(Object.values(settingTables).flatMap((table) => Object.keys(table).map(variableName)));
+  const flags = new Map(Object.keys(options).map((name) => [variableName(name), name]));
+  return Object.keys(environment)
+    .filter((name) => /^FROSTMARK_(?!TEST(?:ING_ONLY)?_)/.test(name) && !known.has(name) && !otherVariables.has(name))
+    .map((name) => {
+      const flag = flags.get(name);
+      return flag === undefined
+        ? `${name} is set, and is no setting of frostmark: "frostmark help settings" lists them`
+        : `${name} is set and not read: --${flag} is given for each call`;
+    });
 }
 
 /** The values of one command. Throws `CommandError('usage')` naming the option. */

@@ -9,10 +9,11 @@ import type { CoordinatorClient } from './client.ts';
 
 /**
  * How the coordinator's word is next to the one that was kept. `first`, `same` and `newer` are as they should be, `newer` with a proof. `older`: records
- * that it acknowledged are gone. `split`: it signed two histories, which the two notes prove to everybody. `other`: another log was begun in place of
- * the one that was known.
+ * that it acknowledged are gone. `split`: it signed two roots for one size, which the two notes prove to everybody. `unproved`: it signed a larger log
+ * and gives no proof that it goes on from the one before; whether that is a split, an audit shows. `other`: another log was begun in place of the one
+ * that was known.
  */
-export type Followed = 'first' | 'same' | 'newer' | 'older' | 'split' | 'other';
+export type Followed = 'first' | 'same' | 'newer' | 'older' | 'split' | 'unproved' | 'other';
 
 /** A checkpoint that was asked for just now, and how it follows. */
 export interface FollowedCheckpoint {
@@ -31,7 +32,19 @@ export async function followCheckpoint(
 ): Promise<FollowedCheckpoint> {
   const checkpoint = openCheckpoint(await client.checkpoint(), coordinator);
   if (kept === undefined) return { checkpoint, followed: 'first' };
-  return { checkpoint, followed: await compare(client, openCheckpoint(kept, coordinator), checkpoint) };
+  const known = openedOrUndefined(kept, coordinator);
+  // What was kept is of a coordinator that was used before, or of a file that was changed.
+  return { checkpoint, followed: known === undefined ? 'other' : await compare(client, known, checkpoint) };
+}
+
+/** A note that was kept, if this coordinator signed it. */
+export function openedOrUndefined(kept: string, coordinator: Uint8Array): Checkpoint | undefined {
+  try {
+    return openCheckpoint(kept, coordinator);
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
+  }
 }
 
 async function compare(
@@ -48,8 +61,8 @@ async function compare(
     assertConsistency({ older: known.tree, newer: next.tree, proof });
     return 'newer';
   } catch (error) {
-    // It signed both, and one is not the beginning of the other.
-    if (error instanceof ProtocolError) return 'split';
+    // A wrong proof proves nothing, and so not that there is no right one.
+    if (error instanceof ProtocolError) return 'unproved';
     throw error;
   }
 }
@@ -59,7 +72,7 @@ export function followedText(
   { checkpoint, followed }: FollowedCheckpoint,
   kept: string | undefined,
 ): string | undefined {
-  const before = kept?.split('\n')[1] ?? 'some';
+  const before = sizeIn(kept);
   const now = checkpoint.tree.size;
   switch (followed) {
     case 'first':
@@ -69,8 +82,22 @@ export function followedText(
     case 'older':
       return `the coordinator acknowledged ${before} records of this group and shows ${now}: it lost some, or hides them; ask its operator`;
     case 'split':
-      return `the coordinator signed two histories of this group (of ${before} and of ${now} records): keep both notes, they prove it to everybody`;
+      return `the coordinator signed two histories of this group (of ${now} records each): keep both notes, they prove it to everybody`;
+    case 'unproved':
+      return (
+        `the coordinator signed ${now} records of this group and does not prove that they go on from the ${before} before: keep both notes; ` +
+        'frostmark audit shows whether it tells two histories'
+      );
     case 'other':
       return `the coordinator began the record of this group anew: what it knew until then, ${before} records, is in no log that it shows`;
   }
+}
+
+/** What a person is told by whom a note was kept when the coordinator says that it has nothing of this group. */
+export function nothingText(kept: string): string {
+  return `the coordinator acknowledged ${sizeIn(kept)} records of this group and says now that it has none: it lost them, or hides them; ask its operator`;
+}
+
+function sizeIn(kept: string | undefined): string {
+  return kept?.split('\n')[1] ?? 'some';
 }

@@ -29,7 +29,7 @@ import {
   maxTileBytes,
 } from './limits.ts';
 import { watch, type WatchOptions } from './live.ts';
-import { login, type ClientRole, type LoginAs, type Session } from './login.ts';
+import { login, type ClientRole, type LoginAs, type LoginToken } from './login.ts';
 import { patiently, type Patience } from './patience.ts';
 import type { CoordinatorUrl } from './url.ts';
 
@@ -79,21 +79,21 @@ export class CoordinatorClient {
   readonly #options: ClientOptions;
   readonly #http: Http;
   readonly #closing = new AbortController();
-  #session: Promise<Session> | undefined;
+  #token: Promise<LoginToken> | undefined;
 
   constructor(options: ClientOptions) {
     this.#options = options;
     this.#http = new Http(options.url.base, options);
   }
 
-  /** Logs in now, whether or not there is a session. */
-  login(): Promise<Session> {
-    const session = login(this.#http, this.#options.url, this.#loginAs(), this.#nowUnixSeconds());
-    this.#session = session;
-    session.catch(() => {
-      if (this.#session === session) this.#session = undefined;
+  /** Logs in now, whether or not there is a token. */
+  login(): Promise<LoginToken> {
+    const token = login(this.#http, this.#options.url, this.#loginAs(), this.#nowUnixSeconds());
+    this.#token = token;
+    token.catch(() => {
+      if (this.#token === token) this.#token = undefined;
     });
-    return session;
+    return token;
   }
 
   /** Everything the coordinator knows of a group (base64url key); believed only through `openGroup`. */
@@ -173,15 +173,15 @@ export class CoordinatorClient {
     return this.#bytes({ method: 'GET', path: `/v1/record/${path}`, maxBytes: maxTileBytes });
   }
 
-  /** Bytes that a record of that log names, hashed; `undefined` for what is archived, or was dropped. */
+  /** Bytes that a record of that log names, hashed; `undefined` for what the operator archived. */
   async recordBlob(sha256: string): Promise<Uint8Array | undefined> {
     try {
       const bytes = await this.#bytes({ method: 'GET', path: `/v1/record/blobs/${sha256}`, maxBytes: maxBlobBytes });
       if (sha256Hex(bytes) !== sha256) throw new ClientError('bad-response', `the bytes are not ${sha256}`);
       return bytes;
     } catch (error) {
-      const status = error instanceof ClientError ? error.refusal?.status : undefined;
-      if (status === 404 || status === 410) return undefined;
+      // No other answer says so: whoever does not show what it should would else only have to say that it is not there.
+      if (error instanceof ClientError && error.refusal?.code === 'archived') return undefined;
       throw error;
     }
   }
@@ -230,11 +230,11 @@ export class CoordinatorClient {
   }
 
   #json<T extends Parameters<Http['json']>[0]>(schema: T, call: Call): Promise<Static<T>> {
-    return this.#patiently(() => this.#withSession((token) => this.#http.json(schema, { ...call, token })));
+    return this.#patiently(() => this.#withToken((token) => this.#http.json(schema, { ...call, token })));
   }
 
   #bytes(call: Call): Promise<Uint8Array> {
-    return this.#patiently(() => this.#withSession((token) => this.#http.bytes({ ...call, token })));
+    return this.#patiently(() => this.#withToken((token) => this.#http.bytes({ ...call, token })));
   }
 
   #stream(digest: string, lastEventId: string | undefined, signal: AbortSignal | undefined): Promise<IncomingMessage> {
@@ -243,7 +243,7 @@ export class CoordinatorClient {
       ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
     };
     const path = `/v1/rounds/${digest}/events`;
-    return this.#withSession((token) => this.#http.stream({ method: 'GET', path, token, signal }, headers));
+    return this.#withToken((token) => this.#http.stream({ method: 'GET', path, token, signal }, headers));
   }
 
   /** Live streams and sockets are tried again by whoever keeps them up. */
@@ -253,8 +253,8 @@ export class CoordinatorClient {
   }
 
   /** A coordinator that restarted knows no token: the second refusal is meant, the first may only be old. */
-  async #withSession<T>(call: (token: string) => Promise<T>): Promise<T> {
-    const known = await this.#currentSession();
+  async #withToken<T>(call: (token: string) => Promise<T>): Promise<T> {
+    const known = await this.#currentToken();
     try {
       return await call(known.token);
     } catch (error) {
@@ -263,9 +263,9 @@ export class CoordinatorClient {
     }
   }
 
-  async #currentSession(): Promise<Session> {
-    const session = await this.#session;
-    return session !== undefined && session.expiresAtUnixSeconds > this.#nowUnixSeconds() ? session : this.login();
+  async #currentToken(): Promise<LoginToken> {
+    const token = await this.#token;
+    return token !== undefined && token.expiresAtUnixSeconds > this.#nowUnixSeconds() ? token : this.login();
   }
 
   #loginAs(): LoginAs {

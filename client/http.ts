@@ -84,7 +84,7 @@ export class Http {
       const response = await this.#send(call, signal);
       const body = await readBody(response, call.maxBytes ?? maxAnswerBytes);
       if (isSuccess(response)) return body;
-      throw refusalOf(response, body, this.#base);
+      throw refusalOf(response, body, this.#asked());
     } catch (error) {
       throw this.#failure(error, limit, call);
     }
@@ -97,7 +97,7 @@ export class Http {
     try {
       const signals = [limit.signal, ...(call.signal === undefined ? [] : [call.signal])];
       const response = await this.#send(call, AbortSignal.any(signals), headers);
-      if (!isSuccess(response)) throw refusalOf(response, await readBody(response, maxAnswerBytes), this.#base);
+      if (!isSuccess(response)) throw refusalOf(response, await readBody(response, maxAnswerBytes), this.#asked());
       response.socket.setTimeout(streamSilenceMs, () =>
         response.destroy(new ClientError('timeout', 'the live stream fell silent')),
       );
@@ -153,6 +153,10 @@ export class Http {
     return new ClientError('unreachable', whyUnreachable(error, way), { cause: error });
   }
 
+  #asked(): Asked {
+    return { base: this.#base, nowMs: this.#nowMs() };
+  }
+
   #compareClocks({ headers: { date } }: IncomingMessage): void {
     const theirsMs = Date.parse(date ?? '');
     if (!Number.isNaN(theirsMs)) this.#clockAheadMs = this.#nowMs() - theirsMs;
@@ -196,9 +200,15 @@ async function readBody(response: IncomingMessage, maxBytes: number): Promise<Ui
   return Buffer.concat(chunks);
 }
 
-function refusalOf(response: IncomingMessage, body: Uint8Array, base: URL): ClientError {
+/** Who was asked, and when the answer came, in Unix milliseconds. */
+interface Asked {
+  readonly base: URL;
+  readonly nowMs: number;
+}
+
+function refusalOf(response: IncomingMessage, body: Uint8Array, { base, nowMs }: Asked): ClientError {
   const status = response.statusCode ?? 0;
-  const retryAfterMs = retryAfterOf(response.headers['retry-after']);
+  const retryAfterMs = retryAfterOf(response.headers['retry-after'], nowMs);
   const problem = decodeProblem(body) ?? {
     code: notOurs,
     message: whyNoCoordinator(status, response.headers.location, base),
@@ -209,12 +219,11 @@ function refusalOf(response: IncomingMessage, body: Uint8Array, base: URL): Clie
   });
 }
 
-/** Seconds, or a date (RFC 9110, Section 10.2.3), as milliseconds from now. */
 /** Milliseconds that a `Retry-After` header asks for, within bounds (RFC 9110, Section 10.2.3); `undefined` without a readable one. */
-export function retryAfterOf(header: string | undefined): number | undefined {
+export function retryAfterOf(header: string | undefined, nowMs: number): number | undefined {
   if (header === undefined) return undefined;
   const isDate = header.endsWith(' GMT');
-  const ms = isDate ? Date.parse(header) - Date.now() : /^\d{1,9}$/.test(header) ? Number(header) * 1000 : NaN;
+  const ms = isDate ? Date.parse(header) - nowMs : /^\d{1,9}$/.test(header) ? Number(header) * 1000 : NaN;
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(0, ms), longestRetryAfterMs);
 }
 

@@ -35,7 +35,7 @@ export type ClientRole =
 export type LoginAs = ClientRole & { readonly identity: Identity };
 
 /** What a login was answered with. */
-export interface Session {
+export interface LoginToken {
   /** For `Authorization: Bearer`. */
   readonly token: string;
   readonly expiresAtUnixSeconds: number;
@@ -45,7 +45,7 @@ export interface Session {
  * Throws `ClientError`: `wrong-coordinator` before anything is signed, unless who answers holds the identity in the URL and means
  * this very URL; `wrong-clock`; `refused` or `not-authenticated` with the coordinator's reason.
  */
-export async function login(http: Http, url: CoordinatorUrl, as: LoginAs, nowUnixSeconds: number): Promise<Session> {
+export async function login(http: Http, url: CoordinatorUrl, as: LoginAs, nowUnixSeconds: number): Promise<LoginToken> {
   // Who is known has a share of its own where strangers crowd in (T44).
   const key = keyId(as.identity.publicKey);
   const envelope = await http.json(EnvelopeSchema, { method: 'POST', path: `/v1/challenge?key=${key}`, body: {} });

@@ -1,4 +1,4 @@
-/** The way out through a proxy: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, as curl reads them, and the tunnel (RFC 9110, Section 9.3.6). */
+/** The way out through a proxy: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, each also in lower case, and the tunnel (RFC 9110, Section 9.3.6). */
 import { Agent as HttpAgent, request as httpRequest, type ClientRequestArgs } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest, type AgentOptions } from 'node:https';
 import { BlockList, isIP, type Socket } from 'node:net';
@@ -120,7 +120,12 @@ function settle(connected: Promise<Duplex>, opened: Opened | undefined): void {
   );
 }
 
-function openTunnel({ url, variable }: Proxy, { host, port }: ClientRequestArgs): Promise<Socket> {
+/** What is trusted for the coordinator is trusted for a proxy: who is inside the tunnel is judged again, by its own name. */
+function openTunnel(
+  { url, variable }: Proxy,
+  { host, port, ca }: ClientRequestArgs & Pick<ConnectionOptions, 'ca'>,
+): Promise<Socket> {
+  const proxyName = url.hostname.replace(/^\[|\]$/g, '');
   const name = host ?? '';
   const target = `${name.includes(':') ? `[${name}]` : name}:${port ?? ''}`;
   const request = url.protocol === 'https:' ? httpsRequest : httpRequest;
@@ -129,7 +134,10 @@ function openTunnel({ url, variable }: Proxy, { host, port }: ClientRequestArgs)
       reject(new ClientError('unreachable', `the proxy ${url.host}, which ${variable} names, ${found}`, { cause }));
     const call = request({
       method: 'CONNECT',
-      hostname: url.hostname.replace(/^\[|\]$/g, ''),
+      hostname: proxyName,
+      // Otherwise node:https takes it from the header Host, which names the coordinator.
+      servername: isIP(proxyName) === 0 ? proxyName : '',
+      ...(ca === undefined ? {} : { ca }),
       port: url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : url.port,
       path: target,
       headers: { host: target, ...credentialsOf(url) },
@@ -159,6 +167,12 @@ function whyNoTunnel(status: number, target: string): string {
 
 function credentialsOf({ username, password }: URL): { readonly 'proxy-authorization'?: string } {
   if (username === '' && password === '') return {};
-  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  return { 'proxy-authorization': `Basic ${Buffer.from(credentials).toString('base64')}` };
+  const credentials = Buffer.concat([decodePercent(username), Buffer.from(':'), decodePercent(password)]);
+  return { 'proxy-authorization': `Basic ${credentials.toString('base64')}` };
+}
+
+/** As curl reads it: a `%` that two hexadecimal digits do not follow is itself. */
+function decodePercent(text: string): Buffer {
+  const byte = (_: string, digits: string): string => String.fromCharCode(Number.parseInt(digits, 16));
+  return Buffer.from(text.replace(/%([0-9a-f]{2})/gi, byte), 'latin1');
 }

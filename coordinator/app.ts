@@ -23,7 +23,7 @@ import type { Groups } from './groups.ts';
 import { costs, maxBucketKeys, maxDumpedBytes, maxLoginBodyBytes, maxRefusalWaitMs, type Limits } from './limits.ts';
 import { listenFailure } from './listen.ts';
 import type { Log } from './log.ts';
-import type { Logins, Session } from './login.ts';
+import type { Logins, Caller } from './login.ts';
 import type { Members } from './members.ts';
 import type { Presence } from './presence.ts';
 import type { Rounds } from './rounds.ts';
@@ -69,7 +69,7 @@ export class App {
   /** Of members' frames, by identity. */
   readonly #frames: Buckets;
   /** Of requests that brought a token. */
-  readonly #sessions = new WeakMap<FastifyRequest, Session>();
+  readonly #callers = new WeakMap<FastifyRequest, Caller>();
   #isClosing = false;
 
   constructor(options: AppOptions) {
@@ -214,13 +214,13 @@ export class App {
   /** Every one of them needs a token, which is looked at before the body is read. */
   #addRoutes(scope: FastifyInstance): void {
     scope.addHook('onRequest', (request, _reply, done) => done(this.#authenticate(request)));
-    const sessionOf = (request: FastifyRequest): Session => this.#sessionOf(request);
-    new Routes({ ...this.#options, streams: this.#streams, gate: this.#gate, sessionOf }).add(scope);
+    const callerOf = (request: FastifyRequest): Caller => this.#callerOf(request);
+    new Routes({ ...this.#options, streams: this.#streams, gate: this.#gate, callerOf }).add(scope);
   }
 
   #authenticate(request: FastifyRequest): Error | undefined {
     try {
-      this.#sessions.set(request, this.#vouch(request.raw, request.raw.socket));
+      this.#callers.set(request, this.#vouch(request.raw, request.raw.socket));
       return undefined;
     } catch (error) {
       return error as Error;
@@ -228,16 +228,16 @@ export class App {
   }
 
   /** Who calls. Throws `CoordinatorError` or `ProtocolError`. */
-  #vouch(request: IncomingMessage, socket: Socket): Session {
-    const session = this.#gate.vouch(request);
+  #vouch(request: IncomingMessage, socket: Socket): Caller {
+    const caller = this.#gate.vouch(request);
     this.#sockets.vouch(socket);
-    return session;
+    return caller;
   }
 
-  #sessionOf(request: FastifyRequest): Session {
-    const session = this.#sessions.get(request);
-    if (session === undefined) throw new CoordinatorError('not-authenticated', 'log in first');
-    return session;
+  #callerOf(request: FastifyRequest): Caller {
+    const caller = this.#callers.get(request);
+    if (caller === undefined) throw new CoordinatorError('not-authenticated', 'log in first');
+    return caller;
   }
 
   /** A member's WebSocket: authenticated here, before a single frame of it is read. */
@@ -246,20 +246,20 @@ export class App {
     try {
       if (this.#isClosing) throw new CoordinatorError('closing', 'the coordinator is about to stop');
       if (request.url !== socketPath) throw new CoordinatorError('not-found', 'there is no such route');
-      const session = this.#vouch(request, request.socket);
-      if (session.role !== 'member') throw new ProtocolError('not-allowed', 'only members have a socket');
-      const backlogKiB = this.#options.rounds.pendingBytes(session.charter.hash) / 1024;
-      this.#gate.charge(session.key, costs.connect + backlogKiB * costs.backlogKiB);
-      this.#accept(session, request, socket, head);
+      const caller = this.#vouch(request, request.socket);
+      if (caller.role !== 'member') throw new ProtocolError('not-allowed', 'only members have a socket');
+      const backlogKiB = this.#options.rounds.pendingBytes(caller.charter.hash) / 1024;
+      this.#gate.charge(caller.key, costs.connect + backlogKiB * costs.backlogKiB);
+      this.#accept(caller, request, socket, head);
     } catch (error) {
       const waitMs = error instanceof CoordinatorError ? (error.waitMs ?? 0) : 0;
       setTimeout(() => refuseUpgrade(socket, error), Math.min(waitMs, maxRefusalWaitMs)).unref();
     }
   }
 
-  #accept(session: Extract<Session, { role: 'member' }>, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  #accept(caller: Extract<Caller, { role: 'member' }>, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { limits, nowMs, log, members } = this.#options;
-    const { charter, member, key, expiresAtMs } = session;
+    const { charter, member, key, expiresAtMs } = caller;
     const bucket = this.#frames.of(key);
     this.#upgrader.upgrade(request, socket, head, charter.members.length, (webSocket) => {
       const flooded = (): void => this.#gate.chargeMore(key, costs.flood);

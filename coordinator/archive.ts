@@ -4,7 +4,6 @@ import type { Charter } from '../protocol/files/charter.ts';
 import type { RequestKind } from '../protocol/request/request.ts';
 import type { IssuedBody, RoundBody } from '../protocol/wire/frames.ts';
 import { encodeBase64 } from '../verifier/base64.ts';
-import type { ClosedRecord } from './records.ts';
 import { CoordinatorError } from './errors.ts';
 import { maxRememberedRounds } from './limits.ts';
 import { bodyFromRecords, storedRequest } from './round-body.ts';
@@ -38,11 +37,6 @@ export class Archive {
     const body = bodyFromRecords(await filed.log.recordsOf(filed.digest), filed.charter);
     if (body === undefined) throw noRound(filed.digest);
     return body;
-  }
-
-  /** How it ended; `undefined` while it has not. */
-  async closed({ digest, log }: Filed): Promise<ClosedRecord | undefined> {
-    return (await log.recordsOf(digest)).find((record) => record.type === 'closed');
   }
 
   /** Bytes of one of its evidence files, by SHA-256 (hex). Throws `CoordinatorError('not-found')`. */

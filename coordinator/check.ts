@@ -4,6 +4,7 @@ import { ProtocolError } from '../protocol/errors.ts';
 import { blobsOf, decodeLeaf, type BlobRef, type LogRecord } from '../protocol/record/leaf.ts';
 import { Order } from '../protocol/record/order.ts';
 import { tileWidth } from '../protocol/record/tile.ts';
+import { at } from '../protocol/wire/present.ts';
 import { CoordinatorError } from './errors.ts';
 import type { GroupLog } from './group-log.ts';
 import { openLevel } from './level.ts';
@@ -64,32 +65,60 @@ async function checkBlob(log: GroupLog, { sha256, size }: BlobRef, found: Found)
   found.blobs += 1;
 }
 
+/** What a look at some records found, and which one comes next. */
+export interface Scrubbed {
+  readonly problems: readonly string[];
+  readonly next: number;
+}
+
 /**
- * Looks at one bundle of a log as a check does, and whether the indexes name its records; answers what is wrong. For a coordinator that serves
- * meanwhile, so the order of all records and entries that should not be there are left to `checkLog`.
+ * Looks at records of a log from `first` on as a check does, and whether the indexes name them; to the end of their bundle, or until `maxBytes` of what
+ * they name were read, and of one of them whatever it names. For a coordinator that serves meanwhile, so the order of all records and entries that should not be there are left to `checkLog`.
  */
-export async function scrubBundle(log: GroupLog, index: number): Promise<string[]> {
+export async function scrubRecords(log: GroupLog, first: number, maxBytes: number): Promise<Scrubbed> {
   const found = new Found();
-  const records = await readBundle(log, index, found);
-  for (const one of await log.unindexed(index * tileWidth, records)) found.add(`the indexes lost record ${one}`);
-  return found.problems;
+  const index = Math.floor(first / tileWidth);
+  const records = (await readRecords(log, index, found)).slice(first - index * tileWidth);
+  // What could not be read is said once, and what is there is looked at all the same.
+  if (found.problems.length > 0) return { problems: found.problems, next: (index + 1) * tileWidth };
+  let looked = 0;
+  for (let bytes = 0; looked < records.length; looked += 1) {
+    const blobs = blobsOf(at(records, looked));
+    const own = blobs.reduce((sum, { size }) => sum + size, 0);
+    if (own > 0 && bytes > 0 && bytes + own > maxBytes) break;
+    bytes += own;
+    for (const blob of blobs) await refused(found, () => checkBlob(log, blob, found));
+  }
+  for (const one of await log.unindexed(first, records.slice(0, looked))) found.add(`the indexes lost record ${one}`);
+  return { problems: found.problems, next: first + looked };
 }
 
 async function readBundle(log: GroupLog, index: number, found: Found): Promise<LogRecord[]> {
+  const records = await readRecords(log, index, found);
+  for (const blob of records.flatMap(blobsOf)) await refused(found, () => checkBlob(log, blob, found));
+  return records;
+}
+
+async function readRecords(log: GroupLog, index: number, found: Found): Promise<LogRecord[]> {
   const records: LogRecord[] = [];
-  try {
+  await refused(found, async () => {
     const width = Math.min(tileWidth, log.head.size - index * tileWidth);
     for (const bytes of await log.leaves(index, width)) {
-      const record = decodeLeaf(bytes);
-      records.push(record);
+      records.push(decodeLeaf(bytes));
       found.records += 1;
-      for (const blob of blobsOf(record)) await checkBlob(log, blob, found);
     }
+  });
+  return records;
+}
+
+/** What is refused was found. */
+async function refused(found: Found, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
   } catch (error) {
     if (!(error instanceof CoordinatorError || error instanceof ProtocolError)) throw error;
     found.add(error.message);
   }
-  return records;
 }
 
 async function compareIndexes(log: GroupLog, scratch: string, found: Found): Promise<void> {

@@ -28,7 +28,9 @@ const statusAnswer = Strict({
         connected: Type.Array(Type.String()),
       }),
     ),
-    scrub: Strict({ bundles: Count, rounds: Count, damaged: Count }),
+    /** Groups that did not fit. */
+    more: Count,
+    scrub: Strict({ steps: Count, rounds: Count, damaged: Count }),
   }),
 });
 
@@ -89,7 +91,8 @@ async function ask<T extends Parameters<typeof assertSchema>[0]>(
   command: object,
   answer: T,
 ): Promise<Static<T>> {
-  const line = await askLine(controlPath(home), role, JSON.stringify(command), maxControlAnswerBytes);
+  const question = { line: JSON.stringify(command), maxAnswerBytes: maxControlAnswerBytes };
+  const line = await askLine(controlPath(home), role, question);
   if (!line.startsWith('{"error"')) return decodeAs(answer, line);
   const { code, message } = decodeAs(refusal, line).error;
   throw new CoordinatorError(code === 'not-found' ? 'not-found' : 'bad-command', message);

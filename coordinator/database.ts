@@ -41,6 +41,8 @@ export interface RoundEntry {
   /** SHA-256 of the documents that came, hex. */
   readonly documents: readonly string[];
   readonly outcome: Outcome;
+  /** Number of the record that ended it; `undefined` while it is pending. */
+  readonly end?: number | undefined;
 }
 
 /** The newest journal head of a member's incarnation. */
@@ -50,6 +52,14 @@ export interface JournalEntry {
   readonly journal: JournalHead;
   /** Number of its record. */
   readonly index: number;
+}
+
+/** One life of a member's journal. */
+export interface Incarnation {
+  /** Identity key, base64url. */
+  readonly member: string;
+  /** 32 hex digits. */
+  readonly incarnation: string;
 }
 
 /** Who needs a blob: a record whatever happens, or a round for as long as it is pending or signed. */
@@ -72,6 +82,8 @@ export interface IndexChanges {
   /** Records of the group itself: numbers. */
   readonly ofGroup: readonly number[];
   readonly journals: readonly JournalEntry[];
+  /** Incarnations that are remembered no more. */
+  readonly forgotten: readonly Incarnation[];
   readonly named: readonly BlobName[];
   readonly unnamed: readonly BlobName[];
 }
@@ -100,6 +112,20 @@ export interface RoundsAsked extends RoundFilter {
   readonly before?: number | undefined;
 }
 
+/** How many rounds a question may pass over that are not what it asks for, and how many it did so far. */
+export interface Passing {
+  readonly most: number;
+  count: number;
+}
+
+/** Where the slow walk over everything goes on. */
+export interface WalkPlace {
+  /** Id of the log, hex. */
+  readonly log: string;
+  /** Number of the next record. */
+  readonly index: number;
+}
+
 /** A database of logs. What it gives back is believed by nobody before it is compared with a head. */
 export interface Database {
   directory(): Promise<readonly DirectoryLine[]>;
@@ -119,25 +145,30 @@ export interface Database {
   blob(log: string, sha256: string): Promise<Uint8Array | undefined>;
   /** Whether the operator took these bytes out. */
   isArchived(log: string, sha256: string): Promise<boolean>;
-  /** Takes bytes out, and remembers that it did. */
+  /** Takes bytes out, and remembers that it did until they are appended again. */
   archive(log: string, sha256: readonly string[]): Promise<void>;
 
   pending(log: string): Promise<readonly string[]>;
   /** In the order of their records. */
   journals(log: string): Promise<readonly JournalEntry[]>;
   journal(log: string, member: string, incarnation: string): Promise<JournalEntry | undefined>;
+  /** Of one member, in the order of their records. */
+  journalsOf(log: string, member: string): Promise<readonly JournalEntry[]>;
   /** Numbers of the records of the group itself, ascending. */
   ofGroup(log: string): Promise<readonly number[]>;
+  isOfGroup(log: string, index: number): Promise<boolean>;
   round(log: string, digest: string): Promise<RoundEntry | undefined>;
   /** Digest of the newest round of a submission. */
   ofSubmission(log: string, submission: string): Promise<string | undefined>;
   /** Numbers of a round's records, ascending. */
   ofRound(log: string, digest: string): Promise<readonly number[]>;
-  rounds(log: string, asked: RoundsAsked): AsyncIterable<RoundEntry>;
+  isOfRound(log: string, digest: string, index: number): Promise<boolean>;
+  /** Throws `CoordinatorError('too-broad')` when it has passed over as many as it may. */
+  rounds(log: string, asked: RoundsAsked, passing: Passing): AsyncIterable<RoundEntry>;
   /** Signed rounds of a kind, oldest first: digests. */
   signedOf(log: string, kind: RequestKind): Promise<readonly string[]>;
-  /** Who needs a blob; `undefined` among them is for good. */
-  namesOf(log: string, sha256: string): Promise<readonly (string | undefined)[]>;
+  /** Who needs a blob; `undefined` among them is for good. Thousands of rounds may: whoever asks stops when it knows enough. */
+  namesOf(log: string, sha256: string): AsyncIterable<string | undefined>;
 
   /** Whether the indexes are being made anew, and somebody stopped half-way. */
   isRebuilding(log: string): Promise<boolean>;
@@ -145,6 +176,10 @@ export interface Database {
   rebuild(log: string, changes: AsyncIterable<IndexChanges>): Promise<void>;
   /** Every entry of the indexes as text, in one order: two databases of the same records have the same. */
   dumpIndexes(log: string): AsyncIterable<string>;
+
+  /** Where the walk was when somebody noted it last; lost with what was not synced, and no harm. */
+  walkPlace(): Promise<WalkPlace | undefined>;
+  noteWalkPlace(place: WalkPlace): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -4,6 +4,7 @@ import type { Changes } from '../protocol/record/head.ts';
 import { submissionId } from '../protocol/request/request.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { BlobName, IndexChanges, JournalEntry, RoundEntry } from './database.ts';
+import { maxIncarnations } from './limits.ts';
 import type { RecordOf, StoreRecord } from './records.ts';
 import { storedRequest } from './round-body.ts';
 
@@ -11,8 +12,10 @@ import { storedRequest } from './round-body.ts';
 export interface IndexState {
   round(digest: string): Promise<RoundEntry | undefined>;
   journal(member: string, incarnation: string): Promise<JournalEntry | undefined>;
+  /** Of one member, in the order of their records. */
+  journalsOf(member: string): Promise<readonly JournalEntry[]>;
   /** Who needs a blob; `undefined` among them is for good. */
-  namesOf(sha256: string): Promise<readonly (string | undefined)[]>;
+  namesOf(sha256: string): AsyncIterable<string | undefined>;
 }
 
 /** A record with its leaf, as it is stored. */
@@ -25,13 +28,13 @@ export interface Leaf {
 export class Draft {
   readonly #state: IndexState;
   readonly #rounds = new Map<string, RoundEntry>();
-  readonly #journals = new Map<string, JournalEntry>();
-  readonly #names = new Map<string, Set<string | undefined>>();
+  /** By member, then by incarnation: as they are now, `undefined` for one that is forgotten. */
+  readonly #journals = new Map<string, Map<string, JournalEntry | undefined>>();
+  /** By SHA-256 of a blob: who needs it from here on, and who does not any more. */
+  readonly #names = new Map<string, Map<string | undefined, boolean>>();
   readonly #opened: RoundEntry[] = [];
   readonly #closed: string[] = [];
   readonly #moves: Changes['journals'][number][] = [];
-  readonly #named: BlobName[] = [];
-  readonly #unnamed: BlobName[] = [];
   readonly #charters: string[] = [];
   readonly #ofRounds: { readonly digest: string; readonly index: number }[] = [];
   readonly #ofGroup: number[] = [];
@@ -67,7 +70,7 @@ export class Draft {
   async add({ record, leaf }: Leaf, index: number): Promise<void> {
     if ('digest' in record) this.#ofRounds.push({ digest: record.digest, index });
     for (const { sha256 } of blobsOf(leaf))
-      await this.#name({ sha256, by: record.type === 'round-document' ? record.digest : undefined });
+      this.#name({ sha256, by: record.type === 'round-document' ? record.digest : undefined }, true);
     switch (record.type) {
       case 'charter':
         this.#charters.push(record.charter);
@@ -91,7 +94,7 @@ export class Draft {
         await this.#addDocument(record);
         break;
       case 'closed':
-        await this.#close(record);
+        await this.#close(record, index);
         break;
       case 'decision':
       case 'evidence':
@@ -121,62 +124,90 @@ export class Draft {
   }
 
   /** What was signed stays whole, for certificates of stock tools are made of it; other documents are dropped (T43). */
-  async #close({ digest, outcome }: RecordOf<'closed'>): Promise<void> {
+  async #close({ digest, outcome }: RecordOf<'closed'>, end: number): Promise<void> {
     const round = await this.round(digest);
     if (round === undefined) return;
-    this.#rounds.set(digest, { ...round, outcome });
+    this.#rounds.set(digest, { ...round, outcome, end });
     this.#closed.push(digest);
     if (outcome === 'signed') return;
-    for (const sha256 of round.documents) await this.#unname({ sha256, by: digest });
+    for (const sha256 of round.documents) this.#name({ sha256, by: digest }, false);
   }
 
   async #addJournal({ member, journal }: RecordOf<'journal'>, index: number): Promise<void> {
-    const key = `${member} ${journal.incarnation}`;
-    const before = this.#journals.get(key) ?? (await this.#state.journal(member, journal.incarnation));
+    const { incarnation } = journal;
+    const known = this.#journals.get(member) ?? new Map<string, JournalEntry | undefined>();
+    this.#journals.set(member, known);
+    const before = known.has(incarnation) ? known.get(incarnation) : await this.#state.journal(member, incarnation);
+    if (before === undefined) await this.#makeRoom(member, known);
     const after = { member, journal, index };
-    this.#journals.set(key, after);
+    known.set(incarnation, after);
     this.#moves.push({ before, after });
   }
 
-  async #name(name: BlobName): Promise<void> {
-    (await this.#namesOf(name.sha256)).add(name.by);
-    this.#named.push(name);
+  /** A start reads all that are remembered: the oldest goes when one more begins (T43). */
+  async #makeRoom(member: string, known: Map<string, JournalEntry | undefined>): Promise<void> {
+    const stored = (await this.#state.journalsOf(member)).filter(({ journal }) => !known.has(journal.incarnation));
+    const all = [...stored, ...[...known.values()].flatMap((entry) => entry ?? [])];
+    const tooMany = all.sort((a, b) => a.index - b.index).slice(0, Math.max(0, all.length + 1 - maxIncarnations));
+    for (const before of tooMany) {
+      known.set(before.journal.incarnation, undefined);
+      this.#moves.push({ before, after: undefined });
+    }
   }
 
-  async #unname(name: BlobName): Promise<void> {
-    (await this.#namesOf(name.sha256)).delete(name.by);
-    this.#unnamed.push(name);
-  }
-
-  async #namesOf(sha256: string): Promise<Set<string | undefined>> {
-    const known = this.#names.get(sha256) ?? new Set(await this.#state.namesOf(sha256));
-    this.#names.set(sha256, known);
-    return known;
+  #name({ sha256, by }: BlobName, isNeeded: boolean): void {
+    const names = this.#names.get(sha256) ?? new Map<string | undefined, boolean>();
+    this.#names.set(sha256, names.set(by, isNeeded));
   }
 
   /** What the head has to follow. */
   get changes(): Changes {
-    return { opened: this.#opened.map(({ digest }) => digest), closed: this.#closed, journals: this.#moves };
+    return {
+      opened: this.#opened.map(({ digest }) => digest),
+      closed: this.#closed,
+      journals: this.#moves,
+      ofGroup: this.#ofGroup,
+    };
   }
 
-  /** SHA-256 of blobs that no record needs from here on, hex. */
-  get dropped(): string[] {
-    return [...new Set(this.#unnamed.map(({ sha256 }) => sha256))].filter((one) => this.#names.get(one)?.size === 0);
+  /** SHA-256 of blobs that no record needs from here on, hex. Of those who need one, it reads one more than were dropped here. */
+  async dropped(): Promise<string[]> {
+    const dropped: string[] = [];
+    for (const [sha256, names] of this.#names) {
+      const wasNeeded = [...names.values()].includes(false);
+      if (wasNeeded && !(await this.#isNeeded(sha256, names))) dropped.push(sha256);
+    }
+    return dropped;
+  }
+
+  async #isNeeded(sha256: string, names: ReadonlyMap<string | undefined, boolean>): Promise<boolean> {
+    if ([...names.values()].includes(true)) return true;
+    for await (const by of this.#state.namesOf(sha256)) if (!names.has(by)) return true;
+    return false;
   }
 
   /** What is written into the indexes. */
   get indexChanges(): IndexChanges {
-    const isNamed = ({ sha256, by }: BlobName): boolean => this.#names.get(sha256)?.has(by) === true;
+    const journals = [...this.#journals].flatMap(([member, known]) =>
+      [...known].map(([incarnation, entry]) => ({ member, incarnation, entry })),
+    );
     return {
       charters: this.#charters,
       rounds: [...this.#rounds.values()],
       submitted: this.#opened,
       ofRounds: this.#ofRounds,
       ofGroup: this.#ofGroup,
-      journals: [...this.#journals.values()],
-      named: this.#named.filter(isNamed),
-      unnamed: this.#unnamed.filter((name) => !isNamed(name)),
+      journals: journals.flatMap(({ entry }) => entry ?? []),
+      forgotten: journals.filter(({ entry }) => entry === undefined),
+      named: this.#namesThatAre(true),
+      unnamed: this.#namesThatAre(false),
     };
+  }
+
+  #namesThatAre(needed: boolean): BlobName[] {
+    return [...this.#names].flatMap(([sha256, names]) =>
+      [...names].filter(([, isNeeded]) => isNeeded === needed).map(([by]) => ({ sha256, by })),
+    );
   }
 }
 

@@ -9,10 +9,12 @@ import { retryAfterMs } from './limits.ts';
  * - `bad-body`: a body, header or query of the wrong form.
  * - `too-large`: a body past its bound.
  * - `too-many`: more than one identity may have or do; wait and try again.
+ * - `too-broad`: a question that would look at too many rounds; ask for less.
  * - `closing`: the coordinator is about to stop.
  * - `failed`: the coordinator's own fault; its log says more.
  * - `archived`: bytes that the operator took out of the store.
  * - `store-missing`, `store-damaged`, `store-failed`: the store is not there, not what was written, or could not be written.
+ * - `store-foreign`: the store is of a coordinator with another identity.
  * - `store-newer`, `store-older`: the store is of a form that only a newer frostmark knows, or of the old form and cannot be taken over.
  * - `bad-listen`: an address to listen on that does not fit, or plain http beyond loopback.
  * - `bad-tls`: certificate or key cannot be used.
@@ -27,10 +29,12 @@ export type CoordinatorErrorCode =
   | 'bad-body'
   | 'too-large'
   | 'too-many'
+  | 'too-broad'
   | 'closing'
   | 'failed'
   | 'archived'
   | 'store-missing'
+  | 'store-foreign'
   | 'store-newer'
   | 'store-older'
   | 'store-damaged'
@@ -131,6 +135,7 @@ function statusOf(code: Problem['code']): number {
       return 429;
     case 'failed':
     case 'store-missing':
+    case 'store-foreign':
     case 'store-newer':
     case 'store-older':
     case 'store-damaged':
@@ -144,6 +149,7 @@ function statusOf(code: Problem['code']): number {
     case 'closing':
       return 503;
     case 'bad-body':
+    case 'too-broad':
     case 'bad-command':
     case 'bad-card':
     case 'bad-certificate':
@@ -157,6 +163,7 @@ function statusOf(code: Problem['code']): number {
     case 'bad-evidence':
     case 'bad-frame':
     case 'bad-import':
+    case 'bad-import-key':
     case 'bad-leaf':
     case 'bad-package':
     case 'bad-policy':

@@ -8,7 +8,7 @@ import type { Addresses } from './address.ts';
 import { Buckets, type Bucket } from './bucket.ts';
 import { CoordinatorError } from './errors.ts';
 import { costs, maxBucketKeys, type Limits } from './limits.ts';
-import type { Logins, Session } from './login.ts';
+import type { Logins, Caller } from './login.ts';
 
 /** What the gate judges by. */
 export interface GateOptions {
@@ -49,9 +49,9 @@ export class Gate {
   }
 
   /** Who calls, by its token. Throws `CoordinatorError` (`not-authenticated`, `too-many`) or `ProtocolError('not-a-requester')`. */
-  vouch(request: IncomingMessage): Session {
+  vouch(request: IncomingMessage): Caller {
     try {
-      return this.#options.logins.session(request.headers.authorization);
+      return this.#options.logins.caller(request.headers.authorization);
     } catch (error) {
       this.#assertTakes(this.#bucketOf(request), costs.call, 'calls without a login from this address');
       throw error;

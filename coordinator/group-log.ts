@@ -6,6 +6,7 @@ import { ProtocolError } from '../protocol/errors.ts';
 import { sealCheckpoint, type Checkpoint } from '../protocol/record/checkpoint.ts';
 import {
   append,
+  digestSetOfGroup,
   digestSetOfHeads,
   digestSetOfPending,
   emptyTip,
@@ -27,6 +28,7 @@ import {
   type Database,
   type IndexChanges,
   type JournalEntry,
+  type Passing,
   type RoundEntry,
   type RoundsAsked,
   type StorePaths,
@@ -34,7 +36,7 @@ import {
 import { Draft, type IndexState, type Leaf } from './draft.ts';
 import { CoordinatorError } from './errors.ts';
 import { anchorAfterMs, lazyWriteMs, maxBatchBytes } from './limits.ts';
-import { fromLeafRecord, toLeafRecord, type StoreRecord } from './records.ts';
+import { fromLeafRecord, toLeafRecord, type ClosedRecord, type StoreRecord } from './records.ts';
 import { TreeDamage, Tiles } from './tiles.ts';
 
 /** What all logs of a store share. */
@@ -185,7 +187,7 @@ export class GroupLog {
     const { database, anchor } = this.#world;
     const appended = append(this.#tip, leaves, draft.changes);
     const { leafHashes, tiles, nodes, head, edge } = appended;
-    const dropped = draft.dropped;
+    const dropped = await draft.dropped();
     for (const sha256 of dropped) blobs.delete(sha256);
     await database.append(this.name.log, {
       ...draft.indexChanges,
@@ -230,6 +232,7 @@ export class GroupLog {
     return {
       round: async (digest) => this.#pending.get(digest) ?? (await database.round(log, digest)),
       journal: (member, incarnation) => database.journal(log, member, incarnation),
+      journalsOf: (member) => database.journalsOf(log, member),
       namesOf: (sha256) => database.namesOf(log, sha256),
     };
   }
@@ -238,11 +241,6 @@ export class GroupLog {
   async record(index: number): Promise<StoreRecord> {
     const leaf = await this.#proved((tip) => this.#tiles.leaf(tip, index));
     return fromLeafRecord(decodeLeaf(leaf), (sha256) => this.blob(sha256));
-  }
-
-  /** The same as its leaf has it. */
-  async leafRecord(index: number): Promise<LogRecord> {
-    return decodeLeaf(await this.#proved((tip) => this.#tiles.leaf(tip, index)));
   }
 
   /** Bytes of one leaf. */
@@ -321,9 +319,12 @@ export class GroupLog {
     return digest === undefined ? undefined : this.round(digest);
   }
 
-  /** Rounds, the one that was opened last first. */
-  rounds(asked: RoundsAsked): AsyncIterable<RoundEntry> {
-    return this.#world.database.rounds(this.name.log, asked);
+  /**
+   * Rounds, the one that was opened last first; `passing` counts those that are read in vain. Throws `CoordinatorError`: `too-broad` when it has passed
+   * over as many as it may.
+   */
+  rounds({ before = this.head.size, ...asked }: RoundsAsked, passing: Passing): AsyncIterable<RoundEntry> {
+    return this.#world.database.rounds(this.name.log, { ...asked, before }, passing);
   }
 
   /** Signed rounds of a kind, oldest first: digests. */
@@ -331,10 +332,37 @@ export class GroupLog {
     return this.#world.database.signedOf(this.name.log, kind);
   }
 
-  /** All records of a round, in order; none if it is not here. */
+  /**
+   * All records of a round, in order; none if it is not here. Each is proved, and whether they are of this round, begin and end it and bring its
+   * documents is compared with what the index says of it; that no decision and no evidence is left out, only a check shows.
+   * Throws `CoordinatorError('store-damaged')`.
+   */
   async recordsOf(digest: string): Promise<StoreRecord[]> {
-    const indices = await this.#world.database.ofRound(this.name.log, digest);
-    return Promise.all(indices.map((index) => this.record(index)));
+    const { database, paths } = this.#world;
+    for (let again = 0; again < readsOfMovingRound; again += 1) {
+      const before = await database.round(this.name.log, digest);
+      const indices = await database.ofRound(this.name.log, digest);
+      // The database has a batch before this log is told that it has.
+      if (this.#writing !== undefined && indices.some((index) => index >= this.head.size)) {
+        await this.#writing;
+        continue;
+      }
+      const records = await Promise.all(indices.map((index) => this.record(index)));
+      const after = await database.round(this.name.log, digest);
+      // It may have gone on while it was read.
+      if (JSON.stringify(before) !== JSON.stringify(after)) continue;
+      if (isWholeRound(digest, after, records)) return records;
+      break;
+    }
+    throw damaged(paths, `an index does not have the records of the round ${digest}: ${rebuildIt}`);
+  }
+
+  /** How a round ended; `undefined` if it did not, or is not here. Reads one record. Throws `CoordinatorError('store-damaged')`. */
+  async endOf({ digest, outcome, end }: RoundEntry): Promise<ClosedRecord | undefined> {
+    if (end === undefined) return undefined;
+    const record = await this.record(end);
+    if (record.type === 'closed' && record.digest === digest && record.outcome === outcome) return record;
+    throw damaged(this.#world.paths, `an index does not have the end of the round ${digest}: ${rebuildIt}`);
   }
 
   /** Records of the group itself: its ceremonies, keys and documents, in order. */
@@ -356,30 +384,37 @@ export class GroupLog {
   async unindexed(first: number, records: readonly LogRecord[]): Promise<number[]> {
     const { database } = this.#world;
     const { log } = this.name;
-    const ofGroup = new Set(await database.ofGroup(log));
     const missing: number[] = [];
     for (const [at, record] of records.entries()) {
       if (record.type === 'journal') continue; // compared with the head at each start
       const isThere =
         'digest' in record
-          ? (await database.round(log, record.digest)) !== undefined &&
-            (await database.ofRound(log, record.digest)).includes(first + at)
-          : ofGroup.has(first + at);
+          ? (await database.isOfRound(log, record.digest, first + at)) &&
+            (await database.round(log, record.digest)) !== undefined
+          : await database.isOfGroup(log, first + at);
       if (!isThere) missing.push(first + at);
     }
     return missing;
   }
 
   /** Who needs a blob: rounds by their digests, `undefined` among them for good. */
-  namesOf(sha256: string): Promise<readonly (string | undefined)[]> {
+  namesOf(sha256: string): AsyncIterable<string | undefined> {
     return this.#world.database.namesOf(this.name.log, sha256);
+  }
+
+  /** Whether a record, or a round that needs it, names a blob. */
+  async isNamed(sha256: string): Promise<boolean> {
+    let isNamed = false;
+    for await (const by of this.namesOf(sha256)) {
+      isNamed = by !== '';
+      break;
+    }
+    return isNamed;
   }
 
   /** Whether a record, or a round that needs it, names a blob and the operator did not take it out. */
   async isNeeded(sha256: string): Promise<boolean> {
-    const { database } = this.#world;
-    const names = await database.namesOf(this.name.log, sha256);
-    return names.length > 0 && !(await database.isArchived(this.name.log, sha256));
+    return (await this.isNamed(sha256)) && !(await this.#world.database.isArchived(this.name.log, sha256));
   }
 
   /** Takes blobs out, for good. */
@@ -400,10 +435,7 @@ export class GroupLog {
     const { database } = this.#world;
     const { log } = this.name;
     await this.#assertAnchored();
-    const isWhole =
-      !(await database.isRebuilding(log)) &&
-      isSameSet(this.head.pending, digestSetOfPending(await database.pending(log))) &&
-      isSameSet(this.head.heads, digestSetOfHeads(await database.journals(log)));
+    const isWhole = !(await database.isRebuilding(log)) && (await this.#isIndexed());
     if (!isWhole) await this.rebuild();
     for (const digest of await database.pending(log)) {
       const round = await database.round(log, digest);
@@ -411,6 +443,17 @@ export class GroupLog {
       this.#pending.set(digest, round);
     }
     return isWhole ? undefined : 'rebuilt';
+  }
+
+  /** Whether the indexes that a start rests on are those of the head. */
+  async #isIndexed(): Promise<boolean> {
+    const { database } = this.#world;
+    const { log } = this.name;
+    return (
+      isSameSet(this.head.pending, digestSetOfPending(await database.pending(log))) &&
+      isSameSet(this.head.heads, digestSetOfHeads(await database.journals(log))) &&
+      isSameSet(this.head.group, digestSetOfGroup(await database.ofGroup(log)))
+    );
   }
 
   async #assertAnchored(): Promise<void> {
@@ -433,10 +476,7 @@ export class GroupLog {
   async rebuild(): Promise<void> {
     const { database, paths } = this.#world;
     await database.rebuild(this.name.log, this.changes());
-    const isRight =
-      isSameSet(this.head.pending, digestSetOfPending(await database.pending(this.name.log))) &&
-      isSameSet(this.head.heads, digestSetOfHeads(await database.journals(this.name.log)));
-    if (!isRight) throw damaged(paths, 'its records do not make the indexes that its head knows');
+    if (!(await this.#isIndexed())) throw damaged(paths, 'its records do not make the indexes that its head knows');
   }
 
   /** What each bundle of records changes in the indexes, from the first. Throws `CoordinatorError('store-damaged')`. */
@@ -456,33 +496,63 @@ export class GroupLog {
   }
 }
 
+async function* nobody(): AsyncIterable<never> {
+  yield* await Promise.resolve([]);
+}
+
 /** The state of the indexes while they are made anew: what later records can still change. */
 class IndexMemory implements IndexState {
   readonly #rounds = new Map<string, RoundEntry>();
-  readonly #journals = new Map<string, JournalEntry>();
-  readonly #names = new Map<string, Set<string | undefined>>();
+  /** By member, then by incarnation. */
+  readonly #journals = new Map<string, Map<string, JournalEntry>>();
 
   round(digest: string): Promise<RoundEntry | undefined> {
     return Promise.resolve(this.#rounds.get(digest));
   }
 
   journal(member: string, incarnation: string): Promise<JournalEntry | undefined> {
-    return Promise.resolve(this.#journals.get(`${member} ${incarnation}`));
+    return Promise.resolve(this.#journals.get(member)?.get(incarnation));
   }
 
-  namesOf(sha256: string): Promise<readonly (string | undefined)[]> {
-    return Promise.resolve([...(this.#names.get(sha256) ?? [])]);
+  journalsOf(member: string): Promise<JournalEntry[]> {
+    return Promise.resolve([...(this.#journals.get(member)?.values() ?? [])]);
   }
 
-  follow({ rounds, journals, named, unnamed }: IndexChanges): void {
+  /** Nothing is dropped where indexes are made: blobs are what they are. */
+  namesOf(): AsyncIterable<string | undefined> {
+    return nobody();
+  }
+
+  follow({ rounds, journals, forgotten }: IndexChanges): void {
     for (const round of rounds) {
       if (round.outcome === 'pending') this.#rounds.set(round.digest, round);
       else this.#rounds.delete(round.digest);
     }
-    for (const entry of journals) this.#journals.set(`${entry.member} ${entry.journal.incarnation}`, entry);
-    for (const { sha256, by } of named) this.#names.set(sha256, new Set([...(this.#names.get(sha256) ?? []), by]));
-    for (const { sha256, by } of unnamed) this.#names.get(sha256)?.delete(by);
+    for (const entry of journals) {
+      const known = this.#journals.get(entry.member) ?? new Map<string, JournalEntry>();
+      this.#journals.set(entry.member, known.set(entry.journal.incarnation, entry));
+    }
+    for (const { member, incarnation } of forgotten) this.#journals.get(member)?.delete(incarnation);
   }
+}
+
+/** Reads of a round that goes on meanwhile: once for each of its documents, once for its end, and some for writes under way. */
+const readsOfMovingRound = 32;
+
+const rebuildIt = 'run frostmark coordinator check --rebuild';
+
+/** Whether records are those of one round as its entry says: its beginning, its documents, its end. */
+function isWholeRound(digest: string, entry: RoundEntry | undefined, records: readonly StoreRecord[]): boolean {
+  const [first] = records;
+  if (entry === undefined || first === undefined) return entry === undefined && first === undefined;
+  const documents = records.flatMap((record) => (record.type === 'round-document' ? [record.document.sha256] : []));
+  const [end = 'pending'] = records.flatMap((record) => (record.type === 'closed' ? [record.outcome] : []));
+  return (
+    first.type === 'round' &&
+    records.every((record) => 'digest' in record && record.digest === digest) &&
+    end === entry.outcome &&
+    documents.join() === entry.documents.join()
+  );
 }
 
 interface Drafted {

@@ -14,7 +14,7 @@ interface Known {
 /** What a head means: nothing new, the journal went on, or a restore began a new one. */
 export type Move = 'same' | 'moved' | 'restored';
 
-/** The newest head of every member and incarnation, in memory; whoever asks stores what moved. */
+/** The newest head of every member and incarnation, in memory; whoever asks remembers and stores what moved. */
 export class Journals {
   readonly #nowMs: () => number;
   /** By charter hash and identity key. */
@@ -25,29 +25,25 @@ export class Journals {
   }
 
   /**
-   * Compares a member's head with what is known, and remembers it. With `isConnected`, a login that a frame of the same daemon overtook on
-   * another connection is none the worse. Throws `ProtocolError('rolled-back')`.
+   * Compares a member's head with what is known; one that moved is then remembered, by whoever asked. With `isConnected`, a login that a frame of the
+   * same daemon overtook on another connection is none the worse. Throws `ProtocolError('rolled-back')`.
    */
-  accept(charter: Charter, member: Member, journal: JournalHead, isConnected: boolean): Move {
+  judge(charter: Charter, member: Member, journal: JournalHead, isConnected: boolean): Move {
     const known = this.#knownOf(charter.hash, member.key);
     const newest = [...known.incarnations.values()].at(-1);
     const same = known.incarnations.get(journal.incarnation);
-    if (same === undefined) {
-      this.#remember(known, journal);
-      return newest === undefined ? 'moved' : 'restored';
-    }
+    if (same === undefined) return newest === undefined ? 'moved' : 'restored';
     if (same !== newest) throw rolledBack(member, 'its journal is that of a home which was restored elsewhere since');
     if (isSame(same, journal)) return 'same';
     if (isConnected && this.#isOvertaken(known, journal)) return 'same';
     if (journal.length < same.length)
       throw rolledBack(member, `its journal has ${journal.length} records and had ${same.length}`);
     if (journal.length === same.length) throw rolledBack(member, 'its journal has another last record than before');
-    this.#remember(known, journal);
     return 'moved';
   }
 
-  /** Takes back a stored head of a member, by its identity key. */
-  restore(charterHash: string, member: string, journal: JournalHead): void {
+  /** Takes in a head of a member, by its identity key. */
+  remember(charterHash: string, member: string, journal: JournalHead): void {
     this.#remember(this.#knownOf(charterHash, member), journal);
   }
 

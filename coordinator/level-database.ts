@@ -1,9 +1,10 @@
 /**
- * The logs of all groups in an embedded database (PROTOCOL.md, section 13.4). Keys: `version`; `c<charter>` leads to a log; and of each log, after
+ * The logs of all groups in an embedded database (PROTOCOL.md, section 13.4). Keys: `version`; `walk`; `c<charter>` leads to a log; and of each log, after
  * `l<id>`: `h` its head, `e<index>` a leaf, `n<level><index>` a hash, `t<level><index>` a full tile, `b<SHA-256>` a blob, `x<SHA-256>` one that was
  * archived, and below `i` the indexes, which follow from the leaves. Numbers are 12 hex digits, levels 2.
  */
 import { utf8ToBytes } from '../protocol/wire/bytes.ts';
+import { maxTreeSize } from '../protocol/record/limits.ts';
 import { encodeTile } from '../protocol/record/tile.ts';
 import type { RequestKind } from '../protocol/request/request.ts';
 import type {
@@ -13,13 +14,15 @@ import type {
   DirectoryLine,
   IndexChanges,
   JournalEntry,
+  Passing,
   RoundEntry,
   RoundsAsked,
+  WalkPlace,
 } from './database.ts';
 import { CoordinatorError } from './errors.ts';
 import { isAskedFor } from './round-query.ts';
 import type { KeyValues, Write } from './level.ts';
-import { maxBatchBytes, maxPassedRounds, roundTimeSlackSeconds } from './limits.ts';
+import { maxBatchBytes, roundTimeSlackSeconds } from './limits.ts';
 
 /** What the database is of, for a frostmark that is older or newer. */
 interface Version {
@@ -31,6 +34,7 @@ interface Version {
 }
 
 const versionKey = 'version';
+const walkKey = 'walk';
 const thisVersion = 2;
 /** Keys are digits and letters: everything with a prefix comes before it. */
 const last = '~';
@@ -77,7 +81,11 @@ class LevelDatabase implements Database {
   async append(log: string, batch: Batch): Promise<void> {
     const at = `l${log}`;
     const writes: Write[] = [
-      ...[...batch.blobs].map(([sha256, bytes]): Write => [`${at}b${sha256}`, bytes]),
+      // What comes again is not archived any more.
+      ...[...batch.blobs].flatMap(([sha256, bytes]): Write[] => [
+        [`${at}b${sha256}`, bytes],
+        [`${at}x${sha256}`, undefined],
+      ]),
       ...batch.leaves.flatMap(({ bytes, hash }, count): Write[] => [
         [`${at}e${number(batch.size + count)}`, bytes],
         [`${at}n00${number(batch.size + count)}`, hash],
@@ -118,8 +126,8 @@ class LevelDatabase implements Database {
     return this.#keys.get(`l${log}b${sha256}`);
   }
 
-  async isArchived(log: string, sha256: string): Promise<boolean> {
-    return (await this.#keys.get(`l${log}x${sha256}`)) !== undefined;
+  isArchived(log: string, sha256: string): Promise<boolean> {
+    return this.#has(`l${log}x${sha256}`);
   }
 
   async archive(log: string, sha256: readonly string[]): Promise<void> {
@@ -134,9 +142,17 @@ class LevelDatabase implements Database {
     return this.#namesBelow(`l${log}ip`);
   }
 
-  async journals(log: string): Promise<JournalEntry[]> {
+  journals(log: string): Promise<JournalEntry[]> {
+    return this.#journalsBelow(`l${log}ij`);
+  }
+
+  journalsOf(log: string, member: string): Promise<JournalEntry[]> {
+    return this.#journalsBelow(`l${log}ij${member}.`);
+  }
+
+  async #journalsBelow(prefix: string): Promise<JournalEntry[]> {
     const entries: JournalEntry[] = [];
-    for await (const [, value] of this.#below(`l${log}ij`)) entries.push(decode(value) as JournalEntry);
+    for await (const [, value] of this.#below(prefix)) entries.push(decode(value) as JournalEntry);
     return entries.sort((a, b) => a.index - b.index);
   }
 
@@ -146,6 +162,10 @@ class LevelDatabase implements Database {
 
   async ofGroup(log: string): Promise<number[]> {
     return (await this.#namesBelow(`l${log}ig`)).map(fromNumber);
+  }
+
+  isOfGroup(log: string, index: number): Promise<boolean> {
+    return this.#has(`l${log}ig${number(index)}`);
   }
 
   round(log: string, digest: string): Promise<RoundEntry | undefined> {
@@ -161,32 +181,32 @@ class LevelDatabase implements Database {
     return (await this.#namesBelow(`l${log}im${digest}`)).map(fromNumber);
   }
 
+  isOfRound(log: string, digest: string, index: number): Promise<boolean> {
+    return this.#has(`l${log}im${digest}${number(index)}`);
+  }
+
   /**
    * The narrowest index that the question allows, from the last round that can be meant to the first, and each entry judged by what else is asked.
-   * Throws `CoordinatorError('too-many')` once so many do not match that others would wait for it.
+   * Throws `CoordinatorError('too-broad')` once so many do not match that others would wait for it.
    */
-  async *rounds(log: string, asked: RoundsAsked): AsyncIterable<RoundEntry> {
+  async *rounds(log: string, asked: RoundsAsked, passing: Passing): AsyncIterable<RoundEntry> {
     const { groupKey, since } = asked;
     const from = `l${log}${indexFor(asked)}`;
-    const to = `${from}${number(await this.#lastMeant(log, asked))}`;
-    let passed = 0;
+    const to = `${from}${number(await this.#lastMeant(log, asked, passing))}`;
     for await (const [, digest] of this.#keys.entries({ from, to, reverse: true })) {
       const entry = await this.round(log, textOf(digest));
       if (entry === undefined) throw new CoordinatorError('store-damaged', indexLost(textOf(digest)));
       if (since !== undefined && entry.createdAt + roundTimeSlackSeconds < since) return;
       if ((groupKey === undefined || entry.groupKey === groupKey) && isAskedFor(asked, entry)) yield entry;
-      else if ((passed += 1) >= maxPassedRounds)
-        throw new CoordinatorError(
-          'too-many',
-          `of ${passed} rounds none more is like that; ask for a shorter time (since, until), or for fewer things at once`,
-        );
+      else pass(passing);
     }
   }
 
   /** The number of a record at and after which no round can be meant: found by halves, for rounds are opened in the order of time, nearly. */
-  async #lastMeant(log: string, { before = Number.MAX_SAFE_INTEGER, until }: RoundsAsked): Promise<number> {
-    let [low, high] = [0, Math.min(before, 2 ** 48 - 1)];
+  async #lastMeant(log: string, { before = maxTreeSize, until }: RoundsAsked, passing: Passing): Promise<number> {
+    let [low, high] = [0, before];
     while (until !== undefined && high - low > 1) {
+      pass(passing);
       const middle = Math.floor((low + high) / 2);
       const entry = await this.#newestBefore(log, middle);
       if (entry === undefined || entry.createdAt < until + roundTimeSlackSeconds) low = middle;
@@ -208,12 +228,14 @@ class LevelDatabase implements Database {
     return digests;
   }
 
-  async namesOf(log: string, sha256: string): Promise<(string | undefined)[]> {
-    return (await this.#namesBelow(`l${log}iw${sha256}.`)).map((by) => (by === '' ? undefined : by));
+  async *namesOf(log: string, sha256: string): AsyncIterable<string | undefined> {
+    const prefix = `l${log}iw${sha256}.`;
+    for await (const [key] of this.#below(prefix))
+      yield key.length === prefix.length ? undefined : key.slice(prefix.length);
   }
 
-  async isRebuilding(log: string): Promise<boolean> {
-    return (await this.#keys.get(`l${log}i!`)) !== undefined;
+  isRebuilding(log: string): Promise<boolean> {
+    return this.#has(`l${log}i!`);
   }
 
   async rebuild(log: string, changes: AsyncIterable<IndexChanges>): Promise<void> {
@@ -245,6 +267,15 @@ class LevelDatabase implements Database {
     for await (const [key, value] of this.#below(at)) yield `${key.slice(at.length)} ${textOf(value)}`;
   }
 
+  async walkPlace(): Promise<WalkPlace | undefined> {
+    const bytes = await this.#keys.get(walkKey);
+    return bytes === undefined ? undefined : (decode(bytes) as WalkPlace);
+  }
+
+  noteWalkPlace(place: WalkPlace): Promise<void> {
+    return this.#keys.write([[walkKey, encode(place)]], { sync: false });
+  }
+
   close(): Promise<void> {
     return this.#keys.close();
   }
@@ -259,10 +290,23 @@ class LevelDatabase implements Database {
     return names;
   }
 
+  async #has(key: string): Promise<boolean> {
+    return (await this.#keys.get(key)) !== undefined;
+  }
+
   async #get<T>(key: string): Promise<T | undefined> {
     const bytes = await this.#keys.get(key);
     return bytes === undefined ? undefined : (decode(bytes) as T);
   }
+}
+
+function pass(passing: Passing): void {
+  passing.count += 1;
+  if (passing.count > passing.most)
+    throw new CoordinatorError(
+      'too-broad',
+      `${passing.most} rounds were passed over that are not what is asked for; ask for a shorter time (since, until), or for fewer things at once`,
+    );
 }
 
 /** Most people ask for little, most channels for much. */
@@ -284,6 +328,7 @@ function indexWrites(log: string, changes: IndexChanges): Write[] {
     ...changes.ofRounds.map(({ digest, index }): Write => [`${at}m${digest}${number(index)}`, nothing]),
     ...changes.ofGroup.map((index): Write => [`${at}g${number(index)}`, nothing]),
     ...changes.journals.map((entry): Write => [`${at}j${entry.member}.${entry.journal.incarnation}`, encode(entry)]),
+    ...changes.forgotten.map(({ member, incarnation }): Write => [`${at}j${member}.${incarnation}`, undefined]),
     ...changes.named.map((name): Write => [nameKey(at, name), nothing]),
     ...changes.unnamed.map((name): Write => [nameKey(at, name), undefined]),
   ];

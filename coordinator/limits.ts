@@ -72,6 +72,8 @@ export const defaultLimits = {
   /** Bytes of requests and documents of those rounds: what members that reconnect fetch in half a minute at 5 Mbit/s, and in two. */
   maxPendingBytesPerAsker: 20 * 1024 * 1024,
   maxPendingBytesPerGroup: 80 * 1024 * 1024,
+  /** Rounds that a caller's question passes over before it is refused: half a second of reading. */
+  maxPassedRounds: 20_000,
 } as const;
 
 /** Values for the bounds of `defaultLimits`. */
@@ -107,6 +109,8 @@ export const costs = {
   bodyKiB: 0.05,
   /** An answer from the store, by its round. */
   listedRound: 0.5,
+  /** A round that was read in vain on the way to an answer. */
+  passedRound: 0.025,
   /** A certificate and its documents from the store. */
   issued: 10,
   /** A group's body, written anew. */
@@ -177,8 +181,6 @@ export const maxDelegationsPerChannel = 2;
 
 /** Rounds in one answer, newest first. */
 export const maxListedRounds = 50;
-/** Rounds that a question passes over before it is refused: half a second of reading. */
-export const maxPassedRounds = 20_000;
 /** Seconds by which the times of requests may be out of the order in which their rounds were opened: a request lives 30 days, and clocks differ. */
 export const roundTimeSlackSeconds = maxExpirySeconds + maxClockSkewSeconds;
 /** Bytes after which such an answer stops, half of what clients take. */
@@ -205,8 +207,8 @@ export const maxCachedTiles = 32;
 
 /** Bytes of a TLS certificate chain or key file. */
 export const maxTlsFileBytes = 256 * 1024;
-/** Incarnations of one member that are remembered: each restore begins one. */
-export const maxIncarnations = 256;
+/** Incarnations of one member that are remembered: each restore begins one, and a start reads them, of 128 members 8192. */
+export const maxIncarnations = 64;
 /** Heads of one member that were replaced lately: as many as a burst of rounds moves it on. */
 export const maxRecentHeads = 64;
 /** Milliseconds by which a frame may overtake a login of the same daemon. */
@@ -215,9 +217,15 @@ export const overtakenMs = 5_000;
 export const maxControlAnswerBytes = 128 * 1024;
 /** What is wrong with one log that a check says: more would only say it again. */
 export const maxProblems = 20;
-/** Milliseconds between two bundles of 256 records that the slow walk over the store looks at: some milliseconds of work each, ten hours for a million rounds. */
+/** Milliseconds between two steps of the slow walk over the store, each over 256 records at most: some milliseconds of work, ten hours for a million rounds. */
 export const scrubEveryMs = 1_000;
+/** Steps of the walk after which it notes where it is, besides at a stop: a crash costs it a minute. */
+export const scrubNotedEvery = 60;
+/** Bytes beside its records that one step of the walk reads, unless one record alone names more: 10 ms of hashing. */
+export const maxScrubbedBytes = 8 * 1024 * 1024;
 /** Blobs that are taken out of the store in one batch. */
 export const archivedAtOnce = 256;
-/** Groups in one answer to the operator's question how the coordinator is. */
-export const maxStatusGroups = 256;
+/** Bytes of the groups in one answer to the operator's question how the coordinator is: what is left is for the rest of it. */
+export const maxStatusBytes = maxControlAnswerBytes - 4096;
+/** Groups that are looked at for it: more never fit. */
+export const maxStatusGroups = 1024;

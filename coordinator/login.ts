@@ -14,8 +14,8 @@ import { CoordinatorError } from './errors.ts';
 import { isLive, standingOf, type Groups, type KnownGroup } from './groups.ts';
 import { maxSpentPerIdentity, type Limits } from './limits.ts';
 
-/** Who a token stands for. */
-export type Session = {
+/** Whoever calls with a token. */
+export type Caller = {
   /** Identity key, base64url. */
   readonly key: string;
   readonly expiresAtMs: number;
@@ -28,7 +28,7 @@ export interface LoginsOptions {
   readonly groups: Groups;
   readonly limits: Limits;
   readonly nowMs: () => number;
-  /** Judges and stores a member's journal head. Throws `ProtocolError('rolled-back')`. */
+  /** Judges and stores a member's journal head. Throws `ProtocolError('rolled-back')` or `CoordinatorError('too-many')`. */
   readonly checkJournal: (charter: Charter, member: Member, journal: JournalHead) => Promise<void>;
 }
 
@@ -44,7 +44,7 @@ export class Logins {
   /** By identity: challenges that it answered, and when they expire, oldest first. */
   readonly #spent = new Map<string, Map<string, number>>();
   /** By SHA-256 of the token, so that a lookup tells nothing of it by its time. */
-  readonly #sessions = new Map<string, Session>();
+  readonly #callers = new Map<string, Caller>();
   readonly #tokensOf = new Map<string, string[]>();
 
   constructor(options: LoginsOptions) {
@@ -69,12 +69,12 @@ export class Logins {
     const { from, payload } = openMessage(loginMessage, envelope, (signer) => signer === key);
     this.#assertOurs(payload);
     const expiresAt = this.#timestampIn(this.#options.limits.tokenSeconds);
-    const session = this.#sessionOf(from, await this.#charterOf(payload), payload, Date.parse(expiresAt));
+    const caller = this.#callerOf(from, await this.#charterOf(payload), payload, Date.parse(expiresAt));
     // Spent before anything is awaited or kept, so that no second answer finds it.
     this.#spend(from, payload);
-    if (session.role === 'member' && payload.journal !== null)
-      await this.#options.checkJournal(session.charter, session.member, payload.journal);
-    return { token: this.#issue(session), expiresAt };
+    if (caller.role === 'member' && payload.journal !== null)
+      await this.#options.checkJournal(caller.charter, caller.member, payload.journal);
+    return { token: this.#issue(caller), expiresAt };
   }
 
   #assertOurs({ challenge, url, expiresAt }: LoginPayload): void {
@@ -121,16 +121,16 @@ export class Logins {
     return role === 'member' && charter !== null ? this.#options.groups.charter(charter) : undefined;
   }
 
-  #sessionOf(key: string, charter: Charter | undefined, payload: LoginPayload, expiresAtMs: number): Session {
+  #callerOf(key: string, charter: Charter | undefined, payload: LoginPayload, expiresAtMs: number): Caller {
     switch (payload.role) {
       case 'member':
-        return this.#memberSession(key, charter, payload, expiresAtMs);
+        return this.#memberCaller(key, charter, payload, expiresAtMs);
       case 'requester':
-        return this.#requesterSession(key, payload, expiresAtMs);
+        return this.#requesterCaller(key, payload, expiresAtMs);
     }
   }
 
-  #memberSession(key: string, charter: Charter | undefined, payload: LoginPayload, expiresAtMs: number): Session {
+  #memberCaller(key: string, charter: Charter | undefined, payload: LoginPayload, expiresAtMs: number): Caller {
     const { groupKey, journal } = payload;
     if (charter === undefined || journal === null || groupKey !== null)
       throw new ProtocolError('bad-login', 'a member names its charter and its journal, and no group key');
@@ -139,7 +139,7 @@ export class Logins {
     return { role: 'member', key, charter, member, expiresAtMs };
   }
 
-  #requesterSession(key: string, payload: LoginPayload, expiresAtMs: number): Session {
+  #requesterCaller(key: string, payload: LoginPayload, expiresAtMs: number): Caller {
     const { charter, groupKey, journal } = payload;
     if (groupKey === null || charter !== null || journal !== null)
       throw new ProtocolError('bad-login', 'a requester names a group key, and neither charter nor journal');
@@ -151,14 +151,14 @@ export class Logins {
     return { role: 'requester', key, charter: group.epoch.charter, expiresAtMs };
   }
 
-  #issue(session: Session): string {
+  #issue(caller: Caller): string {
     const token = randomBytes(32).toString('hex');
     const name = hashOf(token);
-    this.#sessions.set(name, session);
-    const names = [...(this.#tokensOf.get(session.key) ?? []), name];
+    this.#callers.set(name, caller);
+    const names = [...(this.#tokensOf.get(caller.key) ?? []), name];
     const tooMany = names.splice(0, Math.max(0, names.length - this.#options.limits.maxTokensPerIdentity));
-    for (const old of tooMany) this.#sessions.delete(old);
-    this.#tokensOf.set(session.key, names);
+    for (const old of tooMany) this.#callers.delete(old);
+    this.#tokensOf.set(caller.key, names);
     return token;
   }
 
@@ -166,16 +166,16 @@ export class Logins {
    * Who a request is from, by its `Authorization` header; a requester only while the newest document lists it (T25).
    * Throws `CoordinatorError('not-authenticated')` or `ProtocolError('not-a-requester')`.
    */
-  session(authorization: string | undefined): Session {
+  caller(authorization: string | undefined): Caller {
     const [, token] = /^Bearer ([0-9a-f]{64})$/.exec(authorization ?? '') ?? [];
-    const session = token === undefined ? undefined : this.#sessions.get(hashOf(token));
-    if (session === undefined || session.expiresAtMs <= this.#options.nowMs())
+    const caller = token === undefined ? undefined : this.#callers.get(hashOf(token));
+    if (caller === undefined || caller.expiresAtMs <= this.#options.nowMs())
       throw new CoordinatorError('not-authenticated', 'no token, or one that is unknown or expired; log in again');
-    if (session.role === 'requester') {
-      const group = this.#options.groups.ofCharter(session.charter.hash);
-      if (group !== undefined) assertMayRead(session.key, group);
+    if (caller.role === 'requester') {
+      const group = this.#options.groups.ofCharter(caller.charter.hash);
+      if (group !== undefined) assertMayRead(caller.key, group);
     }
-    return session;
+    return caller;
   }
 
   #timestampIn(seconds: number): string {

@@ -7,19 +7,18 @@ import { loadIdentity, type Identity } from '../home/identity.ts';
 import { Closers } from '../home/closers.ts';
 import { acquireLock } from '../home/lock.ts';
 import { createSodiumGroup } from '../protocol/frost/group-sodium.ts';
-import { bytesToHex } from '../protocol/wire/bytes.ts';
 import { keyId } from '../protocol/wire/envelope.ts';
 import { Addresses } from './address.ts';
 import { App, type Tls } from './app.ts';
 import { Ceremonies } from './ceremonies.ts';
-import { listenForOperator, type CoordinatorStatus } from './control.ts';
+import { listenForOperator } from './control.ts';
 import { CoordinatorError } from './errors.ts';
 import { Groups } from './groups.ts';
 import { chartersFolder, oldStorePaths, storePaths } from './init.ts';
 import { Journals } from './journals.ts';
 import { addressUrl, assertListen, parseListen, type ListenAddress } from './listen.ts';
 import { Ledger } from './ledger.ts';
-import { defaultLimits, maxStatusGroups, maxTlsFileBytes, type Limits } from './limits.ts';
+import { defaultLimits, maxTlsFileBytes, type Limits } from './limits.ts';
 import { createLog, type Log } from './log.ts';
 import { Logins } from './login.ts';
 import { Members } from './members.ts';
@@ -28,6 +27,7 @@ import { Rounds } from './rounds.ts';
 import { restoreAll } from './restore.ts';
 import { Scrub } from './scrub.ts';
 import { ServedRecord } from './served-record.ts';
+import { statusOf } from './status.ts';
 import { openStore, type Store, type StoreOptions } from './store.ts';
 import { needsTakeOver, takeOver } from './take-over.ts';
 
@@ -143,23 +143,6 @@ async function openControl(home: Home, parts: Parts, log: Log, lifetime: Lifetim
     if (!(error instanceof CoordinatorError) || error.code !== 'bad-socket') throw error;
     log('warn', 'no-control-socket', { code: error.code, failure: error.message });
   }
-}
-
-async function statusOf({ store, groups, presence, scrub }: Parts): Promise<CoordinatorStatus> {
-  const shown: CoordinatorStatus['groups'] = [];
-  for (const { name, head, pending } of store.logs.slice(0, maxStatusGroups)) {
-    const charter = await groups.charter(name.charter).catch(() => undefined); // admitted no more
-    shown.push({
-      group: charter?.group ?? '',
-      charter: name.charter,
-      log: name.log,
-      records: head.size,
-      root: bytesToHex(head.root),
-      pending: pending.length,
-      connected: presence.of(name.charter).map(({ member }) => member.name),
-    });
-  }
-  return { groups: shown, scrub: scrub.status };
 }
 
 /** What everything here takes from outside. */

@@ -86,7 +86,7 @@ export function archiveStore(homePath: string | undefined, options: ArchiveOptio
 /** Documents that only old releases need, each once. */
 async function* archivable(log: GroupLog, before: number): AsyncIterable<string> {
   const seen = new Set<string>();
-  for await (const round of log.rounds({ until: before, outcome: 'signed' })) {
+  for await (const round of log.rounds({ until: before, outcome: 'signed' }, { most: Infinity, count: 0 })) {
     for (const sha256 of round.kind === 'release' ? round.documents : []) {
       if (seen.has(sha256) || !(await log.isNeeded(sha256))) continue;
       seen.add(sha256);
@@ -96,7 +96,7 @@ async function* archivable(log: GroupLog, before: number): AsyncIterable<string>
 }
 
 async function isOldEverywhere(log: GroupLog, sha256: string, before: number): Promise<boolean> {
-  for (const digest of await log.namesOf(sha256)) {
+  for await (const digest of log.namesOf(sha256)) {
     const round = digest === undefined ? undefined : await log.round(digest);
     if (round?.kind !== 'release' || round.outcome === 'pending' || round.createdAt >= before) return false;
   }

@@ -28,6 +28,14 @@ export interface MembersOptions {
   readonly log: Log;
 }
 
+/** A journal head that a member brings. */
+interface OfferedHead {
+  readonly charter: Charter;
+  readonly member: Member;
+  readonly journal: JournalHead;
+  readonly isConnected: boolean;
+}
+
 type Holding = Extract<MemberFrame, { type: 'holding' }>;
 
 /** Greets each member that connects, and takes each of its frames to whom it concerns. */
@@ -64,20 +72,33 @@ export class Members {
     this.#announce(charter);
   }
 
-  /** Judges a member's journal head, at login; stores it before the login succeeds. Throws `ProtocolError('rolled-back')`. */
+  /**
+   * Judges a member's journal head, at login; stores it before the login succeeds. Throws `ProtocolError('rolled-back')`, or
+   * `CoordinatorError('too-many')` for who had too much stored today (T43).
+   */
   async checkJournal(charter: Charter, member: Member, journal: JournalHead): Promise<void> {
-    const { presence, store } = this.#options;
-    const moved = this.#judgeJournal(charter, member, journal, presence.isHere(charter.hash, member.identifier));
+    const { ledger, presence, store } = this.#options;
+    const isConnected = presence.isHere(charter.hash, member.identifier);
+    const moved = this.#judgeJournal({ charter, member, journal, isConnected }, () =>
+      ledger.charge(member.key, journalRecordBytes),
+    );
     if (moved) await (await store.of(charter)).append([{ type: 'journal', member: member.key, journal }]);
   }
 
-  /** True when the head is a new one. An alarm goes to every other member before the refusal. */
-  #judgeJournal(charter: Charter, member: Member, journal: JournalHead, isConnected: boolean): boolean {
+  /**
+   * True when the head is a new one, which `admit` may refuse before it is known: the next login with it would else pass unstored. An alarm goes to every
+   * other member before a refusal of the head itself.
+   */
+  #judgeJournal({ charter, member, journal, isConnected }: OfferedHead, admit: () => void): boolean {
+    const { journals } = this.#options;
     try {
-      const move = this.#options.journals.accept(charter, member, journal, isConnected);
+      const move = journals.judge(charter, member, journal, isConnected);
+      if (move === 'same') return false;
+      admit();
+      journals.remember(charter.hash, member.key, journal);
       if (move === 'restored')
         this.#alarm(charter, member, 'restored', `${member.name} was restored from a backup: its journal began anew`);
-      return move !== 'same';
+      return true;
     } catch (error) {
       if (error instanceof ProtocolError) this.#alarm(charter, member, error.code, error.message);
       throw error;
@@ -211,7 +232,7 @@ export class Members {
   #receiveJournal(connection: Connection, journal: JournalHead): void {
     const { charter, member } = connection;
     try {
-      const moved = this.#judgeJournal(charter, member, journal, false);
+      const moved = this.#judgeJournal({ charter, member, journal, isConnected: false }, () => undefined);
       // Known to this run in any case; who wrote too much today is forgotten by the next.
       if (moved && this.#options.ledger.takes(member.key, journalRecordBytes))
         this.#options.store.logOf(charter.hash)?.appendLazily({ type: 'journal', member: member.key, journal });

@@ -1,5 +1,5 @@
 /** The records of a group's log as the coordinator works with them: a signed message is always there, wherever the log keeps its bytes. */
-import { keep, openKept, type Kept, type LogRecord } from '../protocol/record/leaf.ts';
+import { keep, keptField, openKept, type Kept, type LogRecord } from '../protocol/record/leaf.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
 
 /** Records that keep a signed message, or several. */
@@ -32,64 +32,23 @@ export interface LeafRecord {
 
 /** How a record is written. */
 export function toLeafRecord(record: StoreRecord): LeafRecord {
-  switch (record.type) {
-    case 'ceremony':
-      return kept(record.message, (message) => ({ ...record, message }));
-    case 'group':
-      return kept(record.stored, (stored) => ({ ...record, stored }));
-    case 'group-document':
-      return kept(record.envelope, (envelope) => ({ ...record, envelope }));
-    case 'round':
-      return kept(record.request, (request) => ({ ...record, request }));
-    case 'decision':
-      return kept(record.decision, (decision) => ({ ...record, decision }));
-    case 'born':
-    case 'moved':
-    case 'arrived':
-    case 'charter':
-    case 'journal':
-    case 'round-document':
-    case 'evidence':
-    case 'closed':
-      return { record, blob: undefined };
-  }
+  const field = keptField(record.type);
+  if (field === undefined) return { record: record as LogRecord, blob: undefined };
+  const { kept, blob } = keep((record as Readonly<Record<string, unknown>>)[field]);
+  return { record: { ...record, [field]: kept } as LogRecord, blob };
 }
 
-function kept<T>(message: T, recordOf: (kept: Kept<T>) => LogRecord): LeafRecord {
-  const { kept: place, blob } = keep(message);
-  return { record: recordOf(place), blob };
-}
-
-/** Inverse of `toLeafRecord`; `blob` gives the bytes of a blob that is there. Throws what it throws, and `ProtocolError('bad-leaf')`. */
+/**
+ * Inverse of `toLeafRecord`; `blob` gives the bytes of a blob that is there. The leaf vouches for what it says: it is what this program wrote. Throws
+ * what `blob` throws, and `ProtocolError('bad-leaf')`.
+ */
 export async function fromLeafRecord(
   record: LogRecord,
   blob: (sha256: string) => Promise<Uint8Array>,
 ): Promise<StoreRecord> {
-  switch (record.type) {
-    case 'ceremony':
-      return { ...record, message: await open(record.message, blob) };
-    case 'group':
-      return { ...record, stored: await open(record.stored, blob) };
-    case 'group-document':
-      return { ...record, envelope: await open(record.envelope, blob) };
-    case 'round':
-      return { ...record, request: await open(record.request, blob) };
-    case 'decision':
-      return { ...record, decision: await open(record.decision, blob) };
-    case 'born':
-    case 'moved':
-    case 'arrived':
-    case 'charter':
-    case 'journal':
-    case 'round-document':
-    case 'evidence':
-    case 'closed':
-      return record;
-  }
-}
-
-/** The leaf vouches for what it says: it is what this program wrote. */
-async function open<T>(kept: Kept<T>, blob: (sha256: string) => Promise<Uint8Array>): Promise<T> {
+  const field = keptField(record.type);
+  if (field === undefined) return record as StoreRecord;
+  const kept = (record as Readonly<Record<string, unknown>>)[field] as Kept<unknown>;
   const bytes = 'here' in kept ? undefined : await blob(kept.sha256);
-  return openKept(kept, () => bytes) as T;
+  return { ...record, [field]: openKept(kept, () => bytes) } as StoreRecord;
 }

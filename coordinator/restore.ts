@@ -23,7 +23,7 @@ export async function restoreAll(parts: Parts): Promise<void> {
   let count = 0;
   for (const log of parts.store.logs) {
     for await (const record of log.ofGroup()) await restoreGroup(record, log, parts);
-    for (const { member, journal } of await log.journals()) parts.journals.restore(log.name.charter, member, journal);
+    for (const { member, journal } of await log.journals()) parts.journals.remember(log.name.charter, member, journal);
     for (const round of log.pending) {
       const group = parts.groups.ofKey(round.groupKey);
       if (group === undefined) continue;

@@ -32,7 +32,7 @@ import type { CoordinatorFrame, Outcome, RoundBody } from '../protocol/wire/fram
 import { refOf } from '../protocol/record/leaf.ts';
 import type { Request } from '../protocol/request/request.ts';
 import { assertNewerRequesters, expiresAtUnixSeconds, keptOut } from '../protocol/request/rights.ts';
-import { Documents } from './uploads.ts';
+import { Uploads } from './uploads.ts';
 import type { ClosedRecord, StoreRecord } from './records.ts';
 import { CoordinatorError, isFatal } from './errors.ts';
 import { isGroupDocument, standingOf, type Groups, type KnownGroup } from './groups.ts';
@@ -81,7 +81,7 @@ export class Round {
   readonly request: Request;
   readonly group: KnownGroup;
   readonly channel: Channel;
-  readonly documents: Documents;
+  readonly documents: Uploads;
   readonly #options: RoundOptions;
   readonly #decisions = new Map<number, Decision>();
   readonly #decisionsStored = new Map<number, number>();
@@ -102,7 +102,7 @@ export class Round {
     this.request = options.request;
     this.group = options.group;
     this.channel = channelOf(options.group.epoch.charter, options.request.payload.channel);
-    this.documents = new Documents(options.request);
+    this.documents = new Uploads(options.request);
   }
 
   get digest(): string {

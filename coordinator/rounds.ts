@@ -1,7 +1,9 @@
 /** All rounds: who may open one, which one a submission joins, and what is known of those that are over. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { currentDelegation } from '../protocol/group-documents.ts';
 import { openDecision } from '../protocol/signing/decision.ts';
 import { channelOf, production, type Charter } from '../protocol/files/charter.ts';
+import { openCardsInTurns } from '../protocol/files/requesters.ts';
 import { openMessage } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { formatOf, prepareRequest } from '../protocol/formats/index.ts';
@@ -18,7 +20,7 @@ import {
 import { refOf } from '../protocol/record/leaf.ts';
 import { askerOf, askerOrUndefined, assertFresh, assertOfEpoch, assertSignable } from '../protocol/request/rights.ts';
 import { Archive, noRound, type Filed } from './archive.ts';
-import type { RoundEntry } from './database.ts';
+import type { Passing, RoundEntry, RoundsAsked } from './database.ts';
 import { CoordinatorError } from './errors.ts';
 import type { GroupLog } from './group-log.ts';
 import { isLive, standingOf, type Groups, type KnownGroup } from './groups.ts';
@@ -261,6 +263,8 @@ export class Rounds {
     const entry = this.#pendingOf(group.epoch.charter.hash, digest) ?? overRefusal();
     const { round } = entry;
     if (round.documents.check(sha256, bytes)) {
+      if (round.request.payload.kind === 'requesters')
+        await openCardsInTurns(bytes, this.#options.arithmetic, nextTurn);
       await this.#orEnd(entry, () => round.assertSignableWith(sha256, bytes));
       this.#options.ledger.charge(asker, bytes.length);
       await this.#append(entry.group, [{ type: 'round-document', digest, document: refOf(bytes) }], [bytes]);
@@ -321,7 +325,8 @@ export class Rounds {
   async find(charterHash: string, digest: string): Promise<Round | CoordinatorFrame> {
     const pending = this.#pendingOf(charterHash, digest);
     if (pending?.round.isOpen === true) return pending.round;
-    const closed = await this.#archive.closed(await this.#filed(await this.#overAt(charterHash, digest)));
+    const over = await this.#overAt(charterHash, digest);
+    const closed = await over.log.endOf(over);
     if (closed === undefined) throw noRound(digest);
     return closedFrame(closed);
   }
@@ -348,14 +353,30 @@ export class Rounds {
     return this.#archive.body(await this.#filed(await this.#overAt(charterHash, digest)));
   }
 
-  /** A page of rounds, newest first: as many as are asked for and fit one answer, and at least one if there is one. */
-  async list(group: KnownGroup, { filter, limit, after }: RoundQuery = everyRound): Promise<RoundBody[]> {
+  /**
+   * A page of rounds, newest first: as many as are asked for and fit one answer, and at least one if there is one. `onPassed` is told how many rounds
+   * were read in vain, whatever comes of it. Throws `CoordinatorError` (`too-broad`, `not-found`).
+   */
+  async list(
+    group: KnownGroup,
+    { filter, limit, after }: RoundQuery = everyRound,
+    onPassed: (count: number) => void = () => undefined,
+  ): Promise<RoundBody[]> {
     const { charter, groupKey } = group.epoch;
     const before = after === undefined ? undefined : (await this.#overAt(charter.hash, after)).index;
+    const passing: Passing = { most: this.#options.limits.maxPassedRounds, count: 0 };
+    try {
+      return await this.#page(charter, { ...filter, groupKey, before }, limit, passing);
+    } finally {
+      onPassed(passing.count);
+    }
+  }
+
+  async #page(charter: Charter, asked: RoundsAsked, limit: number, passing: Passing): Promise<RoundBody[]> {
     const bodies: RoundBody[] = [];
     let bytes = 0;
-    for await (const { digest } of this.#options.store.logOf(charter.hash)?.rounds({ ...filter, groupKey, before }) ??
-      []) {
+    const log = this.#options.store.logOf(charter.hash);
+    for await (const { digest } of log?.rounds(asked, passing) ?? []) {
       const body = await this.body(charter.hash, digest);
       bytes += JSON.stringify(body).length;
       if (bytes > maxListedBytes && bodies.length > 0) break;

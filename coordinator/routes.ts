@@ -12,7 +12,7 @@ import { CoordinatorError } from './errors.ts';
 import { bodyOf, type Groups, type KnownGroup } from './groups.ts';
 import type { Gate } from './gate.ts';
 import { costs, maxCancelBodyBytes, maxDocumentBodyBytes, maxGroupBodyBytes, maxSubmitBodyBytes } from './limits.ts';
-import type { Session } from './login.ts';
+import type { Caller } from './login.ts';
 import type { Members } from './members.ts';
 import { parseRoundQuery } from './round-query.ts';
 import type { Rounds } from './rounds.ts';
@@ -28,7 +28,7 @@ export interface RoutesOptions {
   readonly streams: Streams;
   readonly gate: Gate;
   /** Whose token a request brought. Throws `CoordinatorError('not-authenticated')`. */
-  readonly sessionOf: (request: FastifyRequest) => Session;
+  readonly callerOf: (request: FastifyRequest) => Caller;
 }
 
 /** What is judged of a call before its body is read. */
@@ -36,9 +36,9 @@ interface Rule {
   /** Of the call besides its bytes, in milliseconds of the coordinator's time. */
   readonly cost: number;
   /** Bytes of its body from this caller; none if it is left out. */
-  readonly maxBytes?: (session: Session) => number;
+  readonly maxBytes?: (caller: Caller) => number;
   /** Whether this caller may do this at all. Throws `CoordinatorError` or `ProtocolError`. */
-  readonly judge?: (session: Session, request: FastifyRequest) => void | Promise<void>;
+  readonly judge?: (caller: Caller, request: FastifyRequest) => void | Promise<void>;
 }
 
 /** Adds every route that needs a token to a scope of the server that has looked at the token before it reads a body. */
@@ -71,19 +71,19 @@ export class Routes {
 
     const asking: Rule = {
       cost: costs.call,
-      judge: (session, request) => assertBrings(session, paramOf(request, 'charterHash')),
+      judge: (caller, request) => assertBrings(caller, paramOf(request, 'charterHash')),
     };
     scope.get('/v1/charters/:charterHash/groups', this.#rule(asking), (request) => ({
-      groupKeys: groups.candidatesOf(this.#sessionOf(request).charter.hash).map(({ epoch }) => epoch.groupKey),
+      groupKeys: groups.candidatesOf(this.#callerOf(request).charter.hash).map(({ epoch }) => epoch.groupKey),
     }));
 
     const bringing: Rule = {
       cost: costs.group,
       maxBytes: ({ charter }) => maxGroupBodyBytes(charter.bytes.length, charter.members.length, sharingsOf(charter)),
-      judge: (session, request) => assertBrings(session, paramOf(request, 'charterHash')),
+      judge: (caller, request) => assertBrings(caller, paramOf(request, 'charterHash')),
     };
     scope.put('/v1/charters/:charterHash/group', this.#rule(bringing), async (request) => {
-      await this.#learnGroup(this.#sessionOf(request), bodyAs(groupBody, request));
+      await this.#learnGroup(this.#callerOf(request), bodyAs(groupBody, request));
       return { done: true };
     });
   }
@@ -97,20 +97,25 @@ export class Routes {
         request,
         groups.ofKey(typeof query['groupKey'] === 'string' ? query['groupKey'] : ''),
       );
-      const listed = await rounds.list(group, parseRoundQuery(query));
-      this.#options.gate.chargeMore(this.#sessionOf(request).key, listed.length * costs.listedRound);
+      const { key } = this.#callerOf(request);
+      const { gate } = this.#options;
+      // Whoever was refused, or got nothing, had it read all the same.
+      const listed = await rounds.list(group, parseRoundQuery(query), (count) =>
+        gate.chargeMore(key, count * costs.passedRound),
+      );
+      gate.chargeMore(key, listed.length * costs.listedRound);
       return { rounds: listed };
     });
 
     const submitting: Rule = {
       cost: costs.submit,
       maxBytes: () => maxSubmitBodyBytes,
-      judge: (session, request) => rounds.assertRoom(session.key, this.#groupOf(session), bodyBytesOf(request)),
+      judge: (caller, request) => rounds.assertRoom(caller.key, this.#groupOf(caller), bodyBytesOf(request)),
     };
     scope.post('/v1/rounds', this.#rule(submitting), (request) => {
-      const session = this.#sessionOf(request);
+      const caller = this.#callerOf(request);
       const body = bodyAs(submitBody, request);
-      return rounds.submit(session.key, this.#groupOf(session, body.request), body);
+      return rounds.submit(caller.key, this.#groupOf(caller, body.request), body);
     });
 
     scope.get('/v1/rounds/:digest', this.#rule({ cost: costs.listedRound }), (request) =>
@@ -123,7 +128,7 @@ export class Routes {
       judge: ({ key, charter }, request) => rounds.assertAsker(key, charter.hash, paramOf(request, 'digest')),
     };
     scope.post('/v1/rounds/:digest/cancel', this.#rule(cancelling), (request) => {
-      const { key, charter } = this.#sessionOf(request);
+      const { key, charter } = this.#callerOf(request);
       return rounds.cancel(key, charter.hash, paramOf(request, 'digest'), bodyAs(cancelBody, request).cancel);
     });
 
@@ -143,11 +148,11 @@ export class Routes {
       judge: ({ key, charter }, request) => rounds.assertUpload(key, charter.hash, this.#fileOf(request)),
     };
     scope.put(path, this.#rule(uploading), async (request) => {
-      const session = this.#sessionOf(request);
+      const caller = this.#callerOf(request);
       const file = this.#fileOf(request);
       if (!(request.body instanceof Uint8Array))
         throw new CoordinatorError('bad-body', 'a document is sent as raw bytes');
-      const missing = await rounds.putDocument(session.key, this.#groupOf(session), { ...file, bytes: request.body });
+      const missing = await rounds.putDocument(caller.key, this.#groupOf(caller), { ...file, bytes: request.body });
       return { digest: file.digest, joined: true, missing };
     });
 
@@ -203,23 +208,23 @@ export class Routes {
   /** Judges by the head of a request who may, how much, and at whose cost; only then is a body read. */
   #rule({ cost, maxBytes, judge }: Rule): RouteShorthandOptions {
     const { gate } = this.#options;
-    const assertMay = async (session: Session, request: FastifyRequest, bytes: number): Promise<void> => {
-      if (bytes > (maxBytes?.(session) ?? 0))
+    const assertMay = async (caller: Caller, request: FastifyRequest, bytes: number): Promise<void> => {
+      if (bytes > (maxBytes?.(caller) ?? 0))
         throw new CoordinatorError('too-large', 'the body is longer than this route takes from you');
-      await judge?.(session, request);
+      await judge?.(caller, request);
     };
     const admit = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-      const session = this.#sessionOf(request);
+      const caller = this.#callerOf(request);
       const bytes = bodyBytesOf(request);
       try {
-        await assertMay(session, request, bytes);
+        await assertMay(caller, request, bytes);
       } catch (error) {
-        gate.charge(session.key, costs.call);
+        gate.charge(caller.key, costs.call);
         throw error;
       }
-      gate.count(session.key, bytes, reply.raw);
+      gate.count(caller.key, bytes, reply.raw);
       // At once: whoever waited for the whole of it gets the whole of it.
-      gate.charge(session.key, costs.call + cost + (bytes / 1024) * costs.bodyKiB);
+      gate.charge(caller.key, costs.call + cost + (bytes / 1024) * costs.bodyKiB);
     };
     return {
       bodyLimit: maxGroupBytes,
@@ -232,20 +237,20 @@ export class Routes {
   }
 
   #sendFile(request: FastifyRequest, reply: FastifyReply, bytes: Uint8Array): FastifyReply {
-    this.#options.gate.chargeMore(this.#sessionOf(request).key, (bytes.length / 1024) * costs.bodyKiB);
+    this.#options.gate.chargeMore(this.#callerOf(request).key, (bytes.length / 1024) * costs.bodyKiB);
     return reply.send(Buffer.from(bytes));
   }
 
-  #sessionOf(request: FastifyRequest): Session {
-    return this.#options.sessionOf(request);
+  #callerOf(request: FastifyRequest): Caller {
+    return this.#options.callerOf(request);
   }
 
   #charterOf(request: FastifyRequest): string {
-    return this.#sessionOf(request).charter.hash;
+    return this.#callerOf(request).charter.hash;
   }
 
   /** The live group; before there is one, the candidate that a request names. */
-  #groupOf({ charter }: Session, request?: Envelope): KnownGroup {
+  #groupOf({ charter }: Caller, request?: Envelope): KnownGroup {
     const { groups } = this.#options;
     const [candidate] = groups.candidatesOf(charter.hash);
     const named = request === undefined ? undefined : groups.ofEpoch(charter.hash, openRequest(request).payload.epoch);
@@ -264,9 +269,9 @@ export class Routes {
     throw new CoordinatorError('not-found', 'there is no such group here');
   }
 
-  async #learnGroup(session: Session, body: Static<typeof groupBody>): Promise<void> {
+  async #learnGroup(caller: Caller, body: Static<typeof groupBody>): Promise<void> {
     const { groups, members, rounds } = this.#options;
-    const group = await groups.put(session.charter, body);
+    const group = await groups.put(caller.charter, body);
     if (group === undefined) return;
     members.documentsChanged(group);
     rounds.judgeAskers(group);
@@ -274,7 +279,7 @@ export class Routes {
 
   async #follow(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { rounds, streams } = this.#options;
-    const { key, charter } = this.#sessionOf(request);
+    const { key, charter } = this.#callerOf(request);
     const digest = paramOf(request, 'digest');
     streams.assertRoom(key);
     const round = rounds.pendingRound(charter.hash, digest);
@@ -322,8 +327,8 @@ function bodyBytesOf({ headers }: FastifyRequest): number {
   return Number(headers['content-length'] ?? 0);
 }
 
-function assertBrings(session: Session, charterHash: string): void {
-  if (session.role !== 'member' || session.charter.hash !== charterHash)
+function assertBrings(caller: Caller, charterHash: string): void {
+  if (caller.role !== 'member' || caller.charter.hash !== charterHash)
     throw new ProtocolError('not-allowed', 'only a member of the charter brings its group');
 }
 

@@ -55,7 +55,7 @@ export class ServedRecord {
   /** Bytes beside the log, by SHA-256 (hex). Throws `CoordinatorError('archived')` for what the operator took out. */
   async blob(charterHash: string, sha256: string): Promise<Uint8Array> {
     const log = this.#logOf(charterHash);
-    if ((await log.namesOf(sha256)).length === 0)
+    if (!(await log.isNamed(sha256)))
       throw new CoordinatorError('not-found', `no record needs bytes ${sha256.slice(0, 64)}`);
     return log.blob(sha256);
   }

@@ -14,7 +14,7 @@ import type { Charter } from '../protocol/files/charter.ts';
 import { decodeHead } from '../protocol/record/head.ts';
 import { decodeLeaf, refOf, type Beginning } from '../protocol/record/leaf.ts';
 import { createAnchor, openAnchor, type Anchor } from './anchor.ts';
-import { damaged, type Database, type DirectoryLine, type StorePaths } from './database.ts';
+import { damaged, type Database, type DirectoryLine, type StorePaths, type WalkPlace } from './database.ts';
 import { CoordinatorError } from './errors.ts';
 import { bornLog, GroupLog, type LogWorld } from './group-log.ts';
 import { openLevel } from './level.ts';
@@ -55,7 +55,7 @@ function unfinished({ database }: StorePaths): string {
   return `${database}.new`;
 }
 
-/** Opens the store in a home that is locked. Throws `CoordinatorError` (`store-missing`, `store-damaged`, `store-newer`). */
+/** Opens the store in a home that is locked. Throws `CoordinatorError` (`store-missing`, `store-foreign`, `store-damaged`, `store-newer`). */
 export async function openStore(paths: StorePaths, options: StoreOptions): Promise<Store> {
   if (!(await exists(paths.database))) {
     throw new CoordinatorError(
@@ -133,7 +133,7 @@ export class Store implements AsyncDisposable {
     };
   }
 
-  /** Opens every log of the directory, and compares it with the anchor. Throws `CoordinatorError('store-damaged')`. */
+  /** Opens every log of the directory, and compares it with the anchor. Throws `CoordinatorError` (`store-damaged`, `store-foreign`). */
   async load(): Promise<void> {
     const { database, anchor, paths, options } = this.#parts;
     const directory = await database.directory();
@@ -142,9 +142,21 @@ export class Store implements AsyncDisposable {
     for (const line of directory) {
       const known = this.logs.find(({ name }) => name.log === line.log);
       const log = known ?? (await loadLog(this.#world, line));
+      this.#assertOwn(log);
       this.#logs.set(line.charter, log);
       if (known === undefined && (await log.settle()) === 'rebuilt') options.onRebuilt?.(log);
     }
+  }
+
+  /** Checkpoints by another key would be signed of what nobody promised under it. */
+  #assertOwn({ name }: GroupLog): void {
+    const { options, paths } = this.#parts;
+    if (name.coordinator === options.coordinator) return;
+    throw new CoordinatorError(
+      'store-foreign',
+      `the store ${paths.database} is of a coordinator with another identity: the log ${name.log} is signed by ${name.coordinator}, and the ` +
+        `identity here is ${options.coordinator}; put the identity back that it was written with, or the store of this one (nothing was changed)`,
+    );
   }
 
   /** Every log, once. */
@@ -182,6 +194,16 @@ export class Store implements AsyncDisposable {
     await log.append([birth, { type: 'charter', charter: charter.hash, file }], [charter.bytes]);
     this.#logs.set(charter.hash, log);
     return log;
+  }
+
+  /** Where the slow walk over everything was when it was noted last. */
+  walkPlace(): Promise<WalkPlace | undefined> {
+    return this.#parts.database.walkPlace();
+  }
+
+  /** Notes it, unsynced: after a crash the walk looks at some records twice. */
+  noteWalkPlace(place: WalkPlace): Promise<void> {
+    return this.#parts.database.noteWalkPlace(place);
   }
 
   /** Waits for what is under way; nothing is stored afterwards. A repeat is a no-op. */

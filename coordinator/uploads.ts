@@ -4,7 +4,7 @@ import { ProtocolError } from '../protocol/errors.ts';
 import { CoordinatorError } from './errors.ts';
 
 /** The documents of one request, by SHA-256 (hex), as they arrive. */
-export class Documents {
+export class Uploads {
   readonly #entries: readonly DocumentEntry[];
   readonly #held = new Map<string, Uint8Array>();
 

@@ -30,7 +30,7 @@ export interface CompanyPlan {
   readonly channels: Readonly<Record<string, string>>;
   /** The charter's `openpgp`: user id and creation time of the group's OpenPGP key. */
   readonly openpgp?: string;
-  /** Added to the environment of every process. */
+  /** It is added to the environment of every process. */
   readonly environment?: Readonly<Record<string, string>>;
 }
 

@@ -12,7 +12,7 @@ export interface Packed {
   readonly sha256: string;
 }
 
-/** Not sources: installed, made, or of the version control. */
+/** These are no sources: they are installed, made, or of the version control. */
 const leftOut = new Set(['node_modules', 'dist', '.git', 'coverage', 'demo-run']);
 
 /** Copies `sources` to `folder/source`, builds there, and packs into `folder`. Throws with what the tool said. */

@@ -9,7 +9,7 @@
 import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient, type Stanza } from 'age-encryption';
 import { parseArgs } from 'node:util';
 import { HomeError } from './errors.ts';
-import { maxPipeBytes, scryptWorkFactor } from './limits.ts';
+import { maxPipeBytes, scryptWorkFactor, spareKeys } from './limits.ts';
 import { askPassphrase, readPassphraseFile } from './passphrase.ts';
 import {
   answer,
@@ -38,6 +38,10 @@ interface Known {
   readonly passphrase: () => string;
   readonly newPassphrase: () => string;
   readonly workFactor: number;
+  /** Identities by the bytes of their key file: the key files of a home are mostly copies of one, and each would cost a guess at the passphrase. */
+  readonly openedKeys: Map<string, readonly string[]>;
+  /** Key files under the new passphrase by the old ones' bytes: copies of one file stay copies of one file. */
+  readonly rewrapped: Map<string, Uint8Array>;
 }
 
 await main();
@@ -74,6 +78,8 @@ async function knownFrom(args: string[]): Promise<Known> {
     passphrase: () => told(passphrase),
     newPassphrase: () => told(newPassphrase),
     workFactor: chosenWorkFactor(purpose !== 'none'),
+    openedKeys: new Map(),
+    rewrapped: new Map(),
   };
 }
 
@@ -113,10 +119,10 @@ async function perform({ kind, body }: Frame, known: Known): Promise<Uint8Array>
       const half = body.length / 2;
       return masked(await decrypt(body.subarray(half), known.passphrase()), body.subarray(0, half));
     }
-    case operation.makeKey:
-      return makeKey(known);
-    case operation.recipientOf:
-      return utf8.encode(await identityToRecipient(await openKey(body, known.passphrase())));
+    case operation.makeKeys:
+      return makeKeys(known);
+    case operation.recipientsOf:
+      return utf8.encode((await Promise.all((await openKey(body, known)).map(identityToRecipient))).join('\n'));
     case operation.sealTo: {
       const { part, rest } = decodePart(body);
       return encryptTo(new TextDecoder().decode(part), rest);
@@ -124,13 +130,13 @@ async function perform({ kind, body }: Frame, known: Known): Promise<Uint8Array>
     case operation.openWith: {
       const { part, rest } = decodePart(body);
       const half = rest.length / 2;
-      const identity = await openKey(part, known.passphrase());
-      return masked(await decryptWith(rest.subarray(half), identity), rest.subarray(0, half));
+      const identities = await openKey(part, known);
+      return masked(await decryptWith(rest.subarray(half), identities), rest.subarray(0, half));
     }
     case operation.convert:
       return convert(body, known);
     case operation.rewrap:
-      return sealKey(await openKey(body, known.passphrase()), known.newPassphrase(), known.workFactor);
+      return rewrap(body, known);
     default:
       throw new HomeError('age-failed', `no operation ${kind}`);
   }
@@ -149,36 +155,51 @@ function encryptTo(recipient: string, payload: Uint8Array): Promise<Uint8Array> 
   return encrypter.encrypt(payload);
 }
 
-/** What `age-keygen` writes, so that `age -d -i` takes it, too. */
-async function sealKey(identity: string, passphrase: string, workFactor: number): Promise<Uint8Array> {
-  const text = `# public key: ${await identityToRecipient(identity)}\n${identity}\n`;
-  return encrypt(utf8.encode(text), passphrase, workFactor);
+/** What `age-keygen` writes, once for each identity, so that `age -d -i` takes it, too. */
+async function sealKey(identities: readonly string[], passphrase: string, workFactor: number): Promise<Uint8Array> {
+  const texts = identities.map(
+    async (identity) => `# public key: ${await identityToRecipient(identity)}\n${identity}\n`,
+  );
+  return encrypt(utf8.encode((await Promise.all(texts)).join('')), passphrase, workFactor);
 }
 
-async function openKey(file: Uint8Array, passphrase: string): Promise<string> {
-  const lines = new TextDecoder().decode(await decrypt(file, passphrase)).split('\n');
-  const identity = lines.find((line) => line.startsWith('AGE-SECRET-KEY-1'));
-  if (identity === undefined)
+async function openKey(file: Uint8Array, { passphrase, openedKeys }: Known): Promise<readonly string[]> {
+  const name = Buffer.from(file).toString('latin1');
+  const opened = openedKeys.get(name);
+  if (opened !== undefined) return opened;
+  const lines = new TextDecoder().decode(await decrypt(file, passphrase())).split('\n');
+  const identities = lines.filter((line) => line.startsWith('AGE-SECRET-KEY-1'));
+  if (identities.length === 0)
     throw new HomeError('damaged', 'its key file opens, but holds no age identity; restore it from your backup');
-  return identity;
+  openedKeys.set(name, identities);
+  return identities;
 }
 
-async function makeKey({ passphrase, workFactor }: Known): Promise<Uint8Array> {
-  const identity = await generateX25519Identity();
-  const recipient = utf8.encode(await identityToRecipient(identity));
-  return Buffer.concat([encodePart(recipient), await sealKey(identity, passphrase(), workFactor)]);
+async function makeKeys({ passphrase, workFactor, openedKeys }: Known): Promise<Uint8Array> {
+  const identities = await Promise.all(Array.from({ length: spareKeys }, () => generateX25519Identity()));
+  const file = await sealKey(identities, passphrase(), workFactor);
+  openedKeys.set(Buffer.from(file).toString('latin1'), identities);
+  return file;
+}
+
+async function rewrap(file: Uint8Array, known: Known): Promise<Uint8Array> {
+  const name = Buffer.from(file).toString('latin1');
+  const renewed =
+    known.rewrapped.get(name) ?? (await sealKey(await openKey(file, known), known.newPassphrase(), known.workFactor));
+  known.rewrapped.set(name, renewed);
+  return renewed;
 }
 
 async function convert(file: Uint8Array, { passphrase, workFactor }: Known): Promise<Uint8Array> {
   const payload = await decrypt(file, passphrase());
   const identity = await generateX25519Identity();
-  const key = await sealKey(identity, passphrase(), workFactor);
+  const key = await sealKey([identity], passphrase(), workFactor);
   return Buffer.concat([encodePart(key), await encryptTo(await identityToRecipient(identity), payload)]);
 }
 
-async function decryptWith(file: Uint8Array, identity: string): Promise<Uint8Array> {
+async function decryptWith(file: Uint8Array, identities: readonly string[]): Promise<Uint8Array> {
   const decrypter = new Decrypter();
-  decrypter.addIdentity(identity);
+  for (const identity of identities) decrypter.addIdentity(identity);
   try {
     return await decrypter.decrypt(file);
   } catch (cause) {

@@ -22,17 +22,34 @@ export interface AgeChildOptions {
   readonly childPath?: string;
 }
 
+/** One request to the age child. */
+export interface AgeRequest {
+  /** The file that it is about, for messages; may be empty. */
+  readonly path: string;
+  /** One of `operation`. */
+  readonly kind: number;
+  /** Bytes of the body. */
+  readonly length: number;
+  /** Writes the body, exactly `length` bytes. */
+  readonly send: (write: (bytes: Uint8Array) => Promise<void>) => Promise<void>;
+}
+
 /** The age child from outside. */
 export interface AgeChild {
-  /** Sends one request, whose body of `length` bytes `send` writes, and resolves with the result. If `send` fails, the child is killed: it never seals a part. */
-  request(
-    path: string,
-    kind: number,
-    length: number,
-    send: (write: (bytes: Uint8Array) => Promise<void>) => Promise<void>,
-  ): Promise<Uint8Array>;
+  /** Sends one request and resolves with the result. If its `send` fails, the child is killed: it never seals a part. */
+  request(request: AgeRequest): Promise<Uint8Array>;
   /** Resolves when the process is gone. */
   end(): Promise<void>;
+}
+
+/** A body that is there as a whole, part after part. */
+export function whole(...parts: readonly Uint8Array[]): Pick<AgeRequest, 'length' | 'send'> {
+  return {
+    length: parts.reduce((sum, part) => sum + part.length, 0),
+    send: async (write) => {
+      for (const part of parts) await write(part);
+    },
+  };
 }
 
 /**
@@ -75,7 +92,7 @@ export async function startAgeChild({
     throw error;
   }
   return {
-    request: async (path, kind, length, send) => {
+    request: async ({ path, kind, length, send }) => {
       try {
         await writeAll(child.stdin, frameHead(kind, length));
         await send((bytes) => writeAll(child.stdin, bytes));

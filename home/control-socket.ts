@@ -81,8 +81,14 @@ function removeAtExit(path: string): void {
   }
 }
 
+/** One line to a daemon, and the bytes that its answer may have. */
+export interface Question {
+  readonly line: string;
+  readonly maxAnswerBytes: number;
+}
+
 /** Sends one line to whoever listens at `path`; answers the line that comes back. Throws the role's error. */
-export async function askLine(path: string, role: ControlRole, line: string, maxAnswerBytes: number): Promise<string> {
+export async function askLine(path: string, role: ControlRole, { line, maxAnswerBytes }: Question): Promise<string> {
   assertSocketPath(path, role);
   const socket = createConnection(path);
   try {

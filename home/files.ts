@@ -31,7 +31,7 @@ export function useOwnerOnlyUmask(): void {
  */
 export async function writeFileAtomic(path: string, bytes: Uint8Array, options: WriteOptions = {}): Promise<void> {
   const disk = options.disk ?? realDisk;
-  await writeThrough(path, bytes, options, (temporary) => disk.rename(temporary, path));
+  await writeThrough({ ...options, path, bytes }, (temporary) => disk.rename(temporary, path));
 }
 
 /**
@@ -40,21 +40,25 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array, options: 
  */
 export async function writeFileOnce(path: string, bytes: Uint8Array, options: WriteOptions = {}): Promise<void> {
   const disk = options.disk ?? realDisk;
-  await writeThrough(path, bytes, options, async (temporary) => {
+  await writeThrough({ ...options, path, bytes }, async (temporary) => {
     await disk.link(temporary, path);
     await disk.unlink(temporary);
   });
 }
 
+/** A file as it is to become. */
+interface NewFile extends WriteOptions {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
 async function writeThrough(
-  path: string,
-  bytes: Uint8Array,
-  { mode = ownerOnlyFile, disk = realDisk }: WriteOptions,
+  { path, bytes, mode = ownerOnlyFile, disk = realDisk }: NewFile,
   publish: (temporary: string) => Promise<void>,
 ): Promise<void> {
   const temporary = temporaryPathOf(path);
   try {
-    await writeSynced(disk, temporary, bytes, mode);
+    await writeSynced(disk, { path: temporary, bytes, mode });
     // The bytes are synced first: a name that reaches the medium before its bytes would be a half file after a power loss.
     await publish(temporary);
   } catch (error) {
@@ -106,13 +110,33 @@ export async function tryToWrite(trials: readonly WritingTrial[], disk: Disk = r
   }
 }
 
-async function writeSynced(disk: Disk, path: string, bytes: Uint8Array, mode: number): Promise<void> {
+async function writeSynced(disk: Disk, { path, bytes, mode = ownerOnlyFile }: NewFile): Promise<void> {
   const file = await disk.create(path, mode);
   try {
     await file.write(bytes, 0);
     await file.sync();
   } finally {
     await file.close();
+  }
+}
+
+/**
+ * Overwrites a file with zeros, synced, and removes it; one that is not there is no error. A copy of the disk, a backup, and blocks that a
+ * drive or file system moved away are not reached. Throws `HomeError('write-failed')`.
+ */
+export async function eraseFile(path: string): Promise<void> {
+  try {
+    const file = await open(path, 'r+');
+    try {
+      await file.write(new Uint8Array((await file.stat()).size), 0);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await unlink(path);
+    await realDisk.syncFolder(dirname(path));
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw writeFailure(error, path);
   }
 }
 
@@ -165,7 +189,7 @@ export async function readFileBounded(
       const stats = await handle.stat();
       if (!stats.isFile()) throw new HomeError('unreadable', `${path} is not a regular file`, { path });
       if (options.ownerOnly === true) refuseShared(path, stats, '600');
-      return await readAll(handle, path, maxBytes);
+      return await readAll(handle, path, { maxBytes, expectedBytes: stats.size });
     } finally {
       await handle.close();
     }
@@ -174,19 +198,31 @@ export async function readFileBounded(
   }
 }
 
-/** One byte more than allowed is asked for, so that a file that grows while it is read is refused, too. */
-async function readAll(handle: FileHandle, path: string, maxBytes: number): Promise<Uint8Array> {
-  const buffer = new Uint8Array(maxBytes + 1);
+/** As much as the file should have, and more if it grows; one byte more than allowed is asked for, so that this is refused. What held it is wiped. */
+async function readAll(
+  handle: FileHandle,
+  path: string,
+  { maxBytes, expectedBytes }: { readonly maxBytes: number; readonly expectedBytes: number },
+): Promise<Uint8Array> {
+  let buffer = new Uint8Array(Math.min(maxBytes, expectedBytes) + 1);
   let length = 0;
   for (;;) {
     const { bytesRead } = await handle.read(buffer, length, buffer.length - length, length);
     length += bytesRead;
     if (length > maxBytes) throw new HomeError('too-large', `${path} is longer than ${maxBytes} bytes`, { path });
     if (bytesRead === 0) break;
+    if (length === buffer.length) buffer = moved(buffer, Math.min(maxBytes + 1, 2 * length));
   }
   const bytes = buffer.slice(0, length);
   buffer.fill(0);
   return bytes;
+}
+
+function moved(from: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
+  const to = new Uint8Array(length);
+  to.set(from);
+  from.fill(0);
+  return to;
 }
 
 /** Makes the folder, and those above it that are missing, owner-only and durable. Refuses one that others can enter. */

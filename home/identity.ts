@@ -43,26 +43,6 @@ export async function loadIdentity(home: Home): Promise<Identity> {
   }
 }
 
-/**
- * Hands the identity's 32-byte seed (RFC 8032, Section 5.1.5) to `use` and wipes it afterwards: to open what was sealed to the identity key.
- * Throws what `loadIdentity` throws.
- */
-export async function useIdentitySeed<T>(home: Home, use: (seed: Uint8Array) => T): Promise<T> {
-  const path = home.file(identityName);
-  const pem = await readIdentityFile(home, path);
-  try {
-    // An Ed25519 PKCS#8 key without its public half is 16 fixed bytes and the seed (RFC 8410, Section 7).
-    const der = decodePrivateKey(pem, path).export({ format: 'der', type: 'pkcs8' });
-    try {
-      return use(der.subarray(16));
-    } finally {
-      der.fill(0);
-    }
-  } finally {
-    pem.fill(0);
-  }
-}
-
 async function readIdentityFile(home: Home, path: string): Promise<Uint8Array> {
   try {
     return await readFileBounded(path, maxIdentityFileBytes, { ownerOnly: true });

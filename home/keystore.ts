@@ -5,7 +5,7 @@
  * Each scalar passes through this process once: from the arithmetic group into the pipe, or from the pipe into the group.
  */
 import { randomFillSync } from 'node:crypto';
-import { startAgeChild, type AgeChild, type AgeChildOptions } from './age-process.ts';
+import { startAgeChild, whole, type AgeChild, type AgeChildOptions } from './age-process.ts';
 import { HomeError } from './errors.ts';
 import { readFileBounded } from './files.ts';
 import { maxBackupBytes, maxKeyFileBytes } from './limits.ts';
@@ -32,7 +32,7 @@ export interface OpenedShares extends ShareHeader {
 export interface Keystore extends AsyncDisposable {
   /** Opens the share file at `path`. One that is itself under the passphrase, as earlier versions made it, is given a key of its own first. */
   open(path: string): Promise<OpenedShares>;
-  /** The keys in `folder` that wait for shares; those that are missing or do not open are made. */
+  /** The keys in `folder` that wait for shares; made anew when they do not open. `wrong-passphrase` if shares there have another passphrase. */
   spareKeys(folder: string): Promise<SpareKeys>;
   /** An age file under the passphrase. */
   seal(payload: Uint8Array): Promise<Uint8Array>;
@@ -56,7 +56,7 @@ export async function openKeystore(options: KeystoreOptions): Promise<Keystore> 
   return {
     open: (path) => exclusive(() => open(child, path)),
     spareKeys: (folder) => exclusive(() => SpareKeys.prepare(child, folder, options.childPath)),
-    seal: (payload) => exclusive(() => child.request('', operation.seal, payload.length, (write) => write(payload))),
+    seal: (payload) => exclusive(() => child.request({ path: '', kind: operation.seal, ...whole(payload) })),
     unseal: (path, file) => exclusive(() => unseal(child, path, file)),
     [Symbol.asyncDispose]: () => exclusive(() => child.end()),
   };
@@ -66,10 +66,7 @@ async function unseal(child: AgeChild, path: string, file: Uint8Array): Promise<
   if (file.length > maxBackupBytes)
     throw new HomeError('too-large', `${path} is longer than ${maxBackupBytes} bytes`, { path });
   const mask = new Uint8Array(file.length);
-  return child.request(path, operation.open, 2 * file.length, async (write) => {
-    await write(mask);
-    await write(file);
-  });
+  return child.request({ path, kind: operation.open, ...whole(mask, file) });
 }
 
 /**
@@ -80,9 +77,7 @@ async function open(child: AgeChild, path: string): Promise<OpenedShares> {
   const file = await readShareFile(child, path);
   const key = encodePart(await readFileBounded(keyPathOf(path), maxKeyFileBytes, { ownerOnly: true }));
   const mask = randomFillSync(new Uint8Array(new ArrayBuffer(file.length)));
-  const masked = await child.request(path, operation.openWith, key.length + 2 * file.length, async (write) => {
-    for (const bytes of [key, mask, file]) await write(bytes);
-  });
+  const masked = await child.request({ path, kind: operation.openWith, ...whole(key, mask, file) });
 
   const unmask = (from: number, to: number): Uint8Array => {
     // Its own ArrayBuffer: the garbage collector never moves it, and so leaves no copy behind.

@@ -18,11 +18,11 @@ export const maxSharePayloadBytes = 60 * 1024;
 /** Bytes of a share file: the payload, and 4 KiB for age's header, nonce and tag. */
 export const maxShareFileBytes = maxSharePayloadBytes + 4096;
 
-/** Bytes of a key file: an age identity of 74 characters with a line about it, and age's header; about 500. */
+/** Bytes of a key file: age identities of 74 characters, each with a line about it, and age's header; about 1,500. */
 export const maxKeyFileBytes = 4096;
 
-/** Keys that wait for a share that is stored while nobody knows the passphrase. Each costs a start as long as a guess at the passphrase. */
-export const spareKeys = 2;
+/** Keys that wait for a share that is stored while nobody knows the passphrase. They are in one file, which costs one guess at it. */
+export const spareKeys = 8;
 
 /** Bytes of the file by which a passphrase is changed: key files of 64 ceremonies, in base64. */
 export const maxRekeyBytes = 64 * 2 * maxKeyFileBytes;

@@ -9,25 +9,25 @@ export interface Frame {
 }
 
 /**
- * What the age child is asked to do. A key file is an age file under the passphrase that holds an age identity, as `age-keygen` writes one.
+ * What the age child is asked to do. A key file is an age file under the passphrase that holds age identities, each as `age-keygen` writes one.
  * A part is its length, 4 bytes big-endian, and its bytes.
  */
 export const operation = {
-  /** Body: the payload. Result: an age file under the passphrase. */
+  /** The body is the payload, the result an age file under the passphrase. */
   seal: 1,
-  /** Body: a mask as long as the age file, then an age file under the passphrase. Result: payload XOR mask. */
+  /** The body is a mask as long as the age file, then an age file under the passphrase; the result is payload XOR mask. */
   open: 2,
-  /** No body. Result: a recipient as a part, and the new key file of its identity. */
-  makeKey: 3,
-  /** Body: a key file. Result: the recipient of its identity, as text. */
-  recipientOf: 4,
-  /** Needs no passphrase. Body: a recipient as a part, the payload. Result: an age file for it. */
+  /** There is no body; the result is a new key file of as many identities as are to wait (`spareKeys`). */
+  makeKeys: 3,
+  /** The body is a key file, the result the recipients of its identities in their order, as text, one a line. */
+  recipientsOf: 4,
+  /** It needs no passphrase. The body is a recipient as a part, then the payload; the result is an age file for that recipient. */
   sealTo: 5,
-  /** Body: a key file as a part, a mask as long as the age file, then an age file for its recipient. Result: payload XOR mask. */
+  /** The body is a key file as a part, a mask as long as the age file, then an age file for one of its recipients; the result is payload XOR mask. */
   openWith: 6,
-  /** Body: an age file under the passphrase. Result: a new key file as a part, and the same payload in an age file for its recipient. */
+  /** The body is an age file under the passphrase; the result is a new key file as a part, and the same payload in an age file for its recipient. */
   convert: 7,
-  /** Body: a key file. Result: the same under the new passphrase. */
+  /** The body is a key file, the result the same under the new passphrase. */
   rewrap: 8,
 } as const;
 

@@ -2,17 +2,21 @@
  * Keys that wait for a share. They are made while the passphrase is known, and used when it is not: a running daemon stores a new share under
  * one of them.
  *
- *     next-<i>.age      a key that waits; taking it is renaming it to key-<transcript>.age
+ *     next.age          the keys that wait, in their order; to take the next one is to copy the file to key-<transcript>.age
+ *
+ * How many of them are taken is how many copies there are. A copy costs no second guess at the passphrase.
  */
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { startAgeChild, type AgeChild } from './age-process.ts';
-import { disk as realDisk, type Disk } from './disk.ts';
-import { HomeError, systemCode, writeFailure } from './errors.ts';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { equalBytes } from '../protocol/wire/bytes.ts';
+import { startAgeChild, whole, type AgeChild } from './age-process.ts';
+import type { Disk } from './disk.ts';
+import { HomeError } from './errors.ts';
 import { readFileBounded, writeFileAtomic } from './files.ts';
-import { maxKeyFileBytes, maxSharePayloadBytes, spareKeys } from './limits.ts';
-import { decodePart, encodePart, operation } from './pipe.ts';
-import { keyPathOf } from './share-key.ts';
+import { maxKeyFileBytes, maxSharePayloadBytes } from './limits.ts';
+import { encodePart, operation } from './pipe.ts';
+import { formerWaitingFileName, keyFileName, keyPathOf, waitingFileName } from './share-key.ts';
 import {
   encodeHeader,
   encodeLabel,
@@ -37,29 +41,39 @@ export interface ShareFile extends ShareHeader {
   readonly disk?: Disk;
 }
 
-/** A key that waits. */
-interface SpareKey {
-  readonly path: string;
-  /** Its age recipient, `age1…`. */
-  readonly recipient: string;
+/** A key file whose passphrase is known to be right. */
+interface OpenedKeys {
+  readonly file: Uint8Array;
+  /** Their age recipients, `age1…`, in the file's order. */
+  readonly recipients: readonly string[];
 }
 
 /** The keys of one home that wait. Only their recipients are known here. */
 export class SpareKeys {
-  readonly #waiting: SpareKey[];
+  readonly #file: Uint8Array;
+  readonly #waiting: string[];
   readonly #childPath: string | undefined;
 
-  /** Opens each to see that the passphrase does, and makes those that are missing. Throws what the child and `writeFileAtomic` do. */
+  /**
+   * Opens the file to see that the passphrase does, and makes a new one when it is no good or all are taken. Throws what the child and
+   * `writeFileAtomic` do, and `HomeError('wrong-passphrase')` for a home whose shares have another passphrase.
+   */
   static async prepare(child: AgeChild, folder: string, childPath: string | undefined): Promise<SpareKeys> {
-    const waiting: SpareKey[] = [];
-    for (let index = 0; index < spareKeys; index++) {
-      const path = join(folder, `next-${index}.age`);
-      waiting.push({ path, recipient: (await heldKey(child, path)) ?? (await newKey(child, path)) });
-    }
-    return new SpareKeys(waiting, childPath);
+    const path = join(folder, waitingFileName);
+    const taken = await takenKeys(folder);
+    const held = await openHeld(child, path);
+    // None is made under a passphrase that does not open what is there: a home has one.
+    const found = held ?? (await unusedKeys(child, taken));
+    const copies = taken.filter(({ file }) => found !== undefined && equalBytes(file, found.file)).length;
+    const isUsed = found === undefined || found.recipients.length <= copies;
+    const keys = isUsed ? await makeKeys(child, path) : found;
+    if (keys !== held) await writeFileAtomic(path, keys.file);
+    await removeFormer(folder);
+    return new SpareKeys(keys.file, keys.recipients.slice(isUsed ? 0 : copies), childPath);
   }
 
-  private constructor(waiting: SpareKey[], childPath: string | undefined) {
+  private constructor(file: Uint8Array, waiting: string[], childPath: string | undefined) {
+    this.#file = file;
     this.#waiting = waiting;
     this.#childPath = childPath;
   }
@@ -74,24 +88,45 @@ export class SpareKeys {
    * file, `no-key` if no key waits, `too-large`, `disk-full`, `write-failed`, `age-failed`.
    */
   async store(file: ShareFile): Promise<void> {
+    const writing = file.disk === undefined ? {} : { disk: file.disk };
     if (existsSync(file.path))
       throw new HomeError('exists', `${file.path} exists already and is not replaced`, { path: file.path });
-    const key = this.#waiting.shift();
-    if (key === undefined)
+    const recipient = this.#waiting.shift();
+    if (recipient === undefined)
       throw new HomeError('no-key', `no key waits for ${file.path}; start the daemon again, it makes new ones`, {
         path: file.path,
       });
-    const sealed = await sealTo(key.recipient, file, this.#childPath);
+    const sealed = await sealTo(recipient, file, this.#childPath);
     // The key first: without a share it opens nothing, and a share without its key would be lost.
-    await take(key.path, keyPathOf(file.path), file.disk ?? realDisk);
-    await writeFileAtomic(file.path, sealed, file);
+    await writeFileAtomic(keyPathOf(file.path), this.#file, writing);
+    await writeFileAtomic(file.path, sealed, writing);
   }
 }
 
-async function heldKey(child: AgeChild, path: string): Promise<string | undefined> {
+/** A key file of a home. */
+interface KeyFile {
+  readonly path: string;
+  readonly file: Uint8Array;
+}
+
+async function takenKeys(folder: string): Promise<KeyFile[]> {
+  const names = (await readdir(folder)).filter((name) => keyFileName.test(name)).sort();
+  return Promise.all(names.map((name) => readKeyFile(join(folder, name))));
+}
+
+async function readKeyFile(path: string): Promise<KeyFile> {
+  return { path, file: await readFileBounded(path, maxKeyFileBytes, { ownerOnly: true }) };
+}
+
+/** The keys of a file that opens with the passphrase. Throws what the child does. */
+async function openKeys(child: AgeChild, { path, file }: KeyFile): Promise<OpenedKeys> {
+  const recipients = await child.request({ path, kind: operation.recipientsOf, ...whole(file) });
+  return { file, recipients: new TextDecoder().decode(recipients).split('\n') };
+}
+
+async function openHeld(child: AgeChild, path: string): Promise<OpenedKeys | undefined> {
   try {
-    const key = await readFileBounded(path, maxKeyFileBytes, { ownerOnly: true });
-    return decodeText(await child.request(path, operation.recipientOf, key.length, (write) => write(key)));
+    return await openKeys(child, await readKeyFile(path));
   } catch (error) {
     // It opens nothing yet: one that is no good is replaced.
     if (error instanceof HomeError && ['missing', 'damaged', 'wrong-passphrase', 'too-large'].includes(error.code))
@@ -100,30 +135,29 @@ async function heldKey(child: AgeChild, path: string): Promise<string | undefine
   }
 }
 
-async function newKey(child: AgeChild, path: string): Promise<string> {
-  const { part: recipient, rest: key } = decodePart(
-    await child.request(path, operation.makeKey, 0, () => Promise.resolve()),
-  );
-  await writeFileAtomic(path, key);
-  return decodeText(recipient);
-}
-
-function decodeText(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
-}
-
-async function take(from: string, to: string, disk: Disk): Promise<void> {
-  try {
-    await disk.rename(from, to);
-    await disk.syncFolder(dirname(to));
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT')
-      throw new HomeError('missing', `${from} was taken away; start the daemon again, it makes new ones`, {
-        path: from,
-        cause: error,
-      });
-    throw writeFailure(error, to);
+/** Of the files that shares have, the one with the most keys that wait: a restored home has no other. Throws if the passphrase opens one of them not. */
+async function unusedKeys(child: AgeChild, taken: readonly KeyFile[]): Promise<OpenedKeys | undefined> {
+  let most: OpenedKeys | undefined;
+  for (const key of taken) {
+    try {
+      const opened = await openKeys(child, key);
+      if (most === undefined || opened.recipients.length > most.recipients.length) most = opened;
+    } catch (error) {
+      if (!(error instanceof HomeError && error.code === 'damaged')) throw error; // opening its share will say so
+    }
   }
+  return most;
+}
+
+/** A new file of keys that wait, under the child's passphrase; `path` is for messages. */
+export async function makeKeys(child: AgeChild, path: string): Promise<OpenedKeys> {
+  return openKeys(child, { path, file: await child.request({ path, kind: operation.makeKeys, ...whole() }) });
+}
+
+/** What earlier versions left: no share has ever been under one of them. */
+async function removeFormer(folder: string): Promise<void> {
+  for (const name of await readdir(folder))
+    if (formerWaitingFileName.test(name)) await rm(join(folder, name), { force: true });
 }
 
 /** In a child that knows nothing but the recipient. */
@@ -136,13 +170,18 @@ async function sealTo(recipient: string, file: ShareFile, childPath: string | un
   const part = encodePart(new TextEncoder().encode(recipient));
   const child = await startAgeChild({ purpose: 'none', ...(childPath === undefined ? {} : { childPath }) });
   try {
-    return await child.request(path, operation.sealTo, part.length + length, async (write) => {
-      await write(part);
-      await write(encodeHeader(file));
-      for (const [index, share] of shares.entries()) {
-        await write(at(labels, index));
-        await exportOnce(share, write);
-      }
+    return await child.request({
+      path,
+      kind: operation.sealTo,
+      length: part.length + length,
+      send: async (write) => {
+        await write(part);
+        await write(encodeHeader(file));
+        for (const [index, share] of shares.entries()) {
+          await write(at(labels, index));
+          await exportOnce(share, write);
+        }
+      },
     });
   } finally {
     await child.end();

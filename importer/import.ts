@@ -5,7 +5,7 @@
  */
 import { printableJson } from '../verifier/printable.ts';
 import { randomFillSync } from 'node:crypto';
-import { encodeBase64Url } from '../verifier/base64.ts';
+import { decodeBase64Url } from '../verifier/base64.ts';
 import { formatGroupKey } from '../verifier/group-key.ts';
 import { readFileBounded, useOwnerOnlyUmask, writeFileOnce } from '../home/files.ts';
 import { equalBytes } from '../protocol/wire/bytes.ts';
@@ -13,8 +13,9 @@ import { decodeCharter, type Charter } from '../protocol/files/charter.ts';
 import { createSodiumGroup } from '../protocol/frost/group-sodium.ts';
 import { assertKnownAnswers } from '../protocol/frost/known-answer.ts';
 import type { SealingGroup, Secret } from '../protocol/frost/group.ts';
+import { readImportKeys } from '../protocol/ceremony/import-key.ts';
 import { openImport, splitKey } from '../protocol/ceremony/import.ts';
-import { maxCharterBytes } from '../protocol/limits.ts';
+import { maxCharterBytes, maxImportKeysBytes } from '../protocol/limits.ts';
 import { formatTimestamp } from '../protocol/wire/time.ts';
 import { ImporterError } from './errors.ts';
 import type { AskPassphrase, OpenpgpOrigin, PrivateKey } from './key.ts';
@@ -30,16 +31,22 @@ export interface ImportReview {
   readonly openpgp: OpenpgpOrigin | undefined;
 }
 
-/** What is imported, for whom, and whom to ask. */
-export interface ImportOptions {
+/** Which key, and for which charter. */
+export interface KeyToImport {
   readonly keyPath: string;
   readonly charterPath: string;
-  /** Must not be there yet. */
-  readonly outPath: string;
   /** Fingerprint of an OpenPGP subkey; without it the primary key is taken. */
   readonly subkey?: string | undefined;
   /** Asked only if the key file is protected. */
   readonly ask: AskPassphrase;
+}
+
+/** What is imported, for whom, and whom to ask. */
+export interface ImportOptions extends KeyToImport {
+  /** A file with the one-time keys of all holders of production, a line each. */
+  readonly keysPath: string;
+  /** Must not be there yet. */
+  readonly outPath: string;
   confirm(review: ImportReview): Promise<boolean>;
 }
 
@@ -49,10 +56,35 @@ export interface ImportResult extends ImportReview {
   readonly hash: string;
 }
 
+/** Whether the key can be split for the charter; nothing is written. Throws `ImporterError`, `ProtocolError`, `HomeError`, `FrostError`. */
+export async function reviewKey(options: KeyToImport): Promise<ImportReview> {
+  const charter = decodeCharter(await readFileBounded(options.charterPath, maxCharterBytes), options.charterPath);
+  return await withKey(charter, options, (_arithmetic, _secret, review) => Promise.resolve(review));
+}
+
 /** Writes the import file. Throws `ImporterError`, `ProtocolError`, `HomeError`, `FrostError`. */
 export async function importKey(options: ImportOptions): Promise<ImportResult> {
   useOwnerOnlyUmask();
   const charter = decodeCharter(await readFileBounded(options.charterPath, maxCharterBytes), options.charterPath);
+  return await withKey(charter, options, async (arithmetic, secret, review) => {
+    const file = await readFileBounded(options.keysPath, maxImportKeysBytes);
+    const keys = readImportKeys(file, options.keysPath, charter);
+    if (!(await options.confirm(review))) throw new ImporterError('cancelled', 'nothing was written');
+    const bytes = splitKey({ arithmetic, charter, secret, keys });
+    const made = openImport(arithmetic, charter, bytes);
+    if (formatGroupKey({ name: charter.group, key: decodeBase64Url(made.groupKey) }) !== review.groupLine)
+      throw otherKey();
+    await writeFileOnce(options.outPath, bytes);
+    return { ...review, hash: made.hash };
+  });
+}
+
+/** Opens the key into an arena of its own, judges it, lends it to `use`, and wipes it. */
+async function withKey<T>(
+  charter: Charter,
+  options: KeyToImport,
+  use: (arithmetic: SealingGroup, secret: Secret, review: ImportReview) => Promise<T>,
+): Promise<T> {
   await assertKnownAnswers();
   const arithmetic = await createSodiumGroup({
     randomBytes: (count) => randomFillSync(new Uint8Array(new ArrayBuffer(count))),
@@ -64,13 +96,7 @@ export async function importKey(options: ImportOptions): Promise<ImportResult> {
     assertSaid(key.openpgp);
     assertSameFingerprint(charter, key.openpgp);
     const groupLine = formatGroupKey({ name: charter.group, key: key.publicKey });
-    const review: ImportReview = { charter, source: key.source, groupLine, openpgp: key.openpgp };
-    if (!(await options.confirm(review))) throw new ImporterError('cancelled', 'nothing was written');
-    const bytes = splitKey(arithmetic, charter, secret);
-    const made = openImport(arithmetic, charter, bytes);
-    if (made.groupKey !== encodeBase64Url(key.publicKey)) throw otherKey();
-    await writeFileOnce(options.outPath, bytes);
-    return { ...review, hash: made.hash };
+    return await use(arithmetic, secret, { charter, source: key.source, groupLine, openpgp: key.openpgp });
   } finally {
     arithmetic.end();
   }

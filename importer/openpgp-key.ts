@@ -157,7 +157,7 @@ function remedies({ primary }: Certificate, key: KeyPacket): Readonly<Record<Ref
 function readKeyPacket(packet: Packet): KeyPacket | string {
   const [version = 0] = packet.body;
   if (version !== 4) return `an OpenPGP key of version ${version}, and only version 4 keeps its fingerprint here`;
-  // After version and creation time.
+  // It comes after version and creation time.
   const algorithm = packet.body[5] ?? 0;
   if (algorithm !== eddsa) return otherAlgorithms[algorithm] ?? `of the unknown algorithm ${algorithm}`;
   const part = readPublicPart(packet.body);

@@ -76,7 +76,7 @@ function readSpecifier(reader: ByteReader): DeriveKey {
   if (type === specifier.argon2) throw tooNew(`with Argon2 (specifier ${type})`);
   if (type !== specifier.salted && type !== specifier.iterated) throw unknownProtection(`with the specifier ${type}`);
   const salt = reader.take(8);
-  // RFC 4880, Section 3.7.1.3: bytes to hash, as a mantissa of 4 bits and an exponent.
+  // The count of bytes to hash is coded as a mantissa of 4 bits and an exponent (RFC 4880, Section 3.7.1.3).
   const coded = type === specifier.iterated ? reader.u8() : undefined;
   const count = coded === undefined ? 0 : (16 + (coded & 15)) * 2 ** ((coded >> 4) + 6);
   return (passphrase, length) => {

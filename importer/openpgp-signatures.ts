@@ -159,14 +159,22 @@ export function isSelfSignedBy({ signed }: SelfSignature, key: PublicPart, ...co
   trailer[1] = 0xff;
   trailer.writeUInt32BE(hashedPart.length, 2);
   try {
-    return verifyNumbers(key, hash, Buffer.concat([...context, hashedPart, trailer]), new ByteReader(numbers));
+    const data = Buffer.concat([...context, hashedPart, trailer]);
+    return verifyNumbers(key, { hash, data, numbers: new ByteReader(numbers) });
   } catch {
     // Cut off, or on a curve that Node does not have.
     return false;
   }
 }
 
-function verifyNumbers({ material }: PublicPart, hash: string, data: Uint8Array, numbers: ByteReader): boolean {
+/** What was signed: the name of the hash, the bytes that enter it, and the numbers of the signature. */
+interface SignedData {
+  readonly hash: string;
+  readonly data: Uint8Array;
+  readonly numbers: ByteReader;
+}
+
+function verifyNumbers({ material }: PublicPart, { hash, data, numbers }: SignedData): boolean {
   switch (material.kind) {
     case 'ed25519': {
       const signature = material.isNative ? numbers.take(64) : readPair(numbers, 32);

@@ -50,7 +50,7 @@ export function readCertificate(packets: readonly Packet[], nowUnixSeconds: numb
   return { primary: primary && publicPartOf(primary), components, nowUnixSeconds };
 }
 
-/** `undefined` for what cannot be read: it is no key that can be split, and only stands in the way of judging others. */
+/** `undefined` for what cannot be read: it is no key that can be split, and only keeps others from being judged. */
 function publicPartOf({ body }: Packet): PublicPart | undefined {
   try {
     return body[0] === 4 ? readPublicPart(body) : undefined;
@@ -79,7 +79,7 @@ export function standingOfSubkey(certificate: Certificate, packet: Packet): Stan
   const [primary, subkey] = [certificate.primary, publicPartOf(packet)];
   if (primary === undefined || subkey === undefined || component === undefined) return unbound;
   const context = [hashedKeyOf(primary.bytes), hashedKeyOf(subkey.bytes)];
-  const revoked = revocationOf(certificate, component, signatureTypes.subkeyRevocation, context);
+  const revoked = revocationOf(certificate, component, { type: signatureTypes.subkeyRevocation, context });
   if (revoked !== undefined) return { kind: 'may-not', why: revoked, remedy: 'other-key' };
   const [binding] = newest(
     component.signatures.filter(({ type }) => type === signatureTypes.subkeyBinding),
@@ -113,7 +113,8 @@ function lifeOfPrimary(certificate: Certificate): Standing {
   if (!components.some(({ signatures }) => signatures.some(isAboutItself(primary)))) return { kind: 'unsaid' };
   const [own] = components;
   if (primary === undefined || own === undefined) return unchecked;
-  const revoked = revocationOf(certificate, own, signatureTypes.keyRevocation, [hashedKeyOf(primary.bytes)]);
+  const context = [hashedKeyOf(primary.bytes)];
+  const revoked = revocationOf(certificate, own, { type: signatureTypes.keyRevocation, context });
   if (revoked !== undefined) return { kind: 'may-not', why: revoked, remedy: 'other-key' };
   const statements = statementsOf(certificate);
   if (statements.length === 0) return unchecked;
@@ -183,8 +184,7 @@ export function livingUserIds(certificate: Certificate): string[] {
 function revocationOf(
   { primary, components }: Certificate,
   { signatures }: Component,
-  type: number,
-  context: readonly Uint8Array[],
+  { type, context }: { readonly type: number; readonly context: readonly Uint8Array[] },
 ): string | undefined {
   if (primary === undefined) return undefined;
   const revocations = signatures.filter((one) => one.type === type);

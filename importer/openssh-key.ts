@@ -35,7 +35,7 @@ export async function openOpensshKey(file: Uint8Array, ask: AskPassphrase): Prom
   const encrypted = reader.sshString();
   if (cipher === 'none') return { source: 'openssh', publicKey, seed: readSeed(encrypted, publicKey, 'bad-key-file') };
   if (kdf !== 'bcrypt') throw unknownProtection(`${cipher} with ${kdf}`);
-  const opened = await withPassphrase(ask, (passphrase) => decrypt(cipher, options, encrypted, passphrase));
+  const opened = await withPassphrase(ask, (passphrase) => decrypt({ cipher, options, encrypted }, passphrase));
   try {
     return { source: 'openssh', publicKey, seed: readSeed(opened, publicKey, 'wrong-passphrase') };
   } finally {
@@ -60,7 +60,14 @@ function readPublicKey(blob: Uint8Array): Uint8Array {
   return Uint8Array.from(key);
 }
 
-function decrypt(name: string, options: Uint8Array, encrypted: Uint8Array, passphrase: Uint8Array): Uint8Array {
+/** The private section as it is in the file: the name of its cipher, the options of bcrypt (salt and rounds), and the bytes. */
+interface EncryptedSection {
+  readonly cipher: string;
+  readonly options: Uint8Array;
+  readonly encrypted: Uint8Array;
+}
+
+function decrypt({ cipher: name, options, encrypted }: EncryptedSection, passphrase: Uint8Array): Uint8Array {
   const cipher = Object.hasOwn(ciphers, name) ? ciphers[name] : undefined;
   if (cipher === undefined) throw unknownProtection(name);
   const reader = new ByteReader(options);

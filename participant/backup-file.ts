@@ -57,14 +57,15 @@ export interface Backup {
 export function backedUpFiles(epoch: string): readonly string[] {
   const ofEpoch = [`share-${epoch}.age`, `key-${epoch}.age`, `certificate-${epoch}.json`, `stored-${epoch}.json`];
   const agreed = ['identity.pem', 'name', 'coordinator', 'charter.yaml', 'requesters.json'];
-  return [...ofEpoch, ...agreed, 'documents.json', 'GROUP.pub'];
+  return [...ofEpoch, ...agreed, 'documents.json'];
 }
 
-/** The newest checkpoint of the group's record that the home saw, if it saw any; it goes along. */
-export function checkpointName(charterHash: string): string {
-  return `checkpoint-${charterHash}`;
+/** What goes along if the home has it: the line that follows from the rest, and the newest checkpoint of the group's record that the home saw. */
+export function alongFiles(charterHash: string): readonly string[] {
+  return ['GROUP.pub', `checkpoint-${charterHash}`];
 }
-const checkpointPattern = /^checkpoint-[0-9a-f]{64}$/;
+const alongPattern = /^(?:GROUP\.pub|checkpoint-[0-9a-f]{64})$/;
+const maxAlong = 2;
 
 /** Throws `ParticipantError('bad-backup')` for one that would be too large to read again. */
 export function encodeBackup({ records, files, ...rest }: Backup): Uint8Array {
@@ -111,9 +112,9 @@ function decodeRecord(text: string): MemberRecord {
 }
 
 function decodeFiles(files: Readonly<Record<string, string>>, epoch: string): Map<string, Uint8Array> {
-  const checkpoints = Object.keys(files).filter((name) => checkpointPattern.test(name));
-  const expected = [...backedUpFiles(epoch), ...checkpoints];
-  if (checkpoints.length > 1 || Object.keys(files).length !== expected.length)
+  const along = Object.keys(files).filter((name) => alongPattern.test(name));
+  const expected = [...backedUpFiles(epoch), ...along];
+  if (along.length > maxAlong || Object.keys(files).length !== expected.length)
     throw new Error('it holds other files than a backup has');
   return new Map(
     expected.map((name) => {

@@ -6,12 +6,12 @@ import type { Disk } from '../home/disk.ts';
 import { HomeError } from '../home/errors.ts';
 import { readFileBounded, writeFileOnce } from '../home/files.ts';
 import { maxShareFileBytes } from '../home/limits.ts';
-import { openKeystore, type KeystoreOptions } from '../home/keystore.ts';
+import { openKeystore, type Keystore, type KeystoreOptions } from '../home/keystore.ts';
 import { maxCertificateBytes } from '../protocol/limits.ts';
 import { bytesToHex } from '../protocol/wire/bytes.ts';
 import { formatTimestamp } from '../protocol/wire/time.ts';
-import { backedUpFiles, checkpointName, encodeBackup } from './backup-file.ts';
-import { certifiedHome } from './certified-home.ts';
+import { alongFiles, backedUpFiles, encodeBackup } from './backup-file.ts';
+import { certifiedHome, type CertifiedHome } from './certified-home.ts';
 import { ParticipantError } from './errors.ts';
 import { MemberHome, unixSeconds } from './member-home.ts';
 import type { BackupMade } from './records.ts';
@@ -42,21 +42,45 @@ export async function backUp({ home: path, file, disk, ...options }: BackupOptio
   const target = resolve(file);
   if (existsSync(target))
     throw new HomeError('exists', `${target} exists already and is not replaced; give another name`, { path: target });
-  const { agreement, certificate } = await certifiedHome(home);
+  const certified = await certifiedHome(home);
   if ((await home.documents()).genesis === null)
     throw new ParticipantError('not-joined', `the key of ${home.home.path} is not live yet; run join again`);
   await using keystore = await openKeystore({ ...options, purpose: 'existing' });
-  // A backup of what is no good would be believed until it is needed.
+  await assertShareOpens(home, certified, keystore);
+  return await writeBackup(home, { certified, keystore, target, ...(disk === undefined ? {} : { disk }) });
+}
+
+/** A backup of what is no good would be believed until it is needed. */
+async function assertShareOpens(
+  home: MemberHome,
+  { agreement, certificate }: CertifiedHome,
+  keystore: Keystore,
+): Promise<void> {
   const vault = await Vault.open(agreement.charter, agreement.self);
   try {
     vault.load(await keystore.open(home.sharePath(certificate.transcriptHash)), certificate.transcript);
   } finally {
     vault.end();
   }
+}
+
+/** What a backup is made of, and where it goes. */
+export interface BackupParts {
+  readonly certified: CertifiedHome;
+  readonly keystore: Keystore;
+  readonly target: string;
+  readonly disk?: Disk;
+}
+
+/** Names it in the journal, and writes it. Throws what `backUp` does. */
+export async function writeBackup(
+  home: MemberHome,
+  { certified: { agreement, certificate }, keystore, target, disk }: BackupParts,
+): Promise<ListedBackup> {
   const made = { name: bytesToHex(randomBytes(16)), at: unixSeconds(), isDestroyed: false };
   const files = await readFiles(home, [
     ...backedUpFiles(certificate.transcriptHash),
-    ...[checkpointName(agreement.charter.hash)].filter((name) => existsSync(home.home.file(name))),
+    ...alongFiles(agreement.charter.hash).filter((name) => existsSync(home.home.file(name))),
   ]);
   // Known of before it is there: a backup that nobody knows of could be neither missed nor destroyed.
   await home.records.append({ type: 'backup', backup: made.name, at: made.at });

@@ -168,7 +168,7 @@ export class Connection {
       let retryAfterMs = 0;
       socket.on('unexpected-response', (_request, { statusCode = 0, headers }) => {
         fault = whyRefused(statusCode, address.url);
-        retryAfterMs = retryAfterOf(headers['retry-after']) ?? 0;
+        retryAfterMs = retryAfterOf(headers['retry-after'], Date.now()) ?? 0;
         socket.terminate();
       });
       socket.on('open', () => {

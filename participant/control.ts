@@ -121,7 +121,7 @@ export async function callControl<Name extends CommandName>(
   path: string,
   command: Extract<Command, { command: Name }>,
 ): Promise<AnswerTo<Name>> {
-  return openAnswer<Name>(path, await askLine(path, role, JSON.stringify(command), maxAnswerBytes));
+  return openAnswer<Name>(path, await askLine(path, role, { line: JSON.stringify(command), maxAnswerBytes }));
 }
 
 function openAnswer<Name extends CommandName>(path: string, line: string): AnswerTo<Name> {

@@ -77,9 +77,9 @@ async function openDaemon(options: DaemonOptions, closers: Closers): Promise<Dae
   const epoch = openEpoch(vault.arithmetic, charter, certificate);
   const ground = async () => {
     const { requesters } = await HeldGroupDocuments.load(epoch, agreement.requesters, home);
-    return { charter, requesters };
+    return { charter, self, requesters };
   };
-  const policy = await PolicyInForce.open(options.policyPath, ground, log);
+  const policy = await PolicyInForce.open({ path: options.policyPath, ground, log });
   closers.defer(() => policy.close());
   const spareKeys = await loadShare(vault, home, certificate, options);
 

@@ -5,6 +5,8 @@
  * - `other-charter`: this home belongs to another charter than the one it was given.
  * - `not-a-member`: the charter does not name this home's identity.
  * - `import-needed`: this home agreed to an import file, which it does not keep, and was not given it again.
+ * - `no-import-key`: the import file holds a share for this home, which has no one-time key to open it.
+ * - `not-a-holder`: this member holds no share of production, so that nothing of an imported key is for it.
  * - `cancelled`: the person said no, or `close` came first.
  * - `ceremony-failed`: the ceremony ended without a key; the message says who or what stopped it.
  * - `damaged`: something in the home is not what was written.
@@ -29,6 +31,8 @@ export const participantErrorCodes = [
   'other-charter',
   'not-a-member',
   'import-needed',
+  'no-import-key',
+  'not-a-holder',
   'cancelled',
   'ceremony-failed',
   'damaged',
@@ -49,7 +53,7 @@ export const participantErrorCodes = [
   'not-allowed',
 ] as const;
 
-/** Why `participant/` refused; PROTOCOL.md, section 15, has cause and remedy of each. */
+/** Why `participant/` refused; PROTOCOL-REFERENCE.md has cause and remedy of each. */
 export type ParticipantErrorCode = (typeof participantErrorCodes)[number];
 
 /** A refusal by the participant: what was found and what to do next. Never holds a secret. */

@@ -8,7 +8,7 @@
  * sandbox has a process namespace (`bwrap --unshare-pid --die-with-parent`).
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { accessSync, constants, readdirSync, readFileSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, isAbsolute, join } from 'node:path';
@@ -16,17 +16,13 @@ import { promisify } from 'node:util';
 import { printable, printableJson } from '../verifier/printable.ts';
 import { maxReasonCharacters } from '../protocol/limits.ts';
 import { ParticipantError } from './errors.ts';
-import {
-  closeTimeoutMs,
-  execPollMs,
-  maxExecErrorBytes,
-  maxExecRuns,
-  maxExecWaiting,
-  maxExecWaitingOfAsker,
-  stderrGraceMs,
-} from './limits.ts';
+import { ExecTurns } from './exec-turns.ts';
+import { startWatch } from './exec-watch.ts';
+import { closeTimeoutMs, execPollMs, maxExecErrorBytes, stderrGraceMs } from './limits.ts';
 import type { Log } from './log.ts';
 import type { ExecRule, Policy, PolicySubject } from './policy.ts';
+import { killTree, residentBytes } from './process-tree.ts';
+import { otherUser, searchPath, type UnixUser } from './unix-user.ts';
 import { within } from './within.ts';
 
 /** What came of one run. `ask` leaves the request to a person: nothing was decided. */
@@ -37,27 +33,22 @@ export interface ExecResult {
   readonly summary: string;
 }
 
-/** A user that a program can be started as. */
-interface UnixUser {
-  readonly uid: number;
-  readonly gid: number;
-}
-
 const runFile = promisify(execFile);
-const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Runs a policy's programs, a few at a time. */
 export class ExecRunner {
   readonly #users: ReadonlyMap<string, UnixUser>;
   readonly #log: Log;
+  readonly #turns: ExecTurns;
   readonly #stop = new AbortController();
-  readonly #waiting: { readonly asker: string; readonly begin: () => void }[] = [];
   /** Those that have a folder. */
   readonly #runs = new Set<Promise<ExecResult>>();
-  #running = 0;
 
-  /** Checks that every rule can be carried out here. Throws `ParticipantError('bad-policy')`: a policy that cannot is no policy. */
-  static async open(policy: Policy, log: Log): Promise<ExecRunner> {
+  /**
+   * Checks that every rule can be carried out here; `turns` are those of the daemon, whatever policy it reads. Throws
+   * `ParticipantError('bad-policy')`: a policy that cannot be carried out is no policy.
+   */
+  static async open(policy: Policy, log: Log, turns = new ExecTurns()): Promise<ExecRunner> {
     const users = new Map<string, UnixUser>();
     for (const { exec } of policy.rules) {
       if (exec === undefined) continue;
@@ -72,23 +63,22 @@ export class ExecRunner {
           message: 'this program can reach everything that this daemon can',
         });
     }
-    return new ExecRunner(users, log);
+    return new ExecRunner(users, log, turns);
   }
 
-  private constructor(users: ReadonlyMap<string, UnixUser>, log: Log) {
+  private constructor(users: ReadonlyMap<string, UnixUser>, log: Log, turns: ExecTurns) {
     this.#users = users;
     this.#log = log;
+    this.#turns = turns;
   }
 
   /** Runs one rule's program, after those before it. `started` is called when it begins, and `over` ends it. Never throws: what goes wrong here is left to a person. */
   async run(rule: ExecRule, subject: PolicySubject, started: () => void, over: AbortSignal): Promise<ExecResult> {
-    const ofAsker = this.#waiting.filter(({ asker }) => asker === subject.requester).length;
-    if (this.#waiting.length >= maxExecWaiting || ofAsker >= maxExecWaitingOfAsker)
+    if (this.#turns.isFullFor(subject.requester))
       return { action: 'ask', reason: null, summary: 'too many runs wait already' };
-    await this.#turn(subject.requester);
+    const stop = AbortSignal.any([this.#stop.signal, over]);
+    if (!(await this.#turns.take(subject.requester, stop))) return stopped;
     try {
-      const stop = AbortSignal.any([this.#stop.signal, over]);
-      if (stop.aborted) return stopped;
       started();
       return await this.#tracked(this.#runNow(rule, subject, stop));
     } catch (error) {
@@ -96,21 +86,14 @@ export class ExecRunner {
       this.#log('error', 'exec-failed', { rule: rule.place, round: subject.digest, message });
       return { action: 'ask', reason: null, summary: `could not be run: ${message}` };
     } finally {
-      this.#running -= 1;
-      this.#waiting.shift()?.begin();
+      this.#turns.give();
     }
   }
 
   /** Kills what runs and lets nothing more begin; resolves when their folders are gone, too, or when that takes too long. */
   async close(): Promise<void> {
     this.#stop.abort();
-    for (const { begin } of this.#waiting.splice(0)) begin();
     await within(closeTimeoutMs, Promise.allSettled(this.#runs));
-  }
-
-  async #turn(asker: string): Promise<void> {
-    if (this.#running >= maxExecRuns) await new Promise<void>((begin) => this.#waiting.push({ asker, begin }));
-    this.#running += 1;
   }
 
   async #tracked(run: Promise<ExecResult>): Promise<ExecResult> {
@@ -164,7 +147,7 @@ function runProgram({ rule, subject, folder, user, stop }: Run): Promise<ExecRes
   const prefix = (rule.sandbox ?? []).map((argument) => argument.replaceAll('{folder}', folder));
   const [program = '', ...argv] = [...prefix, ...rule.run];
   return new Promise((resolve, reject) => {
-    const watch = startWatch(user);
+    const watch = startWatch(folder, user);
     // A session and process group of its own: one signal reaches all that it starts, and it has no terminal to push characters into.
     const child = spawn(program, argv, {
       cwd: folder,
@@ -217,37 +200,6 @@ function runProgram({ rule, subject, folder, user, stop }: Run): Promise<ExecRes
   });
 }
 
-/** Kills the group that it reads of when its input ends without another line: then the daemon is gone, however it died. */
-const watchScript = 'read -r group || exit; read -r over || kill -KILL "-$group"';
-
-/** Looks after one program where the daemon cannot: when a signal that nobody can catch ends the daemon itself (T32). */
-interface Watch {
-  /** The process group to kill; nothing for a program that could not be started. */
-  over(group: number | undefined): void;
-  /** The program is over. */
-  end(): void;
-}
-
-/** A process of its own, as the user whose program it may have to kill. It is there before the program is. */
-function startWatch(user: UnixUser | undefined): Watch {
-  const watch = spawn('/bin/sh', ['-c', watchScript], {
-    env: { PATH: searchPath },
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-    ...(user ?? {}),
-  });
-  watch.on('error', () => undefined);
-  watch.stdin.on('error', () => undefined);
-  return {
-    over: (group) => {
-      if (group !== undefined) watch.stdin.write(`${group}\n`);
-    },
-    end: () => {
-      watch.stdin.end('over\n');
-    },
-  };
-}
-
 /** What a program reads: the request as its asker signed it, and its names. */
 function inputOf({ digest, requester, payload }: PolicySubject): object {
   return { digest, requester, request: payload };
@@ -287,66 +239,6 @@ function keepTail(child: ChildProcess): () => string {
   return () => tail.toString('utf8');
 }
 
-/** Kills the process group, and what left the group and still descends from it. */
-function killTree(child: ChildProcess, user: UnixUser | undefined): void {
-  const { pid } = child;
-  if (pid === undefined) return;
-  for (const target of [-pid, ...familyOf(pid)]) {
-    try {
-      process.kill(target, 'SIGKILL');
-    } catch (error) {
-      // Another user's processes take a signal only from that user (or root); ESRCH means that they are gone.
-      if ((error as NodeJS.ErrnoException).code === 'EPERM' && user !== undefined)
-        spawn('kill', ['-KILL', '--', String(target)], { stdio: 'ignore', ...user }).on('error', () => undefined);
-    }
-  }
-}
-
-interface ProcessEntry {
-  readonly pid: number;
-  readonly parent: number;
-  readonly group: number;
-}
-
-/** Processes of the group `root`, and all that descend from them. */
-function familyOf(root: number): number[] {
-  const all = readdirSync('/proc')
-    .filter((name) => /^[0-9]+$/.test(name))
-    .flatMap(readEntry);
-  const members = new Set(all.filter(({ pid, group }) => pid === root || group === root).map(({ pid }) => pid));
-  for (let size = 0; size !== members.size;) {
-    size = members.size;
-    for (const { pid, parent } of all) if (members.has(parent)) members.add(pid);
-  }
-  return [...members];
-}
-
-/** Fields of /proc/PID/stat (proc_pid_stat(5)) after the name, which may hold anything but ends at the last bracket. */
-function readEntry(name: string): ProcessEntry[] {
-  try {
-    const text = readFileSync(`/proc/${name}/stat`, 'latin1');
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return [{ pid: Number(name), parent: Number(fields[1]), group: Number(fields[2]) }];
-  } catch {
-    // It ended while we looked.
-    return [];
-  }
-}
-
-/** Resident memory of the whole family; what is shared counts for each. */
-function residentBytes(root: number | undefined): number {
-  return root === undefined ? 0 : familyOf(root).reduce((sum, pid) => sum + residentBytesOf(pid), 0);
-}
-
-function residentBytesOf(pid: number): number {
-  try {
-    const kibibytes = /^VmRSS:\s*([0-9]+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
-    return Number(kibibytes ?? 0) * 1024;
-  } catch {
-    return 0;
-  }
-}
-
 /** Made by the user that the program runs as, so that no change of owner is needed; owner-only either way. */
 async function makeFolder(user: UnixUser | undefined): Promise<string> {
   const template = join(tmpdir(), 'frostmark-exec-');
@@ -370,33 +262,4 @@ function isProgram(program: string): boolean {
       return false;
     }
   });
-}
-
-/** The user of that name, who is neither root nor this daemon's own. Throws `ParticipantError('bad-policy')`. */
-async function otherUser(place: string, name: string): Promise<UnixUser> {
-  if (!canBecomeOthers())
-    throw new ParticipantError(
-      'bad-policy',
-      `${place}: user: ${name} needs root or CAP_SETUID and CAP_SETGID, which this daemon does not have; run it so, or use sandbox:`,
-    );
-  const user = { uid: await idOf('-u', name, place), gid: await idOf('-g', name, place) };
-  if (user.uid === 0 || user.uid === process.getuid?.())
-    throw new ParticipantError('bad-policy', `${place}: user: ${name} is no other user than the daemon's, or is root`);
-  return user;
-}
-
-async function idOf(flag: '-u' | '-g', name: string, place: string): Promise<number> {
-  try {
-    const { stdout } = await runFile('id', [flag, '--', name], { env: { PATH: searchPath } });
-    return Number(stdout.trim());
-  } catch (cause) {
-    throw new ParticipantError('bad-policy', `${place}: there is no user ${name}`, { cause });
-  }
-}
-
-/** CAP_SETGID is bit 6 and CAP_SETUID bit 7 of the effective set (capabilities(7)). */
-function canBecomeOthers(): boolean {
-  if (process.getuid?.() === 0) return true;
-  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '0';
-  return (BigInt(`0x${effective}`) & 0xc0n) === 0xc0n;
 }

@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { ClientError } from '../client/errors.ts';
 import { parseCoordinatorUrl, type CoordinatorUrl } from '../client/url.ts';
 import { readFileBounded } from '../home/files.ts';
-import { useIdentitySeed } from '../home/identity.ts';
 import { openKeystore, type Keystore, type PassphraseSource } from '../home/keystore.ts';
+import { holdsKeys } from '../home/share-key.ts';
 import { equalBytes, sha256Hex } from '../protocol/wire/bytes.ts';
 import { type Certificate } from '../protocol/ceremony/certificate.ts';
 import { assertAllStored, openEpoch } from '../protocol/ceremony/epoch.ts';
@@ -174,20 +174,18 @@ async function takePart(
     const finished = await finishedGroup(home, agreement, vault.arithmetic, certificate, stored);
     if (finished !== undefined) return finished;
 
-    const { imported } = agreement;
-    // Now, so that a box that does not open is told before anybody waits for anybody.
-    if (imported !== undefined)
-      await useIdentitySeed(home.home, (seed) => {
-        vault.useImport(imported, seed);
-      });
     const needed = neededShare(home, agreement.charter);
-    const keystore = closers.use(await openKeystoreFor(needed === undefined ? 'new' : 'existing', options));
-    const spareKeys = await keystore.spareKeys(home.home.path);
+    // A share that no transcript came of, as after a kill, has its passphrase all the same: a home never comes to have two.
+    const hasPassphrase = needed !== undefined || (await holdsKeys(home.home.path));
+    const keystore = closers.use(await openKeystoreFor(hasPassphrase ? 'existing' : 'new', options));
+    // Now, so that a box that does not open is told before anybody waits for anybody.
+    if (agreement.imported !== undefined) await useImport(home, agreement, agreement.imported, { keystore, vault });
     const loadShare = async (transcript: Transcript): Promise<void> => {
       vault.load(await keystore.open(home.sharePath(transcriptHash(transcript))), transcript);
     };
     // Of one that was parted from, too: so that the passphrase is known to be right before anybody comes back to it.
     if (needed !== undefined) await loadShare(needed);
+    const spareKeys = await keystore.spareKeys(home.home.path);
     const session = new Session({
       home,
       agreement,
@@ -213,6 +211,25 @@ async function takePart(
   } finally {
     await closers.close();
   }
+}
+
+/** Takes this member's share out of an import file. Throws `ParticipantError('no-import-key')`, `ProtocolError('bad-import')`, `HomeError`. */
+async function useImport(
+  home: MemberHome,
+  { charter, self }: Agreement,
+  imported: Import,
+  { keystore, vault }: { readonly keystore: Keystore; readonly vault: Vault },
+): Promise<void> {
+  if (!imported.boxes.has(self.identifier)) {
+    vault.useImport(imported, undefined);
+    return;
+  }
+  if (!(await home.hasImportKey(charter)))
+    throw new ParticipantError(
+      'no-import-key',
+      `the import file seals a share to ${self.name}, but ${home.home.path} has no one-time key for this charter`,
+    );
+  vault.useImport(imported, await keystore.open(home.importKeyPath(charter)));
 }
 
 /** The share that this run goes on with, or may have to come back to. */
@@ -250,6 +267,7 @@ async function finishedGroup(
   assertAllStored(epoch, stored);
   const documents = await HeldGroupDocuments.load(epoch, agreement.requesters, home);
   if (documents.missing.length > 0) return undefined;
+  await home.eraseImportKeys();
   const { groupLine, origin } = epoch;
   return { groupLine, groupPath: await home.writeGroupLine(groupLine), origin };
 }

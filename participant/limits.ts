@@ -95,6 +95,9 @@ export const maxToldReasons = 16;
 /** Milliseconds between looks for requests that have expired. */
 export const sweepIntervalMs = 15_000;
 
+/** Milliseconds after which a restored member looks once more at what the others hold: by then each has brought it. */
+export const lookAgainMs = 5000;
+
 /** Milliseconds before a document of the ceremony is asked for again after a failure. */
 export const retryIntervalMs = 1000;
 
@@ -102,6 +105,11 @@ export const retryIntervalMs = 1000;
 export const maxPolicyBytes = 256 * 1024;
 /** Rules in a policy file: more than anybody can read. */
 export const maxPolicyRules = 500;
+
+/** Characters of a text in a rule: a pattern, or an argument of a program. */
+export const maxPolicyTextCharacters = 500;
+/** Characters of the name of a Unix user in a rule. */
+export const maxUserNameCharacters = 64;
 
 /** Programs of `exec` rules that run at once: a rebuild takes a whole machine. */
 export const maxExecRuns = 2;

@@ -4,8 +4,9 @@
  *     identity.pem  name  coordinator            who this is, and which coordinator it talks to
  *     charter.yaml  requesters.json              what it agreed to; both pinned by hash in the journal
  *     share-<transcript>.age                     its shares of one ceremony; never deleted, bound to the transcript hash by their header
- *     key-<transcript>.age  next-<i>.age         what opens them, under the passphrase; and keys that wait for a share
+ *     key-<transcript>.age  next.age             what opens them, under the passphrase; and keys that wait for a share
  *     keys-new                                   a change of the passphrase that was interrupted
+ *     import-<charter>.age  key-<charter>.age    a one-time key for a share of an imported key, until the group lives
  *     certificate-<transcript>.json              a certificate of it, and every member's word that it holds one: of each epoch
  *     stored-<transcript>.json                   one set, never deleted either
  *     evidence-<ceremony>.json                   what was said in a ceremony that failed, for whoever judges it with others' files
@@ -14,7 +15,7 @@
  *     journal  lock  control.sock  GROUP.pub
  */
 import { readdir, rm, stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { decodeCanonicalJson, encodeCanonicalJson } from '../verifier/json.ts';
 import { sha256Hex } from '../protocol/wire/bytes.ts';
 import type { CeremonyView } from '../protocol/ceremony/judge.ts';
@@ -38,12 +39,12 @@ import {
 import { decodeRequesters, type Requesters } from '../protocol/files/requesters.ts';
 import { assertSchema, EnvelopeSchema, Nullable, Strict, Type, type Static } from '../protocol/wire/schema.ts';
 import { HomeError } from '../home/errors.ts';
-import { readFileBounded, useOwnerOnlyUmask, writeFileAtomic } from '../home/files.ts';
+import { eraseFile, readFileBounded, useOwnerOnlyUmask, writeFileAtomic } from '../home/files.ts';
 import { openHome, type Home } from '../home/home.ts';
 import { loadIdentity } from '../home/identity.ts';
 import { acquireLock } from '../home/lock.ts';
 import { finishPassphraseChange } from '../home/passphrase-change.ts';
-import { shareFileName } from '../home/share-key.ts';
+import { importKeyFileName, keyPathOf, shareFileName } from '../home/share-key.ts';
 import { ParticipantError } from './errors.ts';
 import { readName } from './init.ts';
 import { openJournal, type Journal } from './journal.ts';
@@ -67,7 +68,7 @@ const evidenceName = /^evidence-[0-9a-f]{64}\.json$/;
 export interface Agreement {
   readonly charter: Charter;
   readonly requesters: Requesters;
-  /** The production key is split already. Never kept in the home: with the identity beside it, it would open the share without a passphrase. */
+  /** The production key is split already. The file is never kept in the home: beside its one-time key it would be a second share file. */
   readonly imported: Import | undefined;
   readonly self: Member;
 }
@@ -214,6 +215,25 @@ export class MemberHome implements AsyncDisposable {
 
   async writeCoordinator(url: string): Promise<void> {
     await writeFileAtomic(this.home.file('coordinator'), new TextEncoder().encode(`${url}\n`));
+  }
+
+  /** The age file of the one-time key to which this member's share of an imported key is sealed. */
+  importKeyPath(charter: Charter): string {
+    return this.home.file(`import-${charter.hash}.age`);
+  }
+
+  async hasImportKey(charter: Charter): Promise<boolean> {
+    return (await readdir(this.home.path)).includes(basename(this.importKeyPath(charter)));
+  }
+
+  /** Erases the one-time import keys, whose share is in the home's own files now; what was copied of a disk, or by it, is not reached. */
+  async eraseImportKeys(): Promise<void> {
+    const names = (await readdir(this.home.path)).filter((name) => importKeyFileName.test(name));
+    for (const path of names.map((name) => this.home.file(name))) {
+      // The key first: without it the other file opens nothing.
+      await eraseFile(keyPathOf(path));
+      await eraseFile(path);
+    }
   }
 
   sharePath(transcriptHash: string): string {

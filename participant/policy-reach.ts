@@ -4,7 +4,7 @@
  */
 import { printableJson } from '../verifier/printable.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import { production, type Charter } from '../protocol/files/charter.ts';
+import { production, type Charter, type Member } from '../protocol/files/charter.ts';
 import type { Requesters } from '../protocol/files/requesters.ts';
 import { maxProductCharacters } from '../protocol/limits.ts';
 import { isKindOnChannel, requestKinds, type RequestKind } from '../protocol/request/request.ts';
@@ -13,16 +13,32 @@ import { globMatches, isApproving, type Policy, type PolicyRule, type RuleMatch 
 /** Whose requests a policy is for. */
 export interface PolicyGround {
   readonly charter: Charter;
+  /** Whose policy it is: it is asked about channels that this member has a share of, and not about what this member asked for. */
+  readonly self: Member;
   /** The newest that this member has. */
   readonly requesters: Requesters;
 }
 
-/** Throws `ProtocolError('bad-policy')` with file and line for the first rule that decides nothing here. */
-export function assertReachable({ file, rules }: Policy, ground: PolicyGround): void {
+/** Hears of a rule that nobody may ask for now: its place, as `policy.yaml:12`, and why. */
+export type InertRule = (place: string, why: string) => void;
+
+/**
+ * Throws `ProtocolError('bad-policy')` with file and line for the first rule that decides nothing here. Who may ask changes while nobody looks at
+ * the policy: with `inert` a rule for those who may not is told there instead of being refused, and decides nothing until they may.
+ */
+export function assertReachable({ file, rules }: Policy, ground: PolicyGround, inert?: InertRule): void {
   for (const [index, rule] of rules.entries()) {
-    const mistake = strangerIn(rule.match, ground) ?? whyNever(rule, rules.slice(0, index), ground);
-    if (mistake !== undefined)
-      throw new ProtocolError('bad-policy', mistake.what, { file, line: mistake.line ?? rule.line });
+    const { places, reasons } = reachOf(rule, ground);
+    const mistake =
+      strangerIn(rule.match, ground.charter) ??
+      (places.length === 0 ? never(reasons.join('; ')) : whyCovered(rule, rules.slice(0, index), places));
+    const line = mistake?.line ?? rule.line;
+    if (mistake !== undefined) throw new ProtocolError('bad-policy', mistake.what, { file, line });
+    const unasked = whyNobodyAsks(rule, places, ground);
+    if (unasked === undefined) continue;
+    if (inert === undefined)
+      throw new ProtocolError('bad-policy', unasked.what, { file, line: unasked.line ?? rule.line });
+    inert(rule.place, unasked.what);
   }
 }
 
@@ -32,10 +48,19 @@ interface Mistake {
   readonly line?: number;
 }
 
-/** The first name that is nobody's and nothing's here. */
-function strangerIn(match: RuleMatch, { charter, requesters }: PolicyGround): Mistake | undefined {
+/** Where a request may be made. */
+interface Place {
+  readonly kind: RequestKind;
+  readonly channel: string;
+}
+
+function never(why: string): Mistake {
+  return { what: `this rule can never match: ${why}` };
+}
+
+/** The first name that is nothing's here. */
+function strangerIn(match: RuleMatch, charter: Charter): Mistake | undefined {
   const channels = charter.channels.map(({ name }) => name);
-  const askers = [...requesters.entries, ...charter.members].map(({ name }) => name);
   const find = (field: keyof RuleMatch, isStrange: (pattern: string) => boolean): string | undefined =>
     match[field]?.patterns.find(isStrange);
   const channel = find('channel', (pattern) => !channels.some((name) => globMatches(pattern, name)));
@@ -43,12 +68,6 @@ function strangerIn(match: RuleMatch, { charter, requesters }: PolicyGround): Mi
     return {
       what: `the charter has no channel ${printableJson(channel)}; it has ${channels.join(', ')}`,
       ...lineOf(match, 'channel'),
-    };
-  const requester = find('requester', (pattern) => !isPattern(pattern) && !askers.includes(pattern));
-  if (requester !== undefined)
-    return {
-      what: `${printableJson(requester)} is no member, and not in version ${requesters.version} of the requesters document; take the name out until this member has a version with it (frostmark participant status)`,
-      ...lineOf(match, 'requester'),
     };
   const product = find('product', (pattern) => !isPattern(pattern) && pattern.length > maxProductCharacters);
   if (product !== undefined)
@@ -71,61 +90,108 @@ function isPattern(text: string): boolean {
   return /[*?]/.test(text);
 }
 
-function whyNever(rule: PolicyRule, earlier: readonly PolicyRule[], ground: PolicyGround): Mistake | undefined {
-  const reasons = reasonsAgainst(rule, ground);
-  if (reasons !== undefined) return { what: `this rule can never match: ${reasons.join('; ')}` };
-  const covering = earlier.find((one) => covers(one, rule));
-  return covering === undefined
-    ? undefined
-    : { what: `this rule can never match: whatever it is for, the rule of line ${covering.line} decides first` };
+/** Everywhere where there may be a request that this rule is for, and why there is none anywhere else. */
+function reachOf(
+  rule: PolicyRule,
+  ground: PolicyGround,
+): { readonly places: readonly Place[]; readonly reasons: readonly string[] } {
+  const places: Place[] = [];
+  const reasons = new Set<string>();
+  for (const kind of kindsOf(rule))
+    for (const { name: channel } of ground.charter.channels.filter(({ name }) => isOnChannel(rule, name))) {
+      const reason = reasonAgainst(rule, { kind, channel }, ground);
+      if (reason === undefined) places.push({ kind, channel });
+      else reasons.add(reason);
+    }
+  return { places, reasons: [...reasons] };
 }
 
-/** Why there is no request that this rule is for; `undefined` where there may be one. */
-function reasonsAgainst(rule: PolicyRule, ground: PolicyGround): string[] | undefined {
-  const { kind, channel } = rule.match;
-  const kinds = (kind?.patterns ?? (isApproving(rule) ? ['release'] : requestKinds)) as readonly RequestKind[];
-  const channels = ground.charter.channels
-    .map(({ name }) => name)
-    .filter((name) => channel === undefined || channel.patterns.some((pattern) => globMatches(pattern, name)));
-  const reasons = new Set<string>();
-  for (const one of kinds)
-    for (const name of channels) {
-      const reason = reasonAgainst(rule, one, name, ground);
-      if (reason === undefined) return undefined;
-      reasons.add(reason);
-    }
-  return [...reasons];
+/** A rule that approves is for releases unless it names kinds (T33). */
+function kindsOf({ match: { kind }, ...rule }: PolicyRule): readonly RequestKind[] {
+  return (kind?.patterns ?? (isApproving(rule) ? ['release'] : requestKinds)) as readonly RequestKind[];
+}
+
+function isOnChannel({ match: { channel } }: PolicyRule, name: string): boolean {
+  return channel === undefined || channel.patterns.some((pattern) => globMatches(pattern, name));
+}
+
+/** A rule that approves is for production only if it names it (T33). */
+function isProductionMeant({ match, ...rule }: PolicyRule): boolean {
+  return !isApproving(rule) || match.channel?.patterns.includes(production) === true;
 }
 
 function reasonAgainst(
   rule: PolicyRule,
-  kind: RequestKind,
-  channel: string,
-  { charter, requesters }: PolicyGround,
+  { kind, channel }: Place,
+  { charter, self }: PolicyGround,
 ): string | undefined {
   const { match } = rule;
   if (!isKindOnChannel(kind, channel)) return `nobody asks for a ${kind} on ${channel}`;
-  if (isApproving(rule) && channel === production && match.channel?.patterns.includes(production) !== true)
+  if (channel === production && !isProductionMeant(rule))
     return `a rule that approves is for production only when it says "channel: ${production}"`;
+  const sharings = charter.channels.find(({ name }) => name === channel)?.sharings ?? [];
+  if (!sharings.some(({ members }) => members.includes(self.identifier)))
+    return `${self.name} has no share of ${channel} and is asked nothing about it`;
   const ofReleases = (['product', 'repo', 'ref', 'artifacts', 'document'] as const).find((field) => match[field]);
   if (kind !== 'release' && ofReleases !== undefined) return `a ${kind} request has no ${ofReleases} to match`;
   if (match.artifacts !== undefined && match.document?.patterns.includes('manifest') === false)
     return 'beside artifacts the only document is their manifest';
-  const askers = [
-    ...requesters.entries.filter(({ channels }) => kind !== 'genesis' && channels.includes(channel)),
-    ...(kind === 'release' ? [] : charter.members),
-  ].map(({ name }) => name);
-  const wanted = match.requester?.patterns;
-  // Whom a pattern may mean is not known before everybody is there.
-  if (wanted === undefined || wanted.some((pattern) => isPattern(pattern) || askers.includes(pattern)))
-    return undefined;
-  return `${wanted.join(', ')} may not ask for a ${kind} on ${channel}`;
+  return undefined;
 }
 
-/** Whether every request that `later` is for, `rule` is for, too. No is the answer where it is not certain. */
-function covers(rule: PolicyRule, later: PolicyRule): boolean {
-  const fields = Object.keys(rule.match) as (keyof RuleMatch)[];
-  return fields.every((field) => coversField(rule.match[field], later.match[field])) && reachesAsFar(rule, later);
+/** Whether all whom a rule means are nobody, or may not ask for what it is for, or are this member itself. */
+function whyNobodyAsks({ match }: PolicyRule, places: readonly Place[], ground: PolicyGround): Mistake | undefined {
+  const wanted = match.requester?.patterns;
+  if (wanted === undefined) return undefined;
+  const { charter, requesters } = ground;
+  const known = [...requesters.entries, ...charter.members].map(({ name }) => name);
+  const stranger = wanted.find((pattern) => !isPattern(pattern) && !known.includes(pattern));
+  if (stranger !== undefined)
+    return {
+      what: `${printableJson(stranger)} is no member, and not in version ${requesters.version} of the requesters document; take the name out until this member has a version with it (frostmark participant status)`,
+      ...lineOf(match, 'requester'),
+    };
+  // Whom a pattern may mean is not known before everybody is there.
+  if (wanted.some(isPattern)) return undefined;
+  const reasons = places.map((place) => reasonAgainstAskers(wanted, place, ground));
+  return reasons.includes(undefined) ? undefined : never([...new Set(reasons)].join('; '));
+}
+
+function reasonAgainstAskers(
+  wanted: readonly string[],
+  { kind, channel }: Place,
+  { charter, requesters, self }: PolicyGround,
+): string | undefined {
+  const askers = [
+    ...requesters.entries.filter(({ channels }) => kind !== 'genesis' && channels.includes(channel)),
+    ...(kind === 'release' ? [] : charter.members.map(({ name, key }) => ({ name, key, member: name }))),
+  ].filter(({ name }) => wanted.includes(name));
+  if (askers.length === 0) return `${wanted.join(', ')} may not ask for a ${kind} on ${channel}`;
+  // What the ceremony itself signs its members ask one another for.
+  const isFounding = kind === 'genesis' || kind === 'requesters' || kind === 'delegation';
+  const isOwn = askers.every(({ key, member }) => key === self.key || member === self.name);
+  return channel === production && !isFounding && isOwn
+    ? `what ${self.name} asks for on ${channel} others decide`
+    : undefined;
+}
+
+function whyCovered(rule: PolicyRule, earlier: readonly PolicyRule[], places: readonly Place[]): Mistake | undefined {
+  const covering = earlier.find((one) => covers(one, rule, places));
+  return covering && never(`whatever it is for, the rule of line ${covering.line} decides first`);
+}
+
+/** Whether every request that `later` is for, which are at these places, `rule` is for, too. No is the answer where it is not certain. */
+function covers(rule: PolicyRule, later: PolicyRule, places: readonly Place[]): boolean {
+  const isForAll = places.every(
+    ({ kind, channel }) =>
+      kindsOf(rule).includes(kind) && isOnChannel(rule, channel) && (channel !== production || isProductionMeant(rule)),
+  );
+  const fields = ['requester', 'product', 'repo', 'ref', 'artifacts'] as const;
+  return (
+    isForAll &&
+    fields.every((field) => coversField(rule.match[field], later.match[field])) &&
+    coversDocuments(rule, later, places)
+  );
 }
 
 function coversField(field: RuleMatch[keyof RuleMatch], later: RuleMatch[keyof RuleMatch]): boolean {
@@ -135,19 +201,15 @@ function coversField(field: RuleMatch[keyof RuleMatch], later: RuleMatch[keyof R
   );
 }
 
+/** A rule that approves releases is for files alone unless it names documents (T33), and so covers only what is for files alone, too. */
+function coversDocuments(rule: PolicyRule, later: PolicyRule, places: readonly Place[]): boolean {
+  const [own, other] = [rule.match.document, later.match.document];
+  if (own !== undefined) return coversField(own, other);
+  const isForReleases = places.some(({ kind }) => kind === 'release');
+  return !isApproving(rule) || !isForReleases || (isApproving(later) && other === undefined);
+}
+
 /** Whether `wide` fits all that `narrow` fits; a question mark may fit less than a star. */
 function isWider(wide: string, narrow: string): boolean {
   return (!narrow.includes('*') || !wide.includes('?')) && globMatches(wide, narrow);
-}
-
-/** Rules that approve are for less unless they name it (T33), and so cover less. */
-function reachesAsFar(rule: PolicyRule, later: PolicyRule): boolean {
-  if (!isApproving(rule)) return true;
-  if (!isApproving(later)) return false;
-  const [own, other] = [rule.match, later.match];
-  return (
-    (own.kind !== undefined || other.kind === undefined || other.kind.patterns.every((kind) => kind === 'release')) &&
-    (own.channel?.patterns.includes(production) === true || other.channel?.patterns.includes(production) !== true) &&
-    (own.document !== undefined || other.document === undefined)
-  );
 }

@@ -23,7 +23,14 @@ import { parseDuration } from '../protocol/wire/time.ts';
 import { FieldReader } from '../protocol/files/field-reader.ts';
 import { parseYaml, type YamlPath } from '../protocol/files/yaml.ts';
 import { readFileBounded } from '../home/files.ts';
-import { defaultExecSeconds, maxExecSeconds, maxPolicyBytes, maxPolicyRules } from './limits.ts';
+import {
+  defaultExecSeconds,
+  maxExecSeconds,
+  maxPolicyBytes,
+  maxPolicyRules,
+  maxPolicyTextCharacters,
+  maxUserNameCharacters,
+} from './limits.ts';
 
 /** A request as rules see it. */
 export interface PolicySubject {
@@ -120,7 +127,7 @@ class PolicyReader extends FieldReader {
   texts(value: unknown, path: Path): string[] {
     const list = Array.isArray(value) ? (value as unknown[]) : [value];
     if (list.length === 0) this.fail(path, `${String(path.at(-1))} must not be empty`);
-    return list.map((item) => this.text(item, path, 500));
+    return list.map((item) => this.text(item, path, maxPolicyTextCharacters));
   }
 }
 
@@ -234,7 +241,8 @@ function readExec(reader: PolicyReader, value: unknown, path: Path): ExecRule {
     run,
     timeoutSeconds: readTimeout(reader, fields['timeout'], [...path, 'timeout']),
     memoryBytes: readMemory(reader, fields['memory'], [...path, 'memory']),
-    user: fields['user'] === undefined ? undefined : reader.text(fields['user'], [...path, 'user'], 64),
+    user:
+      fields['user'] === undefined ? undefined : reader.text(fields['user'], [...path, 'user'], maxUserNameCharacters),
     sandbox: fields['sandbox'] === undefined ? undefined : readArgv(reader, fields['sandbox'], [...path, 'sandbox']),
   };
 }

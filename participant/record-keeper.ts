@@ -1,7 +1,7 @@
 /** A member's eye on the record of its group: the newest checkpoint is kept, and one that does not go on from it is an alarm (T27). */
-import { followCheckpoint, followedText } from '../client/checkpoints.ts';
+import { followCheckpoint, followedText, nothingText } from '../client/checkpoints.ts';
 import type { CoordinatorClient } from '../client/client.ts';
-import { ClientError } from '../client/errors.ts';
+import { ClientError, notOurs } from '../client/errors.ts';
 import { KeptCheckpoint } from '../home/kept-checkpoint.ts';
 import type { Home } from '../home/home.ts';
 import { decodeBase64Url } from '../verifier/base64.ts';
@@ -38,17 +38,20 @@ export class RecordKeeper {
       const alarm = followedText(found, before);
       const { note } = found.checkpoint;
       if (alarm === undefined) {
-        if (note !== before) await this.#kept.write(note);
+        await this.#kept.replace(before, note);
         return undefined;
       }
-      const beside = await this.#kept.writeBeside(found.followed === 'other' ? (before ?? note) : note);
+      const beside = await this.#kept.writeBeside(found.followed === 'other' ? (before ?? note) : note, found.followed);
       // A log that was begun anew is the one to follow from here on.
-      if (found.followed === 'other') await this.#kept.write(note);
+      if (found.followed === 'other') await this.#kept.replace(before, note);
       return `${alarm} (${beside})`;
     } catch (error) {
+      if (!(error instanceof ClientError) || error.refusal?.status !== 404) throw error;
       // Nothing is stored of the group yet, or by a coordinator that keeps no logs.
-      if (error instanceof ClientError && error.refusal?.status === 404) return undefined;
-      throw error;
+      if (before === undefined) return undefined;
+      // What is in between may not have the route; the coordinator's own word is another matter.
+      if (error.refusal.code === notOurs) throw error;
+      return nothingText(before);
     }
   }
 }

@@ -98,6 +98,8 @@ export class Records {
   #incarnation: string | undefined;
   #agreed: AgreedHashes | undefined;
   #ceremonies = emptyCeremonyMemory;
+  /** The last ceremony record that was asked for: the next is judged when that one counts. */
+  #lastOfCeremony: Promise<void> = Promise.resolve();
   #requestersVersion = 0;
   readonly #backups = new Map<string, BackupMade>();
   #restoration: Restoration | undefined;
@@ -107,7 +109,7 @@ export class Records {
 
   /**
    * Reads the journal's records, and compacts a journal of which most is dead; a new journal gets its first.
-   * Throws `ParticipantError('damaged')` for a record of no known type, and `JournalError`.
+   * Throws `ParticipantError('damaged')` for a record of no known type, or one that those before it exclude, and `JournalError`.
    */
   static async open(journal: Journal, nowUnixSeconds: number): Promise<Records> {
     const records = new Records(journal);
@@ -149,9 +151,13 @@ export class Records {
     return this.#restoration;
   }
 
-  /** What outlives this home in a backup: all but rounds, and but what is true of this life of the journal alone. */
+  /**
+   * What outlives this home in a backup: all but rounds, but what is true of this life of the journal alone, and but the transcripts of ceremonies
+   * that were left, each of which may be of megabytes.
+   */
   get lasting(): readonly MemberRecord[] {
-    return this.#lasting;
+    const { left } = this.#ceremonies;
+    return this.#lasting.filter((record) => record.type !== 'ceremony-signed' || !left.has(record.ceremony));
   }
 
   /** The head to show at login (T3): what is on the medium now. */
@@ -206,10 +212,30 @@ export class Records {
   }
 
   /** Resolves when the record is on the medium. Throws `ParticipantError('contradiction')` before anything is written, and `JournalError`. */
-  async append(record: MemberRecord): Promise<void> {
-    this.#assertNoContradiction(record);
+  append(record: MemberRecord): Promise<void> {
+    return isCeremonyRecord(record) ? this.#inTurn(() => this.#appendOfCeremony(record)) : this.#write(record);
+  }
+
+  async #write(record: MemberRecord): Promise<void> {
     await this.#journal.append(record);
     this.#apply(record);
+  }
+
+  /** One after the other: of two records that exclude each other the second is judged when the first is on the medium and counts (T35). */
+  #inTurn(append: () => Promise<void>): Promise<void> {
+    const done = this.#lastOfCeremony.then(append);
+    this.#lastOfCeremony = done.catch(() => undefined);
+    return done;
+  }
+
+  async #appendOfCeremony(record: CeremonyRecord): Promise<void> {
+    const found = contradictionOf(this.#ceremonies, record);
+    if (found !== undefined)
+      throw new ParticipantError(
+        'contradiction',
+        `${record.type} is excluded for the ceremony ${record.ceremony} by what the journal says: ${found}`,
+      );
+    await this.#write(record);
   }
 
   /**
@@ -217,17 +243,9 @@ export class Records {
    * Throws `ParticipantError('contradiction')` when another key may live (T35).
    */
   async give(ceremony: string): Promise<void> {
-    if (this.#ceremonies.given !== ceremony) await this.append({ type: 'ceremony-given', ceremony });
-  }
-
-  #assertNoContradiction(record: MemberRecord): void {
-    if (!isCeremonyRecord(record)) return;
-    const found = contradictionOf(this.#ceremonies, record);
-    if (found !== undefined)
-      throw new ParticipantError(
-        'contradiction',
-        `${record.type} is excluded for the ceremony ${record.ceremony} by what the journal says: ${found}`,
-      );
+    await this.#inTurn(async () => {
+      if (this.#ceremonies.given !== ceremony) await this.#appendOfCeremony({ type: 'ceremony-given', ceremony });
+    });
   }
 
   /** The hash chain shows that the record is ours as we wrote it; only a newer version's would be of another type. */
@@ -238,6 +256,7 @@ export class Records {
         'damaged',
         `the journal holds a record ${printableJson(record.type)} of another version of frostmark`,
       );
+    if (isCeremonyRecord(record)) assertFollows(this.#ceremonies, record);
     if (isAlive(record, nowUnixSeconds)) this.#apply(record);
   }
 
@@ -294,6 +313,16 @@ export class Records {
     this.#rounds.set(requestDigest, fresh);
     return fresh;
   }
+}
+
+/** What excludes two keys is judged before it is written: a journal that has both was put together from two, or is another version's. */
+function assertFollows(memory: CeremonyMemory, record: CeremonyRecord): void {
+  const found = contradictionOf(memory, record);
+  if (found !== undefined)
+    throw new ParticipantError(
+      'damaged',
+      `the journal contradicts itself: its record ${record.type} of the ceremony ${record.ceremony} is excluded by those before it (${found}); put one back that is as new and whole`,
+    );
 }
 
 /** Whether a record still counts: shares until their request dies, decisions and burned attempts for a day longer, all else for ever. */

@@ -54,6 +54,8 @@ export interface RequestSummary {
   readonly product: string | null;
   readonly release: string | null;
   readonly artifacts: number;
+  /** Of the first artifact; none for a document that is signed whole. */
+  readonly fileNames: readonly string[];
   /** What is signed whole, if something is; its title by its own grammar, once it is here. */
   readonly document: { readonly kind: string; readonly title: string | null } | null;
   /** RFC 3339. */
@@ -123,6 +125,7 @@ export function summaryOf({ request, judgement, ready, expiresAt, state, outcome
     product: payload.product,
     release: payload.release,
     artifacts: payload.artifacts.length,
+    fileNames: payload.artifacts.slice(0, 1).map(({ name }) => name),
     document: document === undefined ? null : { kind: document.kind, title: titleOf(ready?.prepared.contents[0]) },
     createdAt: payload.createdAt,
     expiresAt: formatTimestamp(expiresAt),

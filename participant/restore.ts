@@ -73,15 +73,24 @@ export async function restoreInto(
 ): Promise<void> {
   const lock = await acquireLock(home);
   try {
-    await assertNothingLost(home, backup);
-    const writing = disk === undefined ? {} : { disk };
-    for (const name of await missingFiles(home, backup))
-      await writeFileOnce(home.file(name), fileOf(backup, name), writing);
-    // Last: from this line on there is a member again.
-    await writeJournal(home.file('journal'), restoredRecords(backup, restoredAt), disk);
+    await writeRestored(home, backup, disk === undefined ? { restoredAt } : { restoredAt, disk });
   } finally {
     await lock[Symbol.asyncDispose]();
   }
+}
+
+/** The same for whoever holds the home's lock. */
+export async function writeRestored(
+  home: Home,
+  backup: Backup,
+  { restoredAt, disk }: { readonly restoredAt: number; readonly disk?: Disk },
+): Promise<void> {
+  await assertNothingLost(home, backup);
+  const writing = disk === undefined ? {} : { disk };
+  for (const name of await missingFiles(home, backup))
+    await writeFileOnce(home.file(name), fileOf(backup, name), writing);
+  // Last: from this line on there is a member again.
+  await writeJournal(home.file('journal'), restoredRecords(backup, restoredAt), disk);
 }
 
 function restoredRecords(backup: Backup, at: number): MemberRecord[] {

@@ -4,9 +4,11 @@
  * One queue: events run one after the other, so that nothing comes between taking nonces and burning their attempt.
  */
 import { randomBytes } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { channelOf } from '../protocol/files/charter.ts';
 import { manifestChanges } from '../protocol/documents/manifest.ts';
 import { requesterChanges } from '../protocol/files/requester-changes.ts';
+import { openCardsInTurns } from '../protocol/files/requesters.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { finishRequest, prepareRequest, type PreparedRequest } from '../protocol/formats/index.ts';
 import type { Request } from '../protocol/request/request.ts';
@@ -242,6 +244,9 @@ export class Round {
       const documents: Uint8Array[] = [];
       for (const { sha256 } of request.payload.documents)
         documents.push(await this.#host.fetchDocument(request.digest, sha256));
+      // Of a thousand cards each is verified: whatever else is due has its turn meanwhile (T41).
+      if (request.payload.kind === 'requesters')
+        for (const document of documents) await openCardsInTurns(document, this.#host.vault.arithmetic, nextTurn);
       const prepared = prepareRequest({ epoch, request, documents });
       const changes = await this.#changes(documents);
       this.#ready = { prepared, documents, changes };

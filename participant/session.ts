@@ -24,10 +24,11 @@ import { codeOf, messageOf, ParticipantError } from './errors.ts';
 import {
   closeTimeoutMs,
   httpTimeoutMs,
-  patienceMs,
+  lookAgainMs,
   maxAlarms,
   maxEarlyEpochs,
   maxEarlyFrames,
+  patienceMs,
   retryIntervalMs,
   sweepIntervalMs,
 } from './limits.ts';
@@ -119,6 +120,10 @@ export class Session {
   readonly #alarms: string[] = [];
   /** The coordinator wants the group, and is not brought it yet. */
   #owesGroup = false;
+  /** After a restore: what was held at the look before, with enough others here. */
+  #heldBefore: HeldDocuments | undefined;
+  /** The second look is due. */
+  #looksAgain = false;
   /** The coordinator was brought the group on this connection. */
   #shown = false;
   /** HTTP calls that nobody waits for, one after the other. */
@@ -408,7 +413,6 @@ export class Session {
       case 'documents': {
         const { epoch, genesis, requesters, delegations } = frame;
         await this.#takeDocuments(epoch, { genesis, requesters, delegations });
-        this.#catchUp();
         return;
       }
       case 'present':
@@ -489,6 +493,7 @@ export class Session {
   async #checkComplete(): Promise<void> {
     if (this.#live === undefined || this.#completed || this.#live.documents.missing.length > 0) return;
     this.#completed = true;
+    await this.#options.home.eraseImportKeys();
     const { epoch, founding } = this.#live;
     await this.#options.home.writeGroupLine(epoch.groupLine);
     this.#chore('cancel-leftovers', () => founding.cancelLeftovers());
@@ -546,19 +551,46 @@ export class Session {
     this.#chore('put-group', () => this.#putGroup());
   }
 
-  /** After a restore: what the others hold, which each of them brings to the coordinator when it comes, is taken before anything is decided. */
+  /**
+   * After a restore: what the others hold is taken before anything is decided. Each of them brings it to the coordinator when it comes, and that
+   * takes a while: it is all here when they were here at two looks and the second brought nothing more.
+   */
   #catchUp(): void {
     const { home, agreement } = this.#options;
+    if (home.records.restoration?.isCaughtUp !== false || this.#looksAgain) return;
     const others = this.#present.filter((identifier) => identifier !== Number(agreement.self.identifier));
-    if (home.records.restoration?.isCaughtUp !== false || others.length < othersNeeded(agreement.charter)) return;
+    if (others.length < othersNeeded(agreement.charter)) {
+      this.#heldBefore = undefined;
+      return;
+    }
     this.#chore('catch-up', async () => {
-      if (this.#live === undefined || home.records.restoration?.isCaughtUp === true) return;
+      // Several may have been asked for before the first came to an end.
+      if (this.#live === undefined || home.records.restoration?.isCaughtUp === true || this.#looksAgain) return;
       const { genesis, requesters, delegations } = await this.#client.group(this.#live.epoch.groupKey);
       await this.#adopt({ genesis, requesters, delegations });
+      const { held } = this.#live.documents;
+      if (this.#heldBefore !== held) {
+        this.#heldBefore = held;
+        this.#options.log('info', 'catching-up', { count: others.length });
+        this.#lookAgain();
+        return;
+      }
       await home.records.append({ type: 'caught-up' });
       this.#options.log('info', 'caught-up', { count: others.length });
       this.#live.rounds.reconsider();
     });
+  }
+
+  #lookAgain(): void {
+    this.#looksAgain = true;
+    const timer = setTimeout(
+      () => {
+        this.#looksAgain = false;
+        this.#catchUp();
+      },
+      Math.min(lookAgainMs, this.#options.sweepIntervalMs ?? lookAgainMs),
+    );
+    this.#timers.push(timer);
   }
 
   async #putGroup(): Promise<void> {

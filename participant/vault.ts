@@ -39,7 +39,7 @@ import { publicSharesMatch, publicShareOf, samePoint } from '../protocol/frost/s
 import { commit, signShare, type Attempt, type Nonces } from '../protocol/frost/sign.ts';
 import { openImportedShare, type Import } from '../protocol/ceremony/import.ts';
 import type { BoxToOpen, CeremonyEffect } from '../protocol/ceremony/events.ts';
-import type { OpenedShares } from '../home/keystore.ts';
+import type { OpenedShares, ShareLabel } from '../home/keystore.ts';
 import type { ShareToSeal } from '../home/spare-keys.ts';
 import { ParticipantError } from './errors.ts';
 import { arenaSlots, maxHeldSlots } from './limits.ts';
@@ -62,6 +62,13 @@ declare const takenNonces: unique symbol;
 export interface TakenNonces {
   readonly [takenNonces]: true;
 }
+
+/** How a one-time import key is labelled in its file; no channel has this name. */
+const importKeyLabel = ({ identifier }: Member): ShareLabel => ({
+  channel: '(import key)',
+  sharing: 0,
+  identifier: Number(identifier),
+});
 
 interface VaultParts {
   readonly arithmetic: SealingGroup;
@@ -118,23 +125,50 @@ export class Vault {
   }
 
   /**
-   * Takes this member's share of production out of an import file; `identitySeed` is wiped. Ceremonies from here on make the other channels'
-   * shares alone. Throws `ProtocolError('bad-import')` if the box does not open or the share in it is wrong.
+   * Makes the one-time key to which this member's share of an imported key is to be sealed: its X25519 public key (32 bytes), and its
+   * secret for `SpareKeys.store`.
    */
-  useImport(imported: Import, identitySeed: Uint8Array): void {
-    const boxKey = this.#arithmetic.loadBoxKey(identitySeed);
+  makeImportKey(): { readonly publicKey: Uint8Array; readonly secret: ShareToSeal } {
+    const key = this.#arithmetic.makeBoxKey();
+    const label = importKeyLabel(this.#self);
+    return {
+      publicKey: key.publicKey,
+      secret: { ...label, export: (write) => this.#arithmetic.exportSecret(key, write) },
+    };
+  }
+
+  /** The X25519 public key (32 bytes) of a one-time key that was kept. Throws `ParticipantError('damaged-share')`. */
+  importPublicKey(kept: OpenedShares): Uint8Array {
+    const key = this.#loadImportKey(kept);
+    this.#arithmetic.wipe(key);
+    return key.publicKey;
+  }
+
+  /**
+   * Takes this member's share of production out of an import file, with the one-time key that was kept for it, or without one if it holds no
+   * share of production. Ceremonies from here on make the other channels' shares alone.
+   * Throws `ProtocolError('bad-import')` if the box does not open or the share in it is wrong, `ParticipantError('damaged-share')`.
+   */
+  useImport(imported: Import, kept: OpenedShares | undefined): void {
+    if (kept === undefined) {
+      this.#imported = { share: undefined };
+      return;
+    }
+    const boxKey = this.#loadImportKey(kept);
+    const receiver = { arithmetic: this.#arithmetic, charter: this.#charter, self: this.#self, boxKey };
     try {
-      this.#imported = {
-        share: openImportedShare(imported, {
-          arithmetic: this.#arithmetic,
-          charter: this.#charter,
-          self: this.#self,
-          boxKey,
-        }),
-      };
+      this.#imported = { share: openImportedShare(imported, receiver) };
     } finally {
       this.#arithmetic.wipe(boxKey);
     }
+  }
+
+  #loadImportKey({ hash, shares }: OpenedShares): BoxKey {
+    const [kept] = shares;
+    const wanted = importKeyLabel(this.#self);
+    if (kept === undefined || kept.channel !== wanted.channel || bytesToHex(hash) !== this.#charter.hash)
+      throw new ParticipantError('damaged-share', 'the one-time import key of this home is for another charter');
+    return kept.take((secret) => this.#arithmetic.loadBoxKey(secret));
   }
 
   /** Draws this ceremony's polynomials and one-time encryption key; what an earlier ceremony left is wiped. */

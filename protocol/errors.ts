@@ -1,6 +1,6 @@
 /** The one error of `protocol/`: a code from a closed list, a message that says what was found, and who is at fault when that is known. */
 
-/** Every code is in PROTOCOL.md with its cause and remedy. */
+/** Every code is in PROTOCOL-REFERENCE.md with its cause and remedy. */
 export const protocolErrorCodes = [
   'bad-card',
   'bad-certificate',
@@ -14,6 +14,7 @@ export const protocolErrorCodes = [
   'bad-evidence',
   'bad-frame',
   'bad-import',
+  'bad-import-key',
   'bad-leaf',
   'bad-login',
   'bad-package',

@@ -6,6 +6,14 @@ export const maxMembers = 128;
 export const maxChannels = 16;
 /** Entries of the requesters document. */
 export const maxRequesters = 1000;
+/** Characters of a card in it: one of the longest name has about 460. */
+export const maxCardCharacters = 1000;
+/** Levels of the requesters document: an entry's channels are the fourth. */
+export const maxRequestersDepth = 6;
+/** Cards that were found good and are not opened again: four of the largest requesters documents, of about 2 MiB. */
+export const maxGoodCards = 4 * maxRequesters;
+/** Cards that are opened before others have their turn: 6 to 20 ms. */
+export const cardsPerTurn = 16;
 
 /** Bytes of a charter file: 128 members with their cards need about 60 KiB. */
 export const maxCharterBytes = 256 * 1024;
@@ -13,8 +21,12 @@ export const maxCharterBytes = 256 * 1024;
 export const maxRequestersBytes = 512 * 1024;
 /** Bytes of a certificate: 128 signed transcripts with a proof for every channel. */
 export const maxCertificateBytes = 4 * 1024 * 1024;
-/** Bytes of an import: for 128 members 128 commitments and 128 boxes of about 200 bytes each. */
+/** Bytes of an import: for 128 members 128 commitments and 128 boxes of about 280 bytes each with their keys. */
 export const maxImportBytes = 128 * 1024;
+/** Bytes of what a holder signs about its one-time import key: two hashes with their names. */
+export const maxImportKeyBytes = 512;
+/** Bytes of a file of import keys: a line of about 700 bytes for each of 128 holders, and remarks. */
+export const maxImportKeysBytes = 256 * 1024;
 /** Bytes of one document that travels whole: the largest is an RPM header. Every kind has a bound of its own. */
 export const maxDocumentBytes = 8 * 1024 * 1024;
 /** Bytes of a Release file: that of a whole distribution, with three lists, takes 0.3 MiB. */
@@ -140,6 +152,11 @@ export const maxVersions = 2;
 export const maxKeptCeremonyPlaces = 48 * maxMembers;
 /** Ceremonies left, and ceremonies stored and parted from, whose last word is said again on every start: the others wait for none older. */
 export const maxWordsSaidAgain = 16;
+
+/** Hellos with which one member may begin anew while another one waits: one every few minutes for hours. */
+export const maxHellosAnew = 64;
+/** Ceremonies that one run of `join` enters: each stays in the journal, and in every backup, as about 700 bytes. */
+export const maxCeremoniesOfRun = 64;
 
 /** Bytes of a ceremony message's payload: boxes for 128 members, and of a reveal the commitments of 16 channels. */
 export const maxCeremonyMessageBytes = 1024 * 1024;

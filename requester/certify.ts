@@ -42,13 +42,17 @@ export interface Certified {
  */
 export async function certify(connection: Connection, wish: CertifyWish, options: CertifyOptions): Promise<Certified> {
   const { channel, note } = wish;
-  const last = lastWish(connection.group, wish, requestDate(connection, options.nowUnixSeconds()));
-  if (wish.format === 'ssh' || channel === undefined) return await askOne(connection, last, options);
+  const date = requestDate(connection, options.nowUnixSeconds());
+  const only = lastWish(connection.group, wish, date);
+  if (wish.format === 'ssh' || channel === undefined) return await askOne(connection, only, date, options.ask);
   assertNotRevoked(await readIssued(connection), channel);
   options.onFirstOfTwo?.(channel);
   const first: CertificateWish = { kind: 'openpgp-back-signature', channel, until: null, note };
-  const { file } = await askOne(connection, first, options);
-  return await askOne(connection, { ...last, document: { kind: 'openpgp-back-signature', bytes: file } }, options);
+  const { file } = await askOne(connection, first, date, options.ask);
+  // The wait may have taken days: the second request has a date of its own, and its certificate ends by that.
+  const then = requestDate(connection, options.nowUnixSeconds());
+  const document = { kind: 'openpgp-back-signature', bytes: file };
+  return await askOne(connection, { ...lastWish(connection.group, wish, then), document }, then, options.ask);
 }
 
 /**
@@ -71,10 +75,10 @@ export async function askToCertify<T>(
 async function askOne(
   connection: Connection,
   wish: CertificateWish,
-  { ask, nowUnixSeconds }: CertifyOptions,
+  dateUnixSeconds: number,
+  ask: Ask,
 ): Promise<Certified> {
-  const date = requestDate(connection, nowUnixSeconds());
-  const submission = askForCertificate(connection.group, wish, connection.identity, date);
+  const submission = askForCertificate(connection.group, wish, connection.identity, dateUnixSeconds);
   const view = await ask(connection, submission);
   const [file] = openResult(connection.group, view.request, submission.documents, view.body.signatures);
   if (file === undefined) throw new Error('a certificate is one file');

@@ -68,17 +68,17 @@ export function isEarlierExport(bytes: Uint8Array, content: Uint8Array): boolean
   if (/^-----BEGIN PGP/.test(before.toString()))
     return before.toString().slice(0, armoredKeyCharacters) === after.toString().slice(0, armoredKeyCharacters);
   const words = new Set(keyWords(after.toString()));
-  return before
+  // Comments alone are somebody's text.
+  const lines = before
     .toString()
     .trim()
     .split('\n')
-    .every(
-      (line) =>
-        line.startsWith('#') ||
-        line.startsWith('untrusted comment: ') ||
-        line.startsWith('-----') ||
-        keyWords(line).some((word) => words.has(word)),
-    );
+    .filter((line) => !isComment(line));
+  return lines.length > 0 && lines.every((line) => keyWords(line).some((word) => words.has(word)));
+}
+
+function isComment(line: string): boolean {
+  return ['#', 'untrusted comment: ', '-----'].some((start) => line.startsWith(start));
 }
 
 /** Of a certificate, the packet of the primary key: its header and 51 bytes. */

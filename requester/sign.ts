@@ -1,5 +1,4 @@
 /** A release from its files to the signatures beside them. */
-import { HomeError } from '../home/errors.ts';
 import type { OpenedGroup } from '../client/group.ts';
 import { manifestOf } from '../protocol/documents/manifest.ts';
 import { channelOf, memberByIdentifier, production } from '../protocol/files/charter.ts';
@@ -19,11 +18,10 @@ import { requestDate } from './dating.ts';
 import { assertCertified, earliestDate, readIssued } from './issued.ts';
 import { assertComparable } from './release-name.ts';
 import { askForRelease, type Submission, type WholeDocument } from './request.ts';
-import { RequesterError } from './errors.ts';
 import { assertOutputs } from './outputs.ts';
 import type { RoundView } from './round-view.ts';
 import { outputsOf, settleSubject, type SignSubject } from './subject.ts';
-import { writeManifest, writeSignedFiles } from './signed-files.ts';
+import { writeManifest, writeSignedFiles, writingSigned } from './signed-files.ts';
 
 /** What somebody wants signed, and how. */
 export interface SignWish {
@@ -59,12 +57,28 @@ export interface Signed {
   readonly written: readonly string[];
 }
 
+/** A wish whose files were looked at, before anybody is spoken to. */
+export interface SignPlan {
+  /** With a subject that is settled. */
+  readonly wish: SignWish;
+  /** Inputs that are our own earlier outputs of the same command, and no inputs therefore. */
+  readonly leftOut: readonly string[];
+  /** All inputs together. */
+  readonly inputBytes: number;
+}
+
 /**
- * Judges names and opens every file once: a typing error shows before anybody is asked anything. Returns all bytes together.
- * `subject` is settled. Throws what `assertArtifacts` does.
+ * Judges release and names, and opens every file once: a typing error shows before anybody is asked anything. Throws what `assertComparable` and
+ * `assertArtifacts` do.
  */
-export async function assertSubject(subject: SignSubject): Promise<number> {
-  return await assertArtifacts(subject.kind === 'document' ? [subject.path] : subject.paths);
+export async function planSigning(
+  wish: SignWish,
+  { anyRelease = false }: { readonly anyRelease?: boolean | undefined } = {},
+): Promise<SignPlan> {
+  if (!anyRelease) assertComparable(wish.release);
+  const { subject, leftOut } = await settleSubject(wish.subject);
+  const inputBytes = await assertArtifacts(subject.kind === 'document' ? [subject.path] : subject.paths);
+  return { wish: { ...wish, subject }, leftOut, inputBytes };
 }
 
 /** Refuses what would destroy something or could not be written, before anybody is asked (T51). Throws what `assertOutputs` does. */
@@ -80,7 +94,7 @@ export async function assertWritable(
  * A signature that no installer would accept is not asked for. Answers the date of the request, Unix seconds.
  * Throws `RequesterError` (`no-delegation`, `no-certificate`), `ProtocolError('unknown-channel')` and `ClientError`.
  */
-export async function assertAcceptable(
+async function assertAcceptable(
   connection: Connection,
   { channel, formats }: Pick<SignWish, 'channel' | 'formats'>,
   nowUnixSeconds: number,
@@ -94,16 +108,26 @@ export async function assertAcceptable(
   return requestDate(connection, nowUnixSeconds, earliestDate(issued, formats, channel, date));
 }
 
-/** Hashes and builds the request, with the date that `assertAcceptable` answered. Throws what `hashArtifacts`, `readWholeDocument` and `askForRelease` do. */
+/** How a planned signing is made into a request. */
+export interface PrepareOptions {
+  readonly nowUnixSeconds: number;
+  /** Replaces files that are in the way and are no earlier results. */
+  readonly force?: boolean | undefined;
+  readonly onHash?: ((progress: HashProgress) => void) | undefined;
+}
+
+/** Judges what an installer's tool and the disk would, then hashes and builds the request. Throws what `assertOutputs`, `hashArtifacts`, `readWholeDocument` and `askForRelease` do, and `RequesterError` (`no-delegation`, `no-certificate`). */
 export async function prepareSigning(
-  { group, identity }: Connection,
-  wish: SignWish,
-  dateUnixSeconds: number,
-  onHash?: (progress: HashProgress) => void,
+  connection: Connection,
+  { wish, inputBytes }: SignPlan,
+  { nowUnixSeconds, force = false, onHash }: PrepareOptions,
 ): Promise<Signing> {
+  const { group, identity } = connection;
+  await assertWritable(connection, wish, { force, documentBytes: inputBytes });
+  const date = await assertAcceptable(connection, wish, nowUnixSeconds);
   const { files, document } = await readSubject(wish.subject, onHash);
   const formats = wish.subject.kind === 'document' ? wish.formats : ['native', ...wish.formats];
-  const submission = askForRelease(group, { ...wish, formats, artifacts: files, document }, identity, dateUnixSeconds);
+  const submission = askForRelease(group, { ...wish, formats, artifacts: files, document }, identity, date);
   return { wish, files, document, submission };
 }
 
@@ -139,25 +163,13 @@ export async function finishSigning(
   const documents = document === undefined ? [] : [document.bytes];
   const finished = openResult(group, view.request, documents, view.body.signatures);
   const bundle = assembleBundle(group, channel, finished, nowUnixSeconds);
-  const written = await writing(view, async () => {
+  const written = await writingSigned(view.request, async () => {
     const bundles = bundle === undefined ? [] : await writeBundles(group, channel, files, bundle, nowUnixSeconds);
     if (document === undefined) return { bundles, beside: [] };
     return { bundles, beside: await writeDocument(connection, { ...document, channel }, finished, nowUnixSeconds) };
   });
   const { bundles, beside } = written;
   return { request: view.request, signers: signersOf(group, view), files, bundles, written: [...bundles, ...beside] };
-}
-
-/** The signature is there, whatever happens to what is written. */
-async function writing<T>({ request }: RoundView, write: () => Promise<T>): Promise<T> {
-  try {
-    return await write();
-  } catch (error) {
-    const isUncertified = error instanceof RequesterError && error.code === 'no-certificate';
-    if (!(error instanceof HomeError) && !isUncertified) throw error;
-    const code = isUncertified ? 'no-certificate' : 'not-written';
-    throw new RequesterError(code, `round ${request.digest} is signed, and ${error.message}`, { cause: error });
-  }
 }
 
 /** A manifest that we made is written with its signatures; a file that was there already stays as it is. */
@@ -191,12 +203,9 @@ export async function sign(
     readonly anyRelease?: boolean | undefined;
   },
 ): Promise<Signed> {
-  const settled = { ...wish, subject: (await settleSubject(wish.subject)).subject };
-  const documentBytes = await assertSubject(settled.subject);
-  if (options.anyRelease !== true) assertComparable(settled.release);
-  const date = await assertAcceptable(connection, settled, options.nowUnixSeconds());
-  await assertWritable(connection, settled, { force: options.force === true, documentBytes });
-  const signing = await prepareSigning(connection, settled, date);
+  const plan = await planSigning(wish, options);
+  const { force } = options;
+  const signing = await prepareSigning(connection, plan, { nowUnixSeconds: options.nowUnixSeconds(), force });
   const view = await options.ask(connection, signing.submission);
   return finishSigning(connection, signing, view, options.nowUnixSeconds());
 }

@@ -1,8 +1,11 @@
 /** The files that stock tools check, written beside the document they are about, each under the name that its tool expects. */
 import { dirname, join } from 'node:path';
+import { HomeError } from '../home/errors.ts';
 import { writeFileAtomic } from '../home/files.ts';
 import { production } from '../protocol/files/charter.ts';
 import type { FinishedFile } from '../protocol/formats/index.ts';
+import type { Request } from '../protocol/request/request.ts';
+import { RequesterError } from './errors.ts';
 import { sshFileOf, type Issued } from './issued.ts';
 
 /** Readable by everybody: a signature is no secret. */
@@ -53,6 +56,21 @@ export async function writeSignedFiles(
     written.push(target);
   }
   return written;
+}
+
+/**
+ * Writes what was signed: the signature exists, whatever happens now, and whoever is told of a failure is told that.
+ * Throws `RequesterError` (`not-written`, `no-certificate`).
+ */
+export async function writingSigned<T>({ digest }: Pick<Request, 'digest'>, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    const isUncertified = error instanceof RequesterError && error.code === 'no-certificate';
+    if (!(error instanceof HomeError) && !isUncertified) throw error;
+    const code = isUncertified ? 'no-certificate' : 'not-written';
+    throw new RequesterError(code, `round ${digest} is signed, and ${error.message}`, { cause: error });
+  }
 }
 
 /** Puts the manifest beside its signatures, and answers its path. Throws `HomeError`. */

@@ -55,13 +55,8 @@ export function decodeEnvelope(value: unknown, maxBytes: number = maxPayloadByte
   };
 }
 
-/** Inverse of `decodeEnvelope`. */
-export function encodeEnvelope(
-  payloadType: string,
-  payload: Uint8Array,
-  keyid: string,
-  signature: Uint8Array,
-): Envelope {
+/** Inverse of `decodeEnvelope`. Throws `bad-envelope` for a signature of another length than 64 bytes. */
+export function encodeEnvelope({ payloadType, payload, keyid, signature }: DecodedEnvelope): Envelope {
   if (signature.length !== signatureBytes)
     throw new VerifyError('bad-envelope', `signature is not ${signatureBytes} bytes`);
   return { payload: encodeBase64(payload), payloadType, signatures: [{ keyid, sig: encodeBase64(signature) }] };

@@ -23,7 +23,7 @@ const groupOrder = 2n ** 252n + 27742317777372353535851937790883648493n;
 // d = -121665/121666 (RFC 8032, Section 5.1).
 const curveConstant = 37095705934669439343138083508754565189542113879843219016388785533085940283555n;
 
-// y of the eight points whose order divides the cofactor: order 4 (y = 0), 1 (y = 1), 2 (y = -1) and 8 (two values, each the negative of the other).
+// These are y of the eight points whose order divides the cofactor: order 4 (y = 0), 1 (y = 1), 2 (y = -1) and 8 (two values, each the negative of the other).
 const order8Y = 55188659117513257062467267217118295137698188065244968500265048394206261417927n;
 const smallOrderYs = [0n, 1n, fieldPrime - 1n, order8Y, fieldPrime - order8Y];
 

@@ -1,6 +1,6 @@
 /** What the verifier refuses: one error class, a closed set of codes, and the exit code that each of them means. */
 
-/** Every way a release can fail to verify; PROTOCOL.md lists each with its cause and remedy. */
+/** Every way a release can fail to verify; PROTOCOL-REFERENCE.md lists each with its cause and remedy. */
 export type VerifyErrorCode =
   | 'bad-base64'
   | 'bad-json'

@@ -41,7 +41,7 @@ function comparePreReleases(a: readonly string[], b: readonly string[]): number 
   return compare(a.length, b.length);
 }
 
-// Numbers by value and below words; words in ASCII order (Section 11.4).
+// Numbers compare by value and come before words; words compare in ASCII order (Section 11.4).
 function compareIdentifiers(a: string, b: string): number {
   const [aIsNumber, bIsNumber] = [/^\d+$/.test(a), /^\d+$/.test(b)];
   if (aIsNumber && bIsNumber) return compare(BigInt(a), BigInt(b));

@@ -14,7 +14,7 @@ export interface BundleQuestion {
   readonly bundle: Uint8Array;
   /** 32 bytes: the one thing that is pinned. */
   readonly groupKey: Uint8Array;
-  /** For messages only. */
+  /** It is for messages only. */
   readonly groupName?: string | undefined;
   readonly channel: string;
   /** When a delegation must hold; a number is in seconds since 1970. */

@@ -3,6 +3,8 @@ import { askingOptions, connectAsAsker, readGroup, requireCoordinator } from '..
 import { defineCommand, flag, flagOnly, text, type Call } from '../command.ts';
 import { CommandError } from '../errors.ts';
 import { auditPatienceMs } from '../limits.ts';
+import type { Home } from '../../home/home.ts';
+import type { KeptCheckpoint } from '../../home/kept-checkpoint.ts';
 import type { AuditOptions, AuditReport } from '../../requester/audit.ts';
 
 const options = {
@@ -21,9 +23,9 @@ export const command = defineCommand({
   options,
   about: `Reads the whole record of a group and proves it against one signed checkpoint: every
 request, decision and signature is opened with the keys that follow from GROUP.pub. The
-newest checkpoint is kept, and one that does not go on from it is refused. Who asked,
-who decided and who signed then rests on their own signatures. What the coordinator never
-wrote down, no audit can find.`,
+newest checkpoint is kept, and a record that does not go on from it, or is another one, is
+refused; both notes are kept then. Who asked, who decided and who signed rests on their own
+signatures. What the coordinator never wrote down, no audit can find.`,
   example: 'frostmark audit --group GROUP.pub --out acme-record',
   next: `Months later, offline: frostmark audit --group GROUP.pub --from acme-record
 Compare checkpoints with others: two that contradict each other prove a split.`,
@@ -39,35 +41,55 @@ Compare checkpoints with others: two that contradict each other prove a split.`,
 async function auditOnline(call: AuditCall, out: string | undefined): Promise<AuditReport> {
   using connection = await connectAsAsker(call, { forMs: auditPatienceMs });
   const { client, group, coordinator } = connection;
-  const { RecordFolder } = await import('../../requester/audit.ts');
-  const { KeptCheckpoint } = await import('../../home/kept-checkpoint.ts');
+  const { RecordFolder, servedRecord } = await import('../../requester/audit.ts');
   const { openAskerHome } = await import('../settings.ts');
-  const { groupKey } = group.epoch;
-  const live = {
-    checkpoint: () => client.checkpoint(),
-    tile: (path: string) => client.recordTile(path),
-    blob: (sha256: string) => client.recordBlob(sha256),
-  };
-  const kept = new KeptCheckpoint(await openAskerHome(call.homePath), group.epoch.charter.hash);
-  const before = await kept.read();
+  const { groupKey, charter } = group.epoch;
+  const live = servedRecord(client);
   const source = out === undefined ? live : new RecordFolder(out).saving(live);
-  const report = await audit(call, { source, coordinator, groupKey, kept: before });
-  await kept.write(report.checkpoint.note);
-  if (before !== undefined && before.split('\n')[0] !== report.checkpoint.note.split('\n')[0])
-    call.output.warn(
-      'since the last audit the coordinator began the record of this group anew: what it knew before is in no log that it shows',
-    );
-  return report;
+  const home = await openAskerHome(call.homePath);
+  return await againstKept(home, charter.hash, async (kept) => {
+    const before = await kept.read();
+    const report = await audit(call, { source, coordinator, groupKey, kept: before });
+    await kept.replace(before, report.checkpoint.note);
+    return report;
+  });
 }
 
+/** Nothing is kept: what is in a folder says nothing of what the coordinator shows now. */
 async function auditSaved(call: AuditCall, from: string): Promise<AuditReport> {
   const { parseCoordinatorUrl } = await import('../../client/url.ts');
   const { decodeBase64Url, encodeBase64Url } = await import('../../verifier/base64.ts');
+  const { openCheckpoint } = await import('../../protocol/record/checkpoint.ts');
   const { RecordFolder } = await import('../../requester/audit.ts');
+  const { homeToLookIn } = await import('../settings.ts');
   const { fingerprint } = parseCoordinatorUrl(requireCoordinator(call.settings.coordinator), { insecure: true });
   const { key } = await readGroup(call.settings.group);
   const coordinator = decodeBase64Url(fingerprint);
-  return audit(call, { source: new RecordFolder(from), coordinator, groupKey: encodeBase64Url(key), kept: undefined });
+  const source = new RecordFolder(from);
+  const { charter } = openCheckpoint(await source.checkpoint(), coordinator);
+  const groupKey = encodeBase64Url(key);
+  return againstKept(await homeToLookIn('asker', call.homePath), charter, async (kept) =>
+    audit(call, { source, coordinator, groupKey, kept: await kept.read(), isCopy: true }),
+  );
+}
+
+/** The note that is kept stays as it is next to one that does not go on from it, and that one is kept beside it. */
+async function againstKept(
+  home: Pick<Home, 'file'>,
+  charterHash: string,
+  work: (kept: KeptCheckpoint) => Promise<AuditReport>,
+): Promise<AuditReport> {
+  const { KeptCheckpoint } = await import('../../home/kept-checkpoint.ts');
+  const { RequesterError } = await import('../../requester/errors.ts');
+  const kept = new KeptCheckpoint(home, charterHash);
+  try {
+    return await work(kept);
+  } catch (error) {
+    if (!(error instanceof RequesterError) || error.shownNote === undefined) throw error;
+    const beside = await kept.writeBeside(error.shownNote, error.code);
+    const { code, message, shownNote } = error;
+    throw new RequesterError(code, `${message}; the notes are ${kept.path} and ${beside}`, { cause: error, shownNote });
+  }
 }
 
 async function audit(

@@ -1,5 +1,6 @@
 /** `frostmark gpg` */
 import { writeSync } from 'node:fs';
+import { HomeError, systemCode } from '../../home/errors.ts';
 import type { Connection } from '../../requester/connection.ts';
 import type { Request } from '../../protocol/request/request.ts';
 import { connectToAsk } from '../waiting.ts';
@@ -71,6 +72,7 @@ async function sign(call: StandInCall, asked: SigningCall): Promise<void> {
   // First of all, even where everything else will be refused: see there.
   const bytes = await readDocument(asked, call.world);
   requireChannel(call);
+  assertStatusWritable(asked.statusFd);
   const kind = await kindOf(asked, bytes);
   if (asked.for !== 'git') await assertSignatureWritable(asked, asked.for === 'rpm' ? 0 : bytes.length);
   using connection = await connectToAsk(call);
@@ -78,18 +80,43 @@ async function sign(call: StandInCall, asked: SigningCall): Promise<void> {
   const format = asked.for === 'clear-text' ? 'openpgp-cleartext' : 'openpgp';
   const { file, request } = await signWhole(call, connection, { format, document: { kind, bytes } });
   const status = await statusLine(asked, connection, request);
-  if (asked.for === 'git' || asked.out === '-') call.output.result(new TextDecoder().decode(file).trimEnd(), null);
-  else await writeSignature(asked, asked.out, file);
-  // Git looks for it at the beginning of a line, and nowhere else for whether we have signed.
-  writeStatus(call.world, asked.statusFd, `\n${status}\n`);
+  const { writingSigned } = await import('../../requester/signed-files.ts');
+  await writingSigned(request, async () => {
+    if (asked.for === 'git' || asked.out === '-') call.output.result(new TextDecoder().decode(file).trimEnd(), null);
+    else await writeSignature(asked, asked.out, file);
+    // Git looks for it at the beginning of a line, and nowhere else for whether we have signed.
+    writeStatus(call.world, asked.statusFd, `\n${status}\n`);
+  });
 }
 
-/** Where the call wants it; rpm reads none. */
+/** Where the call wants it; rpm reads none. Throws `HomeError('write-failed')`. */
 function writeStatus({ stdout, stderr }: World, descriptor: number | undefined, text: string): void {
   if (descriptor === undefined) return;
   if (descriptor === 1) stdout.write(text);
   else if (descriptor === 2) stderr.write(text);
-  else writeSync(descriptor, text);
+  else
+    try {
+      writeSync(descriptor, text);
+    } catch (cause) {
+      const why = systemCode(cause) ?? String(cause);
+      throw new HomeError('write-failed', `its status cannot be written to descriptor ${descriptor} (${why})`, {
+        cause,
+      });
+    }
+}
+
+/** Throws `CommandError('usage')` before anybody is asked: whoever called would take a signature without a status for none. */
+function assertStatusWritable(descriptor: number | undefined): void {
+  if (descriptor === undefined || descriptor === 1 || descriptor === 2) return;
+  try {
+    writeSync(descriptor, new Uint8Array());
+  } catch (cause) {
+    throw new CommandError(
+      'usage',
+      `--status-fd ${descriptor} names no descriptor that can be written (${systemCode(cause) ?? String(cause)})`,
+      'Open it, as in 3>status, or say --status-fd 2.',
+    );
+  }
 }
 
 /** Whom a tag or commit says it is by: git names this person's key when it was told of no other, and so nobody chose it. */

@@ -82,6 +82,12 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./participant/serve.ts')).command,
   },
   {
+    path: ['participant', 'import-key'],
+    exits: allowedExits,
+    summary: 'make a one-time key for a share of a key that is imported',
+    load: async () => (await import('./participant/import-key.ts')).command,
+  },
+  {
     path: ['participant', 'passphrase'],
     exits: allowedExits,
     summary: 'change the passphrase of its home',

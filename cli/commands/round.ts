@@ -1,9 +1,8 @@
 /** `frostmark round` */
 import { askingOptions, connectAsAsker } from '../ask-coordinator.ts';
 import { defineCommand, flag, roundArgument } from '../command.ts';
-import { CommandError } from '../errors.ts';
 
-/** JSON: what `roundJson` gives. Throws what `findRound` does. */
+/** JSON: what `roundJson` gives. Throws what `findRound` and `readContents` do. */
 export const command = defineCommand({
   home: 'asker',
   arguments: [roundArgument],
@@ -17,17 +16,16 @@ what is missing, and when it expires.`,
     using connection = await connectAsAsker(call);
     const { findRound } = await import('../../requester/rounds.ts');
     const { roundJson, roundPage } = await import('../text/round.ts');
-    const { fetchContents } = await import('../../requester/contents.ts');
+    const { fetchContents, readContents } = await import('../../requester/contents.ts');
     const { titleOf } = await import('../../protocol/documents/document.ts');
     const view = await findRound(connection, call.args[0] ?? '');
-    const read = await fetchContents(connection, view);
     if (call.settings.bytes === true) {
-      if (read === undefined)
-        throw new CommandError('declined', 'the documents of this round are gone: it ended without a signature');
+      const { signs } = await readContents(connection, view);
       const { signedTextPage } = await import('../text/request.ts');
-      call.output.result(signedTextPage(read.signs), { id: view.request.digest, signs: read.signs });
+      call.output.result(signedTextPage(signs), { id: view.request.digest, signs });
       return;
     }
+    const read = await fetchContents(connection, view);
     const json = roundJson(view, titleOf(read?.contents[0]));
     call.output.result(roundPage(view, call.world.nowUnixSeconds(), read), {
       ...json,

@@ -39,9 +39,9 @@ all times and the names of those who decided and signed.`,
     const { before } = settings;
     const last = before === undefined ? undefined : (await findRound(connection, before)).request.digest;
     const { views, looked, isAll } = await listRounds(connection, { ...filter, before: last }, most);
-    const { fetchTitle } = await import('../../requester/contents.ts');
-    const listed: ListedRound[] = [];
-    for (const view of views) listed.push({ view, title: await fetchTitle(connection, view) });
+    const { fetchTitles } = await import('../../requester/contents.ts');
+    const titles = await fetchTitles(connection, views);
+    const listed: ListedRound[] = views.map((view, index) => ({ view, title: titles[index] ?? null }));
     if (output.json) for (const { view, title } of listed) output.event(roundJson(view, title));
     else if (listed.length > 0) output.result(roundsTable(listed, world.nowUnixSeconds(), output.width), undefined);
     else output.talk(looked === 0 ? 'no rounds' : `none of the ${isAll ? '' : 'newest '}${looked} rounds is like that`);

@@ -18,7 +18,10 @@ const options = {
   'any-release': flag('take a release that --min-release can never compare, such as nightly'),
   format: list('F,...', 'openpgp, openpgp-cleartext, ssh, minisign (native comes with files)'),
   manifest: text('NAME', 'make a manifest of the files, such as SHA256SUMS, for stock tools'),
-  kind: text('KIND', 'sign one file whole: text, apt-release, git-tag, git-commit, rpm-header'),
+  kind: text(
+    'KIND',
+    'sign one file whole: text, manifest, apt-release, debian-control, git-tag, git-commit, rpm-header',
+  ),
   'no-source': flag('leave repository, ref and commit out'),
   ...waitingOptions,
   force: flag('replace files that are in the way and are no earlier results'),
@@ -51,15 +54,15 @@ too, in the same round; with --kind one small file is, and travels whole.`,
 frostmark verify FILE --key GROUP.pub`,
   run: async (call) => {
     const { settings, output, world } = call;
-    const wish = await wishOf(call);
+    const { finishSigning, planSigning, prepareSigning } = await import('../../requester/sign.ts');
+    const plan = await planSigning(await wishOf(call), { anyRelease: settings['any-release'] });
+    if (plan.leftOut.length > 0)
+      output.talk(`left out, because this command writes them: ${plan.leftOut.map(printable).join(', ')}`);
     const isDry = settings['dry-run'] === true;
-    const { assertAcceptable, assertSubject, assertWritable, finishSigning, prepareSigning } =
-      await import('../../requester/sign.ts');
-    const documentBytes = await assertSubject(wish.subject);
     using connection = await connectToAsk(call);
-    await assertWritable(connection, wish, { force: settings.force === true, documentBytes });
-    const date = await assertAcceptable(connection, wish, world.nowUnixSeconds());
-    const signing = await hashing(output, (onHash) => prepareSigning(connection, wish, date, onHash));
+    const signing = await hashing(output, (onHash) =>
+      prepareSigning(connection, plan, { nowUnixSeconds: world.nowUnixSeconds(), force: settings.force, onHash }),
+    );
     if (isDry) {
       const { dryRunPage, dryRunJson } = await import('../text/dry-run.ts');
       const { submission } = signing;
@@ -78,10 +81,7 @@ async function wishOf(call: SignCall): Promise<SignWish> {
   const { channel, product, release, note } = settings;
   if (channel === undefined)
     throw new CommandError('usage', 'no --channel was given', 'For example: --channel development');
-  const { assertComparable } = await import('../../requester/release-name.ts');
-  if (settings['any-release'] !== true) assertComparable(release);
-  const { formats, subject: given } = planOf(call);
-  const subject = await settled(given, output);
+  const { formats, subject } = subjectOf(call);
   if (subject.kind === 'document') await assertKind(subject.documentKind);
   const { readSource } = await import('../../requester/source.ts');
   const { source, warnings } =
@@ -90,17 +90,8 @@ async function wishOf(call: SignCall): Promise<SignWish> {
   return { channel, subject, formats, product, release, source, note };
 }
 
-/** Our own outputs are no inputs, and a person is told. */
-async function settled(given: SignSubject, output: Output): Promise<SignSubject> {
-  const { settleSubject } = await import('../../requester/subject.ts');
-  const { subject, leftOut } = await settleSubject(given);
-  if (leftOut.length > 0)
-    output.talk(`left out, because this command writes them: ${leftOut.map(printable).join(', ')}`);
-  return subject;
-}
-
 /** Throws `CommandError('usage')`. */
-function planOf({ args, settings }: Pick<SignCall, 'args' | 'settings'>): Pick<SignWish, 'formats' | 'subject'> {
+function subjectOf({ args, settings }: Pick<SignCall, 'args' | 'settings'>): Pick<SignWish, 'formats' | 'subject'> {
   const { manifest, kind, format = [] } = settings;
   const formats = format.filter((name) => name !== 'native');
   if (manifest !== undefined && kind !== undefined)

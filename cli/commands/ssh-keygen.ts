@@ -56,9 +56,11 @@ and git config gpg.ssh.allowedSignersFile allowed_signers`,
     const subject = { kind: 'document', documentKind: kind, path } as const;
     await assertWritable(connection, { subject, formats: ['ssh'] }, { force: false, documentBytes: bytes.length });
     const signed = await signWhole(call, connection, { format: 'ssh', document: { kind, bytes } });
-    const { writeSignedFiles } = await import('../../requester/signed-files.ts');
+    const { writeSignedFiles, writingSigned } = await import('../../requester/signed-files.ts');
     const files = [{ format: 'ssh', bytes: signed.file }];
-    await writeSignedFiles({ path, kind, channel }, files, signed.issued, call.world.nowUnixSeconds());
+    await writingSigned(signed.request, () =>
+      writeSignedFiles({ path, kind, channel }, files, signed.issued, call.world.nowUnixSeconds()),
+    );
   },
 });
 

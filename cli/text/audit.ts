@@ -14,7 +14,9 @@ export function auditText(report: AuditReport, all: boolean): string {
     originOf(checkpoint),
     `${countText(checkpoint.tree.size, 'record')}, root ${encodeBase64(checkpoint.tree.root)}: every one is proved`,
     beginningText(report),
+    ...followedTexts(report),
     `${countText(rounds.length, 'round')} over, ${pending} pending${ofOthers === 0 ? '' : `, ${ofOthers} of other keys`}`,
+    ...uncheckedTexts(report),
     ...(rounds.length === 0 ? [] : ['', table([['asked by', ...outcomesIn(rounds)], ...tally(rounds)], 0)]),
     ...(all && rounds.length > 0
       ? ['', table([['asked', 'by', 'for', 'outcome', 'signed by'], ...rounds.map(row)], 2)]
@@ -41,6 +43,29 @@ function beginningText({ from }: AuditReport): string {
 
 function outcomesIn(rounds: readonly RoundTestimony[]): string[] {
   return [...new Set(rounds.map(({ outcome }) => outcome))].sort();
+}
+
+/** What the note that was kept says about it. */
+function followedTexts({ followed }: AuditReport): string[] {
+  switch (followed) {
+    case 'first':
+      return ['no checkpoint of it was kept here before: nothing says that others were not shown another record'];
+    case 'goes-on':
+      return ['it goes on from the newest checkpoint that was kept here'];
+    case 'older':
+      return ['this copy ENDS BEFORE the newest checkpoint that was kept here: what came after it is not in it'];
+    case 'other':
+      return [
+        'this copy is of ANOTHER record than the one whose checkpoint was kept here: nothing is proved about the two',
+      ];
+  }
+}
+
+function uncheckedTexts({ unchecked }: AuditReport): string[] {
+  if (unchecked === 0) return [];
+  return [
+    `${countText(unchecked, 'record')} could NOT be checked whole: the coordinator says that bytes they name were archived; ask its operator for them`,
+  ];
 }
 
 /** A line for everybody who asked. */
@@ -72,15 +97,18 @@ function nameOf({ asker, request }: RoundTestimony): string {
 }
 
 /** The same for programs. */
-export function auditJson({ checkpoint, from, rounds, pending, ofOthers }: AuditReport): unknown {
+export function auditJson(report: AuditReport): unknown {
+  const { checkpoint, followed, from, rounds, pending, ofOthers, unchecked } = report;
   return {
     origin: originOf(checkpoint),
     records: checkpoint.tree.size,
     root: bytesToHex(checkpoint.tree.root),
     note: checkpoint.note,
+    followed,
     from,
     pending,
     ofOthers,
+    unchecked,
     rounds: rounds.map((round) => ({
       id: round.request.digest,
       asker: round.asker?.name ?? null,

@@ -4,7 +4,7 @@ import type { Archived, CheckedLog } from '../../coordinator/maintain.ts';
 import { countText, sizeText, table } from './page.ts';
 
 /** One line for each group, and one for the walk over the store. */
-export function statusText({ groups, scrub }: CoordinatorStatus): string {
+export function statusText({ groups, more, scrub }: CoordinatorStatus): string {
   const rows = groups.map(({ group, charter, records, pending, connected }) => [
     group === '' ? '(not admitted)' : group,
     charter.slice(0, 12),
@@ -12,12 +12,13 @@ export function statusText({ groups, scrub }: CoordinatorStatus): string {
     String(pending),
     connected.join(' ') || '-',
   ]);
-  const damage = scrub.damaged === 0 ? 'nothing damaged' : `${countText(scrub.damaged, 'bundle')} damaged: see the log`;
+  const damage = scrub.damaged === 0 ? 'nothing damaged' : `damage at ${countText(scrub.damaged, 'step')}: see the log`;
   return [
     groups.length === 0
       ? 'no group has anything stored yet'
       : table([['group', 'charter', 'records', 'pending', 'connected'], ...rows], 4),
-    `store: ${countText(scrub.bundles, 'bundle')} looked at since the start, ${countText(scrub.rounds, 'whole walk')}, ${damage}`,
+    ...(more === 0 ? [] : [`and ${countText(more, 'group')} more, for which there is no room here`]),
+    `store: ${countText(scrub.steps, 'step')} of the walk since the start, its end reached ${countText(scrub.rounds, 'time')}, ${damage}`,
   ].join('\n');
 }
 

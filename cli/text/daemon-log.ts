@@ -1,8 +1,8 @@
 /** What a daemon says: to a person on a terminal a line in words, to everybody else the JSON that it was. */
-import { printable } from '../../verifier/printable.ts';
 import { CommandError } from '../errors.ts';
 import { shownIdDigits } from '../limits.ts';
 import type { Output } from '../output.ts';
+import { marked } from './look-alikes.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -33,7 +33,7 @@ const unsaid: readonly string[] = ['group', 'code', 'round'];
 
 /** What happened, in words; `undefined` for what another line says already. */
 export function eventText(event: string, fields: Fields): string | undefined {
-  const of = (name: string): string => printable(textOf(fields[name]));
+  const of = (name: string): string => marked(textOf(fields[name]));
   const round = typeof fields['round'] === 'string' ? fields['round'].slice(0, shownIdDigits) : '';
   switch (event) {
     case 'login-failed':
@@ -80,7 +80,7 @@ function otherText(event: string, round: string, { message, failure, ...rest }: 
     .map(([name, value]) => `${name} ${textOf(value)}`);
   const what = `${event.replaceAll('-', ' ')}${round === '' ? '' : ` (request ${round})`}`;
   const parts = [what, ...(found === undefined ? [] : [textOf(found)])].join(': ');
-  return printable(more.length === 0 ? parts : `${parts} (${more.join(', ')})`);
+  return marked(more.length === 0 ? parts : `${parts} (${more.join(', ')})`);
 }
 
 function textOf(value: unknown): string {

@@ -40,7 +40,9 @@ export function importAdvice({ source, openpgp, hash }: ImportResult, keyPath: s
     `- ${printable(keyPath)}, and every copy and backup of it, on paper too;`,
     ...originals(source, openpgp?.fingerprint).map((line) => `- ${line}`),
     '- the secret in every CI system, vault or build server that ever had it;',
-    '- the import file, at every member and wherever it passed: it opens to whoever gets the identity keys of a quorum.',
+    '- the import file, at every member and wherever it passed: until the group lives and its members have erased their',
+    '  one-time keys, it opens to whoever gets those keys and their passphrases from a quorum.',
+    'If this key was split before, that import file still opens to whoever kept its one-time keys: destroy it, too.',
     '',
     rotationAdvice,
   ].join('\n');
@@ -78,7 +80,7 @@ export function originText(origin: Origin): string {
 
 /** What `join` adds to an imported key. */
 export const importedAdvice = [
-  'This key was imported: it once was whole. Now destroy your import file (with identity.pem beside it, it opens your',
-  'share without the passphrase), and see that the originals are destroyed, too.',
+  'This key was imported: it once was whole. The one-time key that opened your share is erased; what a disk or a backup',
+  'copied of it is not. So destroy your import file, and see that the originals are destroyed, too.',
   rotationAdvice,
 ].join('\n');

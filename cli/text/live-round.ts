@@ -1,8 +1,8 @@
 /** A round as it happens: a block that is redrawn for a person, one line for each change elsewhere. */
-import { printable } from '../../verifier/printable.ts';
 import { formatTimestamp } from '../../protocol/wire/time.ts';
 import type { RoundMember, RoundView } from '../../requester/round-view.ts';
 import type { Output } from '../output.ts';
+import { marked } from './look-alikes.ts';
 import { LiveBlock } from './progress.ts';
 import { approvalsText, memberNames, refusalTexts, roundJson, sharingText, shortId } from './round.ts';
 import { whenText } from './page.ts';
@@ -58,7 +58,7 @@ export class LiveRound implements Disposable {
     return [
       `round ${shortId(view.request.digest)} on ${view.request.payload.channel}: ${view.outcome}${this.#expiry(view)}`,
       ...view.sharings.map((sharing) => `  ${sharing.of} ${sharing.threshold}: ${sharingText(sharing, view.outcome)}`),
-      ...refusalTexts(view).map((text) => `  refused by ${printable(text)}`),
+      ...refusalTexts(view).map((text) => `  refused by ${marked(text)}`),
       ...(attempt === undefined ? [] : [`  signing: ${memberNames(view, attempt.signers).join(', ')}`]),
     ];
   }
@@ -102,7 +102,7 @@ function standingText({ member, standing, reason, keptOut }: RoundMember): strin
     case 'approved':
       return keptOut ? `${member.name} approved, and does not count: it is who asked` : `${member.name} approved`;
     case 'refused':
-      return `${member.name} refused${reason === null ? '' : `: ${printable(reason)}`}`;
+      return `${member.name} refused${reason === null ? '' : `: ${marked(reason)}`}`;
     case 'undecided':
       return `${member.name} withdrew its approval`;
   }

@@ -1,6 +1,6 @@
 /** One line on a terminal that is written over as work goes on; nothing at all where nobody watches. */
 import { printable } from '../../verifier/printable.ts';
-import { redrawIntervalMs } from '../limits.ts';
+import { redrawIntervalMs, usualRows } from '../limits.ts';
 import type { Output, TextStream } from '../output.ts';
 import { clip, pageWidth } from './page.ts';
 
@@ -15,12 +15,13 @@ export class LiveBlock implements Disposable {
     this.#stream = stream;
   }
 
-  /** Lines are cut at the width of the terminal: a wrapped one could not be taken back. */
+  /** Lines are cut at the width of the terminal, and the block at its height: what wraps or is scrolled away could not be taken back. */
   draw(lines: readonly string[]): void {
     const width = (this.#stream.columns ?? pageWidth) - 1;
+    const shown = fitted(lines, (this.#stream.rows ?? usualRows) - 1);
     this.clear();
-    this.#stream.write(lines.map((line) => `${clip(line, width)}\n`).join(''));
-    this.#drawn = lines.length;
+    this.#stream.write(shown.map((line) => `${clip(line, width)}\n`).join(''));
+    this.#drawn = shown.length;
   }
 
   clear(): void {
@@ -32,6 +33,13 @@ export class LiveBlock implements Disposable {
   [Symbol.dispose](): void {
     this.#drawn = 0;
   }
+}
+
+/** The first lines, and how many more there are; the cursor needs a row of its own. */
+function fitted(lines: readonly string[], rows: number): readonly string[] {
+  if (lines.length <= rows) return lines;
+  const kept = lines.slice(0, Math.max(1, rows - 1));
+  return [...kept, `… and ${lines.length - kept.length} more lines`];
 }
 
 /** Shows how far the hashing of `path` is; the line is gone when disposed. */

@@ -6,7 +6,7 @@ import { formatTimestamp } from '../../protocol/wire/time.ts';
 import type { QuorumView, RequestSummary, RequestView } from '../../participant/request-view.ts';
 import type { Status } from '../../participant/control.ts';
 import { originText } from './import.ts';
-import { approvalsText, documentRows, requestRows, shortId, whatText } from './round.ts';
+import { approvalsText, documentRows, requestRows, shortId, whatText, lackText } from './round.ts';
 import { Page, pageWidth, table, whenText } from './page.ts';
 
 /** One line a request. */
@@ -39,7 +39,7 @@ function timeText(time: string, nowUnixSeconds: number): string {
 export function requestPage(request: RequestView, nowUnixSeconds: number): string {
   const also = request.askerMember === null ? '' : `, who is member ${request.askerMember}`;
   const page = new Page()
-    .row('what', whatText({ ...request, fileNames: request.files.map(({ name }) => name) }))
+    .row('what', whatText(request))
     .row('channel', `${request.channel} of ${request.group}`)
     .row('asked by', `${request.asker}${also}`)
     .row('', `key ${request.askerKey}`)
@@ -119,8 +119,7 @@ function quorumText({ tier, needed, approved, open }: QuorumView): string {
   const missing = Math.max(0, needed - approved.length);
   const counted = `${tier} ${needed}: ${approvalsText(approved.length, needed)}${by}`;
   if (missing === 0) return counted;
-  const others = open.length === 0 ? 'and nobody is left' : `of ${open.join(', ')}`;
-  return `${counted}; ${missing} missing ${others}`;
+  return `${counted}; ${lackText(missing, open)}`;
 }
 
 /** How a daemon stands. */
@@ -157,10 +156,7 @@ function restorationText({ at, isCaughtUp }: NonNullable<Status['restoration']>)
 /** One decision, and what it means for the round. */
 export function decidedText(decided: 'approved' | 'refused', request: RequestView): string {
   return new Page()
-    .row(
-      decided,
-      `${shortId(request.id)} ${whatText({ ...request, fileNames: request.files.map(({ name }) => name) })} on ${request.channel}`,
-    )
+    .row(decided, `${shortId(request.id)} ${whatText(request)} on ${request.channel}`)
     .rows('quorum', request.quorum.map(quorumText))
     .toString();
 }

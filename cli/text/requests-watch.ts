@@ -1,7 +1,7 @@
 /** The requests of a daemon as they come and go: a list that is redrawn for a person, one line for each change elsewhere. */
 import type { RequestSummary } from '../../participant/request-view.ts';
 import { widthOf, type Output } from '../output.ts';
-import { printable } from '../../verifier/printable.ts';
+import { marked } from './look-alikes.ts';
 import { LiveBlock } from './progress.ts';
 import { requestsTable, stateText } from './request.ts';
 import { shortId, whatText } from './round.ts';
@@ -48,5 +48,5 @@ export class RequestsWatch implements Disposable {
 
 function lineOf(request: RequestSummary): string {
   const { id, channel, asker } = request;
-  return printable(`${shortId(id)} ${stateText(request)}: ${whatText(request)} on ${channel}, asked by ${asker}`);
+  return marked(`${shortId(id)} ${stateText(request)}: ${whatText(request)} on ${channel}, asked by ${asker}`);
 }

@@ -67,8 +67,14 @@ export function sharingText(sharing: RoundSharing, outcome: Outcome): string {
   if (sharing.missing === 0) return counted;
   if (outcome !== 'pending') return `${counted}; ${sharing.missing} missing`;
   const open = sharing.members.filter((member) => member.standing === 'undecided' && !member.keptOut);
-  const who = open.length === 0 ? 'and nobody is left' : `of ${open.map(memberText).join(', ')}`;
-  return `${counted}; ${sharing.missing} missing ${who}`;
+  return `${counted}; ${lackText(sharing.missing, open.map(memberText))}`;
+}
+
+/** `1 missing of bob, carol`; that they are too few, where that is so. */
+export function lackText(missing: number, left: readonly string[]): string {
+  if (left.length >= missing) return `${missing} missing of ${left.join(', ')}`;
+  if (left.length === 0) return `${missing} missing and nobody is left`;
+  return `${missing} missing, and only ${left.join(', ')} ${left.length === 1 ? 'is' : 'are'} left`;
 }
 
 function textOfMember({ member, connected, out }: RoundMember, isOpen: boolean): string {

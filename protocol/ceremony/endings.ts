@@ -98,6 +98,11 @@ export function failAtConflict(context: StepContext, state: CeremonyState): Cere
   return fail(context, state, { code: 'conflict', leave: 'conflict', reason });
 }
 
+/** The own `stored` is out: from here on a lie ends nothing, and is kept as a proof. */
+export function isLate({ phase }: CeremonyState): boolean {
+  return phase.kind === 'stored' || phase.kind === 'done';
+}
+
 /** What a message proves against its sender beside another, in a ceremony that goes on all the same. */
 export function keepProof(context: StepContext, state: CeremonyState, message: CeremonyMessage): CeremonyStep {
   const said = messagesOf(state.inbox, present(ceremonyOf(state), 'the ceremony that goes on'));

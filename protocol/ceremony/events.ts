@@ -84,8 +84,10 @@ export interface CeremonyState {
   readonly held: ReadonlyMap<string, Certificate>;
   /** Ceremonies whose genesis was seen to verify. */
   readonly live: ReadonlySet<string>;
-  /** Nonces of hellos that a newer one replaced: said again, they count no more. */
-  readonly superseded: ReadonlySet<string>;
+  /** Nonces of each member's hellos that a newer one replaced: said again, they count no more. */
+  readonly superseded: ReadonlyMap<string, readonly string[]>;
+  /** Ceremonies that this run entered. */
+  readonly begun: number;
   readonly inbox: Inbox;
   readonly phase: CeremonyPhase;
 }
@@ -211,7 +213,8 @@ export const ceremonyStart: CeremonyState = {
   memory: emptyCeremonyMemory,
   held: new Map(),
   live: new Set(),
-  superseded: new Set(),
+  superseded: new Map(),
+  begun: 0,
   inbox: emptyInbox,
   phase: { kind: 'hello' },
 };

@@ -1,5 +1,7 @@
 /** The first step of a ceremony: everybody says hello under the same files, and with a hello of every member it begins. */
-import { fail, leave, viewOf } from './endings.ts';
+import type { Member } from '../files/charter.ts';
+import { maxCeremoniesOfRun, maxHellosAnew } from '../limits.ts';
+import { fail, isLate, leave, viewOf } from './endings.ts';
 import {
   stepContextOf,
   type CeremonyContext,
@@ -34,24 +36,45 @@ export function sayHello(context: CeremonyContext, step: CeremonyStep): Ceremony
 }
 
 /**
- * Files a hello, the newest of each member; one that was replaced counts no more. Two under one nonce are a proof, and end a run that has not
- * said `stored`.
+ * Files a hello, the newest of each member under the same files; one that was replaced counts no more. One under other files tells who has them, for as
+ * long as there is none under the same: it may be the last word of a run that is over, and the relay chooses when it comes. Two under one nonce are a
+ * proof, and end a run that has not said `stored`.
  */
 export function receiveHello(
   context: CeremonyContext,
   state: CeremonyState,
   message: CeremonyMessageOf<'hello'>,
 ): CeremonyStep {
-  const { key, name } = message.from;
+  const { key } = message.from;
   const { nonce } = message.payload;
   const known = state.inbox.hellos.get(key);
-  if (known?.hash === message.hash || state.superseded.has(nonce)) return { state, effects: [] };
+  const superseded = state.superseded.get(key) ?? [];
+  if (known?.hash === message.hash || superseded.includes(nonce)) return { state, effects: [] };
   // The relay may still hold a hello of this member's earlier run.
   if (key === context.self.key && nonce !== state.nonce) return { state, effects: [] };
   if (known?.payload.nonce === nonce) return failAtHellos(context, state, [known, message]);
+  const replaced = known !== undefined && strangenessOf(context, known) === undefined ? known : undefined;
+  if (replaced !== undefined && strangenessOf(context, message) !== undefined) return { state, effects: [] };
   const inbox: Inbox = { ...state.inbox, hellos: new Map(state.inbox.hellos).set(key, message) };
-  const superseded = known === undefined ? state.superseded : new Set([...state.superseded, known.payload.nonce]);
-  return answerHello(context, { ...state, inbox, superseded }, { message, name });
+  if (replaced === undefined) return answerHello(context, { ...state, inbox }, message);
+  if (superseded.length >= maxHellosAnew) return failAtRestarts(context, state, message);
+  const nonces = new Map(state.superseded).set(key, [...superseded, replaced.payload.nonce]);
+  return answerHello(context, { ...state, inbox, superseded: nonces }, message);
+}
+
+/** Whoever begins anew without end would have the others begin ceremonies without end (T43). */
+function failAtRestarts(
+  context: CeremonyContext,
+  state: CeremonyState,
+  { from: suspect }: CeremonyMessageOf<'hello'>,
+): CeremonyStep {
+  if (isLate(state) || state.phase.kind === 'failed') return { state, effects: [] };
+  return fail(stepContextOf(context), state, {
+    code: 'too-many',
+    leave: 'suspicion',
+    reason: `${suspect.name} began anew ${maxHellosAnew} times; find out why, and run join again`,
+    suspect,
+  });
 }
 
 /** One nonce in two hellos is a lie; which ceremony it was meant for does not matter. */
@@ -60,7 +83,7 @@ function failAtHellos(
   state: CeremonyState,
   messages: readonly CeremonyMessageOf<'hello'>[],
 ): CeremonyStep {
-  if (state.phase.kind === 'stored' || state.phase.kind === 'done' || state.phase.kind === 'failed')
+  if (isLate(state) || state.phase.kind === 'failed')
     return { state, effects: [{ kind: 'evidence', view: viewOf(stepContextOf(context), state, messages) }] };
   return fail(stepContextOf(context), state, {
     code: 'conflict',
@@ -74,7 +97,7 @@ function failAtHellos(
 function answerHello(
   context: CeremonyContext,
   state: CeremonyState,
-  { message, name }: { readonly message: CeremonyMessageOf<'hello'>; readonly name: string },
+  { from }: CeremonyMessageOf<'hello'>,
 ): CeremonyStep {
   const { phase } = state;
   switch (phase.kind) {
@@ -87,12 +110,12 @@ function answerHello(
       return leave(state, {
         ceremony: phase.ceremony,
         code: 'restarted',
-        reason: `${name} said hello anew`,
+        reason: `${from.name} said hello anew`,
         suspect: null,
       });
     case 'done': {
       const { certificate } = phase;
-      const isOwn = message.from.key === context.self.key;
+      const isOwn = from.key === context.self.key;
       return { state, effects: isOwn ? [] : [{ kind: 'show', certificate }] };
     }
     case 'hello':
@@ -120,20 +143,33 @@ function strangenessOf(
   return payload.import === ours ? undefined : { from, file: 'import', theirs: payload.import, ours };
 }
 
-/** The id that the hellos which are here come to; `undefined` while one is missing, or is of other files. */
-export function idOfHellos(context: CeremonyContext, { inbox }: CeremonyState): string | undefined {
-  const hellos = hellosOf(context.charter, inbox);
-  if (hellos.length < context.charter.members.length) return undefined;
-  if (hellos.some((hello) => strangenessOf(context, hello) !== undefined)) return undefined;
+/** Members whose hello is not here, or is of other files. */
+export function missingHellos(context: CeremonyContext, { inbox }: CeremonyState): Member[] {
+  return context.charter.members.filter(({ key }) => {
+    const hello = inbox.hellos.get(key);
+    return hello === undefined || strangenessOf(context, hello) !== undefined;
+  });
+}
+
+/** The id that the hellos come to; `undefined` while one is missing. */
+export function idOfHellos(context: CeremonyContext, state: CeremonyState): string | undefined {
+  if (missingHellos(context, state).length > 0) return undefined;
+  const hellos = hellosOf(context.charter, state.inbox);
   return ceremonyId(
     agreedIn(context),
     hellos.map((hello) => hello.payload.nonce),
   );
 }
 
-/** Enters the ceremony that the hellos of all members come to; `undefined` while one is missing, or if this member was in it before. */
+/**
+ * Enters the ceremony that the hellos of all members come to; `undefined` while one is missing, or if this member was in it before. One run enters so
+ * many and no more: each is in the journal and in every backup for good (T43).
+ */
 export function beginCeremony(context: CeremonyContext, state: CeremonyState): CeremonyStep | undefined {
   const ceremony = idOfHellos(context, state);
-  // One set of polynomials for one id (T16).
-  return ceremony === undefined || state.memory.joined.has(ceremony) ? undefined : join(state, ceremony);
+  // One set of polynomials for one id: an id that was ever joined is never entered again (T16).
+  if (ceremony === undefined || state.memory.joined.has(ceremony)) return undefined;
+  if (state.begun < maxCeremoniesOfRun) return join(state, ceremony);
+  const reason = `this run of join began ${maxCeremoniesOfRun} ceremonies, and none came to an end; find out who begins anew, and run it again`;
+  return fail(stepContextOf(context), state, { code: 'too-many', leave: 'fault', reason });
 }

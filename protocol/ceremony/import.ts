@@ -1,12 +1,12 @@
 /**
  * An import: a key that once was whole, split by one hand among the holders of a charter's production quorum (RFC 9591, Appendix C).
  *
- * The document holds no open secret: each holder's share is sealed to its identity key. It is bound together by the dealer's proofs
- * (Schnorr, over everything else in it): whoever changes a byte would have to know the key.
+ * The document holds no open secret: each holder's share is sealed to a one-time key that the holder erases once the group lives. It is bound
+ * together by the dealer's proofs (Schnorr, over everything else in it): whoever changes a byte would have to know the key.
  */
 import { decodeBase64, decodeBase64Url, encodeBase64, encodeBase64Url } from '../../verifier/base64.ts';
 import { decodeCanonicalJson, encodeCanonicalJson } from '../../verifier/json.ts';
-import { bytesToHex, hexToBytes, sha256Hex, taggedHash, u32 } from '../wire/bytes.ts';
+import { bytesToHex, equalBytes, hexToBytes, sha256Hex, taggedHash, u32 } from '../wire/bytes.ts';
 import { channelOf, memberByKey, production, type Charter, type Member } from '../files/charter.ts';
 import { decodeKey, refuseAs } from '../wire/envelope.ts';
 import { ProtocolError } from '../errors.ts';
@@ -29,7 +29,7 @@ import { assertSchema, Hash, Hex, IdentifierNumber, Key, Strict, Type, type Stat
 import { at } from '../wire/present.ts';
 
 const importSchema = Strict({
-  version: Type.Literal(1),
+  version: Type.Literal(2),
   charter: Hash,
   groupKey: Key,
   /** For each sharing of production, in the charter's order: the commitments to its polynomial, constant term first. */
@@ -37,9 +37,13 @@ const importSchema = Strict({
     minItems: 1,
     maxItems: maxMembers,
   }),
-  /** One sealed share for every holder, in order of identifiers. */
+  /** One share for every holder, in order of identifiers, sealed to the one-time key that is named. */
   boxes: Type.Array(
-    Strict({ to: IdentifierNumber, box: Type.String({ pattern: '^[A-Za-z0-9+/]+={0,2}$', maxLength: 256 }) }),
+    Strict({
+      to: IdentifierNumber,
+      key: Hex(32),
+      box: Type.String({ pattern: '^[A-Za-z0-9+/]+={0,2}$', maxLength: 256 }),
+    }),
     { minItems: 1, maxItems: maxMembers },
   ),
   /** One proof of knowledge for each sharing's constant term. */
@@ -48,6 +52,13 @@ const importSchema = Strict({
 type ImportDocument = Static<typeof importSchema>;
 /** What the proofs cover. */
 type ImportBody = Omit<ImportDocument, 'proofs'>;
+
+/** A holder's share on its way. */
+interface SealedShare {
+  /** One-time X25519 public key that it is sealed to, 32 bytes. */
+  readonly key: Uint8Array;
+  readonly box: Uint8Array;
+}
 
 /** An import that passed every check but the opening of its boxes. */
 export interface Import {
@@ -58,22 +69,35 @@ export interface Import {
   /** For each sharing of production: its commitments, constant term first. */
   readonly vectors: readonly (readonly Point[])[];
   /** Sealed shares by identifier. */
-  readonly boxes: ReadonlyMap<Identifier, Uint8Array>;
+  readonly boxes: ReadonlyMap<Identifier, SealedShare>;
 }
 
 /** The sharings of production and all who hold a share of it, ascending. */
-function holdersOf(charter: Charter): { readonly sharings: readonly Sharing[]; readonly holders: readonly Member[] } {
+export function holdersOfProduction(charter: Charter): {
+  readonly sharings: readonly Sharing[];
+  readonly holders: readonly Member[];
+} {
   const { sharings } = channelOf(charter, production);
   const holders = charter.members.filter(({ identifier }) => sharingOf(sharings, identifier) !== undefined);
   return { sharings, holders };
 }
 
+/** A key that is whole, and among whom it is split. */
+export interface WholeKey {
+  readonly arithmetic: SealingGroup;
+  readonly charter: Charter;
+  /** Stays the caller's. */
+  readonly secret: Secret;
+  /** One-time X25519 public keys (32 bytes) of all holders of production, by identifier (`readImportKeys`). */
+  readonly keys: ReadonlyMap<Identifier, Uint8Array>;
+}
+
 /**
  * Splits a key among the holders of production: a random sum over its sharings, a random polynomial for each, a box for each holder.
- * Answers the file's bytes. `secret` stays the caller's. Throws `ProtocolError('bad-import')` for a member whose identity key cannot be sealed to.
+ * Answers the file's bytes. Throws `ProtocolError('bad-import')` for a holder whose one-time key is missing or cannot be sealed to.
  */
-export function splitKey(arithmetic: SealingGroup, charter: Charter, secret: Secret): Uint8Array {
-  const { sharings, holders } = holdersOf(charter);
+export function splitKey({ arithmetic, charter, secret, keys }: WholeKey): Uint8Array {
+  const { sharings, holders } = holdersOfProduction(charter);
   const key = arithmetic.publicPoint(secret);
   const parts = arithmetic.split(secret, sharings.length);
   const dealings = sharings.map(({ threshold }, index): Dealing => {
@@ -83,11 +107,11 @@ export function splitKey(arithmetic: SealingGroup, charter: Charter, secret: Sec
   });
   try {
     const body: ImportBody = {
-      version: 1,
+      version: 2,
       charter: charter.hash,
       groupKey: encodeBase64Url(key.bytes),
       sharings: dealings.map(({ commitments }) => ({ commitments: commitments.map(({ bytes }) => bytesToHex(bytes)) })),
-      boxes: holders.map((holder) => sealShare({ arithmetic, charter, key, dealings }, holder)),
+      boxes: holders.map((holder) => sealShare({ arithmetic, charter, key, keys, dealings }, holder)),
     };
     const proofs = dealings.map((dealing, index) =>
       bytesToHex(proveDealing(arithmetic, dealing, outsideDealer, proofContext(body, index))),
@@ -98,25 +122,26 @@ export function splitKey(arithmetic: SealingGroup, charter: Charter, secret: Sec
   }
 }
 
-interface SplitKey {
-  readonly arithmetic: SealingGroup;
-  readonly charter: Charter;
+interface SplitKey extends Omit<WholeKey, 'secret'> {
   readonly key: Point;
   readonly dealings: readonly Dealing[];
 }
 
-function sealShare({ arithmetic, charter, key, dealings }: SplitKey, holder: Member): ImportBody['boxes'][number] {
-  const { sharings } = holdersOf(charter);
+function sealShare(
+  { arithmetic, charter, key, keys, dealings }: SplitKey,
+  holder: Member,
+): ImportBody['boxes'][number] {
+  const { sharings } = holdersOfProduction(charter);
   const dealing = dealings[sharings.findIndex(({ members }) => members.includes(holder.identifier))];
-  const receiver = arithmetic.boxKeyOf(decodeBase64Url(holder.key));
+  const receiver = keys.get(holder.identifier);
   if (dealing === undefined || receiver === undefined)
-    throw new ProtocolError('bad-import', `nothing can be sealed to the identity key of ${holder.name}`);
+    throw new ProtocolError('bad-import', `there is no one-time key of ${holder.name} to seal to`);
   const share = dealShare(arithmetic, dealing, holder.identifier);
   const box = arithmetic.seal(receiver, boxHeader(charter, key, holder), [share]);
   arithmetic.wipe(share);
   if (box === undefined)
-    throw new ProtocolError('bad-import', `nothing can be sealed to the identity key of ${holder.name}`);
-  return { to: Number(holder.identifier), box: encodeBase64(box) };
+    throw new ProtocolError('bad-import', `nothing can be sealed to the one-time key of ${holder.name}`);
+  return { to: Number(holder.identifier), key: bytesToHex(receiver), box: encodeBase64(box) };
 }
 
 /** What every box begins with, so that it opens under no other charter, for no other key and no other member. */
@@ -141,7 +166,7 @@ export function openImport(arithmetic: Group, charter: Charter, bytes: Uint8Arra
   const { proofs, ...body } = value as ImportDocument;
   if (body.charter !== charter.hash)
     throw refusal(`it was made for another charter (${body.charter}); split the key again with this one`);
-  const { sharings, holders } = holdersOf(charter);
+  const { sharings, holders } = holdersOfProduction(charter);
   if (memberByKey(charter, body.groupKey) !== undefined) throw refusal('its key is the identity key of a member');
   if (body.boxes.map(({ to }) => to).join() !== holders.map(({ identifier }) => identifier).join())
     throw refusal('its boxes are for other members than those who hold production');
@@ -159,10 +184,10 @@ export function openImport(arithmetic: Group, charter: Charter, bytes: Uint8Arra
     groupKey: body.groupKey,
     vectors,
     boxes: new Map(
-      body.boxes.map(({ box }, index): [Identifier, Uint8Array] => [
+      body.boxes.map(({ key, box }, index): [Identifier, SealedShare] => [
         // The lists are equal by the check above.
-        (holders[index] as Member).identifier,
-        refuseAs('bad-import', 'a box', () => decodeBase64(box)),
+        at(holders, index).identifier,
+        { key: hexToBytes(key), box: refuseAs('bad-import', 'a box', () => decodeBase64(box)) },
       ]),
     ),
   };
@@ -183,7 +208,7 @@ function decodeVectors(arithmetic: Group, sharings: readonly Sharing[], body: Im
   return vectors;
 }
 
-/** Who opens an import, and with what: the key that its identity key makes. */
+/** Who opens an import, and with what: its one-time key. */
 export interface ImportReceiver {
   readonly arithmetic: SealingGroup;
   readonly charter: Charter;
@@ -199,16 +224,18 @@ export function openImportedShare(
   opened: Import,
   { arithmetic, charter, self, boxKey }: ImportReceiver,
 ): Secret | undefined {
-  const { sharings } = holdersOf(charter);
+  const { sharings } = holdersOfProduction(charter);
   const vector = opened.vectors[sharings.findIndex(({ members }) => members.includes(self.identifier))];
-  const box = opened.boxes.get(self.identifier);
-  if (vector === undefined || box === undefined) return undefined;
-  const header = boxHeader(charter, { bytes: decodeBase64Url(opened.groupKey) }, self);
-  const share = arithmetic.open(boxKey, box, header, 1)?.[0];
-  if (share === undefined)
+  const sealed = opened.boxes.get(self.identifier);
+  if (vector === undefined || sealed === undefined) return undefined;
+  if (!equalBytes(sealed.key, boxKey.publicKey))
     throw refusal(
-      `the box for ${self.name} does not open with this home's identity; whoever split the key must do it again`,
+      `the share for ${self.name} is sealed to another one-time key than this home's; give whoever splits the key the line that frostmark participant import-key prints here`,
     );
+  const header = boxHeader(charter, { bytes: decodeBase64Url(opened.groupKey) }, self);
+  const share = arithmetic.open(boxKey, sealed.box, header, 1)?.[0];
+  if (share === undefined)
+    throw refusal(`the box for ${self.name} does not open; whoever split the key must do it again`);
   if (verifyDealtShare(arithmetic, share, self.identifier, vector)) return share;
   arithmetic.wipe(share);
   throw refusal(`the share for ${self.name} does not fit its commitments; whoever split the key must do it again`);

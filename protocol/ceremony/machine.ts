@@ -11,7 +11,7 @@ import {
   type CeremonyState,
   type CeremonyStep,
 } from './events.ts';
-import { beginCeremony, idOfHellos, receiveHello, sayHello, strangeHellos } from './hellos.ts';
+import { beginCeremony, idOfHellos, missingHellos, receiveHello, sayHello, strangeHellos } from './hellos.ts';
 import { versionsOf } from './inbox.ts';
 import { forgotten, resume } from './resume.ts';
 import { answered, awaitedIn, nextStep, receiveBound } from './steps.ts';
@@ -73,7 +73,7 @@ function progress(context: CeremonyContext, state: CeremonyState): CeremonyStep 
 function waiting(context: CeremonyContext, state: CeremonyState): CeremonyEffect[] {
   const strange = strangeHellos(context, state);
   if (state.phase.kind === 'hello') {
-    const waitingFor = missingHellos(context, state).filter((name) => name !== context.self.name);
+    const waitingFor = whoSaysHello(context, state).filter((name) => name !== context.self.name);
     return [{ kind: 'progress', step: 'hello', waitingFor, strange }];
   }
   const awaited = awaitedIn(stepContextOf(context), state);
@@ -81,17 +81,13 @@ function waiting(context: CeremonyContext, state: CeremonyState): CeremonyEffect
   return [{ kind: 'progress', step: awaited.step, waitingFor: awaited.missing.map(({ name }) => name), strange: [] }];
 }
 
-/** Whose hello is not here or of other files; or, when the hellos are of a ceremony that was left, who left it and has to come anew. */
-function missingHellos(context: CeremonyContext, state: CeremonyState): string[] {
+/** Whose hello is missing; or, when the hellos are of a ceremony that was left, who left it and has to come anew. */
+function whoSaysHello(context: CeremonyContext, state: CeremonyState): string[] {
   const { charter, self } = context;
   const id = idOfHellos(context, state);
-  if (id === undefined) {
-    const strange = strangeHellos(context, state).map(({ from }) => from);
-    return charter.members
-      .filter(({ key, name }) => !state.inbox.hellos.has(key) || strange.includes(name))
-      .map(({ name }) => name);
-  }
-  return charter.members
-    .filter((member) => member !== self && versionsOf(state.inbox, 'leave', id, member).length > 0)
-    .map(({ name }) => name);
+  const missing =
+    id === undefined
+      ? missingHellos(context, state)
+      : charter.members.filter((member) => member !== self && versionsOf(state.inbox, 'leave', id, member).length > 0);
+  return missing.map(({ name }) => name);
 }

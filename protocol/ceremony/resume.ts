@@ -57,7 +57,8 @@ export function isRemembered(memory: CeremonyMemory, { kind, payload }: BoundMes
     case 'boxes':
       return memory.joined.has(ceremony);
     case 'transcript':
-      return memory.signed.has(ceremony);
+      // A backup has no transcripts of what was left: nothing more is said there in any case.
+      return memory.signed.has(ceremony) || memory.left.has(ceremony);
     case 'stored':
       return memory.stored.includes(ceremony);
     case 'leave':

@@ -1,6 +1,6 @@
 /** The steps from the hash commitments to `stored`, whatever ceremony they are of: what its machine does with answers and with what the others said. */
 import { checkBoxes, refuseBox } from './boxes.ts';
-import { failAtConflict, keepProof } from './endings.ts';
+import { failAtConflict, isLate, keepProof } from './endings.ts';
 import {
   ceremonyOf,
   record,
@@ -29,7 +29,7 @@ export type CeremonyAnswer = Extract<
 export function join(state: CeremonyState, ceremony: string): CeremonyStep {
   const joined = record(state, { type: 'ceremony-joined', ceremony });
   return {
-    state: { ...joined.state, phase: { kind: 'dealing', ceremony } },
+    state: { ...joined.state, begun: state.begun + 1, phase: { kind: 'dealing', ceremony } },
     effects: [...joined.effects, { kind: 'deal', ceremony }],
   };
 }
@@ -76,8 +76,7 @@ export function receiveBound(context: StepContext, state: CeremonyState, message
   const inbox = filed(state.inbox, message);
   if (inbox === state.inbox) return { state, effects: [] };
   const next = { ...state, inbox };
-  const isLate = state.phase.kind === 'stored' || state.phase.kind === 'done';
-  return isLate && message.payload.ceremony === ceremonyOf(state)
+  return isLate(state) && message.payload.ceremony === ceremonyOf(state)
     ? keepProof(context, next, message)
     : { state: next, effects: [] };
 }

@@ -17,8 +17,8 @@ const fileName = /^[0-9A-Za-z][0-9A-Za-z.+:~_-]{0,254}$/;
 
 const kind = 'debian-control';
 /**
- * Needs Source, Version and Checksums-Sha256; every other list is of the same files. Fields in the order of the file, then each file with its
- * SHA-256, hex.
+ * Needs Source, Version and Checksums-Sha256; every other list is of the same files. Approvers see the fields in the
+ * order of the file, then each file with its SHA-256, hex.
  */
 export const debianControl: DocumentKind = {
   kind,

@@ -47,7 +47,7 @@ export function textOf(bytes: Uint8Array, kind: string): string {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
     if (!text.startsWith('\uFEFF') && !text.includes('\0')) return text;
   } catch {
-    // Told below, as one kind of wrong.
+    // It is told below, as one kind of wrong.
   }
   throw new ProtocolError('bad-document', `${kind}: not plain UTF-8 text`);
 }

@@ -3,7 +3,7 @@
  * steps as long as the shortest hash, because it looks at documents of many megabytes (T41).
  */
 
-/** Digits in hex, or in base64 with its padding, that are no part of a longer word of such digits. */
+/** Digits in hex or in base64, with its padding, that are no part of a longer word of such digits. */
 export interface HashRun {
   readonly start: number;
   /** After the last digit or the padding. */
@@ -61,8 +61,12 @@ export function* hashRuns(bytes: Uint8Array): Generator<HashRun> {
 }
 
 function hashEnd(bytes: Uint8Array, start: number, end: number): number | undefined {
-  if (bytes[end] === equals && end - start >= minBase64Digits) return bytes[end + 1] === equals ? end + 2 : end + 1;
-  return end - start >= minHexDigits && runEnd(bytes, start, hexDigit) === end ? end : undefined;
+  const digits = end - start;
+  if (digits < minBase64Digits) return undefined;
+  if (bytes[end] === equals) return bytes[end + 1] === equals ? end + 2 : end + 1;
+  // Hashes of whole groups of three bytes, such as SHA-384 and BLAKE2b-192, have no padding.
+  if (digits % 4 === 0) return end;
+  return digits >= minHexDigits && runEnd(bytes, start, hexDigit) === end ? end : undefined;
 }
 
 /** Tools pass over blanks before a checksum, over the dashes of a clear-signed line, and over the backslash before an escaped name. */

@@ -13,7 +13,7 @@ export interface ManifestEntry {
   readonly sha256: string;
 }
 
-/** In text mode two spaces, in binary mode a space and a star. `sha256sum -c` would skip a line of another form with a warning and exit 0. */
+/** In text mode there are two spaces, in binary mode a space and a star. `sha256sum -c` would skip a line of another form with a warning and exit 0. */
 const line = /^([0-9a-f]{64}) [ *](.+)$/u;
 
 /** How a list of another kind is signed all the same: its own checksum vouches for all that it lists. */

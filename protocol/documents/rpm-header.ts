@@ -140,13 +140,14 @@ function assertRegion(entry: IndexEntry | undefined, store: Uint8Array, count: n
 function readStore(index: readonly IndexEntry[], store: Uint8Array): ReadonlyMap<number, Entry> {
   const entries = new Map<number, Entry>();
   let [end, lastTag] = [0, tags.immutable];
-  for (const { tag, type, offset, count } of index) {
+  for (const entry of index) {
+    const { tag, type, offset, count } = entry;
     if (tag <= lastTag) refuse(`tag ${tag} is not in order`);
     const width = widths[type];
     const start = Math.ceil(end / (width ?? 1)) * (width ?? 1);
     if (offset !== start || store.subarray(end, start).some((byte) => byte !== 0))
       refuse(`the data of tag ${tag} do not follow the ones before`);
-    const bytes = width === undefined ? stringsEnd(tag, type, count, store, start) - start : width * count;
+    const bytes = width === undefined ? stringsEnd(entry, store, start) - start : width * count;
     if (count < 1 || start + bytes > store.length) refuse(`the data of tag ${tag} are cut off`);
     [end, lastTag] = [start + bytes, tag];
     entries.set(tag, { tag, type, count, data: store.subarray(start, end) });
@@ -155,8 +156,8 @@ function readStore(index: readonly IndexEntry[], store: Uint8Array): ReadonlyMap
   return entries;
 }
 
-/** Where so many zero-terminated strings end. */
-function stringsEnd(tag: number, type: number, count: number, store: Uint8Array, start: number): number {
+/** Where the zero-terminated strings of this entry end that begin at `start`. */
+function stringsEnd({ tag, type, count }: IndexEntry, store: Uint8Array, start: number): number {
   const isText = type === types.string || type === types.strings || type === types.translated;
   if (!isText || (type === types.string && count !== 1)) refuse(`tag ${tag} has no such type`);
   let end = start;

@@ -1,15 +1,23 @@
-/** The requesters document: who may request what on which channel. Numbered, and signed by the production quorum. */
+/** The requesters document: who may request what on which channel. It is numbered, and signed by the production quorum. */
 import { decodeCanonicalJson, encodeCanonicalJson } from '../../verifier/json.ts';
-import { decodeCard } from './card.ts';
+import { decodeCard, type PointCheck } from './card.ts';
 import { channelOf, type Charter } from './charter.ts';
 import { decodeKey, defineMessage, decodePayload, refuseAs } from '../wire/envelope.ts';
 import { ProtocolError } from '../errors.ts';
-import { maxChannels, maxRequesters, maxRequestersBytes, maxRequestersTokens } from '../limits.ts';
+import {
+  cardsPerTurn,
+  maxCardCharacters,
+  maxChannels,
+  maxRequesters,
+  maxRequestersBytes,
+  maxRequestersDepth,
+  maxRequestersTokens,
+} from '../limits.ts';
 import { assertSchema, Key, Name, Nullable, Strict, Text, Type, type Static, type TSchema } from '../wire/schema.ts';
 import { parseYaml } from './yaml.ts';
 
 const entrySchema = Strict({
-  card: Text(1000),
+  card: Text(maxCardCharacters),
   channels: Type.Array(Name, { minItems: 1, maxItems: maxChannels, uniqueItems: true }),
   member: Nullable(Name),
 });
@@ -64,6 +72,40 @@ export function emptyRequesters(charter: Charter): Requesters {
 export function decodeRequesters(bytes: Uint8Array, charter: Charter): Requesters {
   const payload = decodePayload(requestersMessage, bytes);
   return toRequesters(payload, bytes, charter, (_index, message) => new ProtocolError('bad-requesters', message));
+}
+
+/**
+ * Opens the cards of a requesters document a few at a time; `turn` lets others have theirs. To read the document takes little time afterwards, and
+ * tells what is wrong with it (T41).
+ */
+export async function openCardsInTurns(
+  bytes: Uint8Array,
+  points: PointCheck,
+  turn: () => Promise<unknown>,
+): Promise<void> {
+  for (const [index, card] of cardsIn(bytes).entries()) {
+    if (index % cardsPerTurn === 0) await turn();
+    if (!isCard(card, points)) return;
+  }
+}
+
+function cardsIn(bytes: Uint8Array): string[] {
+  try {
+    return decodePayload(requestersMessage, bytes).requesters.map(({ card }) => card);
+  } catch (error) {
+    if (error instanceof ProtocolError) return [];
+    throw error;
+  }
+}
+
+function isCard(text: string, points: PointCheck): boolean {
+  try {
+    decodeCard('requester', text, points);
+    return true;
+  } catch (error) {
+    if (error instanceof ProtocolError) return false;
+    throw error;
+  }
 }
 
 /** The file people write (YAML), for this scope; `member` may be left out. Throws `ProtocolError('bad-requesters')` with file and line. */
@@ -146,7 +188,7 @@ function toRequesters(
   fail: (index: number | undefined, message: string) => ProtocolError,
 ): Requesters {
   refuseAs('bad-requesters', 'requesters', () =>
-    decodeCanonicalJson(bytes, { maxBytes: maxRequestersBytes, maxDepth: 6 }),
+    decodeCanonicalJson(bytes, { maxBytes: maxRequestersBytes, maxDepth: maxRequestersDepth }),
   );
   const { groupKey, number } = payload;
   if (groupKey === null && number !== 0)

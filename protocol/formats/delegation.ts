@@ -7,11 +7,11 @@ import { ProtocolError } from '../errors.ts';
 import { dsseFormat } from './format.ts';
 
 /** The format of the same name. Refuses as `bad-document` any document but the one that charter, epoch and request time make. */
-export const delegation = dsseFormat(
-  'delegation',
-  'delegation',
-  delegationPayloadType,
-  ({ epoch, request, documents: [document] }) => {
+export const delegation = dsseFormat({
+  name: 'delegation',
+  kind: 'delegation',
+  payloadType: delegationPayloadType,
+  payloadOf: ({ epoch, request, documents: [document] }) => {
     if (document === undefined) throw new ProtocolError('bad-document', 'the delegation document is missing');
     const { channel } = refuseAs('bad-document', 'delegation', () => decodeDelegation(document));
     if (!equalBytes(document, delegationOf(epoch, channel, request.createdAtUnixSeconds))) {
@@ -22,4 +22,4 @@ export const delegation = dsseFormat(
     }
     return document;
   },
-);
+});

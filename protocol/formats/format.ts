@@ -53,13 +53,17 @@ export function defineFormat<State extends FormatState>(format: {
 /** What a DSSE envelope is made of besides its signature. */
 export type DsseState = { readonly payloadType: string; readonly payload: Uint8Array };
 
+/** What tells one format of a DSSE envelope from the next. */
+export interface DsseFormat {
+  readonly name: string;
+  readonly kind: RequestKind;
+  readonly payloadType: string;
+  /** Throws `ProtocolError` for what this group's quorum must not sign. */
+  readonly payloadOf: (input: FormatInput) => Uint8Array;
+}
+
 /** A format whose message is the DSSE pre-authentication encoding of one payload; keyid is empty, as a quorum's always is. */
-export function dsseFormat(
-  name: string,
-  kind: RequestKind,
-  payloadType: string,
-  payloadOf: (input: FormatInput) => Uint8Array,
-): Format {
+export function dsseFormat({ name, kind, payloadType, payloadOf }: DsseFormat): Format {
   return defineFormat<DsseState>({
     name,
     kind,
@@ -68,6 +72,7 @@ export function dsseFormat(
       return { message: preAuthEncoding(payloadType, payload), state: { payloadType, payload } };
     },
     shows: ({ payload }) => new TextDecoder().decode(payload),
-    finish: ({ payload }, signature) => encodeCanonicalJson(encodeEnvelope(payloadType, payload, '', signature)),
+    finish: ({ payload }, signature) =>
+      encodeCanonicalJson(encodeEnvelope({ payloadType, payload, keyid: '', signature })),
   });
 }

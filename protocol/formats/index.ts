@@ -52,7 +52,7 @@ export function formatOf(name: string, kind: RequestKind): Format {
 
 /** A request's messages: of stage 1, and how many more depend on their signatures. */
 export interface PreparedRequest {
-  /** In the request's order of formats. */
+  /** They are in the request's order of formats. */
   readonly formats: readonly PreparedFormat[];
   readonly messages: readonly Uint8Array[];
   /** What the document of a release says, by its grammar. */

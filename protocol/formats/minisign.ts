@@ -1,6 +1,6 @@
 /**
- * A minisign signature over a release's document (minisign, "Signature format"; prehashed, `ED`). Two messages: the document's BLAKE2b-512,
- * then that signature with the trusted comment.
+ * A minisign signature over a release's document (minisign, "Signature format"; prehashed, `ED`). It has two messages: the document's
+ * BLAKE2b-512, then that signature with the trusted comment.
  */
 import { blake2b } from '@noble/hashes/blake2.js';
 import { sha256 } from '@noble/hashes/sha2.js';

@@ -24,7 +24,7 @@ import { present } from '../wire/present.ts';
 type CertificateState = { readonly unfinished: UnfinishedSignature; readonly group: OpenpgpGroup };
 type SubkeyState = { readonly unfinished: UnfinishedSignature; readonly subkey: OpenpgpKey; readonly shown: string };
 
-/** Finished: primary key, user id and certification, binary; what installers of production pin. */
+/** When finished it is primary key, user id and certification, binary; installers of production pin it. */
 export const openpgpCertificate = defineFormat<CertificateState>({
   name: 'openpgp-certificate',
   kind: 'openpgp-certificate',
@@ -39,7 +39,7 @@ export const openpgpCertificate = defineFormat<CertificateState>({
   finish: ({ unfinished, group }, signature) => primaryCertificate(group, finishSignature(unfinished, signature)),
 });
 
-/** Finished: one signature packet, the document of `openpgp-subkey`. */
+/** When finished it is one signature packet, the document of `openpgp-subkey`. */
 export const openpgpBackSignature = defineFormat<SubkeyState>({
   name: 'openpgp-back-signature',
   kind: 'openpgp-back-signature',
@@ -56,7 +56,7 @@ export const openpgpBackSignature = defineFormat<SubkeyState>({
   finish: ({ unfinished }, signature) => encodePacket(packetTags.signature, finishSignature(unfinished, signature)),
 });
 
-/** Finished: subkey and binding, binary; a piece for `assembleOpenpgpCertificate`. */
+/** When finished it is subkey and binding, binary; a piece for `assembleOpenpgpCertificate`. */
 export const openpgpSubkey = defineFormat<SubkeyState>({
   name: 'openpgp-subkey',
   kind: 'openpgp-subkey',
@@ -79,7 +79,7 @@ export const openpgpSubkey = defineFormat<SubkeyState>({
   finish: ({ unfinished, subkey }, signature) => subkeyPart(subkey, finishSignature(unfinished, signature)),
 });
 
-/** Finished: subkey and revocation, binary; a piece for `assembleOpenpgpCertificate`. */
+/** When finished it is subkey and revocation, binary; a piece for `assembleOpenpgpCertificate`. */
 export const openpgpRevocation = defineFormat<SubkeyState>({
   name: 'openpgp-revocation',
   kind: 'openpgp-revocation',
@@ -88,7 +88,7 @@ export const openpgpRevocation = defineFormat<SubkeyState>({
     const channel = certifiedChannel(epoch, request);
     const subkey = openpgpKeyOf(epoch, channel);
     const createdUnixSeconds = signedAt(request, group.createdUnixSeconds);
-    const unfinished = prepareSubkeyRevocation(group, subkey, channel, createdUnixSeconds);
+    const unfinished = prepareSubkeyRevocation(group, { subkey, channel, createdUnixSeconds });
     const shown = `OpenPGP: ${described(subkey, channel)} is revoked for good, with all that it ever signed`;
     return { message: unfinished.digest, state: { unfinished, subkey, shown } };
   },

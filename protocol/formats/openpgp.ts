@@ -45,7 +45,7 @@ export const openpgp = defineFormat<State>({
   kind: 'release',
   prepare: (input) => {
     const { bytes } = namelessDocument(input, 'openpgp');
-    return prepared(input, signatureTypes.binary, bytes, []);
+    return prepared(input, { type: signatureTypes.binary, signed: bytes, lines: [] });
   },
   shows: ({ shown }) => shown,
   finish: ({ unfinished }, signature) => utf8ToBytes(armoredSignature(unfinished, signature)),
@@ -63,18 +63,23 @@ export const openpgpCleartext = defineFormat<State>({
         `openpgp-cleartext is for ${cleartextKinds.join(', ')}; a ${kind} is signed as openpgp`,
       );
     const lines = cleartextLines(textOf(bytes, kind));
-    return prepared(input, signatureTypes.text, canonicalCleartext(lines), lines);
+    return prepared(input, { type: signatureTypes.text, signed: canonicalCleartext(lines), lines });
   },
   shows: ({ shown }) => shown,
   finish: ({ unfinished, lines }, signature) =>
     utf8ToBytes(cleartextFile(lines, armoredSignature(unfinished, signature))),
 });
 
+/** What enters the hash, by the type of the signature; `lines` are those of a clear-signed text, else none. */
+interface SignedDocument {
+  readonly type: SignatureType;
+  readonly signed: Uint8Array;
+  readonly lines: readonly string[];
+}
+
 function prepared(
   { epoch, request }: FormatInput,
-  type: SignatureType,
-  signed: Uint8Array,
-  lines: readonly string[],
+  { type, signed, lines }: SignedDocument,
 ): { readonly message: Uint8Array; readonly state: State } {
   const createdUnixSeconds = signedAt(request, openpgpGroup(epoch).createdUnixSeconds);
   const issuer = openpgpKeyOf(epoch, request.payload.channel);

@@ -208,21 +208,12 @@ class SodiumGroup implements SealingGroup {
     });
   }
 
-  boxKeyOf(key: Uint8Array): Uint8Array | undefined {
-    if (key.length !== 32) return undefined;
-    const { a, b } = this.#arena.scratch;
-    this.#put(a, key);
-    // libsodium refuses what is not in the prime-order subgroup.
-    return this.#raw._crypto_sign_ed25519_pk_to_curve25519(b, a) === 0 ? this.#bytesAt(b, 32) : undefined;
-  }
-
-  loadBoxKey(seed: Uint8Array): BoxKey {
+  loadBoxKey(secret: Uint8Array): BoxKey {
     return this.#arena.compute(() => {
-      const { a, b, c } = this.#arena.scratch;
-      this.#putSeed(a, seed);
-      this.#raw._crypto_sign_ed25519_sk_to_curve25519(b, a);
-      this.#raw._crypto_scalarmult_base(c, b);
-      return this.#arena.keep(Object.freeze({ kind: 'box-key', publicKey: this.#bytesAt(c, 32) }), b);
+      const { a, b } = this.#arena.scratch;
+      this.#putSeed(a, secret);
+      this.#raw._crypto_scalarmult_base(b, a);
+      return this.#arena.keep(Object.freeze({ kind: 'box-key', publicKey: this.#bytesAt(b, 32) }), a);
     });
   }
 
@@ -283,7 +274,7 @@ class SodiumGroup implements SealingGroup {
     });
   }
 
-  async exportSecret(secret: Secret, write: (bytes: Uint8Array) => Promise<void>): Promise<void> {
+  async exportSecret(secret: Secret | BoxKey, write: (bytes: Uint8Array) => Promise<void>): Promise<void> {
     const copy = this.#bytesAt(this.#arena.addressOf(secret), 32);
     try {
       await write(copy);
@@ -304,12 +295,12 @@ class SodiumGroup implements SealingGroup {
     return this.#arena.keep(Object.freeze({ kind: 'secret' }), address);
   }
 
-  /** Takes a seed in and wipes it where it was. */
+  /** Takes a seed or a secret key in and wipes it where it was. */
   #putSeed(address: number, seed: Uint8Array): void {
     const fits = seed.length === 32;
     if (fits) this.#put(address, seed);
     seed.fill(0);
-    if (!fits) throw new FrostError('invalid-seed', 'an Ed25519 seed has 32 bytes');
+    if (!fits) throw new FrostError('invalid-seed', 'a seed or a secret key has 32 bytes');
   }
 
   /** Keeps a 64-byte integer modulo L: random, or of a clamped seed; zero only if the randomness is broken. */

@@ -105,13 +105,8 @@ export interface SecretGroup extends Group {
 export interface SealingGroup extends SecretGroup {
   /** A fresh one-time X25519 key pair. */
   makeBoxKey(): BoxKey;
-  /**
-   * The X25519 public key of an Ed25519 public key (libsodium's `crypto_sign_ed25519_pk_to_curve25519`; the birational map of RFC 7748,
-   * Section 4.1); `undefined` if `key` is no point of the prime-order subgroup.
-   */
-  boxKeyOf(key: Uint8Array): Uint8Array | undefined;
-  /** The X25519 key pair of an Ed25519 seed (`crypto_sign_ed25519_sk_to_curve25519`): opens what was sealed to `boxKeyOf` its public key. Wipes `seed`. */
-  loadBoxKey(seed: Uint8Array): BoxKey;
+  /** The key pair of an X25519 secret key, 32 bytes (RFC 7748, Section 5), as `exportSecret` gave it. Wipes `secret`. */
+  loadBoxKey(secret: Uint8Array): BoxKey;
   /** The secret scalar of a 32-byte Ed25519 seed, hashed and clamped (RFC 8032, Section 5.1.5), modulo L. Wipes `seed`. */
   loadSeed(seed: Uint8Array): Secret;
   /** Random secrets that sum to this one: `parts` of them, at least one. */
@@ -126,5 +121,7 @@ export interface SealingGroup extends SecretGroup {
    * A scalar may be zero: a dealer may choose a polynomial with a root at the receiver. The plaintext never leaves the group.
    */
   open(key: BoxKey, box: Uint8Array, header: Uint8Array, count: number): Secret[] | undefined;
+  /** As `SecretGroup` says; a one-time key leaves in the same way, to be kept until it is used. */
+  exportSecret(secret: Secret | BoxKey, write: (bytes: Uint8Array) => Promise<void>): Promise<void>;
   wipe(secret: Secret | BoxKey): void;
 }

@@ -16,8 +16,6 @@ declare module 'libsodium-sumo' {
     readonly _crypto_scalarmult_ed25519_base_noclamp: (q: number, n: number) => number;
     readonly _crypto_hash_sha512: (out: number, input: number, lengthLow: number, lengthHigh: number) => number;
     readonly _crypto_scalarmult_base: (q: number, n: number) => number;
-    readonly _crypto_sign_ed25519_pk_to_curve25519: (curve: number, key: number) => number;
-    readonly _crypto_sign_ed25519_sk_to_curve25519: (curve: number, seed: number) => number;
     readonly _crypto_box_keypair: (publicKey: number, secretKey: number) => number;
     readonly _crypto_box_seal: (
       box: number,

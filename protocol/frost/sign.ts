@@ -121,7 +121,7 @@ export function prepareAttempt(group: Group, input: AttemptInput): Attempt {
 }
 
 /**
- * Round two (Section 5.2, `sign`). Consumes the nonces, whatever the result.
+ * Round two (Section 5.2, `sign`). It consumes the nonces, whatever the result is.
  *
  * Throws `own-commitment` unless the attempt lists exactly what these nonces were published as, `invalid-identifier` if
  * `identifier` is no signer, `secret-gone` if the nonces were used before.

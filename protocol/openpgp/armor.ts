@@ -39,7 +39,7 @@ function packetsIn(base64: string): Uint8Array | undefined {
   }
 }
 
-/** RFC 9580, Section 6.1.1. Three bytes. */
+/** The CRC-24 of RFC 9580, Section 6.1.1, in three bytes, big-endian. */
 export function crc24(bytes: Uint8Array): Uint8Array {
   let crc = 0xb704ce;
   for (const byte of bytes) {

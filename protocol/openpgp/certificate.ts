@@ -30,7 +30,7 @@ import {
   type UnfinishedSignature,
 } from './signature.ts';
 
-/** Names the channel on a subkey's binding. For people: no stock tool enforces it. */
+/** It names the channel on a subkey's binding, for people: no stock tool enforces it. */
 const channelNotation = 'channel@frostmark';
 
 /** The primary key's word on its user id. Dated at the creation of the key, so that it covers every signature that the key can make. */
@@ -82,11 +82,15 @@ export function openBackSignature(group: OpenpgpGroup, subkey: OpenpgpKey, packe
   return body;
 }
 
-/** What is needed to bind a channel's key to the primary key as a subkey. */
-export interface SubkeyBinding {
+/** What the primary key says of a channel's key, and when. */
+export interface SubkeyRevocation {
   readonly subkey: OpenpgpKey;
   readonly channel: string;
   readonly createdUnixSeconds: number;
+}
+
+/** What is needed to bind a channel's key to the primary key as a subkey. */
+export interface SubkeyBinding extends SubkeyRevocation {
   readonly untilUnixSeconds: number;
   /** Body of the back-signature. */
   readonly backSignature: Uint8Array;
@@ -117,9 +121,7 @@ export function prepareSubkeyBinding(group: OpenpgpGroup, binding: SubkeyBinding
  */
 export function prepareSubkeyRevocation(
   { primary }: OpenpgpGroup,
-  subkey: OpenpgpKey,
-  channel: string,
-  createdUnixSeconds: number,
+  { subkey, channel, createdUnixSeconds }: SubkeyRevocation,
 ): UnfinishedSignature {
   return prepareSignature(
     {
@@ -144,7 +146,7 @@ export interface CertificateParts {
   readonly certificate: Uint8Array;
   /** Finished files of `openpgp-subkey`: every one there ever was, for Sequoia judges a signature by the binding of its day. */
   readonly subkeys: readonly Uint8Array[];
-  /** Finished files of `openpgp-revocation`. */
+  /** These are finished files of `openpgp-revocation`. */
   readonly revocations: readonly Uint8Array[];
 }
 
@@ -162,8 +164,8 @@ interface Subkey {
 export function assembleOpenpgpCertificate({ certificate, subkeys, revocations }: CertificateParts): Uint8Array {
   const primary = openCertificate(certificate);
   const found = new Map<string, Subkey>();
-  for (const part of subkeys) addPart(found, primary, part, signatureTypes.subkeyBinding);
-  for (const part of revocations) addPart(found, primary, part, signatureTypes.subkeyRevocation);
+  for (const part of subkeys) addPart(found, primary, { part, type: signatureTypes.subkeyBinding });
+  for (const part of revocations) addPart(found, primary, { part, type: signatureTypes.subkeyRevocation });
   const sorted = [...found.keys()].sort().flatMap((fingerprint) => found.get(fingerprint) ?? []);
   return concatBytes(
     certificate,
@@ -191,7 +193,13 @@ function openCertificate(certificate: Uint8Array): OpenpgpKey {
   return primary;
 }
 
-function addPart(found: Map<string, Subkey>, primary: OpenpgpKey, part: Uint8Array, type: SignatureType): void {
+/** A finished piece, and the type that its signature has to have. */
+interface Piece {
+  readonly part: Uint8Array;
+  readonly type: SignatureType;
+}
+
+function addPart(found: Map<string, Subkey>, primary: OpenpgpKey, { part, type }: Piece): void {
   const [keyPacket, { body }] = partsOf(part, packetTags.publicSubkey, packetTags.signature);
   const key = openKey(keyPacket.body);
   const signature = openSignature(body, primary, hashedKey(primary.body), hashedKey(key.body));

@@ -8,7 +8,7 @@
 import { encodeBase64Url } from '../../verifier/base64.ts';
 import { equalBytes } from '../wire/bytes.ts';
 import { ProtocolError } from '../errors.ts';
-import { assertOrigin, type Checkpoint, type LogName } from './checkpoint.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import { emptyEdge, growEdge, partialTiles, type Edge } from './edge.ts';
 import { decodeEntries } from './entries.ts';
 import { decodeLeaf, type LogRecord } from './leaf.ts';
@@ -38,11 +38,14 @@ export class Audit {
   #tree: Tree = emptyTree;
   #edge: Edge = emptyEdge;
 
-  /** Of the log that was asked for, by the coordinator (32 bytes) under whose key the checkpoint was opened. Throws `ProtocolError('bad-checkpoint')`. */
-  constructor(checkpoint: Checkpoint, log: LogName, coordinator: Uint8Array) {
-    assertOrigin(checkpoint, log);
+  /**
+   * Of the log that the checkpoint names, whose first record has to say the same, by the coordinator (32 bytes) under whose key it was opened. Whether
+   * that is the log in question is asked before, with `assertOrigin`.
+   */
+  constructor(checkpoint: Checkpoint, coordinator: Uint8Array) {
+    const { charter, log } = checkpoint;
     this.#checkpoint = checkpoint;
-    this.#order = new Order({ ...log, coordinator: encodeBase64Url(coordinator) });
+    this.#order = new Order({ charter, log, coordinator: encodeBase64Url(coordinator) });
   }
 
   /** Path of the entry bundle that comes next; `undefined` when all are there. */

@@ -26,12 +26,20 @@ import {
 export interface Head extends Tree, TreeHead {
   /** Over the rounds that are pending. */
   readonly pending: SetDigest;
-  /** Over the newest journal head of each member and incarnation. */
+  /** Over the newest journal head of each member and incarnation, as far as they are remembered. */
   readonly heads: SetDigest;
+  /** Over the numbers of the records of the group itself. */
+  readonly group: SetDigest;
 }
 
 /** The head of a log that is about to be born. */
-export const emptyHead: Head = { ...emptyTree, ...treeHead(emptyTree), pending: emptySet, heads: emptySet };
+export const emptyHead: Head = {
+  ...emptyTree,
+  ...treeHead(emptyTree),
+  pending: emptySet,
+  heads: emptySet,
+  group: emptySet,
+};
 
 /** A log that can be appended to. */
 export interface Tip {
@@ -48,7 +56,7 @@ export interface MemberJournal {
   readonly journal: JournalHead;
 }
 
-/** What a batch does to the two indexes. */
+/** What a batch does to the indexes that a start rests on. */
 export interface Changes {
   /** Request digests, hex: rounds that begin, and rounds that are over. */
   readonly opened: readonly string[];
@@ -56,12 +64,15 @@ export interface Changes {
   readonly journals: readonly {
     /** The head that goes, of the same member and incarnation; `undefined` if this is the first. */
     readonly before: MemberJournal | undefined;
-    readonly after: MemberJournal;
+    /** `undefined` for an incarnation that is forgotten. */
+    readonly after: MemberJournal | undefined;
   }[];
+  /** Numbers of records of the group itself. */
+  readonly ofGroup: readonly number[];
 }
 
-/** Of records that concern neither index. */
-export const noChanges: Changes = { opened: [], closed: [], journals: [] };
+/** Of records that concern none of them. */
+export const noChanges: Changes = { opened: [], closed: [], journals: [], ofGroup: [] };
 
 /** One batch: everything that has to be written together. */
 export interface Appended extends Tip, GrownEdge {
@@ -80,7 +91,13 @@ export function append(tip: Tip, leaves: readonly Uint8Array[], changes: Changes
   return {
     ...grown,
     leafHashes,
-    head: { ...tree, root: rootOf(tree), pending: nextPending(head, changes), heads: nextHeads(head, changes) },
+    head: {
+      ...tree,
+      root: rootOf(tree),
+      pending: nextPending(head, changes),
+      heads: nextHeads(head, changes),
+      group: changeSet(head.group, { added: changes.ofGroup.map(groupElement), removed: [] }),
+    },
   };
 }
 
@@ -89,10 +106,11 @@ function nextPending({ pending }: Head, { opened, closed }: Changes): SetDigest 
 }
 
 function nextHeads({ heads }: Head, { journals }: Changes): SetDigest {
-  const before = journals.flatMap((change) => (change.before === undefined ? [] : [change.before]));
+  const there = (journal: MemberJournal | undefined): Uint8Array[] =>
+    journal === undefined ? [] : [journalElement(journal)];
   return changeSet(heads, {
-    added: journals.map(({ after }) => journalElement(after)),
-    removed: before.map(journalElement),
+    added: journals.flatMap(({ after }) => there(after)),
+    removed: journals.flatMap(({ before }) => there(before)),
   });
 }
 
@@ -104,6 +122,16 @@ export function pendingElement(digest: string): Uint8Array {
 /** A journal head as an element of its set. */
 export function journalElement({ member, journal }: MemberJournal): Uint8Array {
   return encodeCanonicalJson(['journal', member, journal.incarnation, journal.length, journal.head]);
+}
+
+/** The number of a record of the group itself as an element of its set. */
+function groupElement(index: number): Uint8Array {
+  return encodeCanonicalJson(['group', index]);
+}
+
+/** The digest over the records of the group itself, given by their numbers in any order. */
+export function digestSetOfGroup(indices: readonly number[]): SetDigest {
+  return digestSet(indices.map(groupElement));
 }
 
 /** The digest over pending rounds, given by their digests in any order. */
@@ -124,12 +152,13 @@ const headSchema = Strict({
   frontier: Type.Array(Hash, { maxItems: 48 }),
   pending: SetDigestSchema,
   heads: SetDigestSchema,
+  group: SetDigestSchema,
 });
 
 /** Canonical JSON; hashes are hex. */
-export function encodeHead({ size, root, frontier, pending, heads }: Head): Uint8Array {
+export function encodeHead({ size, root, frontier, pending, heads, group }: Head): Uint8Array {
   const fields = { size, root: bytesToHex(root), frontier: frontier.map(bytesToHex) };
-  return encodeCanonicalJson({ ...fields, pending, heads } satisfies Static<typeof headSchema>);
+  return encodeCanonicalJson({ ...fields, pending, heads, group } satisfies Static<typeof headSchema>);
 }
 
 /** Inverse of `encodeHead`. Throws `ProtocolError('bad-record')` for anything else, and for a head that does not agree with itself. */
@@ -138,9 +167,9 @@ export function decodeHead(bytes: Uint8Array): Head {
     decodeCanonicalJson(bytes, { maxBytes: maxHeadBytes, maxDepth: 2 }),
   );
   assertSchema(headSchema, value, 'bad-record', 'head');
-  const { size, root, frontier, pending, heads } = value as Static<typeof headSchema>;
+  const { size, root, frontier, pending, heads, group } = value as Static<typeof headSchema>;
   const tree: Tree = { size, frontier: frontier.map(hexToBytes) };
   if (frontier.length !== frontierLength(size) || !equalBytes(rootOf(tree), hexToBytes(root)))
     throw new ProtocolError('bad-record', `the head of ${size} records does not have the root of its own frontier`);
-  return { ...tree, root: hexToBytes(root), pending, heads };
+  return { ...tree, root: hexToBytes(root), pending, heads, group };
 }

@@ -139,6 +139,34 @@ const fields: Readonly<Record<RecordType, Readonly<Record<string, TSchema>>>> = 
   },
 };
 
+/** The field of a record that is a blob, and the one that keeps a signed message, or several. */
+interface Beside {
+  readonly blob?: string;
+  readonly kept?: string;
+}
+
+/** What of each type may lie beside its leaf: the one place that says so. */
+const besides: Readonly<Record<RecordType, Beside>> = {
+  born: {},
+  moved: {},
+  arrived: {},
+  charter: { blob: 'file' },
+  ceremony: { kept: 'message' },
+  group: { blob: 'certificate', kept: 'stored' },
+  'group-document': { kept: 'envelope' },
+  journal: {},
+  round: { kept: 'request' },
+  'round-document': { blob: 'document' },
+  decision: { kept: 'decision' },
+  evidence: { blob: 'evidence' },
+  closed: {},
+};
+
+/** The field in which a type of record keeps a signed message, or several; `undefined` if it has none. */
+export function keptField(type: RecordType): string | undefined {
+  return besides[type].kept;
+}
+
 const schemas = new Map<unknown, TSchema>(
   Object.entries(fields).map(([type, rest]) => [type, Strict({ type: Type.Literal(type), ...rest })]),
 );
@@ -214,48 +242,15 @@ export function blobsOf(record: LogRecord): BlobRef[] {
 }
 
 function plainBlobs(record: LogRecord): BlobRef[] {
-  switch (record.type) {
-    case 'charter':
-      return [record.file];
-    case 'group':
-      return [record.certificate];
-    case 'round-document':
-      return [record.document];
-    case 'evidence':
-      return [record.evidence];
-    case 'born':
-    case 'moved':
-    case 'arrived':
-    case 'ceremony':
-    case 'group-document':
-    case 'journal':
-    case 'round':
-    case 'decision':
-    case 'closed':
-      return [];
-  }
+  const { blob }: Beside = besides[record.type];
+  return blob === undefined ? [] : [fieldOf(record, blob) as BlobRef];
 }
 
 function keptIn(record: LogRecord): Kept<unknown>[] {
-  switch (record.type) {
-    case 'ceremony':
-      return [record.message];
-    case 'group':
-      return [record.stored];
-    case 'group-document':
-      return [record.envelope];
-    case 'round':
-      return [record.request];
-    case 'decision':
-      return [record.decision];
-    case 'born':
-    case 'moved':
-    case 'arrived':
-    case 'charter':
-    case 'journal':
-    case 'round-document':
-    case 'evidence':
-    case 'closed':
-      return [];
-  }
+  const field = keptField(record.type);
+  return field === undefined ? [] : [fieldOf(record, field) as Kept<unknown>];
+}
+
+function fieldOf(record: LogRecord, field: string): unknown {
+  return (record as Readonly<Record<string, unknown>>)[field];
 }

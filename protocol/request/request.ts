@@ -196,7 +196,7 @@ export function requestDigest(asker: string, payload: Uint8Array): string {
   return bytesToHex(taggedHash('request', utf8ToBytes(asker), payload));
 }
 
-/** The same submission has the same id whenever it is made: everything but the time. Hex. */
+/** The same submission has the same id whenever it is made: it is the SHA-256, in hex, of everything but the time. */
 export function submissionId(request: Request): string {
   return sha256Hex(encodeCanonicalJson([request.asker, { ...request.payload, createdAt: null }]));
 }

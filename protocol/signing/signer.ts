@@ -122,12 +122,12 @@ export type SignerEvent =
 
 /** What the member does about it, in this order; vault, journal and connection carry it out. */
 export type SignerEffect =
-  /** All of them are made and answered with `nonces-made`; or, without room for all, none, and nothing is answered. Last of its step's effects. */
+  /** All of them are made and answered with `nonces-made`; or, without room for all, none, and nothing is answered. It is the last of its step's effects. */
   | { readonly kind: 'make-nonces'; readonly wanted: readonly WantedNonces[] }
   /** Removes the nonces of a slot from where anybody could find them again, synchronously; first of its step's effects. */
   | { readonly kind: 'take'; readonly slot: string }
   | { readonly kind: 'record-decision'; readonly decision: DecisionPayload }
-  /** Synced before the effect after it. */
+  /** It is synced before the effect after it. */
   | { readonly kind: 'burn'; readonly stage: Stage; readonly attempt: string; readonly slot: string }
   | {
       readonly kind: 'sign';

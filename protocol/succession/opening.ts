@@ -24,10 +24,12 @@ export function isNewer(first: OpeningMessageOf<'hello'>, second: OpeningMessage
   return difference === 0 ? first.hash > second.hash : difference > 0;
 }
 
-/** Files a begin that is right; the lowest counter goes first when there are too many. */
+/** Files a begin that is right and new; the lowest counter goes first when there are too many. The same opening when there is nothing to file. */
 export function withBegin(ground: SuccessionGround, opening: Opening, message: OpeningMessageOf<'begin'>): Opening {
   if (problemOfBegin(ground, message) !== undefined) return opening;
-  const begins = new Map(opening.begins).set(successionCeremonyId(message), message);
+  const ceremony = successionCeremonyId(message);
+  if (opening.begins.has(ceremony)) return opening;
+  const begins = new Map(opening.begins).set(ceremony, message);
   if (begins.size <= maxKeptBegins) return { ...opening, begins };
   const [lowest] = [...begins].reduce((low, one) => (isLater(low, one) ? one : low));
   begins.delete(lowest);

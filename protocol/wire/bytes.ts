@@ -9,7 +9,7 @@ export function sha256Hex(bytes: Uint8Array): string {
   return bytesToHex(sha256(bytes));
 }
 
-/** Whether both are the same bytes. Not in constant time: for public values only. */
+/** Whether both are the same bytes. It does not run in constant time, and is for public values only. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }

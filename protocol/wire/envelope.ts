@@ -41,7 +41,7 @@ export interface Opened<T> {
   readonly bytes: Uint8Array;
   /** SHA-256 of those bytes, hex. */
   readonly hash: string;
-  /** As this program spells it. */
+  /** It is spelled as this program does. */
   readonly envelope: Envelope;
 }
 
@@ -64,12 +64,12 @@ export function keyId(publicKey: Uint8Array): string {
 export function sealMessage<P>(type: MessageType<P>, payload: P, identity: Identity): Envelope {
   assertSchema(type.schema, payload, type.code, type.name);
   const bytes = encodeCanonicalJson(payload);
-  return encodeEnvelope(
-    type.payloadType,
-    bytes,
-    keyId(identity.publicKey),
-    identity.sign(preAuthEncoding(type.payloadType, bytes)),
-  );
+  return encodeEnvelope({
+    payloadType: type.payloadType,
+    payload: bytes,
+    keyid: keyId(identity.publicKey),
+    signature: identity.sign(preAuthEncoding(type.payloadType, bytes)),
+  });
 }
 
 /**
@@ -128,7 +128,7 @@ export function decodePayload<P>(type: MessageType<P>, bytes: Uint8Array): P {
   return value as P;
 }
 
-/** Keys that were found good, by their text: whether a point is on the curve costs as much as a signature. Bounded. */
+/** Keys that were found good, by their text: whether a point is on the curve costs as much as a signature. Their number is bounded. */
 const goodKeys = new Map<string, Uint8Array>();
 
 /** 32 bytes of a public key that may be trusted with a signature: canonical, not of small order. */

@@ -64,7 +64,7 @@ export const memberFrame = Type.Union([...memberFrames]);
 /** One decoded frame of a member. */
 export type MemberFrame = Static<typeof memberFrame>;
 
-/** How a round stands, as the coordinator says it; who approved or refused is believed only from the decisions. */
+/** The state of a round, as the coordinator says it; who approved or refused is believed only from the decisions. */
 export const outcomes = ['pending', 'signed', 'refused', 'faulted', 'expired', 'cancelled'] as const;
 /** One of them; `pending` until the round is over, and never another after that. */
 export type Outcome = (typeof outcomes)[number];
@@ -194,7 +194,7 @@ export const submittedBody = Strict({
 /** What a client posts to cancel a round of its own. */
 export const cancelBody = Strict({ cancel: EnvelopeSchema });
 
-/** How one round stands; sent whole as every event of its stream. */
+/** The state of one round, which is sent whole as every event of its stream. */
 export const roundBody = Strict({
   digest: Hash,
   request: EnvelopeSchema,
@@ -269,5 +269,5 @@ export const consistencyBody = Strict({ proof: ProofHashes });
 /** Such a proof as it is served. */
 export type ConsistencyBody = Static<typeof consistencyBody>;
 
-/** Every refusal over HTTP: a code of PROTOCOL.md, Section 15, and what was found, for people. */
+/** Every refusal over HTTP: a code of PROTOCOL-REFERENCE.md, and what was found, for people. */
 export const problemBody = Strict({ code: Type.String(), message: Type.String() });

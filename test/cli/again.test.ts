@@ -129,3 +129,24 @@ it('rounds is a history that can be filtered, and its JSON has names and times',
   const { stdout } = await world.frostmark('rounds', '--product', 'tool');
   expect(stdout).toMatch(/^ID +ASKED +BY +CHANNEL +OUTCOME +WHAT\n/);
 });
+
+it('round --bytes says why they cannot be shown: not there yet, or gone with a round that ended', async () => {
+  const text = world.write(
+    'notes.txt',
+    `notes of ${count}, long enough to be no bare digest that is signed as another text\n`,
+  );
+  const ask = await world.frostmark(
+    ...['sign', text, '--kind', 'text', '--format', 'minisign', '--channel', 'production', '--no-source', '--no-wait'],
+  );
+  const id = ask.stdout.trim();
+  const bytes = await world.frostmark('round', id, '--bytes');
+  expect([bytes.code, bytes.stdout]).toEqual([0, expect.stringContaining('kind:text') as string]);
+  await decideAll('refuse', 'no');
+  const refused = await world.frostmark('round', id, '--bytes', '--json');
+  expect(refused.code).toBe(1);
+  expect(JSON.parse(refused.stdout)).toMatchObject({
+    error: { code: 'no-contents', message: expect.stringContaining('has its documents no more (refused)') as string },
+  });
+  // A title that cannot be had loses no list.
+  expect((await world.frostmark('rounds')).stdout).toContain(id.slice(0, 8));
+});

@@ -1,8 +1,10 @@
 /** Nothing that a person has is destroyed, and nobody is asked for what could not be written (T51). */
 import {
   chmodSync,
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   lstatSync,
@@ -18,7 +20,12 @@ import { dealtGroup } from '../harness/coordinator-group.ts';
 let world: AskerWorld;
 beforeAll(async () => {
   world = await AskerWorld.create(
-    await dealtGroup({ tiers: ['admin', 'admin'], production: '{ any: 2 }', development: '{ any: 1 }' }),
+    await dealtGroup({
+      tiers: ['admin', 'admin'],
+      production: '{ any: 2 }',
+      development: '{ any: 1 }',
+      openpgp: '{ userId: "Acme <release@acme.example>", created: 2026-01-01T00:00:00Z }',
+    }),
   );
 });
 afterAll(() => world[Symbol.asyncDispose]());
@@ -173,6 +180,8 @@ describe('what cannot be written is found before anybody is asked (T51)', () => 
     await refuses(() => run(at('a.tgz')), 2, 'no earlier output');
     const theirs = file('theirs', `untrusted comment: theirs\nRWS${'q'.repeat(53)}\n`);
     await refuses(() => run(theirs), 2, 'no earlier output');
+    const comments = file('comments', '# how we release\n# on Mondays\n');
+    await refuses(() => run(comments), 2, 'no earlier output');
     for (const format of ['native', 'pem', 'ssh-key', 'ssh', 'minisign'])
       for (let again = 0; again < 2; again += 1)
         expect(
@@ -181,6 +190,17 @@ describe('what cannot be written is found before anybody is asked (T51)', () => 
           code: 0,
         });
     expect((await run(at('a.tgz'), '--force')).code).toBe(0);
+    // A default for how to sign says nothing about the form of a key.
+    const config = read('../home/config.yaml');
+    file('../home/config.yaml', `${config}format: [openpgp, ssh]\n`);
+    const native = await world.frostmark('group', 'export').finally(() => file('../home/config.yaml', config));
+    expect([native.code, native.stdout]).toEqual([0, world.read('GROUP.pub')]);
+    for (const format of ['openpgp', 'ssh', 'ssh-key', 'ssh-revocation', 'minisign'])
+      await refuses(
+        () => world.frostmark('group', 'export', '--format', format, '--channel', 'developmint'),
+        2,
+        /no channel "developmint"/,
+      );
   });
 });
 
@@ -188,14 +208,16 @@ describe('an output that is never replaced unasked is planned, too (T51)', () =>
   it.each([
     ['the key itself', 'key.asc', 'give one of them another name'],
     ['the charter', 'charter.yaml', 'give one of them another name'],
+    ["the holders' lines", 'keys.txt', 'give one of them another name'],
     ['any other file', 'a.tgz', 'where the import file goes, is a file'],
     ['a folder', 'folder', 'is a folder'],
   ])('an import file that would replace %s', async (_what, out, said) => {
     file('key.asc', 'no key, and nobody looks');
     file('charter.yaml', 'no charter, and nobody looks');
     mkdirSync(at('folder'));
-    const run = (): Promise<Ran> =>
-      world.frostmark('group', 'import', at('key.asc'), '--charter', at('charter.yaml'), '--out', at(out), '--yes');
+    file('keys.txt', 'no lines of holders, and nobody looks');
+    const paths = ['--charter', at('charter.yaml'), '--keys', at('keys.txt'), '--out', at(out)];
+    const run = (): Promise<Ran> => world.frostmark('group', 'import', at('key.asc'), ...paths, '--yes');
     await refuses(run, 2, said);
   });
 
@@ -212,6 +234,42 @@ describe('an output that is never replaced unasked is planned, too (T51)', () =>
     await expect(call('no/packet')).rejects.toMatchObject({ code: 'missing' });
     expect(read('b.tgz')).toBe(`b of ${folder}`);
   });
+});
+
+describe.each([
+  ['gpg', () => ['--status-fd=2', '-sbo', at('out'), at('text')]],
+  ['ssh-keygen', () => ['-Y', 'sign', '-n', 'file', '-f', at('key.pub'), at('text')]],
+] as const)('in the place of %s', (name, args) => {
+  it('it is said that the signature exists when it could not be written, and the same call fetches it', async () => {
+    if (name === 'gpg') await world.frostmark('group', 'certify', 'openpgp');
+    const header = readFileSync(join(import.meta.dirname, '../vectors/documents/rpm-header.bin'));
+    file('text', name === 'gpg' ? header : 'long enough to be no bare digest that somebody signs as another text\n');
+    file('key.pub', (await world.frostmark('group', 'export', '--format', 'ssh-key')).stdout);
+    const out = at(name === 'gpg' ? 'out' : 'text.sig');
+    world.decide = () => {
+      mkdirSync(out, { recursive: true });
+      return 'approve';
+    };
+    const ran = await world.inPlaceOf(name, args(), { FROSTMARK_CHANNEL: 'production' });
+    expect(ran.stderr).toMatch(/round [0-9a-f]{64} is signed, and /);
+    expect(ran.stderr).toContain('the same command again fetches it');
+    expect(ran.code).toBe(1);
+    rmdirSync(out);
+    const again = await world.inPlaceOf(name, args(), { FROSTMARK_CHANNEL: 'production' });
+    expect(again.stderr).toContain('joined round');
+    expect([again.code, existsSync(out)]).toEqual([0, true]);
+  });
+});
+
+it('in the place of gpg a descriptor for its status that cannot be written is refused before anybody is asked', async () => {
+  file('text', `signed whole in ${folder}, and long enough to be no bare digest of another text\n`);
+  const readOnly = openSync(at('text'), 'r');
+  const run = (): Promise<Ran> =>
+    world.inPlaceOf('gpg', ['--status-fd', String(readOnly), '-sbo', at('out'), at('text')], {
+      FROSTMARK_CHANNEL: 'production',
+    });
+  await refuses(run, 2, /--status-fd \d+ names no descriptor that can be written \(EBADF\)/);
+  closeSync(readOnly);
 });
 
 it('says that the signature exists when it could not be written, and the same command fetches it', async () => {

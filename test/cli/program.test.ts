@@ -1,3 +1,4 @@
+import { documentKinds } from '../../protocol/documents/index.ts';
 import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -120,6 +121,12 @@ describe('frostmark', () => {
     expect((await frostmark(['help', 'settings'])).stdout).toContain('relative to that file');
     expect((await frostmark(['help', 'exit-codes'])).stdout).toContain('\n6 refused: no quorum is left\n');
     expect((await frostmark(['--help'])).stdout).toMatch(/^ {2}help <topic> /m);
+  });
+
+  it('names every kind of document that is signed whole', async () => {
+    const { stdout } = await said(['sign', '--help']);
+    const words = stdout.split(/[\s,)]+/);
+    expect(documentKinds.filter((kind) => !words.includes(kind))).toEqual([]);
   });
 
   it('tells whoever mixes --key and --group up which is which', async () => {
@@ -356,6 +363,20 @@ describe('frostmark requester', () => {
     expect((await sign([])).stderr).toContain('--wait soon is no duration');
     expect((await sign([], { FROSTMARK_WAIT: 'later' })).stderr).toContain('--wait later is no duration');
     expect((await sign(['--wait', 'now'], { FROSTMARK_WAIT: 'later' })).stderr).toContain('--wait now is no duration');
+  });
+
+  it('warns of a variable that looks like a setting and that nobody reads', async () => {
+    const card = (environment: Readonly<Record<string, string>>) =>
+      frostmark(['requester', 'card', '--home', home()], { environment });
+    const typo = await card({ FROSTMARK_CHANEL: 'development' });
+    expect([typo.code, typo.stderr]).toEqual([
+      0,
+      expect.stringContaining('FROSTMARK_CHANEL is set, and is no') as string,
+    ]);
+    const known = { FROSTMARK_CHANNEL: 'x', FROSTMARK_LISTEN: 'x', FROSTMARK_GPG: 'x', FROSTMARK_TEST_LOADS: 'x' };
+    expect((await card(known)).stderr).toBe('');
+    const flag = await frostmark(['sign', 'x', '--home', home()], { environment: { FROSTMARK_RELEASE: '1.0.0' } });
+    expect(flag.stderr).toContain('FROSTMARK_RELEASE is set and not read: --release is given for each call');
   });
 
   it('names file and line of a setting that it does not know', async () => {

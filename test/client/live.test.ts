@@ -101,7 +101,7 @@ async function scripted(
 const event = (id: string, body: RoundBody): string => `id: ${id}\ndata: ${JSON.stringify(body)}\n\n`;
 
 describe('a live stream', () => {
-  test('resumes behind the last event after the line broke, was refused for a while, and fell silent in the middle', async () => {
+  test('resumes after the last event after the line broke, was refused for a while, and fell silent in the middle', async () => {
     const { http, seen } = await scripted([
       (response) => {
         response.write(event('r.1', bodyOf('pending')), () => response.destroy());

@@ -5,6 +5,7 @@ import { createServer as createTlsServer } from 'node:https';
 import { connect, type AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Http } from '../../client/http.ts';
 import { proxyFor } from '../../client/proxy.ts';
@@ -90,9 +91,12 @@ async function listen(server: Server): Promise<number> {
 }
 
 /** Sends every tunnel to `port`, or answers with `status`. */
-async function proxyTo(port: number, status = 200): Promise<{ readonly port: number; readonly asked: string[] }> {
+async function proxyTo(
+  port: number,
+  status = 200,
+  server = createServer(),
+): Promise<{ readonly port: number; readonly asked: string[] }> {
   const asked: string[] = [];
-  const server = createServer();
   server.on('connect', ({ url, headers }: IncomingMessage, socket: Duplex) => {
     asked.push(`${url ?? ''} ${headers['proxy-authorization'] ?? ''}`.trim());
     if (status !== 200) return void socket.end(`HTTP/1.1 ${status} No\r\n\r\n`);
@@ -125,6 +129,28 @@ describe('a call through a proxy', () => {
     const failure = httpTo('https://coordinator.test:7443', { ca, environment }).bytes(call);
     await expect(failure).rejects.toThrow(/is for .* and not for coordinator\.test/);
     expect(asked).toEqual([`coordinator.test:7443 Basic ${Buffer.from('me:p@ss').toString('base64')}`]);
+  });
+
+  test('to a TLS proxy judges the proxy by its own name, and the coordinator by its own', async () => {
+    const [cert, key] = [await pem('loopback-cert.pem'), await pem('loopback-key.pem')];
+    const asked: (string | undefined)[] = [];
+    const inside = createTlsServer({ cert, key }, (_request, response) => response.end('inside'));
+    const outer = createTlsServer({ cert, key });
+    outer.on('secureConnection', (socket: TLSSocket) => asked.push(socket.servername || undefined));
+    const { port } = await proxyTo(await listen(inside), 200, outer);
+    for (const host of ['localhost', '127.0.0.1']) {
+      const environment = { HTTPS_PROXY: `https://${host}:${port}` };
+      const failure = httpTo('https://coordinator.test:7443', { ca: cert, environment }).bytes(call);
+      await expect(failure).rejects.toThrow(/coordinator\.test:7443 is for .* and not for coordinator\.test/);
+    }
+    expect(asked).toEqual(['localhost', undefined]);
+  });
+
+  test('has a name and a password as curl reads them: a % that no digits follow is itself', async () => {
+    const { port, asked } = await proxyTo(0, 407);
+    const environment = { HTTPS_PROXY: `http://me:100%-%c3%a9%zz@127.0.0.1:${port}` };
+    await expect(httpTo('https://coordinator.test:7443', { environment }).bytes(call)).rejects.toThrow(/407/);
+    expect(asked).toEqual([`coordinator.test:7443 Basic ${Buffer.from('me:100%-é%zz').toString('base64')}`]);
   });
 
   test('arrives, also without TLS', async () => {

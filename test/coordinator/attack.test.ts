@@ -22,7 +22,7 @@ const group = await dealtGroup({
   development: '{ any: 1 }',
 });
 
-/** Short, so that a test sees their end; the numbers of a real server stand in `coordinator/limits.ts`. */
+/** Short, so that a test sees their end; the numbers of a real server are in `coordinator/limits.ts`. */
 const limits = {
   headersTimeoutMs: 1_000,
   requestTimeoutMs: 5_000,
@@ -120,7 +120,7 @@ describe('while honest rounds go on (T24)', () => {
 
   test('silent connections are bounded, the oldest goes first, and all end', async () => {
     const { closed, allClosed } = await sockets(200, (socket) => void socket.resume());
-    await sleep(300); // less than the time for headers
+    await sleep(300); // It is less than the time for headers.
     expect(closed()).toBeGreaterThanOrEqual(200 - limits.maxUnauthenticatedSockets);
     await honestRound();
     await allClosed;

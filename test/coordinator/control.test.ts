@@ -3,6 +3,8 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { cancelRound, coordinatorStatus } from '../../coordinator/control.ts';
+import { maxControlAnswerBytes } from '../../coordinator/limits.ts';
+import { fitting } from '../../coordinator/status.ts';
 import { openHome } from '../../home/home.ts';
 import { dealtGroup, releaseOf } from '../harness/coordinator-group.ts';
 import { refusalOf } from '../harness/coordinator-refusals.ts';
@@ -41,6 +43,24 @@ test('the operator reads which groups there are, how long their logs are, what i
   ]);
   expect(groups[0]!.records).toBeGreaterThan(5);
   expect(scrub.damaged).toBe(0);
+});
+
+test('as many groups are shown as one answer has room for, however many members are connected', () => {
+  const connected = Array.from({ length: 128 }, (_, at) => `${at}`.padEnd(64, 'm'));
+  const one = {
+    group: 'g'.repeat(64),
+    charter: 'ab'.repeat(32),
+    log: 'cd'.repeat(16),
+    records: 2 ** 48,
+    root: 'ef'.repeat(32),
+  };
+  const all = Array.from({ length: 256 }, () => ({ ...one, pending: 512, connected }));
+  const shown = fitting(all);
+  expect(shown.length).toBeGreaterThan(10);
+  const scrub = { steps: 2 ** 48, rounds: 2 ** 48, damaged: 2 ** 48 };
+  const answer = JSON.stringify({ status: { groups: shown, more: all.length - shown.length, scrub } });
+  expect(answer.length).toBeLessThan(maxControlAnswerBytes);
+  expect(fitting(all.slice(0, 3))).toHaveLength(3);
 });
 
 test('the control socket is its owner’s alone, takes one short line, and ends with the coordinator', async () => {

@@ -2,6 +2,7 @@ import { Level } from 'level';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { cancelRound } from '../../coordinator/control.ts';
+import { journalRecordBytes } from '../../coordinator/limits.ts';
 import { openHome } from '../../home/home.ts';
 import { sha256Hex } from '../../protocol/wire/bytes.ts';
 import { dealtGroup, documentRequest, releaseOf, requestersBytes } from '../harness/coordinator-group.ts';
@@ -122,6 +123,23 @@ test('what one identity has stored in a day is bounded in bytes, and only its ow
   await client.putDocument(digest, bytes);
   await world.stop();
   expect((await stored(world)).bytes).toBeLessThan(200_000);
+});
+
+test('journal heads that come with logins count, and what is not stored does not (T43)', async () => {
+  await using world = await CoordinatorWorld.create(group);
+  await world.start({ limits: { storedBytesPerDay: 3 * journalRecordBytes + 100 } });
+  await world.learn(group);
+  const one = world.member(group, 2);
+  const restored = (life: number): void => {
+    one.journal = { ...one.journal, incarnation: life.toString(16).padStart(32, '0') };
+  };
+  for (const life of [1, 2, 3]) {
+    restored(life);
+    for (let logins = 0; logins < 3; logins += 1) await one.client.login();
+  }
+  restored(4);
+  // The second time, too: it was refused and not remembered.
+  for (let logins = 0; logins < 2; logins += 1) expect(await refusalOf(one.client.login())).toBe('too-many');
 });
 
 async function cancel(world: CoordinatorWorld, digest: string): Promise<void> {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { followCheckpoint, followedText } from '../../client/checkpoints.ts';
 import type { CoordinatorClient } from '../../client/client.ts';
+import { ClientError, notOurs } from '../../client/errors.ts';
 import { portableArithmetic } from '../../client/group.ts';
 import { parseCoordinatorUrl } from '../../client/url.ts';
 import { cancelRound } from '../../coordinator/control.ts';
@@ -16,9 +17,10 @@ import { decodeLeaf } from '../../protocol/record/leaf.ts';
 import { assertConsistency, assertInclusion } from '../../protocol/record/proof.ts';
 import { emptyRoot, hashLeaf } from '../../protocol/record/tree.ts';
 import { tileAt, tilePath } from '../../protocol/record/tile.ts';
+import { sha256Hex } from '../../protocol/wire/bytes.ts';
 import type { Identity } from '../../protocol/wire/envelope.ts';
 import { decodeBase64Url } from '../../verifier/base64.ts';
-import { auditRecord, RecordFolder, type AuditReport, type RecordSource } from '../../requester/audit.ts';
+import { auditRecord, RecordFolder, servedRecord, type AuditReport, type RecordSource } from '../../requester/audit.ts';
 import { dealtGroup, documentRequest, releaseOf, requestersBytes } from '../harness/coordinator-group.ts';
 import { refusalOf } from '../harness/coordinator-refusals.ts';
 import { CoordinatorWorld } from '../harness/coordinator-server.ts';
@@ -63,16 +65,18 @@ beforeAll(async () => {
 afterAll(() => world[Symbol.asyncDispose]());
 
 function live(of: CoordinatorClient = client): RecordSource {
-  return {
-    checkpoint: () => of.checkpoint(),
-    tile: (path) => of.recordTile(path),
-    blob: (sha256) => of.recordBlob(sha256),
-  };
+  return servedRecord(of);
 }
 
-function audit(source: RecordSource = live(), kept?: string): Promise<AuditReport> {
+function audit(source: RecordSource = live(), kept?: string, isCopy = false): Promise<AuditReport> {
   const { groupKey } = group.epoch;
-  return auditRecord({ source, coordinator, groupKey, arithmetic: portableArithmetic(), kept });
+  return auditRecord({ source, coordinator, groupKey, arithmetic: portableArithmetic(), kept, isCopy });
+}
+
+async function folder(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'frostmark-audit-'));
+  onTestFinished(() => rm(path, { recursive: true, force: true }));
+  return path;
 }
 
 describe('the record of a group, as its people read it', () => {
@@ -113,7 +117,7 @@ describe('the record of a group, as its people read it', () => {
     expect(await refusalOf(client.recordTile('tile/0/0'))).toBe('bad-tile');
     expect(await refusalOf(client.recordTile('tile/0/x001/000'))).toBe('not-found');
     expect(await refusalOf(client.recordEntry(-1, size))).toBe('bad-body');
-    expect(await client.recordBlob('00'.repeat(32))).toBeUndefined();
+    expect(await refusalOf(client.recordBlob('00'.repeat(32)))).toBe('not-found');
   });
 
   test('is that of the caller’s own group and no other: another group’s people get another log (T25)', async () => {
@@ -122,33 +126,62 @@ describe('the record of a group, as its people read it', () => {
     expect(note.charter).toBe(stranger.epoch.charter.hash);
     expect(note.log).not.toBe(earlier.log);
     await expect(audit(live(theirs))).rejects.toMatchObject({ code: 'wrong-group' });
-    // Mixed: one checkpoint, the other's tiles.
+    // One's checkpoint is mixed with the other's tiles.
     await expect(audit({ ...live(), tile: (path) => theirs.recordTile(path) })).rejects.toMatchObject({
       name: expect.stringMatching(/ClientError|ProtocolError/) as string,
     });
-    const charter = await theirs.recordBlob(group.epoch.charter.hash);
-    expect(charter).toBeUndefined();
+    expect(await refusalOf(theirs.recordBlob(group.epoch.charter.hash))).toBe('not-found');
   });
 
   test('saved to a folder, it is audited again without a coordinator', async () => {
-    const path = await mkdtemp(join(tmpdir(), 'frostmark-audit-'));
-    onTestFinished(() => rm(path, { recursive: true, force: true }));
-    const folder = new RecordFolder(path);
-    const online = await audit(folder.saving(live()));
-    const offline = await audit(folder);
+    const path = await folder();
+    const saved = new RecordFolder(path);
+    const online = await audit(saved.saving(live()));
+    const offline = await audit(saved);
     expect(offline.checkpoint).toEqual(online.checkpoint);
     expect(offline.rounds.map(({ request }) => request.digest)).toEqual(
       online.rounds.map(({ request }) => request.digest),
     );
     // Again into the same folder: nothing there is replaced by anything else.
-    await audit(folder.saving(live()));
+    await audit(saved.saving(live()));
     const { size } = online.checkpoint.tree;
     const tile = join(path, tilePath({ kind: 'entries', ...tileAt(0, 0, size)! }));
     const bytes = await readFile(tile);
     bytes[bytes.length - 20]! ^= 1;
     await writeFile(tile, bytes);
-    await expect(audit(folder)).rejects.toThrow();
-    await expect(audit(folder.saving(live()))).rejects.toMatchObject({ code: 'exists' });
+    await expect(audit(saved)).rejects.toThrow();
+    await expect(audit(saved.saving(live()))).rejects.toMatchObject({ code: 'exists' });
+  });
+
+  test('says how many records it could not check whole, because the coordinator says that bytes are archived', async () => {
+    const document = sha256Hex(requestersBytes(group, 2, [group.requester]));
+    const archived = (sha256: string): Promise<Uint8Array | undefined> =>
+      sha256 === document ? Promise.resolve(undefined) : live().blob(sha256);
+    const saved = new RecordFolder(await folder());
+    for (const source of [saved.saving({ ...live(), blob: archived }), saved]) {
+      const { unchecked, rounds } = await audit(source);
+      expect(unchecked).toBe(1);
+      expect(rounds.map(({ signatures }) => signatures)).toEqual(['valid', 'unchecked', 'none']);
+    }
+    expect((await audit()).unchecked).toBe(0);
+  });
+
+  test('does not take bytes for archived that are only not there, from a coordinator or in a folder', async () => {
+    const source = servedRecord({
+      checkpoint: () => client.checkpoint(),
+      recordTile: (path) => client.recordTile(path),
+      recordBlob: () => client.recordBlob('00'.repeat(32)),
+    });
+    await expect(audit(source)).rejects.toMatchObject({ code: 'record-gap' });
+    const path = await folder();
+    const saved = new RecordFolder(path);
+    await audit(saved.saving(live()));
+    const document = sha256Hex(requestersBytes(group, 2, [group.requester]));
+    await rm(join(path, 'blobs', document));
+    await expect(audit(saved)).rejects.toMatchObject({
+      code: 'record-gap',
+      message: expect.stringContaining(join(path, 'blobs', document)) as string,
+    });
   });
 
   test.each<readonly [string, Partial<RecordSource>]>([
@@ -193,7 +226,8 @@ describe('a checkpoint that was kept', () => {
     expect(await follow(undefined)).toEqual(['first', undefined]);
     expect(await follow(earlier.note)).toEqual(['newer', undefined]);
     expect(await follow(await client.checkpoint())).toEqual(['same', undefined]);
-    expect((await audit(live(), earlier.note)).pending).toBe(1);
+    expect(await audit()).toMatchObject({ pending: 1, followed: 'first' });
+    expect(await audit(live(), earlier.note)).toMatchObject({ pending: 1, followed: 'goes-on' });
   });
 
   test('shows a coordinator that came back older', async () => {
@@ -202,22 +236,60 @@ describe('a checkpoint that was kept', () => {
     const [followed, text] = await follow(note);
     expect(followed).toBe('older');
     expect(text).toContain(`acknowledged ${tree.size + 5} records of this group and shows ${tree.size}`);
-    await expect(audit(live(), note)).rejects.toMatchObject({ code: 'record-older' });
+    const shownNote = await client.checkpoint();
+    await expect(audit(live(), note)).rejects.toMatchObject({ code: 'record-older', shownNote });
+    // A copy of what was served once may well end before it.
+    expect((await audit(live(), note, true)).followed).toBe('older');
   });
 
-  test('shows two histories, of one size or of two', async () => {
-    const { tree } = openCheckpoint(await client.checkpoint(), coordinator);
-    for (const size of [tree.size, tree.size - 1]) {
+  test('shows two histories, of one size or of two: a proof that is wrong is no proof of them', async () => {
+    const shownNote = await client.checkpoint();
+    const { tree } = openCheckpoint(shownNote, coordinator);
+    for (const [size, expected] of [
+      [tree.size, 'split'],
+      [tree.size - 1, 'unproved'],
+    ] as const) {
       const note = forge({ size, root: emptyRoot });
-      expect((await follow(note))[0]).toBe('split');
-      await expect(audit(live(), note)).rejects.toMatchObject({ code: 'record-split' });
+      const [followed, text] = await follow(note);
+      expect(followed).toBe(expected);
+      expect(text).toContain('keep both notes');
+      for (const isCopy of [false, true])
+        await expect(audit(live(), note, isCopy)).rejects.toMatchObject({ code: 'record-split', shownNote });
     }
   });
 
-  test('shows a log that was begun anew', async () => {
-    const [followed, text] = await follow(forge(earlier.tree, 'ab'.repeat(16)));
+  test('accuses nobody of two histories by records that are not those of the newer note', async () => {
+    const source: RecordSource = {
+      ...live(),
+      // Another round, which nobody signed a checkpoint over.
+      tile: async (path) => {
+        const bytes = Buffer.from(await live().tile(path));
+        const text = Buffer.from('"length":');
+        const at = bytes.indexOf(text);
+        if (path.startsWith('tile/entries')) bytes[at + text.length] = bytes[at + text.length] === 0x31 ? 0x32 : 0x31;
+        return new Uint8Array(bytes);
+      },
+    };
+    await expect(audit(source, earlier.note)).rejects.toMatchObject({
+      code: 'bad-record',
+      message: /its root is another/,
+    });
+  });
+
+  test('of another coordinator is another record, and nothing that fails for ever', async () => {
+    const note = sealCheckpoint(earlier, earlier.tree, group.requester).note;
+    expect((await follow(note))[0]).toBe('other');
+    await expect(audit(live(), note)).rejects.toMatchObject({ code: 'record-other' });
+  });
+
+  test('is not given up for another log, but for that of a copy', async () => {
+    const note = forge(earlier.tree, 'ab'.repeat(16));
+    const [followed, text] = await follow(note);
     expect(followed).toBe('other');
     expect(text).toContain('anew');
+    const shownNote = await client.checkpoint();
+    await expect(audit(live(), note)).rejects.toMatchObject({ code: 'record-other', shownNote });
+    expect((await audit(live(), note, true)).followed).toBe('other');
   });
 });
 
@@ -239,9 +311,44 @@ test('a member keeps the newest checkpoint in its home, and is alarmed by one th
   expect(await keeper.follow()).toContain('it lost some, or hides them');
   // What was kept stays, and the other lies beside it.
   expect(await kept.read()).toBe(ahead);
-  const beside = (await readdir(path)).filter((name) => name !== `checkpoint-${charter}`);
-  expect(await readFile(join(path, beside[0]!), 'utf8')).toBe(note);
-  await kept.write(sealCheckpoint({ charter, log: 'ab'.repeat(16) }, tree, identity).note);
+  const beside = (): Promise<string[]> => readdir(path).then((names) => names.sort().slice(1));
+  expect(await beside()).toEqual([`checkpoint-${charter}-older`]);
+  expect(await readFile(join(path, `checkpoint-${charter}-older`), 'utf8')).toBe(note);
+  // Whoever was slower keeps nothing older in the place of what is newer.
+  await kept.replace(note, earlier.note);
+  expect(await kept.read()).toBe(ahead);
+  // However often: the first of a kind is proof enough, and a disk is not filled (T43).
+  const again = sealCheckpoint(earlier, { size: tree.size + 2, root: tree.root }, identity).note;
+  await kept.write(again);
+  await world.requester(group).submit(releaseOf(group, group.requester, { release: '4.0.0' }));
+  expect(await keeper.follow()).toContain('it lost some, or hides them');
+  expect(await readFile(join(path, `checkpoint-${charter}-older`), 'utf8')).toBe(note);
+  expect(await beside()).toHaveLength(1);
+  const other = sealCheckpoint({ charter, log: 'ab'.repeat(16) }, tree, identity).note;
+  await kept.write(other);
   expect(await keeper.follow()).toContain('anew');
+  expect(await readFile(join(path, `checkpoint-${charter}-other`), 'utf8')).toBe(other);
   expect(await keeper.follow()).toBeUndefined();
+});
+
+test('a member is alarmed by a coordinator that has nothing of its group any more, and not by one that has nothing yet', async () => {
+  const path = await folder();
+  const home = { file: (name: string) => join(path, name) };
+  const charter = group.epoch.charter.hash;
+  const { fingerprint } = parseCoordinatorUrl(world.url);
+  const refusing = (code: string) => ({
+    checkpoint: () =>
+      Promise.reject(new ClientError('refused', 'nothing', { refusal: { status: 404, code, message: '' } })),
+    recordConsistency: () => Promise.reject(new Error('not asked')),
+  });
+  const keeper = (code: string) => new RecordKeeper({ client: refusing(code), home, charter, fingerprint });
+  expect(await keeper('not-found').follow()).toBeUndefined();
+  const kept = new KeptCheckpoint(home, charter);
+  await kept.write(earlier.note);
+  expect(await keeper('not-found').follow()).toContain(
+    `acknowledged ${earlier.tree.size} records of this group and says now that it has none`,
+  );
+  expect(await kept.read()).toBe(earlier.note);
+  // What is in between says nothing of the coordinator.
+  await expect(keeper(notOurs).follow()).rejects.toMatchObject({ code: 'refused' });
 });

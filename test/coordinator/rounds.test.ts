@@ -1,6 +1,9 @@
 import { maxDocumentBytes } from '../../protocol/limits.ts';
 import { emptyRequesters } from '../../protocol/files/requesters.ts';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { Gate } from '../../coordinator/gate.ts';
+import { GroupLog } from '../../coordinator/group-log.ts';
+import { costs } from '../../coordinator/limits.ts';
 import { encodeBase64Url } from '../../verifier/base64.ts';
 import { openDecision } from '../../protocol/signing/decision.ts';
 import { sealMessage } from '../../protocol/wire/envelope.ts';
@@ -55,6 +58,22 @@ async function lastOf(stream: AsyncIterable<RoundBody>): Promise<RoundBody> {
   return last!;
 }
 
+test('a question that passes over too many rounds is refused for good, and its asker pays for them (T44)', async () => {
+  const charged = vi.spyOn(Gate.prototype, 'chargeMore');
+  onTestFinished(() => charged.mockRestore());
+  await using world = await knowing(group, { limits: { maxPassedRounds: 2 } });
+  const requester = world.requester(group);
+  for (const release of ['1.0.0', '2.0.0', '3.0.0'])
+    await requester.submit(releaseOf(group, group.requester, { release, channel: 'development' }));
+  const asked = { outcome: 'pending', channel: 'production' } as const;
+  charged.mockClear();
+  await expect(requester.rounds(group.epoch.groupKey, asked)).rejects.toMatchObject({
+    refusal: { status: 400, code: 'too-broad' },
+  });
+  expect(charged.mock.calls).toEqual([[group.requester.key, 3 * costs.passedRound]]);
+  expect(await requester.rounds(group.epoch.groupKey, { ...asked, channel: 'development' })).toHaveLength(3);
+});
+
 describe('a round', () => {
   test('ends signed when a quorum approves, and everybody believes the result', async () => {
     await using world = await knowing();
@@ -70,6 +89,15 @@ describe('a round', () => {
     const round = await requester.round(digest);
     expect(round).toMatchObject({ outcome: 'signed', out: [] });
     expect(round.signers).toHaveLength(2);
+    // A frame that comes late costs one read, however many records the round has.
+    const read = vi.spyOn(GroupLog.prototype, 'recordsOf');
+    onTestFinished(() => read.mockRestore());
+    const [late] = members;
+    const own = round.decisions.find(({ signatures: [{ keyid }] }) => keyid === late!.person.key)!;
+    const before = late!.frames.length;
+    late!.send({ type: 'decision', decision: own });
+    await late!.next('closed', ({ requestDigest }) => requestDigest === digest, before);
+    expect(read).not.toHaveBeenCalled();
   });
 
   test('on a channel of its own is asked only of that channel and signed by its key', async () => {

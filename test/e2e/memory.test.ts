@@ -104,7 +104,7 @@ function readRegion(memory: number, region: Buffer, position: number): number {
   }
 }
 
-/** What of these secrets stands in the daemon's memory, with its addresses. */
+/** What of these secrets is in the daemon's memory, with its addresses. */
 function tracesInMemory(secrets: ReadonlyMap<string, Uint8Array>): Trace[] {
   const search = new WindowSearch(secrets);
   return searchMemory((bytes, from) =>
@@ -112,7 +112,7 @@ function tracesInMemory(secrets: ReadonlyMap<string, Uint8Array>): Trace[] {
   );
 }
 
-/** Which of these pieces of text stand there, with one byte for a character or with two. */
+/** Which of these pieces of text are there, with one byte for a character or with two. */
 function textInMemory(pieces: readonly string[]): string[] {
   const needles = pieces.flatMap((piece) =>
     (['latin1', 'utf16le'] as const).map((encoding) => ({ piece, bytes: Buffer.from(piece, encoding) })),
@@ -187,7 +187,7 @@ describe('a daemon that has signed (T29)', { timeout: 120_000 }, () => {
     expect(starts.map((places) => places.length)).toEqual([1, 1]);
     const first = Math.min(...starts.flat());
     expect(Math.max(...starts.flat())).toBe(first + 32);
-    // Slots are given out from the first on: all nonces of all rounds lay behind the shares.
+    // Slots are given out from the first on: all nonces of all rounds lay after the shares.
     const [arena] = searchMemory((bytes, from) =>
       from <= first && first + arenaSlots * 32 <= from + bytes.length
         ? [Buffer.from(bytes.subarray(first - from, first - from + arenaSlots * 32))]

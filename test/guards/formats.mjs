@@ -144,6 +144,15 @@ export const formatGuards = [
   },
   {
     row: 'T10',
+    what: 'a hash in base64 may have no padding',
+    in: 'hashEnd',
+    from: 'if (digits % 4 === 0) return end;',
+    to: '',
+    test: readings,
+    name: 'wherever it is',
+  },
+  {
+    row: 'T10',
     what: 'apt takes a name whose colon is on the next line',
     file: 'protocol/documents/readings.ts',
     from: 'byte === 0x20 || byte === 0x09 || byte === 0x3a ||',

@@ -1,13 +1,14 @@
 /**
  * `npm run guards`: takes each guard of SECURITY.md's table out of a copy of the sources, and demands that its test then fails.
- * A guard that no test misses is reported, and the exit code is 1. Give rows as arguments to run only those: `npm run guards -- T1 T9`.
+ * A guard that no test misses is reported, and the exit code is 1. Give rows, or words of what they hold, to run only those:
+ * `npm run guards -- T1 T9 'is damaged'`.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { placesOf, readSources, trackedSources } from './places.mjs';
+import { placesOf, readSources, trackedSources, unknownNames } from './places.mjs';
 import { guards } from './table.mjs';
 
 /** @typedef {import('./places.mjs').Guard} Guard */
@@ -21,6 +22,11 @@ const wanted = process.argv.slice(2);
 const sources = readSources(root, trackedSources(root));
 /** @type {import('node:child_process').ChildProcess | undefined} */
 let running;
+
+/** @param {Guard} guard */
+function isWanted({ row, what }) {
+  return wanted.length === 0 || wanted.some((word) => word === row || (/\s/.test(word) && what.includes(word)));
+}
 
 /** The tracked sources, with the installed packages and the built commands beside them. */
 function copySources() {
@@ -80,22 +86,28 @@ async function runTest({ test, name }) {
   const { status, late, output } = await run('npx', ['vitest', 'run', test, ...filter]);
   // A mutant that eats all memory takes the whole worker with it, summary included.
   const ran = /Tests\s.*\d+ (passed|failed)/.test(output) || /Worker exited unexpectedly|out of memory/i.test(output);
-  return { failed: status !== 0, late, ran };
+  return { failed: status !== 0, late, ran, isBroken: /\bReferenceError: /.test(output) };
 }
 
-/** `missed` when the test still passes without the guard; `stale` when there is no such statement or no such test any more. @param {Guard} guard */
+/**
+ * `missed` when the test still passes without the guard; `stale` when there is no such statement or no such test any more, or when what is left does
+ * not even run: that it fails then shows nothing. @param {Guard} guard
+ */
 async function judge(guard) {
   const [place, another] = placesOf(guard, sources);
   if (place === undefined || another !== undefined) return 'stale: the guard is not there, or there twice';
+  const unknown = unknownNames(place, guard);
+  if (unknown.length > 0) return `stale: does not run, nothing there is called ${unknown.join(', ')}`;
   const path = join(copy, place.file);
   writeFileSync(path, place.text.slice(0, place.start) + guard.to + place.text.slice(place.end));
   try {
     // Tests of real processes run what is built: it has to be without the guard, too.
     if (guard.built === true && (await run('node', ['packaging/transpile.mjs'])).status !== 0)
       return 'stale: does not build';
-    const { failed, late, ran } = await runTest(guard);
+    const { failed, late, ran, isBroken } = await runTest(guard);
     if (late) return 'held (hung)';
-    if (!ran) return 'stale: no such test';
+    if (!ran) return 'stale: no such test, or it does not load';
+    if (isBroken) return 'stale: does not run, a name in it is not bound there';
     return failed ? 'held' : 'missed';
   } finally {
     writeFileSync(path, place.text);
@@ -114,7 +126,7 @@ for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
 try {
   copySources();
   let bad = 0;
-  for (const guard of guards.filter(({ row }) => wanted.length === 0 || wanted.includes(row))) {
+  for (const guard of guards.filter(isWanted)) {
     const verdict = await judge(guard);
     if (!verdict.startsWith('held')) bad += 1;
     process.stdout.write(`${guard.row.padEnd(4)} ${verdict.padEnd(8)} ${guard.what}\n`);

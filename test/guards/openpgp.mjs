@@ -187,7 +187,7 @@ export const openpgpGuards = [
   },
   {
     row: 'T10',
-    what: 'data of an RPM header lie one behind the other',
+    what: 'data of an RPM header lie one after the other',
     in: 'readStore',
     from: 'if (offset !== start || store.subarray(end, start).some((byte) => byte !== 0))',
     to: 'if (offset < 0)',

@@ -46,6 +46,30 @@ export function placesOf(guard, sources) {
   return [...new Map(found.map((place) => [`${place.file}:${place.start}`, place])).values()];
 }
 
+/**
+ * Names that a row uses instead of its guard and that its file has nowhere: what is left does not run, and a test that fails for that shows nothing.
+ * One that the file has somewhere else is found when the test runs. @param {Place} place @param {Pick<Guard, 'to'>} guard @returns {string[]}
+ */
+export function unknownNames({ text }, { to }) {
+  const known = new Set(text.match(/[\w$]+/g));
+  /** @type {Set<string>} */
+  const used = new Set();
+  /** @param {ts.Node} node */
+  const visit = (node) => {
+    const { parent } = node;
+    if (ts.isIdentifier(node)) {
+      const isNamed = 'name' in parent && parent.name === node;
+      if (isNamed && !ts.isPropertyAccessExpression(parent)) known.add(node.text);
+      if (!isNamed) used.add(node.text);
+    }
+    ts.forEachChild(node, visit);
+  };
+  // An object, not a block.
+  const code = to.startsWith('{') ? `(${to})` : to;
+  visit(ts.createSourceFile('to.ts', code, ts.ScriptTarget.Latest, true));
+  return [...used].filter((name) => name !== '' && !known.has(name) && !(name in globalThis));
+}
+
 /** @param {Guard} guard @param {Source} source @returns {readonly Place[]} */
 function roomsOf(guard, { file, text, functions }) {
   return guard.in === undefined ? [{ file, text, start: 0, end: text.length }] : (functions.get(guard.in) ?? []);

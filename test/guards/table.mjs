@@ -33,7 +33,7 @@ export const guards = [
   },
   {
     row: 'T37',
-    what: 'a second message is signed only behind first signatures that verify',
+    what: 'a second message is signed only after first signatures that verify',
     in: 'judge',
     from: "if (!about.isFounded) return 'bad-package';",
     to: '',
@@ -143,8 +143,8 @@ export const guards = [
     row: 'T16',
     what: 'a ceremony that was joined is never entered again',
     in: 'beginCeremony',
-    from: 'return ceremony === undefined || state.memory.joined.has(ceremony) ? undefined : join(state, ceremony);',
-    to: 'return ceremony === undefined ? undefined : join(state, ceremony);',
+    from: 'if (ceremony === undefined || state.memory.joined.has(ceremony)) return undefined;',
+    to: 'if (ceremony === undefined) return undefined;',
     test: ceremonies,
   },
   {
@@ -159,9 +159,9 @@ export const guards = [
   {
     row: 'T18',
     what: 'a ceremony begins with hellos of the same files alone',
-    in: 'idOfHellos',
-    from: 'if (hellos.some((hello) => strangenessOf(context, hello) !== undefined)) return undefined;',
-    to: '',
+    in: 'missingHellos',
+    from: 'return hello === undefined || strangenessOf(context, hello) !== undefined;',
+    to: 'return hello === undefined;',
     test: ceremonies,
     name: 'T18',
   },

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { World } from '../../cli/command.ts';
 import { runProgram } from '../../cli/program.ts';
+import { runFront } from '../../cli/stand-in/stand-in.ts';
 import type { Limits } from '../../coordinator/limits.ts';
 import { initHome } from '../../home/home.ts';
 import type { Request } from '../../protocol/request/request.ts';
@@ -77,16 +78,30 @@ export class AskerWorld implements AsyncDisposable {
 
   async frostmark(...args: readonly string[]): Promise<Ran> {
     const texts = { stdout: '', stderr: '' };
+    return { code: await runProgram(args, this.#world(texts)), ...texts };
+  }
+
+  #world(texts: { stdout: string; stderr: string }, environment: World['environment'] = {}): World {
     const stream = (name: 'stdout' | 'stderr') => ({ write: (text: string) => (texts[name] += text) });
-    const world: World = {
+    return {
       stdout: stream('stdout'),
       stderr: stream('stderr'),
       stdin: () => Readable.from([]),
-      environment: { FROSTMARK_HOME: this.path('home') },
+      environment: { FROSTMARK_HOME: this.path('home'), GPG_TTY: '/nonexistent', ...environment },
       folder: this.folder,
       nowUnixSeconds: () => Math.floor(Date.now() / 1000) + this.ahead,
     };
-    return { code: await runProgram(args, world), ...texts };
+  }
+
+  /** As a front end is called in the place of its tool. */
+  async inPlaceOf(
+    name: 'gpg' | 'ssh-keygen',
+    args: readonly string[],
+    environment: World['environment'],
+  ): Promise<Ran> {
+    const texts = { stdout: '', stderr: '' };
+    const world = this.#world(texts, environment);
+    return { code: await runFront(name, args, world), ...texts };
   }
 
   /** Ids of all rounds, newest first. */

@@ -7,7 +7,7 @@ import { Company, type CompanyPlan } from '../../demo/company.ts';
 
 const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
-/** What stands in for a stock tool, as a tool is told where it is. */
+/** What takes the place of a stock tool, as a tool is told where it is. */
 export function frontEnd(name: 'gpg' | 'ssh-keygen'): string {
   return join(dirname(cli), `${name}.js`);
 }

@@ -79,7 +79,7 @@ export function requestersDocument(
 /** An envelope under the group's own key. */
 export function underKey(group: LiveGroup, payloadType: string, payload: Uint8Array): Held {
   const signature = quorumSignature(group, production, preAuthEncoding(payloadType, payload));
-  return encodeEnvelope(payloadType, payload, '', signature);
+  return encodeEnvelope({ payloadType, payload, keyid: '', signature });
 }
 
 /** A signature by the first members of every sharing, without any network. */

@@ -94,7 +94,7 @@ export class TestMember {
     await this.next('present', (frame) => frame.members.includes(this.member.identifier), seen);
   }
 
-  /** Only the socket, without a word. */
+  /** Opens only the socket, and says no word. */
   async open(): Promise<void> {
     const { url, headers } = await this.client.socket();
     const socket = new WebSocket(url, { headers, perMessageDeflate: false });

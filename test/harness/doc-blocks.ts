@@ -41,7 +41,7 @@ function blocksOf(file: string, text: string): DocBlock[] {
   ).blocks;
 }
 
-/** The text with what stands for something else replaced by it, all of it in order. Throws when a placeholder is not there. */
+/** The text with each placeholder replaced, all of it in order. Throws when a placeholder is not there. */
 export function filled(text: string, ...replaced: readonly (readonly [from: string, to: string])[]): string {
   return replaced.reduce((filling, [from, to]) => {
     if (!filling.includes(from)) throw new Error(`there is no ${from} in:\n${filling}`);

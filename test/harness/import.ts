@@ -1,6 +1,8 @@
 /** Keys that once were whole: import files for the charters of tests, and ceremonies that use them. */
+import { randomBytes } from 'node:crypto';
 import { hexToBytes } from '../../protocol/wire/bytes.ts';
 import type { Charter } from '../../protocol/files/charter.ts';
+import type { ImportKeys } from '../../protocol/ceremony/import-key.ts';
 import { openImport, openImportedShare, splitKey, type Import } from '../../protocol/ceremony/import.ts';
 import type { SealingGroup, Secret } from '../../protocol/frost/group.ts';
 import {
@@ -29,16 +31,37 @@ export const rfc8032Keys = [
   },
 ] as const;
 
-/** The import file of this seed for a charter. */
+const oneTimeSecrets = new Map<string, Uint8Array>();
+
+/** The X25519 secret of a member's one-time key, 32 bytes: one for each identity key of this process. */
+export function oneTimeSecretOf(identityKey: string): Uint8Array {
+  const known = oneTimeSecrets.get(identityKey) ?? new Uint8Array(randomBytes(32));
+  oneTimeSecrets.set(identityKey, known);
+  return known.slice();
+}
+
+/** The one-time public keys of all members of a charter. */
+export async function oneTimeKeysOf(charter: Charter): Promise<ImportKeys> {
+  const arithmetic = await sharedSodium();
+  return new Map(
+    charter.members.map(({ identifier, key }) => {
+      const boxKey = arithmetic.loadBoxKey(oneTimeSecretOf(key));
+      arithmetic.wipe(boxKey);
+      return [identifier, boxKey.publicKey];
+    }),
+  );
+}
+
+/** The import file of this seed for a charter; by default for the one-time keys of this process. */
 export async function importBytes(
   charter: Charter,
-  seed: string = rfc8032Keys[0].seed,
-  by?: SealingGroup,
+  options: { readonly seed?: string | undefined; readonly by?: SealingGroup; readonly keys?: ImportKeys } = {},
 ): Promise<Uint8Array> {
   const arithmetic = await sharedSodium();
-  const secret = arithmetic.loadSeed(hexToBytes(seed));
+  const secret = arithmetic.loadSeed(hexToBytes(options.seed ?? rfc8032Keys[0].seed));
   try {
-    return splitKey(by ?? arithmetic, charter, secret);
+    const keys = options.keys ?? (await oneTimeKeysOf(charter));
+    return splitKey({ arithmetic: options.by ?? arithmetic, charter, secret, keys });
   } finally {
     arithmetic.wipe(secret);
   }
@@ -52,7 +75,7 @@ export function openFor(charter: Charter, bytes: Uint8Array): Import {
 export async function shareFor(charter: Charter, imported: Import, who: Person): Promise<Secret | undefined> {
   const arithmetic = await sharedSodium();
   const self = charter.members.find(({ key }) => key === who.key)!;
-  const boxKey = arithmetic.loadBoxKey(who.seed());
+  const boxKey = arithmetic.loadBoxKey(oneTimeSecretOf(who.key));
   try {
     return openImportedShare(imported, { arithmetic, charter, self, boxKey });
   } finally {
@@ -78,7 +101,7 @@ export async function importNetwork(
   people: readonly Person[],
   options: { readonly seed?: string; readonly random?: number; readonly faults?: CeremonyFaults } = {},
 ): Promise<CeremonyNetwork> {
-  const imported = await importedFor(charter, people, await importBytes(charter, options.seed));
+  const imported = await importedFor(charter, people, await importBytes(charter, options));
   const faults = { imported, ...options.faults };
   return new CeremonyNetwork(charter, people, await sharedSodium(), seededRandom(options.random ?? 1), faults);
 }

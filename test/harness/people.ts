@@ -9,7 +9,7 @@ export interface Person extends Identity {
   /** Identity key, base64url. */
   readonly key: string;
   card(role: CardRole): string;
-  /** A copy of the identity's seed: opens what was sealed to it. */
+  /** A copy of the identity's seed. */
   seed(): Uint8Array;
 }
 

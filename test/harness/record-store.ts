@@ -136,12 +136,17 @@ export async function readLog(log: GroupLog): Promise<(StoreRecord | Error)[]> {
   return records;
 }
 
-/** A machine with an empty store, before its first start. */
-export async function newMachine(): Promise<{ readonly disk: SimulatedDisk; readonly database: SimulatedDatabase }> {
+/** What the anchor of a store without a log holds. */
+export const emptyAnchor = Buffer.from('frostmark anchor 2\n'.padEnd(512, ' '));
+
+/** A machine with an empty store, before its first start; `lost` are charters that an earlier store may have had. */
+export async function newMachine(
+  lost: readonly string[] = [],
+): Promise<{ readonly disk: SimulatedDisk; readonly database: SimulatedDatabase }> {
   const disk = new SimulatedDisk();
-  disk.put(simulatedPaths.anchor, Buffer.from('frostmark anchor 2\n'.padEnd(512, ' ')));
+  disk.put(simulatedPaths.anchor, emptyAnchor);
   const database = new SimulatedDatabase();
-  await beginLevelDatabase(database, []);
+  await beginLevelDatabase(database, lost);
   database.writes = 0;
   return { disk, database };
 }

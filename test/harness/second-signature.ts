@@ -21,5 +21,5 @@ export function signedAgain({ payload, payloadType, signatures }: Envelope, who:
   const signature = new Uint8Array(64);
   signature.set(point);
   for (let index = 32; index < 64; index += 1, s >>= 8n) signature[index] = Number(s & 0xffn);
-  return encodeEnvelope(payloadType, bytes, signatures[0].keyid, signature);
+  return encodeEnvelope({ payloadType, payload: bytes, keyid: signatures[0].keyid, signature });
 }

@@ -6,8 +6,10 @@ import type { Aftermath } from '../home/simulated-disk.ts';
 export class SimulatedDatabase implements KeyValues {
   writes = 0;
   crashAt = Infinity;
-  /** Crash behind the write instead of before it. */
+  /** Crash after the write instead of before it. */
   after = false;
+  /** What is thrown then; a crash if left out. */
+  failure: Error | undefined;
   #written = new Map<string, Uint8Array>();
   #synced = new Map<string, Uint8Array>();
 
@@ -15,13 +17,13 @@ export class SimulatedDatabase implements KeyValues {
   async write(entries: readonly Write[], { sync }: { readonly sync: boolean }): Promise<void> {
     await Promise.resolve();
     const crashes = (this.writes += 1) >= this.crashAt;
-    if (crashes && !this.after) throw new Error('crash');
+    if (crashes && !this.after) throw this.failure ?? new Error('crash');
     for (const [key, value] of entries) {
       if (value === undefined) this.#written.delete(key);
       else this.#written.set(key, value);
     }
     if (sync) this.#synced = new Map(this.#written);
-    if (crashes) throw new Error('crash');
+    if (crashes) throw this.failure ?? new Error('crash');
   }
 
   get(key: string): Promise<Uint8Array | undefined> {

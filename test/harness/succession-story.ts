@@ -54,7 +54,7 @@ export function signedByGroup(
   const answers = new Map(
     signers.map((signer) => [signer, signShare(arithmetic, attempt, signer, nonces.get(signer)!, shareOf(signer))]),
   );
-  return encodeEnvelope(payloadType, payload, '', aggregate(attempt, answers));
+  return encodeEnvelope({ payloadType, payload, keyid: '', signature: aggregate(attempt, answers) });
 }
 
 /** The ceremony of a charter, and its genesis. */

@@ -2,7 +2,7 @@
 
 const windowBytes = 8;
 
-/** A secret counts as seen where this many of its bytes stand side by side. Answers its name and the place, `[]` for no trace. */
+/** A secret counts as seen where this many of its bytes lie side by side. Answers its name and the place, `[]` for no trace. */
 export function tracesOf(
   secrets: ReadonlyMap<string, Uint8Array>,
   places: ReadonlyMap<string, Uint8Array>,

@@ -215,6 +215,8 @@ describe('reading a file', () => {
   it('bounds what claims to be empty and is not', async () => {
     expect((await stat('/proc/self/maps')).size).toBe(0);
     await expect(readFileBounded('/proc/self/maps', 100)).rejects.toMatchObject({ code: 'too-large' });
+    // Its size is not known before it is read.
+    expect((await readFileBounded('/proc/self/status', 100_000)).length).toBeGreaterThan(500);
   });
 
   it('refuses what is not there, a folder, and a FIFO that nobody writes to', async () => {

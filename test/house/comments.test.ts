@@ -68,7 +68,7 @@ const words = new Set(
   tracked
     .filter(
       (file) =>
-        /\.(?:ts|mjs|js|json|yaml)$|^(?:PROTOCOL|README|SECURITY)\.md$/.test(file) &&
+        /\.(?:ts|mjs|js|json|yaml)$|^(?:PROTOCOL(?:-REFERENCE)?|README|SECURITY)\.md$/.test(file) &&
         !/package-lock|^test\/house\//.test(file),
     )
     .flatMap((file) => strip(read(file)).match(/[\w$]+/g) ?? [])

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { placesOf, readSources, toSource, trackedSources, type Guard } from '../guards/places.mjs';
+import { placesOf, readSources, toSource, trackedSources, unknownNames, type Guard } from '../guards/places.mjs';
 import { guards } from '../guards/table.mjs';
 
 const root = join(import.meta.dirname, '../..');
@@ -27,6 +27,13 @@ describe('a guard', () => {
     expect(gone.map(({ row, what, test, name }) => [row, what, test, name])).toEqual([]);
   });
 
+  it('is exchanged for names that its file knows: a test that fails for another shows nothing', () => {
+    const strange = guards.flatMap((row) =>
+      placesOf(row, sources).flatMap((place) => unknownNames(place, row).map((name) => [row.row, row.what, name])),
+    );
+    expect(strange).toEqual([]);
+  });
+
   it('is another statement without itself', () => {
     for (const { what, from, to } of guards) expect(to, what).not.toBe(from);
   });
@@ -34,6 +41,17 @@ describe('a guard', () => {
   it('has one name', () => {
     const names = guards.map(({ row, what }) => `${row} ${what}`);
     expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
+  });
+});
+
+describe('what a guard is exchanged for', () => {
+  const place = { file: 'x.ts', text: 'const [a, b] = [1, 2];\nif (a === b) f(a);\n', start: 0, end: 0 };
+
+  it('is looked through for names that are not there', () => {
+    for (const to of ['', 'if (a.c === Math.max(b, 1))', 'const b = { c: a };', 'void b; // c'])
+      expect(unknownNames(place, { to }), to).toEqual([]);
+    for (const to of ['if (c === b)', 'f({ a: c });', 'c.a;', 'a ? b : c', '...c'])
+      expect(unknownNames(place, { to }), to).toEqual(['c']);
   });
 });
 

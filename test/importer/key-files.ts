@@ -59,7 +59,7 @@ export interface HandPacket {
   readonly algorithm?: number;
   readonly oid?: string;
   readonly created?: number;
-  /** Everything behind the public part; the secret in the clear by default. */
+  /** Everything after the public part; the secret in the clear by default. */
   readonly secret?: Uint8Array;
   /** Of the public point. */
   readonly prefix?: number;
@@ -80,7 +80,7 @@ export function secretKey(key: HandKey, change: HandPacket = {}): Buffer {
   ]);
 }
 
-/** The secret with the sum of its bytes behind it. */
+/** The secret with the sum of its bytes after it. */
 export function summed(seed: Uint8Array, off = 0): Buffer {
   const content = mpi(seed);
   return Buffer.concat([content, u16((content.reduce((sum, byte) => sum + byte, 0) + off) & 0xffff)]);

@@ -1,6 +1,6 @@
 /**
  * Every block of README.md and docs/, typed as it is there: five share holders, a coordinator and a developer, each with a home of their own. Where
- * a name stands for something (an address, a fingerprint, an ellipsis) it is replaced; nothing is left out but what has its reason below.
+ * something takes the place of another thing (an address, a fingerprint, an ellipsis) it is replaced; nothing is left out but what has its reason below.
  */
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
@@ -17,7 +17,7 @@ import { hasTool } from '../interop/tools.ts';
 const elsewhere = 'a file of another distribution, as root';
 const notRun: Readonly<Record<string, string>> = {
   'README.md § Try it #1': 'it is this very check, and the demo that the tests of demo/ share',
-  'docs/import.md § Split it #2': 'test/interop/import.test.ts joins with import files of every kind',
+  'docs/import.md § Split it #3': 'test/interop/import.test.ts joins with import files of every kind',
   'docs/operating.md § Behind a proxy #1': 'the configuration of nginx, which is not here',
   'docs/operating.md § Behind a proxy #2': 'the configuration of haproxy, which is not here',
   'docs/operating.md § Behind a proxy #3': 'the configuration of caddy, which is not here',
@@ -32,7 +32,7 @@ const bin = at('bin');
 const environment = {
   PATH: [bin, process.env['PATH'] ?? ''].join(delimiter),
   FROSTMARK_TESTING_ONLY_SCRYPT_WORK_FACTOR: '2',
-  // What a person types at a prompt.
+  // A person types it at a prompt.
   FROSTMARK_PASSPHRASE_FILE: at('passphrase'),
   FROSTMARK_POLICY: at('policy.yaml'),
   // A certificate authority that the machine knows.
@@ -64,6 +64,8 @@ let target: Account;
 let url = '';
 const cards: Record<string, string> = {};
 const running: Started[] = [];
+/** Members of a group that is to bring its key. */
+const newcomers: Account[] = [];
 
 beforeAll(() => {
   mkdirSync(bin, { recursive: true });
@@ -128,6 +130,21 @@ const typed =
 const fingerprint = (): string =>
   /^fpr:+([0-9A-F]{40}):/m.exec(target.type('gpg --show-keys --with-colons release.pgp').stdout)?.[1] ?? '';
 
+/** All members at once, until each serves; whoever installs gets the line that they all print. */
+async function makeTheKey(text: string): Promise<void> {
+  const joining = [...members.values()].map((who) => start(who, text));
+  const ready = async (one: Started): Promise<string> =>
+    await one.find('that it serves', (line) => (line.startsWith('ready') ? line : undefined));
+  const lines = await Promise.all(
+    joining.map(async (one) => {
+      await ready(one);
+      return await one.find('the key', (line) => /^frostmark-group:\S+$/.exec(line)?.[0]);
+    }),
+  );
+  expect(new Set(lines).size).toBe(1);
+  for (const who of [dave, target]) writeFileSync(who.path('GROUP.pub'), `${lines[0]!}\n`);
+}
+
 /** In the order in which somebody would come to them. */
 const runs: Readonly<Record<string, (text: string) => void | Promise<void>>> = {
   'README.md § Set it up by hand #1': (text) => {
@@ -147,35 +164,22 @@ const runs: Readonly<Record<string, (text: string) => void | Promise<void>>> = {
     for (const who of members.values()) writeFileSync(who.path('requesters.yaml'), requesters);
   },
   'README.md § Set it up by hand #4': async (text) => {
+    const [operator = '', holder = ''] = text.split(/^(?=# on each share holder)/m);
     const port = await freePort();
     for (const name of ['cert', 'key'])
       cpSync(join(root, `test/client/loopback-${name}.pem`), coordinator.path(`${name}.pem`));
     chmodSync(coordinator.path('key.pem'), 0o600);
     const serve = start(
       coordinator,
-      filled(text, ['0.0.0.0:7443', `127.0.0.1:${port}`], ['sign.example.org:7443', `localhost:${port}`]),
+      filled(operator, ['0.0.0.0:7443', `127.0.0.1:${port}`], ['acme.example:7443', `localhost:${port}`]),
     );
     url = await serve.find('its URL', (line) => /(https:\/\/localhost:[^\s"]+#[\w-]+)/.exec(line)?.[1]);
+    await makeTheKey(filled(holder, ['https://acme.example:7443/#…', url]));
   },
   'README.md § Set it up by hand #5': async (text) => {
-    const joining = [...members.values()].map((who) =>
-      start(who, filled(text, ['https://sign.example.org:7443/#…', url])),
-    );
-    const ready = async (one: Started): Promise<string> =>
-      await one.find('that it serves', (line) => (line.startsWith('ready') ? line : undefined));
-    const lines = await Promise.all(
-      joining.map(async (one) => {
-        await ready(one);
-        return await one.find('the key', (line) => /^frostmark-group:\S+$/.exec(line)?.[0]);
-      }),
-    );
-    expect(new Set(lines).size).toBe(1);
-    for (const who of [dave, target]) writeFileSync(who.path('GROUP.pub'), `${lines[0]!}\n`);
-  },
-  'README.md § Set it up by hand #6': async (text) => {
     cpSync(join(root, 'dist/frostmark-verify.mjs'), dave.path('frostmark-verify.mjs'));
     writeFileSync(dave.path('acme-1.4.2.tgz'), 'acme 1.4.2\n');
-    const commands = commandsOf(filled(text, ['https://sign.example.org:7443/#…', url]));
+    const commands = commandsOf(filled(text, ['https://acme.example:7443/#…', url]));
     const isOf = (command: string) => (line: string) => line.startsWith(command);
     const [sign, ...others] = commands.filter(isOf('frostmark sign'));
     expect([sign === undefined, others]).toEqual([false, []]);
@@ -294,7 +298,7 @@ gpg --import release.asc && echo "%_dbpath $HOME/rpmdb" > ~/.rpmmacros`,
     expect(decodeCharter(new TextEncoder().encode(charter), 'charter.yaml').openpgp?.userId).toContain('Acme Releases');
     writeFileSync(dave.path('charter.yaml'), charter.replace(/^openpgp: .*\n/m, ''));
   },
-  'docs/import.md § Split it #1': (text) => {
+  'docs/import.md § Before #2': (text) => {
     dave.type(`mkdir -m 700 old && export GNUPGHOME=old
 gpg --batch --passphrase '' --quick-gen-key 'Old <old@acme.example>' ed25519 sign never 2>&1`);
     const key = /^fpr:+([0-9A-F]{40}):/m.exec(dave.type('GNUPGHOME=old gpg -k --with-colons').stdout)![1]!;
@@ -303,7 +307,26 @@ gpg --batch --passphrase '' --quick-gen-key 'Old <old@acme.example>' ed25519 sig
     const said = messageOf(() => dave.type(split));
     const line = /run this again: (openpgp: .*)/.exec(said)?.[1] ?? said;
     writeFileSync(dave.path('charter.yaml'), `${readFileSync(dave.path('charter.yaml'), 'utf8')}${line}\n`);
-    dave.type(split);
+    expect(dave.type(split).stdout).toContain('The key fits the charter');
+  },
+  'docs/import.md § Split it #1': (text) => {
+    const charter = dave.type('cat charter.yaml').stdout;
+    for (const name of people) {
+      const newcomer = account(`import-${name}`);
+      const card = newcomer.type(`frostmark participant init --name ${name}`).stdout.trim();
+      newcomers.push(newcomer);
+      dave.type(`sed -i 's#${cards[name]!}#${card}#' charter.yaml`);
+    }
+    expect(dave.type('cat charter.yaml').stdout).not.toBe(charter);
+    for (const [index, newcomer] of newcomers.entries()) {
+      cpSync(dave.path('charter.yaml'), newcomer.path('charter.yaml'));
+      const file = `${people[index]!}.import-key`;
+      newcomer.type(text.replace('alice.import-key', file));
+      cpSync(newcomer.path(file), dave.path(file));
+    }
+  },
+  'docs/import.md § Split it #2': (text) => {
+    dave.type(text);
     expect(existsSync(dave.path('acme.frostmark-import'))).toBe(true);
   },
   ...Object.fromEntries(

@@ -65,7 +65,7 @@ class Repository extends Workshop {
     return stdout.trim();
   }
 
-  /** A tag with this signature behind its message. */
+  /** A tag with this signature after its message. */
   tag(payload: Uint8Array, signature: Uint8Array): string {
     return this.store('tag', Buffer.concat([payload, signature]));
   }

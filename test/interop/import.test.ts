@@ -11,13 +11,14 @@ import { preAuthEncoding } from '../../verifier/dsse.ts';
 import { decodeCertificate } from '../../protocol/ceremony/certificate.ts';
 import { openEpoch } from '../../protocol/ceremony/epoch.ts';
 import { decodeCharter } from '../../protocol/files/charter.ts';
+import { encodeImportKey } from '../../protocol/ceremony/import-key.ts';
 import { openImport } from '../../protocol/ceremony/import.ts';
 import { formatTimestamp } from '../../protocol/wire/time.ts';
 import { frostmark, type Finished } from '../cli/frostmark.ts';
 import { epochFile } from '../harness/home-files.ts';
 import { CeremonyNetwork, publicGroup, sharedSodium } from '../harness/ceremony-network.ts';
 import { approves, TestCompany } from '../harness/company.ts';
-import { importedFor, rfc8032Keys } from '../harness/import.ts';
+import { importedFor, oneTimeKeysOf, rfc8032Keys } from '../harness/import.ts';
 import { OpenpgpTestGroup } from '../harness/openpgp-group.ts';
 import { writeCharter } from '../harness/people.ts';
 import { seededRandom } from '../harness/random.ts';
@@ -37,6 +38,20 @@ const plan = writeCharter({
 });
 const charterText = `${plan.text}openpgp: { userId: ${JSON.stringify(userId)}, created: ${created} }\n`;
 const charter = decodeCharter(new TextEncoder().encode(charterText));
+
+/** The file of all members' import keys for a charter: those that `importedFor` opens with. */
+async function writeKeys(name: string, charterFile: string): Promise<void> {
+  const of = decodeCharter(readFileSync(at(charterFile)));
+  const keys = await oneTimeKeysOf(of);
+  const lines = of.members.map(({ identifier, key }) =>
+    encodeImportKey(
+      of,
+      keys.get(identifier)!,
+      plan.people.find((who) => who.key === key)!,
+    ),
+  );
+  writeFileSync(at(name), lines.join('\n'));
+}
 
 beforeAll(() => {
   writeFileSync(at('charter.yaml'), charterText);
@@ -63,7 +78,8 @@ async function importOf(
   charterFile = 'charter.yaml',
 ): Promise<Finished & { readonly out: string }> {
   const out = at(`${(files += 1)}.frostmark-import`);
-  const args = ['group', 'import', keyFile, '--charter', charterFile, '--out', out, '--yes', ...more];
+  await writeKeys('keys', charterFile);
+  const args = ['group', 'import', keyFile, '--charter', charterFile, '--keys', 'keys', '--out', out, '--yes', ...more];
   const [stdout, stderr] = [new Collected(), new Collected()];
   const code = await runProgram(
     args.map((argument) => (existsSync(at(argument)) ? at(argument) : argument)),
@@ -284,7 +300,7 @@ describe.skipIf(!hasTool('gpg') || !hasTool('gpgv'))('a key of gpg', { timeout: 
     run('gpgconf', ['--homedir', folder, '--kill', 'all'], { cwd: folder });
   });
 
-  it('is split, armored or binary, and keeps its fingerprint: user id and time stand in the charter', async () => {
+  it('is split, armored or binary, and keeps its fingerprint: user id and time are in the charter', async () => {
     for (const file of ['plain.asc', 'plain.gpg']) expect(await importedKey(file)).toBe(pointOf(plainPrint));
     const { stderr } = await importOf('plain.asc');
     expect(stderr).toContain(`${plainPrint} (primary key)`);
@@ -380,7 +396,10 @@ describe('group import', { timeout: 60_000 }, () => {
       at('key.pem'),
       '-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n',
     );
-    const code = async (...args: string[]) => (await frostmark(['group', 'import', ...args], { cwd: folder })).code;
+    const code = async (...args: string[]) =>
+      (await frostmark(['group', 'import', ...args, '--keys', 'keys'], { cwd: folder })).code;
+    const unkeyed = ['key.pem', '--charter', 'charter.yaml', '--out', 'x', '--yes'];
+    expect((await frostmark(['group', 'import', ...unkeyed], { cwd: folder })).stderr).toContain('no --keys was given');
     expect(await code()).toBe(2);
     expect(await code('key.pem')).toBe(2);
     expect(await code('key.pem', '--charter', 'charter.yaml')).toBe(2);
@@ -393,7 +412,7 @@ describe('group import', { timeout: 60_000 }, () => {
     expect(await code('key.pem', '--charter', 'charter.yaml', '--out', 'there', '--yes')).toBe(2);
     expect(readFileSync(at('there'), 'utf8')).toBe('precious');
     const { stdout } = await frostmark(
-      ['group', 'import', 'key.pem', '--charter', 'charter.yaml', '--out', 'json', '--yes', '--json'],
+      ['group', 'import', 'key.pem', '--charter', 'charter.yaml', '--keys', 'keys', '--out', 'json', '--yes', '--json'],
       { cwd: folder },
     );
     expect(JSON.parse(stdout)).toMatchObject({ source: 'pkcs8', fingerprint: null, file: 'json' });
@@ -413,11 +432,22 @@ describe.skipIf(!hasTool('openssl'))('a company with an imported key', { timeout
     },
   });
 
+  /** Every member makes its one-time key in its own home; the lines go into one file. */
+  async function writeImportKeys(charterFile: string, name: string): Promise<void> {
+    const lines = [];
+    for (const member of ['alice', 'bob', 'build-1']) {
+      const home = ['--home', company.path(member), '--passphrase-file', company.path(join(member, 'passphrase'))];
+      lines.push((await company.run(['participant', 'import-key', charterFile, ...home])).stdout);
+    }
+    company.write(name, lines.join(''));
+  }
+
   beforeAll(async () => {
     await company.introduce();
     await company.startCoordinator();
     run('openssl', ['genpkey', '-algorithm', 'ed25519', '-out', 'original.pem'], { cwd: company.path('') });
-    const args = ['original.pem', '--charter', 'charter.yaml', '--yes'];
+    await writeImportKeys('charter.yaml', 'keys');
+    const args = ['original.pem', '--charter', 'charter.yaml', '--keys', 'keys', '--yes'];
     await company.run(['group', 'import', ...args, '--out', 'acme.frostmark-import']);
     await company.run(['group', 'import', ...args, '--out', 'again.frostmark-import']);
   }, 120_000);
@@ -435,12 +465,17 @@ describe.skipIf(!hasTool('openssl'))('a company with an imported key', { timeout
     const refused = await demand(company.join('alice', ['--import', 'tampered.frostmark-import']), 1);
     expect(refused.stderr).toContain('its proofs do not hold');
     company.write('other.yaml', `${readFileSync(company.path('charter.yaml'), 'utf8')}# other\n`);
+    await writeImportKeys('other.yaml', 'other-keys');
+    const mixed = ['original.pem', '--charter', 'charter.yaml', '--keys', 'other-keys', '--yes', '--out', 'mixed'];
+    expect((await company.run(['group', 'import', ...mixed], 1)).stderr).toContain('was made for another charter');
     await company.run([
       'group',
       'import',
       'original.pem',
       '--charter',
       'other.yaml',
+      '--keys',
+      'other-keys',
       '--yes',
       '--out',
       'other.frostmark-import',
@@ -528,7 +563,7 @@ describe.skipIf(!hasTool('openssl'))('a company with an imported key', { timeout
     const imported = openImport(publicGroup, made, readFileSync(company.path('acme.frostmark-import')));
     expect(openEpoch(publicGroup, made, certificate).origin).toBe('imported');
     expect(certificate.transcript).toMatchObject({ import: { file: imported.hash, groupKey: imported.groupKey } });
-    const box = Buffer.from([...imported.boxes.values()][0]!).toString('base64');
+    const box = Buffer.from([...imported.boxes.values()][0]!.box).toString('base64');
     const found = run('grep', ['-rlF', box, company.path('alice'), company.path('bob'), company.path('coordinator')]);
     expect(found).toMatchObject({ status: 1, output: '' });
   });

@@ -92,7 +92,7 @@ interface Case {
   readonly sqv: number;
 }
 
-/** What installers must know of these tools stands in their exit codes: gpgv's is 0 for expired and revoked subkeys, and the word is the judge. */
+/** What installers must know of these tools is in their exit codes: gpgv's is 0 for expired and revoked subkeys, and the word is the judge. */
 const cases: Case[] = [
   {
     what: 'production under production',
@@ -530,7 +530,7 @@ describe.skipIf(!hasTool('rpmbuild') || !hasTool('rpmsign') || !hasTool('rpmkeys
     writeFileSync(at('tampered-payload.rpm'), flipped(signed, signed.length - 20));
   });
 
-  /** Where the main header begins, and its bytes: behind a lead of 96 bytes and a signature header padded to 8. */
+  /** Where the main header begins, and its bytes: after a lead of 96 bytes and a signature header padded to 8. */
   function mainHeader(rpm: Uint8Array): { readonly at: number; readonly bytes: Uint8Array } {
     const view = new DataView(rpm.buffer, rpm.byteOffset, rpm.length);
     const sizeAt = (from: number): number => 16 + 16 * view.getUint32(from + 8) + view.getUint32(from + 12);

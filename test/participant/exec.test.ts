@@ -1,6 +1,6 @@
 /** Programs that decide: what they get, what their end means, what they may cost, and what they cannot reach. */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { on } from 'node:events';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { on, once } from 'node:events';
 import { existsSync, readFileSync, watch } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,6 +8,8 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { RequestPayload } from '../../protocol/request/request.ts';
 import { listenForCommands } from '../../participant/control.ts';
 import { ExecRunner, type ExecResult } from '../../participant/exec.ts';
+import { ExecTurns } from '../../participant/exec-turns.ts';
+import { watchScript } from '../../participant/exec-watch.ts';
 import type { ExecRule, Policy, PolicySubject } from '../../participant/policy.ts';
 import { compile, run as runProgram } from '../home/support.ts';
 import { scratch } from './members.ts';
@@ -154,6 +156,23 @@ describe('a program', () => {
     expect(started).toBe(11);
   });
 
+  it('waits for those of the policy before, too: the turns are those of the daemon (T33)', async () => {
+    const { exec, begun } = await saying();
+    const turns = new ExecTurns();
+    const open = (one: ExecRule) => ExecRunner.open(policyOf(one), () => undefined, turns);
+    const [before, after] = [await open(exec), await open(rule('exit 0'))];
+    onTestFinished(() => before.close());
+    const results = [1, 2].map(() => before.run(exec, subject(), () => undefined, never));
+    await begun();
+    let started = false;
+    const next = after.run(rule('exit 0'), subject(), () => (started = true), never);
+    await begun();
+    expect(started).toBe(false);
+    await before.close();
+    expect(await Promise.all(results)).toEqual([nobody, nobody]);
+    expect(await next).toMatchObject({ action: 'approve' });
+  });
+
   it('is killed when the daemon stops, lets no waiting one begin, and decides nothing (T32)', async () => {
     const { exec, begun } = await saying();
     const runner = await runnerFor(exec);
@@ -171,6 +190,15 @@ describe('a program', () => {
     owner.process.kill('SIGKILL');
     await gone(pid!);
     await gone(other!);
+  });
+
+  it('is killed when the daemon is killed before it could say which program it started (T32)', async () => {
+    const folder = await scratch();
+    const started = spawn('sleep', ['30'], { cwd: folder, detached: true, stdio: 'ignore' });
+    onTestFinished(() => void started.kill('SIGKILL'));
+    const died = once(started, 'exit');
+    execFileSync('/bin/sh', ['-c', watchScript, folder], { stdio: 'ignore' });
+    expect(await died).toEqual([null, 'SIGKILL']);
   });
 
   it('leaves no folder behind when the daemon stops, which waits for that (T32)', async () => {
@@ -356,6 +384,32 @@ describe('a hostile build script (T32)', () => {
     expect(
       execFileSync('sh', ['-c', 'ps -u nobody -o args= | grep -c "[s]leep 60" || true'], { encoding: 'utf8' }).trim(),
     ).toBe('0');
+  });
+
+  it.skipIf(!isRoot)(
+    'as another user learns nothing from how it is killed, where only that user may kill it',
+    async () => {
+      const folder = await scratch();
+      const compiled = await compile('test/participant/programs/exec-user.ts', folder);
+      // Of a daemon whose own search path leads somewhere else.
+      await writeFile(join(folder, 'kill'), `#!/bin/sh\nenv > ${folder}/seen\n`, { mode: 0o755 });
+      await chmod(folder, 0o777);
+      const { stdout, stderr } = spawnSync(
+        'setpriv',
+        ['--bounding-set=-kill', process.execPath, compiled, 'nobody', 'sleep 61'],
+        { encoding: 'utf8', env: { ...process.env, PATH: `${folder}:${process.env['PATH']!}` } },
+      );
+      expect(stdout, stderr).toContain('it took longer than 1 seconds');
+      expect(await readdir(folder)).not.toContain('seen');
+      expect(
+        execFileSync('sh', ['-c', 'ps -u nobody -o args= | grep -c "[s]leep 61" || true'], { encoding: 'utf8' }),
+      ).toBe('0\n');
+    },
+  );
+
+  it.skipIf(!isRoot)('as another user cannot reach what watches over it', async () => {
+    const exec = rule(`ps -u nobody -o args= | grep -c '[r]ead -r over' >&2; exit 1`, { user: 'nobody' });
+    expect(await (await runnerFor(exec)).run(exec, subject(), () => undefined, never)).toMatchObject({ reason: '0' });
   });
 
   it.skipIf(!isRoot)('may not be given another user by a daemon that cannot become one', async () => {

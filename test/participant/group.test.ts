@@ -321,6 +321,20 @@ describe('join', () => {
     await expect(group.join(one, { requestersPath: requesters })).rejects.toMatchObject({ code: 'other-charter' });
   });
 
+  it('asks for the passphrase of a share that a killed run left, not for a new one (T28)', async () => {
+    await using group = await TestGroup.create(flat);
+    const [one] = group.members as [TestMember];
+    // A child that answers nothing, and writes down what it is to ask for.
+    const told = join(group.folder, 'told');
+    const ageChildPath = join(group.folder, 'child.mjs');
+    const source = `import { appendFileSync } from 'node:fs'; appendFileSync(${JSON.stringify(told)}, process.argv[2] + '\\n');`;
+    await writeFile(ageChildPath, source);
+    await expect(group.join(one, { ageChildPath })).rejects.toMatchObject({ code: 'age-failed' });
+    await writeFile(join(one.home, `key-${'1'.repeat(64)}.age`), 'of a share', { mode: 0o600 });
+    await expect(group.join(one, { ageChildPath })).rejects.toMatchObject({ code: 'age-failed' });
+    expect(await readFile(told, 'utf8')).toBe('new\nexisting\n');
+  });
+
   it('with another requesters file is told of by name, and goes on when its member comes back with the right one', async () => {
     await using group = await TestGroup.create(flat);
     const requesters = join(group.folder, 'other.yaml');
@@ -399,7 +413,7 @@ describe('a home', () => {
     expect(['it serves', 'not-joined', 'damaged']).toContain(await refusal());
     expect(one.log.some(({ event }) => event === 'journal-cut-back')).toBe(true);
 
-    // Every other file: one bit anywhere in it.
+    // In every other file it is one bit, anywhere in it.
     const places = { 'charter.yaml': [5, 150, -20], 'requesters.json': [5, -20], [certificateFile]: [5, 150, -20] };
     for (const [name, ats] of Object.entries({
       ...places,
@@ -434,7 +448,7 @@ describe('a home', () => {
     const stored = JSON.parse(await readFile(path(storedFile), 'utf8')) as unknown[];
     await writeFile(path(storedFile), JSON.stringify(stored.slice(1)), { mode: 0o600 });
     expect(await refusal()).toBe('bad-certificate');
-    // Another member's share, certificate and identity.
+    // They are another member's share, certificate and identity.
     await cp(join(two.home, share), path(share));
     expect(await refusal()).toBe('damaged');
     for (const name of [share, share.replace('share-', 'key-')]) await cp(join(two.home, name), path(name));
@@ -456,7 +470,7 @@ describe('a home', () => {
       }),
     ).rejects.toMatchObject({ code: 'bad-policy', line: 2 });
 
-    // One process for one home.
+    // One process works in one home.
     await group.serve(one);
     await expect(startDaemon(group.daemonOptions(one))).rejects.toMatchObject({ code: 'locked' });
     // Two homes; the second daemon must not take the first one's socket.

@@ -1,35 +1,59 @@
 /** Homes that join with an import file: what they keep, what they refuse, and how they go on after a crash. */
-import { ed25519 } from '@noble/curves/ed25519.js';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { encodeBase64Url } from '../../verifier/base64.ts';
 import { hexToBytes } from '../../protocol/wire/bytes.ts';
+import { readImportKeys, type ImportKeys } from '../../protocol/ceremony/import-key.ts';
 import { decodeCertificate } from '../../protocol/ceremony/certificate.ts';
 import { openEpoch } from '../../protocol/ceremony/epoch.ts';
 import { testingOnlyMemory } from '../../protocol/frost/group-sodium.ts';
 import type { SealingGroup } from '../../protocol/frost/group.ts';
+import type { OpenedShares } from '../../home/keystore.ts';
+import type { Charter } from '../../protocol/files/charter.ts';
 import { maxImportBytes } from '../../protocol/limits.ts';
-import { useIdentitySeed } from '../../home/identity.ts';
-import { openHome } from '../../home/home.ts';
+import { makeImportKey, type MadeImportKey } from '../../participant/import-key.ts';
 import { Vault } from '../../participant/vault.ts';
 import { epochFile } from '../harness/home-files.ts';
 import { publicGroup, sharedSodium } from '../harness/ceremony-network.ts';
-import { importBytes, openFor, rfc8032Keys, shareFor } from '../harness/import.ts';
-import { writeCharter } from '../harness/people.ts';
+import { importBytes, oneTimeSecretOf, openFor, rfc8032Keys, shareFor } from '../harness/import.ts';
+import { writeCharter, type Person } from '../harness/people.ts';
+import { utf8 } from '../protocol/support.ts';
 import { readSecret, variantOf } from '../protocol/frost/keys.ts';
-import { TestGroup, until, useParticipants, type TestMember } from './support.ts';
+import { ageChildPath, TestGroup, until, useParticipants, type TestMember } from './support.ts';
 
 useParticipants();
 
 const plan = { tiers: ['build', 'admin', 'admin'], production: '{ any: 2 }', development: '{ admin: 1 }' };
 const groupKey = encodeBase64Url(hexToBytes(rfc8032Keys[0].publicKey));
 
+const keyOf = (group: TestGroup, { home }: TestMember): Promise<MadeImportKey> =>
+  makeImportKey({
+    home,
+    charterPath: group.charterPath,
+    passphrase: { file: group.passphrasePath },
+    ageChildPath: ageChildPath(),
+  });
+
+/** The one-time keys of all members, each made in its home. */
+async function keysOf(group: TestGroup): Promise<ImportKeys> {
+  const made = await Promise.all(group.members.map((member) => keyOf(group, member)));
+  return readImportKeys(utf8(made.map(({ line }) => line).join('\n')), 'keys', group.charter);
+}
+
 /** Writes an import file for the group, and answers where. */
 async function importFor(group: TestGroup): Promise<string> {
   const path = join(group.folder, 'acme.frostmark-import');
-  await writeFile(path, await importBytes(group.charter));
+  await writeFile(path, await importBytes(group.charter, { keys: await keysOf(group) }));
   return path;
+}
+
+/** A one-time key as the home keeps it, once it is opened; `secret` shows that it is wiped. */
+function kept(charter: Charter, who: Person): { readonly opened: OpenedShares; readonly secret: Uint8Array } {
+  const secret = oneTimeSecretOf(who.key);
+  const take = <T>(load: (bytes: Uint8Array) => T): T => load(secret);
+  const share = { channel: '(import key)', sharing: 0, identifier: 1, take };
+  return { opened: { hash: hexToBytes(charter.hash), shares: [share] }, secret };
 }
 
 describe('joining with an import file', () => {
@@ -46,7 +70,14 @@ describe('joining with an import file', () => {
     for (const { home } of group.members)
       for (const name of await readdir(home))
         expect((await readFile(join(home, name))).includes(file), name).toBe(false);
+    // The one-time keys are gone from every home, with their own keys.
+    for (const { home } of group.members) {
+      const names = await readdir(home);
+      expect(names.filter((name) => name.startsWith('import-'))).toEqual([]);
+      expect(names.filter((name) => name.startsWith('key-'))).toHaveLength(1);
+    }
     expect(await group.join(first)).toMatchObject({ origin: 'imported' });
+    await expect(keyOf(group, first)).rejects.toMatchObject({ code: 'other-charter' });
     await group.serveAll();
     const { status } = await group.call(first, { command: 'status' });
     expect(status).toMatchObject({ origin: 'imported', groupKey });
@@ -91,7 +122,7 @@ describe('joining with an import file', () => {
       message: 'it was stopped',
     });
     expect(asked).toBe(0);
-    await writeFile(importPath, await importBytes(group.charter));
+    await writeFile(importPath, await importBytes(group.charter, { keys: await keysOf(group) }));
     await expect(group.join(first, { importPath, confirm })).rejects.toMatchObject({
       message: expect.stringContaining('not accepted') as string,
     });
@@ -106,7 +137,7 @@ describe('joining with an import file', () => {
     const lying = variantOf(sodium, {
       evaluatePolynomial: (coefficients, x) => sodium.evaluatePolynomial(coefficients, x === 1n ? 7n : x),
     }) as SealingGroup;
-    await writeFile(importPath, await importBytes(group.charter, rfc8032Keys[0].seed, lying));
+    await writeFile(importPath, await importBytes(group.charter, { by: lying, keys: await keysOf(group) }));
     const refusal = { code: 'bad-import', message: expect.stringContaining('does not fit') as string };
     await expect(group.join(first, { importPath })).rejects.toMatchObject(refusal);
     expect(first.events).toEqual([]);
@@ -138,6 +169,43 @@ describe('joining with an import file', () => {
   });
 });
 
+describe('an import key', () => {
+  it('is made once for a charter, under the passphrase that the share will have, by a holder of production alone', async () => {
+    await using group = await TestGroup.create({ ...plan, production: '{ admin: 2 }' });
+    const [build, admin] = group.members as [TestMember, TestMember];
+    const made = await keyOf(group, admin);
+    expect(made).toMatchObject({ member: admin.name, path: join(admin.home, `import-${group.charter.hash}.age`) });
+    expect(await keyOf(group, admin)).toEqual(made);
+    await expect(keyOf(group, build)).rejects.toMatchObject({ code: 'not-a-holder' });
+    const wrong = join(group.folder, 'wrong');
+    await writeFile(wrong, 'battery staple\n', { mode: 0o600 });
+    const other = makeImportKey({
+      home: admin.home,
+      charterPath: group.charterPath,
+      passphrase: { file: wrong },
+      ageChildPath: ageChildPath(),
+    });
+    await expect(other).rejects.toMatchObject({ code: 'wrong-passphrase' });
+    expect(await keyOf(group, admin)).toEqual(made);
+  });
+
+  it('that is lost, or another than the file is sealed to, is told before anybody waits', async () => {
+    await using group = await TestGroup.create(plan);
+    const importPath = await importFor(group);
+    const [first, second] = group.members as [TestMember, TestMember];
+    await rm(join(first.home, `import-${group.charter.hash}.age`));
+    await expect(group.join(first, { importPath })).rejects.toMatchObject({ code: 'no-import-key' });
+    await rm(join(second.home, `import-${group.charter.hash}.age`));
+    await rm(join(second.home, `key-${group.charter.hash}.age`));
+    await keyOf(group, second);
+    await expect(group.join(second, { importPath })).rejects.toMatchObject({
+      code: 'bad-import',
+      message: expect.stringContaining('another one-time key') as string,
+    });
+    expect([...first.events, ...second.events]).toEqual([]);
+  });
+});
+
 describe('a vault with an import', () => {
   const { charter, people } = writeCharter(plan);
 
@@ -146,50 +214,29 @@ describe('a vault with an import', () => {
     const vault = await Vault.open(charter, charter.members[1]!);
     const before = vault.deal('11'.repeat(32)).reveal.dealings.map(({ channel }) => channel);
     expect(before).toEqual(['production', 'development']);
-    const seed = people[1]!.seed();
-    vault.useImport(imported, seed);
-    expect(seed).toEqual(new Uint8Array(32));
+    const { opened, secret } = kept(charter, people[1]!);
+    vault.useImport(imported, opened);
     const { reveal } = vault.deal('22'.repeat(32));
     expect(reveal.dealings.map(({ channel }) => channel)).toEqual(['development']);
     const sodium = await sharedSodium();
     const share = Buffer.from(await readSecret(sodium, (await shareFor(charter, imported, people[1]!))!));
     const memory = (): Buffer => Buffer.from(testingOnlyMemory(vault.testingOnlyArithmetic));
     expect(memory().includes(share)).toBe(true);
-    expect(memory().includes(Buffer.from(people[1]!.seed()))).toBe(false);
+    expect(memory().includes(Buffer.from(oneTimeSecretOf(people[1]!.key)))).toBe(false);
+    expect(secret).toEqual(new Uint8Array(32));
     vault.end();
     expect(memory().includes(share)).toBe(false);
   });
 
-  it('refuses the box of another member, and wipes the seed then, too', async () => {
+  it('refuses with the one-time key of another member, and wipes it then, too', async () => {
     const imported = openFor(charter, await importBytes(charter));
     const vault = await Vault.open(charter, charter.members[1]!);
-    const seed = people[2]!.seed();
+    const { opened, secret } = kept(charter, people[2]!);
     expect(() => {
-      vault.useImport(imported, seed);
+      vault.useImport(imported, opened);
     }).toThrow(expect.objectContaining({ code: 'bad-import' }));
-    expect(seed).toEqual(new Uint8Array(32));
+    expect(secret).toEqual(new Uint8Array(32));
     expect(vault.deal('11'.repeat(32)).reveal.dealings).toHaveLength(2);
     vault.end();
-  });
-});
-
-describe('the seed of an identity', () => {
-  it('is lent, and wiped when it comes back, whatever happens (T29)', async () => {
-    await using group = await TestGroup.create(plan);
-    const home = await openHome('participant', group.members[0]!.home);
-    let lent = new Uint8Array();
-    const publicKey = await useIdentitySeed(home, (seed) => {
-      lent = seed as Uint8Array<ArrayBuffer>;
-      expect(seed).toHaveLength(32);
-      return ed25519.getPublicKey(seed);
-    });
-    expect(encodeBase64Url(publicKey)).toBe(group.charter.members[0]!.key);
-    expect(Uint8Array.from(lent)).toEqual(new Uint8Array(32));
-    const failing = useIdentitySeed(home, (seed) => {
-      lent = seed as Uint8Array<ArrayBuffer>;
-      throw new Error('stop');
-    });
-    await expect(failing).rejects.toThrow('stop');
-    expect(Uint8Array.from(lent)).toEqual(new Uint8Array(32));
   });
 });

@@ -86,7 +86,7 @@ describe('a journal', () => {
     const before = syncs();
     const records = Array.from({ length: 200 }, (_, index) => ({ index }));
     await Promise.all(records.map((record) => journal.append(record)));
-    expect(syncs() - before).toBe(2); // the first alone, then all that came meanwhile
+    expect(syncs() - before).toBe(2); // The first is written alone, then all that came meanwhile.
     await journal.close();
     await using again = await openJournal(file, { mustExist: true });
     expect(again.records).toEqual(records);

@@ -42,7 +42,7 @@ export async function scratch(): Promise<string> {
 }
 
 export interface World {
-  /** Signed by the group. */
+  /** It is signed by the group. */
   readonly genesis: Envelope;
   readonly live: LiveGroup;
   readonly requesters: Requesters;
@@ -99,7 +99,7 @@ export interface TestParticipant {
   readonly sent: MemberFrame[];
   readonly warnings: string[];
   readonly fatal: unknown[];
-  /** Signed last, by channel. */
+  /** What was signed last, by channel. */
   readonly manifests: Map<string, Uint8Array>;
   vault: Vault;
   rounds: Rounds;

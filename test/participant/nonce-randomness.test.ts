@@ -56,7 +56,7 @@ describe('the random bytes of a nonce (RFC 9591, Section 4.1; T1)', () => {
       while (seen.length < 48) {
         const vault = await Vault.open(live.epoch.charter, member, { ...systemSources, [source]: repeating });
         vault.load(await openedShares(live, member), live.epoch.certificate.transcript);
-        // The very same place in each: a clone that went on from one journal.
+        // The place is the very same in each, as with a clone that went on from one journal.
         const [made] = vault.makeNonces('production', [{ stage: 1, slot: place.slot, pairs: 8 }], place.journalHead);
         seen.push(...made!.commitments.flatMap(({ hiding, binding }) => [hiding, binding]));
         vault.end();

@@ -1,23 +1,26 @@
 /** A policy in its group: a rule that can decide nothing is refused with file and line. */
 import { describe, expect, it } from 'vitest';
 import { decodePolicy } from '../../participant/policy.ts';
-import { assertReachable } from '../../participant/policy-reach.ts';
-import { readRequestersFile } from '../../protocol/files/requesters.ts';
+import { assertReachable, type InertRule, type PolicyGround } from '../../participant/policy-reach.ts';
+import type { Member } from '../../protocol/files/charter.ts';
+import { emptyRequesters, readRequestersFile } from '../../protocol/files/requesters.ts';
 import { person, writeCharter } from '../harness/people.ts';
 import { refusalOf, utf8 } from '../protocol/support.ts';
 
 const { charter } = writeCharter({ tiers: ['admin', 'admin'], production: '{ any: 2 }', development: '{ any: 1 }' });
+const [self, other] = charter.members as [Member, Member];
 const requesters = readRequestersFile(
   utf8(
     'version: 3\nrequesters:\n' +
       `  - { card: "${person('dave').card('requester')}", channels: [development, production] }\n` +
-      `  - { card: "${person('nightly-1').card('requester')}", channels: [development] }\n`,
+      `  - { card: "${person('nightly-1').card('requester')}", channels: [development] }\n` +
+      `  - { card: "${person('alice').card('requester')}", channels: [development, production], member: ${self.name} }\n`,
   ),
   'requesters.yaml',
   charter,
 );
-const judge = (text: string): void => {
-  assertReachable(decodePolicy(utf8(text), 'policy.yaml'), { charter, requesters });
+const judge = (text: string, change: Partial<PolicyGround> = {}, inert?: InertRule): void => {
+  assertReachable(decodePolicy(utf8(text), 'policy.yaml'), { charter, self, requesters, ...change }, inert);
 };
 /** Rules, one a line from line 2 on, each as match and action. */
 const rules = (...lines: readonly (readonly [match: string, action: string])[]): string =>
@@ -40,6 +43,9 @@ describe('a policy', () => {
       rules(['requester: dave', 'ask'], ['requester: "*"', 'refuse'], ['', 'ask']),
     ],
     ['names that overlap', rules(['ref: "v?"', 'refuse'], ['ref: "v*"', 'ask'], ['ref: "*1"', 'refuse'])],
+    ['what others ask for', rules(['requester: [alice, dave], channel: production', 'refuse'])],
+    ['what this member asks for where others need not decide', rules(['requester: alice', 'approve'])],
+    ['kinds that a narrower rule leaves', rules(['kind: release', 'approve'], ['kind: release', 'refuse'])],
     ['somebody who is not here yet, by a pattern', rules(['requester: ci-*, channel: production', 'refuse'])],
   ])('may have %s', (_what, text) => {
     expect(() => {
@@ -114,12 +120,70 @@ describe('a policy', () => {
       3,
       'line 2 decides first',
     ],
+    [
+      'an approval after a wider one that names its kind and channels',
+      rules(['kind: release, channel: [development, production]', 'approve'], ['channel: development', 'approve']),
+      3,
+      'line 2 decides first',
+    ],
+    [
+      'kinds of request by which all that there are is covered',
+      rules(['channel: [development, production]', 'ask'], ['', 'refuse']),
+      3,
+      'line 2 decides first',
+    ],
+    [
+      'what this member asks for itself (T31)',
+      rules(['requester: alice, channel: production, kind: release', 'refuse']),
+      2,
+      'what admin-1 asks for on production others decide',
+    ],
   ])('is refused with %s, with file and line', (_what, text, line, message) => {
     const error = refusalOf(() => {
       judge(text);
     });
     expect(error).toMatchObject({ code: 'bad-policy', file: 'policy.yaml', line });
     expect(error.message).toContain(message);
+  });
+
+  it('is for channels that its member has a share of', () => {
+    const tiers = ['admin', 'build'];
+    const apart = writeCharter({ tiers, production: '{ admin: 1, build: 1 }', development: '{ build: 1 }' }).charter;
+    const onDevelopment = rules(['channel: development', 'approve']);
+    const [admin, build] = apart.members as [Member, Member];
+    const ground = { charter: apart, requesters: emptyRequesters(apart) };
+    const refused = refusalOf(() => {
+      judge(onDevelopment, { ...ground, self: admin });
+    });
+    expect(refused).toMatchObject({ code: 'bad-policy', line: 2 });
+    expect(refused.message).toContain('admin-1 has no share of development');
+    judge(onDevelopment, { ...ground, self: build });
+  });
+
+  it('whose rules are for who may not ask any more is told of them at a start, and refused when somebody reads it', () => {
+    const told: string[] = [];
+    const tell: InertRule = (rule, why) => void told.push(`${rule} ${why}`);
+    const text = rules(
+      ['requester: [dave, gone], product: x', 'refuse'],
+      ['requester: nightly-1, channel: production', 'refuse'],
+      ['requester: dave', 'ask'],
+    );
+    judge(text, { self: other }, tell);
+    expect(told).toEqual([
+      expect.stringMatching(/^policy.yaml:2 "gone" is no member, and not in version 3/),
+      expect.stringMatching(/^policy.yaml:3 this rule can never match: nightly-1 may not ask for/),
+    ]);
+    expect(
+      refusalOf(() => {
+        judge(text);
+      }),
+    ).toMatchObject({ code: 'bad-policy', line: 2 });
+    // What does not change by itself is refused at a start, too.
+    expect(
+      refusalOf(() => {
+        judge(rules(['requester: gone, artifacts: "a/b"', 'approve']), {}, tell);
+      }),
+    ).toMatchObject({ code: 'bad-policy' });
   });
 
   it('says the line of the field, where a rule goes over several', () => {

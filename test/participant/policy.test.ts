@@ -15,6 +15,7 @@ import {
 } from '../../participant/policy.ts';
 import { PolicyInForce } from '../../participant/policy-in-force.ts';
 import { emptyRequesters } from '../../protocol/files/requesters.ts';
+import { at } from '../../protocol/wire/present.ts';
 import { writeCharter } from '../harness/people.ts';
 import { scratch } from './members.ts';
 
@@ -252,15 +253,15 @@ describe('a policy file', () => {
 });
 
 describe('the policy in force', () => {
-  const { charter } = writeCharter({ tiers: ['a', 'a'], production: '{ any: 2 }' });
-  const ground = () => Promise.resolve({ charter, requesters: emptyRequesters(charter) });
+  const { charter } = writeCharter({ tiers: ['a', 'a'], production: '{ any: 2 }', development: '{ any: 1 }' });
+  const ground = () => Promise.resolve({ charter, self: at(charter.members, 0), requesters: emptyRequesters(charter) });
 
   it('is read again when that is asked for, and a broken one never takes its place', async () => {
     const path = join(await scratch(), 'policy.yaml');
     const log: string[] = [];
     const write = (action: string): Promise<void> => writeFile(path, `rules: [{ action: ${action} }]\n`);
     await write('ask');
-    const inForce = await PolicyInForce.open(path, ground, (_level, event) => void log.push(event));
+    const inForce = await PolicyInForce.open({ path, ground, log: (_level, event) => void log.push(event) });
     const decided = async (): Promise<string> => (await inForce.judge(subject(), () => undefined, never)).action;
     expect(await decided()).toBe('ask');
     await write('refuse');
@@ -274,13 +275,53 @@ describe('the policy in force', () => {
     expect([await inForce.reload(), await decided()]).toEqual([false, 'refuse']);
     await writeFile(path, 'rules: [{ action: exec, exec: { run: [/nonexistent/program] } }]\n');
     expect([await inForce.reload(), await decided()]).toEqual([false, 'refuse']);
-    expect(log).toEqual(['policy-loaded', ...Array<string>(4).fill('policy-refused')]);
+    const ofNobody = 'rules: [{ match: { requester: gone }, action: refuse }]\n';
+    await writeFile(path, ofNobody);
+    expect([await inForce.reload(), await decided()]).toEqual([false, 'refuse']);
+    expect(log).toEqual(['policy-loaded', ...Array<string>(5).fill('policy-refused')]);
+    await inForce.close();
+    // Requesters go while a daemon is down.
+    const again: string[] = [];
+    await (
+      await PolicyInForce.open({ path, ground, log: (level, event) => void again.push(`${level} ${event}`) })
+    ).close();
+    expect(again).toEqual(['warn policy-rule-inert']);
+  });
+
+  it('lets no program of a policy that it replaced decide, and what waits is judged anew (T32)', async () => {
+    const folder = await scratch();
+    const path = join(folder, 'policy.yaml');
+    const programs = (script: string): Promise<void> =>
+      writeFile(
+        path,
+        JSON.stringify({
+          rules: [
+            {
+              match: { channel: 'development' },
+              action: 'exec',
+              exec: { run: ['/bin/sh', '-c', script], 'same-user': 'accepted' },
+            },
+          ],
+        }),
+      );
+    await programs('sleep 30');
+    const inForce = await PolicyInForce.open({ path, ground, log: () => undefined });
+    let started = 0;
+    const verdicts = [1, 2, 3].map(() => inForce.judge(subject(), () => void (started += 1), never));
+    await programs('echo no more >&2; exit 1');
+    expect(started).toBe(2);
+    expect(await inForce.reload()).toBe(true);
+    const refused = { action: 'refuse', reason: 'no more' };
+    expect(await Promise.all(verdicts)).toMatchObject([refused, refused, refused]);
+    expect(started).toBe(5);
     await inForce.close();
   });
 
   it('is none at all when it is broken at the start', async () => {
     const path = join(await scratch(), 'policy.yaml');
     await writeFile(path, 'rules: [{ action: aprove }]\n');
-    await expect(PolicyInForce.open(path, ground, () => undefined)).rejects.toMatchObject({ code: 'bad-policy' });
+    await expect(PolicyInForce.open({ path, ground, log: () => undefined })).rejects.toMatchObject({
+      code: 'bad-policy',
+    });
   });
 });

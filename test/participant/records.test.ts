@@ -9,7 +9,7 @@ import { makeWorld, now, scratch } from './members.ts';
 
 const ceremony = 'aa'.repeat(32);
 const other = 'bb'.repeat(32);
-const third = 'cc'.repeat(32);
+const later = 'cc'.repeat(32);
 const plan = { tiers: ['a', 'a'], production: '{ any: 2 }' };
 
 async function fresh(): Promise<{
@@ -61,7 +61,7 @@ describe('records (T35)', () => {
     };
     await refused(await signedRecord(ceremony), stored(ceremony), parted(ceremony), given(ceremony));
     await written(joined(ceremony));
-    // One ceremony at a time, and each id once.
+    // A member is in one ceremony at a time, and joins each id once.
     await refused(joined(ceremony), joined(other), stored(ceremony), given(ceremony), parted(ceremony));
     await written(await signedRecord(ceremony));
     await refused(parted(ceremony), given(ceremony));
@@ -79,8 +79,23 @@ describe('records (T35)', () => {
     await refused(returned(ceremony), given(other));
     await written(returned(other));
     await written(given(other));
-    await refused(parted(other), joined(third), returned(ceremony, true));
+    await refused(parted(other), joined(later), returned(ceremony, true));
     expect(now.ceremonies.current).toBe(other);
+  });
+
+  it('are judged one after the other: of two that exclude each other and are asked for at once, one is written', async () => {
+    const { records, reopen } = await fresh();
+    const atOnce = [joined(ceremony), joined(other)].map((record) => records.append(record));
+    expect(await Promise.allSettled(atOnce)).toMatchObject([
+      { status: 'fulfilled' },
+      { status: 'rejected', reason: { code: 'contradiction' } },
+    ]);
+    await records.append(await signedRecord(ceremony));
+    await records.append(stored(ceremony));
+    const { length } = records.head;
+    await Promise.all([records.give(ceremony), records.give(ceremony)]);
+    expect(records.head.length).toBe(length + 1);
+    expect((await reopen()).ceremonies).toMatchObject({ current: ceremony, given: ceremony });
   });
 
   it('let nobody who left say `stored`, and leave who gave no share free to join again', async () => {
@@ -91,6 +106,16 @@ describe('records (T35)', () => {
     for (const record of [stored(ceremony), given(ceremony), joined(ceremony), leftRecord(ceremony)])
       await expect(records.append(record)).rejects.toMatchObject({ code: 'contradiction' });
     await records.append(joined(other));
+  });
+
+  it('go into a backup without the transcripts of ceremonies that were left (T43)', async () => {
+    const { records, reopen } = await fresh();
+    const ofLeft = [joined(ceremony), await signedRecord(ceremony), leftRecord(ceremony)];
+    const ofKept = [joined(other), await signedRecord(other), stored(other)];
+    for (const record of [...ofLeft, ...ofKept]) await records.append(record);
+    const lasting = [joined(ceremony), leftRecord(ceremony), ...ofKept];
+    expect(records.lasting).toEqual(lasting);
+    expect((await reopen()).lasting).toEqual(lasting);
   });
 
   it('let a member come back to a key whose genesis verifies, and sign under it', async () => {
@@ -179,7 +204,7 @@ describe('a journal read again', () => {
     expect((await fresh()).records.head.incarnation).not.toBe(incarnation);
   });
 
-  it('is refused when it has records of another version, or does not begin with its incarnation', async () => {
+  it('is refused when it has records of another version, contradicts itself, or does not begin with its incarnation', async () => {
     const path = join(await scratch(), 'journal');
     const journal = await openJournal(path, { mustExist: false });
     await journal.append({ type: 'incarnation', incarnation: '00'.repeat(16) });
@@ -195,6 +220,15 @@ describe('a journal read again', () => {
     const second = await openJournal(path, { mustExist: true });
     await expect(Records.open(second, now)).rejects.toMatchObject({ code: 'damaged' });
     await second.close();
+    await rm(path);
+    const torn = await openJournal(path, { mustExist: false });
+    await torn.append({ type: 'incarnation', incarnation: '00'.repeat(16) });
+    for (const of of [ceremony, other]) await torn.append({ type: 'ceremony-joined', ceremony: of });
+    await torn.close();
+    const third = await openJournal(path, { mustExist: true });
+    const contradicted = { code: 'damaged', message: expect.stringContaining('contradicts itself') as string };
+    await expect(Records.open(third, now)).rejects.toMatchObject(contradicted);
+    await third.close();
     await writeFile(path, (await readFile(path)).subarray(0, -3));
   });
 });

@@ -61,7 +61,7 @@ describe('what show displays (T36)', () => {
       'build 1: 0 of 1 approved; 1 missing of build-3',
     ])
       expect(text).toContain(shown);
-    // The very statement, rebuilt here.
+    // It is the very statement, rebuilt here.
     expect(JSON.parse(view.signs[0]!)).toMatchObject({
       subject: [{ name: artifacts[0]!.name }],
       predicate: { requestDigest: request.digest, channel: 'production' },

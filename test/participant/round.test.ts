@@ -538,7 +538,7 @@ describe('a package', () => {
     const signature = quorumSign(world.live, 'production', preAuthEncoding(type, nobody));
     await participant.documents.adopt({
       genesis: null,
-      requesters: encodeEnvelope(type, nobody, '', signature),
+      requesters: encodeEnvelope({ payloadType: type, payload: nobody, keyid: '', signature }),
       delegations: [],
     });
     await participant.receive(packageFrame(request, [participant.lastCommitment(), commitmentOf(world, request, 2)]));
@@ -815,7 +815,7 @@ describe('documents', () => {
     expect(approved()).toEqual(['approve']);
     await participant.documents.adopt({ genesis: world.genesis, requesters: null, delegations: [] });
     participant.rounds.reconsider();
-    // Reconsidered first, then decided.
+    // It is reconsidered first, then decided.
     await participant.rounds.settled();
     await participant.rounds.settled();
     expect(approved()).toEqual(['approve', 'approve', 'approve']);
@@ -900,7 +900,12 @@ describe('documents', () => {
       encodeCanonicalJson({ version: number, groupKey, number: epochNumber, requesters: [] });
     const type = requestersMessage.payloadType;
     const signed = (bytes: Uint8Array) =>
-      encodeEnvelope(type, bytes, '', quorumSign(world.live, 'production', preAuthEncoding(type, bytes)));
+      encodeEnvelope({
+        payloadType: type,
+        payload: bytes,
+        keyid: '',
+        signature: quorumSign(world.live, 'production', preAuthEncoding(type, bytes)),
+      });
     const participant = await makeParticipant(world, 1, { ...served(version(2), version(3)), judge: approveAll });
     const adopt = (requesters: ReturnType<typeof signed>) =>
       participant.documents.adopt({ genesis: null, requesters, delegations: [] });
@@ -950,7 +955,7 @@ describe('documents', () => {
     await participant.documents.adopt({
       genesis: null,
       requesters: null,
-      delegations: [encodeEnvelope(delegationPayloadType, first, '', signature)],
+      delegations: [encodeEnvelope({ payloadType: delegationPayloadType, payload: first, keyid: '', signature })],
     });
     const request = documentRequest(world, 'delegation', renewal);
     await participant.receive(requestFrame(request));

@@ -250,7 +250,7 @@ describe('a step that fails', () => {
 });
 
 describe('room for both stages', () => {
-  it('is there before nonces of either are made; without it the approval stands, and nonces follow when there is room (T43)', async () => {
+  it('is there before nonces of either are made; without it the approval holds, and nonces follow when there is room (T43)', async () => {
     const bench = await Bench.open(Infinity);
     bench.free = 1000;
     await bench.feed({ kind: 'connected' });

@@ -294,7 +294,7 @@ describe('memory (T29)', () => {
       ]);
       const [signed] = vault.sign(vault.take(`slot-${round}`), [attempt]);
       expect(decodeShare(encodeShare(signed!))).toBe(signed);
-      // One place only: its slot. Aligned windows of 8 bytes: four of them.
+      // It is in one place only, its slot: four aligned windows of 8 bytes.
       expect(windowsIn(memory(), share)).toBe(4);
     }
     vault.end();
@@ -304,7 +304,7 @@ describe('memory (T29)', () => {
   });
 });
 
-/** How often 8-byte windows at multiples of 8 of `secret` stand in `memory` at multiples of 8. */
+/** How often 8-byte windows at multiples of 8 of `secret` are in `memory` at multiples of 8. */
 function windowsIn(memory: Uint8Array, secret: Uint8Array): number {
   const words = new BigUint64Array(memory.buffer, memory.byteOffset, memory.length >> 3);
   const wanted = new Set(new BigUint64Array(secret.slice().buffer));

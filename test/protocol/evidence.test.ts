@@ -427,7 +427,7 @@ describe('an honest member cannot be framed', () => {
   });
 
   it('by any two messages that it said in this ceremony and in others (T13)', () => {
-    // A second ceremony of the same people: one of them restarted before it signed the transcript of the first.
+    // It is a second ceremony of the same people, of whom one restarted before it signed the transcript of the first.
     const again = new CeremonyNetwork(charter, people, network.sodium, seededRandom(22), {
       tick: (net) => {
         if (crashed || !net.log.some((envelope) => envelope.payloadType.includes('boxes'))) return;
@@ -442,7 +442,7 @@ describe('an honest member cannot be framed', () => {
     expect(crashed).toBe(true);
     expect(again.activated()).toHaveLength(3);
     expect(all.some(({ kind }) => kind === 'leave')).toBe(true);
-    // Each message against each, under the hellos of either ceremony.
+    // Each message is held against each, under the hellos of either ceremony.
     for (const who of people) {
       const own = all.filter(({ from }) => from.name === who.name).map(({ envelope }) => envelope);
       expect(own.length).toBeGreaterThan(8);

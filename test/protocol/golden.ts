@@ -11,8 +11,8 @@ import type { TSchema } from '../../protocol/wire/schema.ts';
 import { personFromSeed, type Person } from '../harness/people.ts';
 
 export const alice = personFromSeed('alice', 1);
-export const bob = personFromSeed('bob', 2);
-export const builder = personFromSeed('builder', 3);
+const bob = personFromSeed('bob', 2);
+const builder = personFromSeed('builder', 3);
 export const dev = personFromSeed('dev', 4);
 export const coordinator = personFromSeed('coordinator', 5);
 

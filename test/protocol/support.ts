@@ -31,7 +31,12 @@ export function utf8(text: string): Uint8Array {
 /** Any bytes under any payload type, truly signed by `who`; `keyid` may claim somebody else. */
 export function signBytes(payloadType: string, payload: string | Uint8Array, who: Identity, keyid: string): Envelope {
   const bytes = typeof payload === 'string' ? utf8(payload) : payload;
-  return encodeEnvelope(payloadType, bytes, keyid, who.sign(preAuthEncoding(payloadType, bytes)));
+  return encodeEnvelope({
+    payloadType,
+    payload: bytes,
+    keyid,
+    signature: who.sign(preAuthEncoding(payloadType, bytes)),
+  });
 }
 
 /** The payload inside, as JSON. */

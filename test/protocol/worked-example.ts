@@ -1,4 +1,4 @@
-/** Section 18 of PROTOCOL.md: one worked example, written from the golden files. */
+/** Section 15 of PROTOCOL.md: one worked example, written from the golden files. */
 import { preAuthEncoding, type Envelope } from '../../verifier/dsse.ts';
 import { decodeBase64 } from '../../verifier/base64.ts';
 import { bytesToHex, sha256Hex } from '../../protocol/wire/bytes.ts';
@@ -59,12 +59,12 @@ export function workedExample(): string {
   const agreed = { charter: charter.hash, requesters: sha256Hex(requesters.bytes), import: null };
   const { transcript } = certificate;
 
-  return `## 18. A worked example
+  return `## 15. A worked example
 
 All bytes here are those of the golden files in \`test/vectors/protocol\`, and a test writes this section from them. Long lines
 are broken after ${lineCharacters} characters; the bytes have no such breaks. Identities are Ed25519 keys whose seeds are 32 bytes of 01
-(alice), 02 (bob), 03 (builder) and 04 (dev). In messages of a ceremony and of a round, bytes such as \`cece…\` and \`dddd…\` stand
-for the name of another thing.
+(alice), 02 (bob), 03 (builder) and 04 (dev). In messages of a ceremony and of a round, bytes such as \`cece…\` and \`dddd…\` take
+the place of another thing's name.
 
 **The charter** is \`charter.yaml\`: three members, two channels. Its name is the SHA-256 of the file.
 

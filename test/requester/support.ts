@@ -40,12 +40,12 @@ requesters:
   const delegations = live.epoch.charter.channels
     .filter(({ name }) => name !== 'production')
     .map(({ name }) => heldDelegation(live, name, nowUnixSeconds - 3600));
-  const genesis = encodeEnvelope(
-    'application/vnd.frostmark.genesis.v1+json',
-    new Uint8Array(2),
-    '',
-    new Uint8Array(64),
-  );
+  const genesis = encodeEnvelope({
+    payloadType: 'application/vnd.frostmark.genesis.v1+json',
+    payload: new Uint8Array(2),
+    keyid: '',
+    signature: new Uint8Array(64),
+  });
   return { live, group: { epoch: live.epoch, genesis, requesters, delegations }, dave, adminAsking };
 }
 
@@ -54,7 +54,11 @@ export function heldDelegation(live: LiveGroup, channel: string, fromUnixSeconds
   const payload = delegationOf(live.epoch, channel, fromUnixSeconds);
   const type = 'application/vnd.frostmark.delegation.v1+json';
   const signature = quorumSign(live, 'production', preAuthEncoding(type, payload));
-  return { channel, delegation: decodeDelegation(payload), envelope: encodeEnvelope(type, payload, '', signature) };
+  return {
+    channel,
+    delegation: decodeDelegation(payload),
+    envelope: encodeEnvelope({ payloadType: type, payload, keyid: '', signature }),
+  };
 }
 
 /** The signature of the first minimal qualified set over any message: 64 bytes. */

@@ -6,6 +6,7 @@ import { departure, mayGive, remembered, type CeremonyRecord } from '../../proto
 import { ceremonyMessageType, openCeremonyMessage, type CeremonyKind } from '../../protocol/ceremony/messages.ts';
 import { judgeTogether } from '../../protocol/evidence.ts';
 import { encodeCanonicalJson } from '../../verifier/json.ts';
+import { bytesToHex } from '../../protocol/wire/bytes.ts';
 import { sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
 import { filesOf, namesIn, verdictsOf } from '../harness/ceremony-judge.ts';
 import {
@@ -428,11 +429,17 @@ describe('whatever a liar, a relay and crashes do, by a seed (T35, T45)', () => 
     const count = (what: string): void => void (happened[what] = (happened[what] ?? 0) + 1);
     const state = { wild: true };
     const respelled = respelledBy(random);
+    // One of the honest never hears some of what the others say, until the relay is honest.
+    const withheld = {
+      kind: random.pick(['commit', 'boxes', 'transcript', 'stored', 'leave'] as const),
+      at: random.pick([0, 1]),
+    };
     const run = await network(seed, (people) => ({
       deliver: (envelope, kind, from, to) => {
         const isLiars = from === people[2]!.name;
         if (!state.wild) return isLiars && kind === 'leave' && to === from ? undefined : envelope;
-        if (to !== from && random.oneIn(40)) {
+        const isWithheld = kind === withheld.kind && to === people[withheld.at]!.name && random.oneIn(2);
+        if (to !== from && (isWithheld || random.oneIn(40))) {
           count('drops');
           return undefined;
         }
@@ -474,6 +481,11 @@ describe('whatever a liar, a relay and crashes do, by a seed (T35, T45)', () => 
     if (ceremony !== undefined && random.oneIn(3))
       return seal('leave', { ceremony, code: 'restarted', reason: 'a lie', suspect: null });
     if (random.oneIn(2)) return signedAgain(envelope, liar);
+    // It begins anew, or comes with other files.
+    if (kind === 'hello') {
+      const nonce = bytesToHex(Uint8Array.from({ length: 32 }, () => random.below(256)));
+      return seal(kind, { ...payload, nonce, ...(random.oneIn(2) ? { requesters: '33'.repeat(32) } : {}) });
+    }
     return seal(kind, Object.fromEntries(random.shuffle(Object.entries(payload))));
   }
 

@@ -6,7 +6,7 @@ import { decodeCertificate } from '../../protocol/ceremony/certificate.ts';
 import { assertAllStored, openEpoch } from '../../protocol/ceremony/epoch.ts';
 import { ceremonyStart } from '../../protocol/ceremony/events.ts';
 import { stepCeremony } from '../../protocol/ceremony/machine.ts';
-import { emptyCeremonyMemory } from '../../protocol/ceremony/memory.ts';
+import { emptyCeremonyMemory, type CeremonyMemory } from '../../protocol/ceremony/memory.ts';
 import { sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
 import { namesIn, verdictsOf } from '../harness/ceremony-judge.ts';
 import { CeremonyNetwork, publicGroup, sharedSodium, type CeremonyFaults } from '../harness/ceremony-network.ts';
@@ -273,6 +273,65 @@ describe('a ceremony with one liar', () => {
       expect([run.activated().length, failures(run)]).toEqual([3, []]);
     },
   );
+
+  it('goes on past a hello under other files, whenever the relay brings it: it may be the word of a run that is over (T18, T35)', async () => {
+    let deliveries = 0;
+    const strange: Envelope[] = [];
+    const run = await network(small, 16, (people) => ({
+      deliver: (envelope, kind) => {
+        const change = { nonce: '44'.repeat(32), requesters: '33'.repeat(32) };
+        if (kind === 'hello' && strange.length === 0)
+          strange.push(otherVersion(envelope, people[1]!, (payload) => ({ ...payload, ...change })));
+        return envelope;
+      },
+      tick: (net) => {
+        deliveries += 1;
+        if (deliveries > 60) return;
+        for (const member of net.members.filter(({ person }) => person !== people[1])) member.inbox.push(...strange);
+      },
+    }));
+    run.run();
+    expect(deliveries).toBeGreaterThan(60);
+    expect([run.activated().length, failures(run)]).toEqual([3, []]);
+    expect(run.members[0]!.disk.memory.joined.size).toBe(1);
+  });
+
+  it.each([
+    ['when everybody is here', 'build-3', 'this run of join began 64 ceremonies'],
+    ['before everybody is here', 'nobody', 'admin-2 began anew 64 times'],
+  ])('ends when a member begins anew without end, %s, and blames nobody (T43)', async (_when, third, said) => {
+    const heard = ['admin-1', 'admin-2', third];
+    const run = await network(small, 17, () => ({
+      deliver: (envelope, kind, from) => (kind === 'hello' && heard.includes(from) ? envelope : undefined),
+    }));
+    run.run();
+    const [waiting, liar] = [run.members[0]!, run.members[1]!.person];
+    const { requesters } = run.context(waiting);
+    for (let round = 0; round < 70; round += 1) {
+      const nonce = round.toString(16).padStart(64, '0');
+      const hello = { charter: run.charter.hash, requesters, import: null, nonce };
+      waiting.inbox.push(sealMessage<unknown>(ceremonyMessageType('hello'), hello, liar));
+    }
+    run.settle();
+    expect(waiting.failures).toMatchObject([{ code: 'too-many', culprits: [] }]);
+    expect(waiting.failures[0]!.message).toContain(said);
+    expect(waiting.disk.memory.joined.size).toBeLessThanOrEqual(64);
+  });
+
+  it('knows its own word of a ceremony that it left, of which a backup has no transcript', async () => {
+    const run = await network(small, 18);
+    const member = run.members[0]!;
+    const of = 'ee'.repeat(32);
+    const payload = { ceremony: of, transcript: 'ff'.repeat(32), proofs: [] };
+    const envelope = sealMessage<unknown>(ceremonyMessageType('transcript'), payload, member.person);
+    const message = openCeremonyMessage(envelope, run.charter);
+    const leave = { ceremony: of, code: 'fault', reason: 'no', suspect: null } as const;
+    const joined = { ...emptyCeremonyMemory, joined: new Set([of]) };
+    const heard = (memory: CeremonyMemory) =>
+      stepCeremony(run.context(member), { ...ceremonyStart, memory }, { kind: 'message', message }).state.phase.kind;
+    expect(heard({ ...joined, left: new Map([[of, leave]]) })).toBe('hello');
+    expect(heard(joined)).toBe('failed');
+  });
 
   it('waits for everybody else, and never shows that it waits for itself', async () => {
     const run = await network(small, 15);

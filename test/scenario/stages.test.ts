@@ -1,4 +1,4 @@
-/** A request with a second stage: minisign's second message is signed only behind a first signature that each signer verified itself (T37). */
+/** A request with a second stage: minisign's second message is signed only after a first signature that each signer verified itself (T37). */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openCommitment } from '../../protocol/signing/attempt.ts';
 import { type Stage } from '../../protocol/wire/schema.ts';
@@ -136,7 +136,7 @@ describe('a signer asked for a second message (T37)', () => {
     return JSON.parse(Buffer.from(message.envelope.payload, 'base64').toString()) as { answer: string; code: string };
   }
 
-  it('signs behind first signatures that verify over its own first messages', () => {
+  it('signs after first signatures that verify over its own first messages', () => {
     const world = approved();
     expect(answerTo(world, world.first)).toMatchObject({ answer: 'share' });
     expect(world.network.shares[0]!.payload).toMatchObject({ stage: 2, shares: [expect.any(String)] });
@@ -144,25 +144,25 @@ describe('a signer asked for a second message (T37)', () => {
 
   it.each([
     ['without them', () => []],
-    ['behind some of them', ([first]: string[]) => [first!]],
-    ['behind more of them', (first: string[]) => [...first, first[0]!]],
-    ['behind them in another order', (first: string[]) => first.toReversed()],
+    ['after some of them', ([first]: string[]) => [first!]],
+    ['after more of them', (first: string[]) => [...first, first[0]!]],
+    ['after them in another order', (first: string[]) => first.toReversed()],
     [
-      'behind a changed one',
+      'after a changed one',
       ([ssh, minisign]: string[]) => [ssh!, minisign!.replace(/^../, (byte) => (byte === '00' ? '01' : '00'))],
     ],
     [
-      'behind one over something else',
+      'after one over something else',
       ([ssh]: string[]) => [ssh!, bytesToHex(quorumSignature(group, 'production', notes))],
     ],
     [
-      'behind one by another channel’s key',
+      'after one by another channel’s key',
       ([ssh]: string[], network: RoundNetwork) => [
         ssh!,
         bytesToHex(quorumSignature(group, 'development', network.prepared.messages[1]!)),
       ],
     ],
-    ['behind 64 zero bytes', ([ssh]: string[]) => [ssh!, '00'.repeat(64)]],
+    ['after 64 zero bytes', ([ssh]: string[]) => [ssh!, '00'.repeat(64)]],
   ] as const)('gives no share %s, and its nonces are gone', (_what, change) => {
     const world = approved();
     const commitments = commitmentsOf(world.network, 2);

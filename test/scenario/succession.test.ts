@@ -415,6 +415,22 @@ describe('an end of an old epoch', () => {
   }, 60_000);
 });
 
+describe('a begin', () => {
+  it('is entered no more than 64 times in one run: each is in the journal for good (T43)', () => {
+    // Nobody commits, so that every ceremony waits for the next begin.
+    const run = stageOf(plans.grows, 30, { lie: (kind, payload) => (kind === 'commit' ? undefined : payload) });
+    run.run();
+    const [right] = run.log.flatMap((message) => (message.kind === 'begin' ? [message.payload] : []));
+    const alice = run.player('alice');
+    for (let counter = 2; counter <= 70; counter += 1) {
+      const message = run.message('begin', { ...right!, counter }, run.player('frank'));
+      run.feed(alice, { kind: 'message', message });
+    }
+    expect(alice.failures.map(({ code }) => code)).toEqual(['too-many']);
+    expect(alice.disk.memory.ceremonies.joined.size).toBe(64);
+  });
+});
+
 describe('successions beside each other', () => {
   function begin(memory = emptySuccessionMemory, number = 1, until = '2026-12-01T00:00:00Z') {
     const stage = exponentStage(plans.grows, 40);

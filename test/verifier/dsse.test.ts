@@ -32,7 +32,9 @@ describe('a DSSE envelope', () => {
   it('gives back what was put in', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 100 }), fc.uint8Array({ minLength: 64, maxLength: 64 }), (bytes, sig) => {
-        expect(decodeEnvelope(encodeEnvelope(type, bytes, 'key', sig))).toEqual({
+        expect(
+          decodeEnvelope(encodeEnvelope({ payloadType: type, payload: bytes, keyid: 'key', signature: sig })),
+        ).toEqual({
           payloadType: type,
           payload: bytes,
           keyid: 'key',
@@ -50,7 +52,12 @@ describe('a DSSE envelope', () => {
   });
 
   it('refuses a signature over the payload alone', () => {
-    const raw = encodeEnvelope(type, payload, '', sign(null, payload, group.privateKey));
+    const raw = encodeEnvelope({
+      payloadType: type,
+      payload,
+      keyid: '',
+      signature: sign(null, payload, group.privateKey),
+    });
     expect(codeOf(() => openEnvelope(raw, type, group.publicKey))).toBe('bad-signature');
   });
 
@@ -68,7 +75,12 @@ describe('a DSSE envelope', () => {
         const target = inPayload ? changed.payload : changed.sig;
         const index = at % target.length;
         target[index] = target[index]! ^ (1 << bit);
-        const forged = encodeEnvelope(type, changed.payload, '', changed.sig);
+        const forged = encodeEnvelope({
+          payloadType: type,
+          payload: changed.payload,
+          keyid: '',
+          signature: changed.sig,
+        });
         expect(codeOf(() => openEnvelope(forged, type, group.publicKey))).toBe('bad-signature');
       }),
       { numRuns: 200 },
@@ -106,14 +118,17 @@ describe('a DSSE envelope', () => {
   });
 
   it('refuses a payload over the bound before and after decoding it (T23)', () => {
-    const of = (length: number) => encodeEnvelope(type, new Uint8Array(length), '', new Uint8Array(64));
+    const of = (length: number) =>
+      encodeEnvelope({ payloadType: type, payload: new Uint8Array(length), keyid: '', signature: new Uint8Array(64) });
     expect(decodeEnvelope(of(10), 10).payload).toHaveLength(10);
     expect(codeOf(() => decodeEnvelope(of(11), 10))).toBe('too-large');
     expect(codeOf(() => decodeEnvelope(of(100), 10))).toBe('too-large');
   });
 
   it('does not encode a signature of another length', () => {
-    expect(codeOf(() => encodeEnvelope(type, payload, '', new Uint8Array(63)))).toBe('bad-envelope');
+    expect(codeOf(() => encodeEnvelope({ payloadType: type, payload, keyid: '', signature: new Uint8Array(63) }))).toBe(
+      'bad-envelope',
+    );
   });
 
   it('refuses any other key', () => {

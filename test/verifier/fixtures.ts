@@ -73,7 +73,8 @@ export function delegation(changes: Partial<Delegation> = {}): Delegation {
 }
 
 export function signedEnvelope(payloadType: string, payload: Uint8Array, { privateKey }: KeyPair): Envelope {
-  return encodeEnvelope(payloadType, payload, '', sign(null, preAuthEncoding(payloadType, payload), privateKey));
+  const signature = sign(null, preAuthEncoding(payloadType, payload), privateKey);
+  return encodeEnvelope({ payloadType, payload, keyid: '', signature });
 }
 
 export function signedStatement(changes: Partial<Statement> = {}, by: KeyPair = group): Envelope {

@@ -5,15 +5,15 @@ import { formatGroupKey } from '../../../verifier/group-key.ts';
 import type { PinnedKey } from '../../../verifier/key-file.ts';
 import { productionChannel as production } from '../../../verifier/names.ts';
 import { askingOptions, connectAsAsker, readGroup } from '../../ask-coordinator.ts';
-import { defineCommand, flag, flagOnly, list, text, type Call } from '../../command.ts';
+import { defineCommand, flag, flagOnly, text, type Call } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 
 const formats = ['native', 'pem', 'ssh-key', 'openpgp', 'ssh', 'ssh-revocation', 'minisign'] as const;
 type Format = (typeof formats)[number];
 
 const options = {
-  format: list('F', 'native (the default), pem, ssh-key, openpgp, ssh, ssh-revocation or minisign'),
-  // A default for what is asked for does not say whose key this is about.
+  // Defaults for what is asked for do not say which key this is about, and in which form.
+  format: flagOnly(text('F', 'native (the default), pem, ssh-key, openpgp, ssh, ssh-revocation or minisign')),
   channel: flagOnly(text('CHANNEL', 'of this channel alone; openpgp: with its subkey, too')),
   out: text('FILE', 'write it there; openpgp is binary unless FILE ends in .asc'),
   force: flag('replace FILE, whatever it is'),
@@ -42,9 +42,8 @@ gpg.ssh.revocationFile. Lists of several channels are put together with cat.`,
   next: 'gpgv --keyring ./release.pgp SHA256SUMS.asc SHA256SUMS',
   run: async (call) => {
     const { output, settings } = call;
-    const [format = 'native', ...more] = settings.format ?? [];
-    if (!isFormat(format) || more.length > 0)
-      throw new CommandError('usage', `--format is one of ${formats.join(', ')}`);
+    const { format = 'native' } = settings;
+    if (!isFormat(format)) throw new CommandError('usage', `--format is one of ${formats.join(', ')}`);
     assertOfChannel(format, settings.channel);
     const { text: key, bytes } = await exportAs(call, format);
     if (format === 'ssh-revocation')
@@ -141,6 +140,7 @@ async function openpgpCertificate(call: ExportCall): Promise<Exported> {
   const { armor } = await import('../../../protocol/openpgp/armor.ts');
   using connection = await connectAsAsker(call);
   const { channel } = call.settings;
+  if (channel !== undefined) connection.group.epoch.channel(channel); // an unknown one is refused as what it is
   const bytes = openpgpCertificateOf(
     await readIssued(connection),
     channel === undefined || channel === production ? [] : [channel],

@@ -30,6 +30,7 @@ frostmark group requesters requesters.yaml --note "dave joins" --group GROUP.pub
     const { maxRequestersBytes } = await import('../../../protocol/limits.ts');
     const { readRequestersFile } = await import('../../../protocol/files/requesters.ts');
     const { requesterChanges } = await import('../../../protocol/files/requester-changes.ts');
+    const { requestDate } = await import('../../../requester/dating.ts');
     const { askForRequesters } = await import('../../../requester/request.ts');
     const file = await readFileBounded(path, maxRequestersBytes);
     using connection = await connectToAsk(call);
@@ -49,7 +50,7 @@ frostmark group requesters requesters.yaml --note "dave joins" --group GROUP.pub
       requesters,
       settings.note,
       connection.identity,
-      world.nowUnixSeconds(),
+      requestDate(connection, world.nowUnixSeconds()),
     );
     if (settings['dry-run'] === true) {
       output.result(difference, { version, inForce: inForce.version, changes });

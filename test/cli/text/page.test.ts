@@ -2,6 +2,7 @@ import fastStringWidth from 'fast-string-width';
 import { describe, expect, it } from 'vitest';
 
 import { Output, type TextStream } from '../../../cli/output.ts';
+import { eventText } from '../../../cli/text/daemon-log.ts';
 import { LiveBlock } from '../../../cli/text/progress.ts';
 import { requestPage, requestsTable, signedTextPage } from '../../../cli/text/request.ts';
 import { RequestsWatch } from '../../../cli/text/requests-watch.ts';
@@ -18,6 +19,7 @@ const request: RequestView = {
   product: 'acme-cli',
   release: '1.4.2',
   artifacts: 1,
+  fileNames: ['acme-1.4.2.tgz'],
   document: null,
   createdAt: '2026-11-22T07:00:00Z',
   expiresAt: '2026-11-25T07:00:00Z',
@@ -62,7 +64,7 @@ describe('the table of requests', () => {
   it('shows what to type, where it stands, who asks, until when, and what', () => {
     expect(requestsTable([request], now).split('\n')).toEqual([
       'ID            STATE    CHANNEL     ASKED BY  EXPIRES  WHAT',
-      'abababababab  waiting  production  dave      in 71 h  acme-cli 1.4.2, 1 file',
+      'abababababab  waiting  production  dave      in 71 h  acme-cli 1.4.2, acme-1.4.…',
     ]);
   });
 
@@ -106,9 +108,9 @@ describe('requests that are watched', () => {
     watch.show([{ ...request, outcome: 'signed', state: 'over' }, over], []);
     expect(texts).toEqual({
       stdout:
-        'abababababab waiting: acme-cli 1.4.2, 1 file on production, asked by dave\n' +
-        'abababababab approved: acme-cli 1.4.2, 1 file on production, asked by dave\n' +
-        'abababababab signed: acme-cli 1.4.2, 1 file on production, asked by dave\n',
+        'abababababab waiting: acme-cli 1.4.2, acme-1.4.2.tgz on production, asked by dave\n' +
+        'abababababab approved: acme-cli 1.4.2, acme-1.4.2.tgz on production, asked by dave\n' +
+        'abababababab signed: acme-cli 1.4.2, acme-1.4.2.tgz on production, asked by dave\n',
       stderr: '',
     });
   });
@@ -196,11 +198,58 @@ describe('the page that is decided from', () => {
     const shown = (name: string): string => requestPage({ ...request, product: name, note: name }, now);
     expect(shown('\u0440\u0430ypal')).toContain('\u0440\u0430ypal [Latin and Cyrillic: \\u{440}\\u{430}ypal]');
     expect(shown('a\u03bfcme')).toContain('[Greek and Latin: a\\u{3bf}cme]');
-    expect(shown('\uff41cme')).toContain('[letters in another form: \\u{ff41}cme]');
+    expect(shown('\uff41cme')).toContain('[characters in another form: \\u{ff41}cme]');
+    expect(shown('v1\u20244')).toContain('[characters in another form: v1\\u{2024}4]');
+    expect(shown('\u0261it')).toContain('[phonetic letters: \\u{261}it]');
+    expect(shown('acme\u2215tool')).toContain('[signs inside a word: acme\\u{2215}tool]');
+    expect(shown('a\u2010b')).toContain('[signs inside a word: a\\u{2010}b]');
+    expect(shown('\ua4d0\ua4f3\ua4d3')).toContain('[a rare script: \\u{a4d0}');
+    expect(shown('\u13aa\u13a2')).toContain('[a rare script: ');
+    expect(shown('v1\u0660')).toContain('[Arabic and Latin: v1\\u{660}]');
+    expect(shown('1\u0660')).toContain('1\\u{660}]');
     expect(shown('cafe\u0301')).toContain('cafe\\u{301}');
     expect(requestsTable([{ ...request, product: '\u0440\u0430ypal' }], now)).toContain('[Latin and');
-    for (const plain of ['Größe', '\u0440\u0430', '漢字かな', '한국어app', 'naïve-1.4.2', 'עברית'])
+    for (const plain of [
+      'don\u2019t',
+      'a \u2014 b',
+      '\u201cok\u201d',
+      '\u09ac\u09be\u0982\u09b2\u09be',
+      '\u0665\u0666',
+      '5 \u20ac',
+      'Größe',
+      '\u0440\u0430',
+      '漢字かな',
+      '한국어app',
+      'naïve-1.4.2',
+      'עברית',
+    ])
       expect(shown(plain)).not.toContain('[');
+  });
+
+  it('says who is left when they are too few', () => {
+    const left = (open: string[]) =>
+      requestPage({ ...request, quorum: [{ tier: 'any', needed: 2, approved: [], open }] }, now);
+    expect(left(['bob', 'carol'])).toContain('2 missing of bob, carol');
+    expect(left(['bob'])).toContain('2 missing, and only bob is left');
+    expect(left([])).toContain('2 missing and nobody is left');
+  });
+
+  it('takes no bracket of a stranger for a mark of its own (T36)', () => {
+    const page = requestPage({ ...request, note: 'acme [signed by: everybody]' }, now);
+    expect(page).toContain('acme \\u{5b}signed by: everybody]');
+  });
+
+  it('marks look-alikes in every list and line that people decide by (T36)', () => {
+    const name = '\u0440\u0430ypal';
+    const shown: string[] = [];
+    const stream = { write: (text: string) => shown.push(text) };
+    const output = new Output({ stdout: stream, stderr: stream, json: false, environment: {} });
+    using watch = new RequestsWatch(output, () => now);
+    const waiting = { ...request, product: name };
+    watch.show([waiting], [waiting]);
+    expect(shown.join('')).toContain('[Latin and Cyrillic');
+    expect(eventText('disconnected', { reason: name })).toContain('[Latin and Cyrillic');
+    expect(eventText('no-room', { message: name })).toContain('[Latin and Cyrillic');
   });
 
   it('keeps digests whole, so that they can be compared and copied', () => {
@@ -295,6 +344,16 @@ describe('output', () => {
     const { stderr, output } = open(false, isTTY, environment);
     output.warn('careful');
     expect(stderr.text.includes('\u001b[33m')).toBe(coloured);
+  });
+
+  it('redraws a block in place and never higher than the terminal, which scrolls what could not be taken back', () => {
+    const stream = Object.assign(new Stream(true), { rows: 5 });
+    const block = new LiveBlock(stream);
+    block.draw(['1', '2', '3', '4', '5', '6']);
+    expect(stream.text).toBe('1\n2\n3\n… and 3 more lines\n');
+    stream.text = '';
+    block.draw(['1', '2', '3', '4']);
+    expect(stream.text).toBe('\u001b[4A\r\u001b[0J1\n2\n3\n4\n');
   });
 
   it('redraws a block in place and never wider than the terminal', () => {

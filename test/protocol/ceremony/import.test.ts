@@ -1,5 +1,5 @@
 /** The import file: a key that was whole, split; and every way in which one is not believed. */
-import { ed25519 } from '@noble/curves/ed25519.js';
+import { ed25519, x25519 } from '@noble/curves/ed25519.js';
 import { createPrivateKey, createPublicKey, randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeBase64, decodeBase64Url, encodeBase64, encodeBase64Url } from '../../../verifier/base64.ts';
@@ -13,8 +13,8 @@ import { interpolationCoefficient, toIdentifier } from '../../../protocol/frost/
 import { openImport, openImportedShare, splitKey, type Import } from '../../../protocol/ceremony/import.ts';
 import { maxImportBytes } from '../../../protocol/limits.ts';
 import { publicGroup, sharedSodium } from '../../harness/ceremony-network.ts';
-import { importBytes, openFor, rfc8032Keys, shareFor } from '../../harness/import.ts';
-import { person, writeCharter, type Person } from '../../harness/people.ts';
+import { importBytes, oneTimeKeysOf, oneTimeSecretOf, openFor, rfc8032Keys, shareFor } from '../../harness/import.ts';
+import { writeCharter, type Person } from '../../harness/people.ts';
 import { codeOf, refusalOf, spoiltOf, utf8 } from '../support.ts';
 import { readSecret, variantOf } from '../frost/keys.ts';
 
@@ -93,39 +93,23 @@ describe('the secret scalar of a seed (RFC 8032, Section 5.1.5)', () => {
   });
 });
 
-describe('the encryption key of an identity', () => {
-  it('is what noble converts it to, and opens what was sealed to it', () => {
-    for (let count = 0; count < 10; count++) {
-      const who = person('alice');
-      const receiver = sodium.boxKeyOf(who.publicKey)!;
-      expect(receiver).toEqual(ed25519.utils.toMontgomery(who.publicKey));
-      const key = sodium.loadBoxKey(who.seed());
-      expect(key.publicKey).toEqual(receiver);
-      const secret = sodium.randomSecret();
-      const box = sodium.seal(receiver, utf8('header'), [secret])!;
-      const [opened] = sodium.open(key, box, utf8('header'), 1)!;
-      expect(sodium.publicPoint(opened!)).toEqual(sodium.publicPoint(secret));
-      for (const used of [key, secret, opened!]) sodium.wipe(used);
-    }
-  });
-
-  it.each([
-    ['the identity', '01'.padEnd(64, '0')],
-    ['a point of order 4', '00'.repeat(32)],
-    ['a point of order 8', '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05'],
-    ['y above p', 'ee'.padEnd(62, 'f') + '7f'],
-    ['no point', '02'.padEnd(64, '0')],
-  ])('does not exist for %s', (_what, encoded) => {
-    expect(sodium.boxKeyOf(hexToBytes(encoded))).toBeUndefined();
-  });
-
-  it('does not exist for a key with a part of small order, nor for 31 or 33 bytes', () => {
-    const order8 = ed25519.Point.fromHex('26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05');
-    const mixed = ed25519.Point.fromBytes(person('alice').publicKey).add(order8).toBytes();
-    expect(sodium.boxKeyOf(mixed)).toBeUndefined();
-    const key = person('alice').publicKey;
-    expect(sodium.boxKeyOf(key.subarray(0, 31))).toBeUndefined();
-    expect(sodium.boxKeyOf(Uint8Array.from([...key, 0]))).toBeUndefined();
+describe('a one-time key', () => {
+  it('leaves the group and comes back as the same key, which noble agrees with, and opens what was sealed to it', async () => {
+    const made = sodium.makeBoxKey();
+    let kept = new Uint8Array();
+    await sodium.exportSecret(made, (bytes) => {
+      kept = bytes.slice();
+      return Promise.resolve();
+    });
+    expect(made.publicKey).toEqual(x25519.getPublicKey(kept));
+    const secret = sodium.randomSecret();
+    const box = sodium.seal(made.publicKey, utf8('header'), [secret])!;
+    const loaded = sodium.loadBoxKey(kept);
+    expect(kept).toEqual(new Uint8Array(32));
+    expect(loaded.publicKey).toEqual(made.publicKey);
+    const [opened] = sodium.open(loaded, box, utf8('header'), 1)!;
+    expect(sodium.publicPoint(opened!)).toEqual(sodium.publicPoint(secret));
+    for (const used of [made, loaded, secret, opened!]) sodium.wipe(used);
   });
 });
 
@@ -264,13 +248,14 @@ describe('an import file', () => {
 
   it('is refused when the imported key is the identity key of a member (T38)', async () => {
     const identity = bytesToHex(people[0]!.seed());
-    expect(refuse(charter, await importBytes(charter, identity))).toContain('identity key of a member');
+    expect(refuse(charter, await importBytes(charter, { seed: identity }))).toContain('identity key of a member');
   });
 
   it('is refused with a box that is not base64 in its one spelling', () => {
     const value = jsonOf(bytes);
-    const boxes = (value['boxes'] as { to: number; box: string }[]).map(({ to, box }) => ({
+    const boxes = (value['boxes'] as { to: number; key: string; box: string }[]).map(({ to, key, box }) => ({
       to,
+      key,
       box: box.slice(0, -1),
     }));
     refuse(charter, encodeCanonicalJson({ ...value, boxes }));
@@ -279,12 +264,12 @@ describe('an import file', () => {
   it('opens for each member its own box only (T17)', async () => {
     const [alice, bob] = people as [Person, Person];
     const self = charter.members[0]!;
-    const other = sodium.loadBoxKey(bob.seed());
+    const other = sodium.loadBoxKey(oneTimeSecretOf(bob.key));
     expect(
       refusalOf(() => openImportedShare(imported, { arithmetic: sodium, charter, self, boxKey: other })),
     ).toMatchObject({
       code: 'bad-import',
-      message: expect.stringContaining('does not open') as string,
+      message: expect.stringContaining('another one-time key') as string,
     });
     sodium.wipe(other);
     const swapped: Import = {
@@ -308,7 +293,7 @@ describe('an import file', () => {
         message: expect.stringContaining('does not open') as string,
       });
     const second = charter.members[1]!;
-    const boxKey = sodium.loadBoxKey(alice.seed());
+    const boxKey = sodium.loadBoxKey(oneTimeSecretOf(alice.key));
     const moved: Import = { ...imported, boxes: new Map([[second.identifier, imported.boxes.get(toIdentifier(1))!]]) };
     expect(codeOf(() => openImportedShare(moved, { arithmetic: sodium, charter, self: second, boxKey }))).toBe(
       'bad-import',
@@ -318,10 +303,13 @@ describe('an import file', () => {
 
   it('is refused by the member whose box is changed in any byte', async () => {
     const [alice] = people as [Person];
-    const box = imported.boxes.get(toIdentifier(1))!;
+    const { key, box } = imported.boxes.get(toIdentifier(1))!;
     for (const at of [0, 31, 32, 47, 48, 79, 80, box.length - 1]) {
       const changed = box.map((byte, index) => (index === at ? byte ^ 1 : byte));
-      const opened: Import = { ...imported, boxes: new Map(imported.boxes).set(toIdentifier(1), changed) };
+      const opened: Import = {
+        ...imported,
+        boxes: new Map(imported.boxes).set(toIdentifier(1), { key, box: changed }),
+      };
       await expect(shareFor(charter, opened, alice), `byte ${at}`).rejects.toMatchObject({ code: 'bad-import' });
     }
     expect(decodeBase64(encodeBase64(box))).toEqual(box);
@@ -340,7 +328,7 @@ describe('an import file', () => {
         return wrong;
       },
     });
-    const lying = openFor(charter, await importBytes(charter, rfc8032Keys[0].seed, arithmetic));
+    const lying = openFor(charter, await importBytes(charter, { by: arithmetic }));
     expect(dealt).toBe(4);
     for (const [index, who] of people.slice(0, 4).entries()) {
       const opening = shareFor(charter, lying, who);
@@ -353,10 +341,12 @@ describe('an import file', () => {
     }
   });
 
-  it('is not made for a member whose identity cannot be sealed to', async () => {
-    await expect(importBytes(charter, rfc8032Keys[0].seed, liar({ boxKeyOf: () => undefined }))).rejects.toMatchObject({
-      code: 'bad-import',
-    });
+  it('is not made for a holder whose one-time key is missing or cannot be sealed to', async () => {
+    const refusal = (found: string) => ({ code: 'bad-import', message: expect.stringContaining(found) as string });
+    await expect(importBytes(charter, { keys: new Map() })).rejects.toMatchObject(refusal('no one-time key of'));
+    await expect(importBytes(charter, { by: liar({ seal: () => undefined }) })).rejects.toMatchObject(
+      refusal('nothing can be sealed'),
+    );
   });
 });
 
@@ -373,7 +363,11 @@ describe('memory (T29)', () => {
     const secret = arithmetic.loadSeed(Uint8Array.from(seed));
     expect(memory().includes(seed)).toBe(false);
     expect(memory().includes(scalar)).toBe(true);
-    expect(Buffer.from(splitKey(arithmetic, charter, secret)).includes(scalar.toString('hex'))).toBe(false);
+    expect(
+      Buffer.from(splitKey({ arithmetic, charter, secret, keys: await oneTimeKeysOf(charter) })).includes(
+        scalar.toString('hex'),
+      ),
+    ).toBe(false);
     arithmetic.wipe(secret);
     expect(memory().includes(scalar)).toBe(false);
     arithmetic.end();

@@ -245,7 +245,7 @@ const gitChanges: readonly Change[] = [
   ['without a zone', ' +0100', '', /as git writes it/],
   ['with a zone by name', '+0100', 'CET', /as git writes it/],
   ['with an impossible zone', '+0100', '+1560', /as git writes it/],
-  ['with something behind the zone', '+0100', '+0100 x', /as git writes it/],
+  ['with something after the zone', '+0100', '+0100 x', /as git writes it/],
   ['with a hash cut short', '5c'.repeat(20), '5c'.repeat(19), /40 or 64/],
   ['with an upper-case hash', '5c'.repeat(20), '5C'.repeat(20), /40 or 64/],
   ['without a message or the line before it', /\n\n[^]*$/, '\n', /no empty line/],
@@ -365,7 +365,7 @@ describe('a git commit', () => {
       ['without a tree', /tree.*\n/, '', /line 1 must be the tree/],
       ['with two trees', /\n/, `\ntree ${'7e'.repeat(20)}\n`, /line 2 must be the author/],
       [
-        'with a parent behind the author',
+        'with a parent after the author',
         /(\ncommitter)/,
         `\nparent ${'5c'.repeat(20)}\ncommitter`,
         /must be the committer/,

@@ -18,6 +18,9 @@ export const baits: Readonly<Record<Exclude<Reading, 'git-tag' | 'git-commit' | 
     `SHA256 (tool) = ${hash}`,
     `SHA2-256(tool)= ${hash}`,
     `${Buffer.alloc(32, 7).toString('base64')}  tool`,
+    // SHA-384 and BLAKE2b-192, as \`cksum --base64\` of coreutils 9.2 writes them: no padding.
+    `${Buffer.alloc(48, 0x5b).toString('base64')}  tool`,
+    `BLAKE2b-192 (tool) = ${Buffer.alloc(24, 0x5b).toString('base64')}`,
     `${'c3'.repeat(16)}  tool`,
   ],
   listing: [` ${hash} 12 main/Packages`, `\t${other}  7   x`],
@@ -80,7 +83,7 @@ export function withText(bytes: Uint8Array, tag: number, text: string): Uint8Arr
   ]);
 }
 
-/** Without the zeros of the next one's alignment. */
+/** The data without the zeros of the next one's alignment. */
 function textData(data: readonly number[], elements: number, type: number): readonly number[] {
   if (type === 7 || type < 3) return data.slice(0, elements);
   let end = 0;

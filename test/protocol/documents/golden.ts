@@ -81,7 +81,7 @@ export function goldenRelease(
   return goldenRequest(epoch, { documents: [{ kind, size: bytes.length, sha256: sha256Hex(bytes) }], ...change });
 }
 
-/** For the development key's SSH certificate, until the new year. */
+/** A request for the development key's SSH certificate, until the new year. */
 export function goldenCertificateRequest(epoch: Epoch, change: Partial<RequestPayload> = {}): Request {
   return goldenRequest(epoch, {
     kind: 'ssh-certificate',

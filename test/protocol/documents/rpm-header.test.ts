@@ -17,7 +17,7 @@ interface Entry {
   readonly type: number;
   readonly count: number;
   readonly data: Uint8Array;
-  /** Where not right behind the data before, aligned. */
+  /** Where it is not right after the data before, aligned. */
   readonly offset?: number;
 }
 const text = (tag: number, value: string, type = 6, count = 1): Entry => ({

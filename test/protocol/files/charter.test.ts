@@ -167,7 +167,7 @@ describe('a charter is refused, with file and line,', () => {
     ['with production below two signers in one tier', production('{ build: 1 }'), 10, 'at least two signers'],
     ['without production', { 10: '  stable: { quorum: { any: 2 } }' }, 8, 'must be a production channel'],
     ['without a quorum', { 10: '  production: { expiry: 72h }' }, 10, 'must be a mapping'],
-    // People.
+    // These are about people.
     ['with a card twice', { 7: lines[4]! }, 7, 'alice is there twice'],
     ['with one name twice', { 7: member('bob', 'hardware', person('bob').card('member')) }, 7, 'bob is there twice'],
     ['with one person in two tiers', { 7: member('bob', 'hardware', bob!) }, 7, 'bob is there twice'],
@@ -201,7 +201,7 @@ describe('a charter is refused, with file and line,', () => {
     ['with one member', { 5: '', 6: '', 7: '', ...production('{ build: 1 }') }, 3, 'at least two members'],
     ['with no members', { 3: 'members: []', 4: '', 5: '', 6: '', 7: '' }, 3, 'at least two members'],
     ['with members that are a mapping', { 4: '  alice: admin', 5: '', 6: '', 7: '' }, 3, 'at least two members'],
-    // Times.
+    // These are about times.
     ['with an expiry beyond 30 days', production('{ any: 2 }', ', expiry: 31d'), 10, 'longer than the 30 days'],
     ['with an expiry of 0s', production('{ any: 2 }', ', expiry: 0s'), 10, 'must be a duration'],
     ['with an expiry that is a number', production('{ any: 2 }', ', expiry: 72'), 10, 'must be a duration'],
@@ -214,7 +214,7 @@ describe('a charter is refused, with file and line,', () => {
     ],
     ['with an empty validity', { 9: '  development: { quorum: { any: 1 }, validity: }' }, 9, 'must be a duration'],
     ['with a validity of production', production('{ any: 2 }', ', validity: 90d'), 10, 'unknown field "validity"'],
-    // The rest of the file.
+    // These are about the rest of the file.
     ['of another version', { 1: 'version: 2' }, 1, 'version must be 1'],
     ['with a version that is a text', { 1: 'version: "1"' }, 1, 'version must be 1'],
     ['without a version', { 1: '' }, 2, 'version must be 1'],
@@ -273,7 +273,7 @@ describe('a charter is refused, with file and line,', () => {
       3,
       'UTC time',
     ],
-    // YAML.
+    // These are about YAML.
     ['with a duplicate key', { 2: 'group: acme\ngroup: evil' }, 3, 'unique'],
     ['with a duplicate key in another spelling', { 2: 'group: acme\n"group": evil' }, 3, 'unique'],
     [

@@ -185,7 +185,7 @@ describe('a document', () => {
     }
   });
 
-  it('stands alone: a release takes none', () => {
+  it('is alone: a release takes none', () => {
     expect(codeOf(() => messageFor(releaseRequest(group, 'production'), [right.genesis]))).toBe('bad-document');
   });
 });

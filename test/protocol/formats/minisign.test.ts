@@ -137,14 +137,14 @@ describe('the second stage', () => {
     expect(isSignedRequest(prepared, key, [...first, ...second])).toBe(true);
   });
 
-  it('is refused behind another first signature, although that one verifies, too (T37)', () => {
+  it('is refused after another first signature, although that one verifies, too (T37)', () => {
     const another = otherSignature('production', prepared.messages[0]!);
     expect(areFirstSignatures(prepared, key, [another])).toBe(true);
     expect(isSignedRequest(prepared, key, [another, ...second])).toBe(false);
     expect(isSignedRequest(prepared, key, [another, sign(followed(another))])).toBe(true);
   });
 
-  it('is refused behind a first signature that does not verify, although the second is over it (T37)', () => {
+  it('is refused after a first signature that does not verify, although the second is over it (T37)', () => {
     for (const wrong of [
       flipped(first[0]!, 0),
       flipped(first[0]!, 40),

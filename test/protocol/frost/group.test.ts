@@ -161,7 +161,7 @@ describe.each(groups)('secrets on $name', ({ group }) => {
     expect(group.publicPoint(group.sum(secrets))).toEqual(group.multiplyBase(11n));
   });
 
-  test('may sum to zero, and then stand for the identity', () => {
+  test('may sum to zero, and then mean the identity', () => {
     const zero = group.sum([load(5n), load(groupOrder - 5n)]);
     expect(group.publicPoint(zero)).toEqual(group.identity);
     expect(group.publicPoint(group.sum([]))).toEqual(group.identity);

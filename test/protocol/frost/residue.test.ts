@@ -21,7 +21,7 @@ import { commit, prepareAttempt, signShare, verifyShare } from '../../../protoco
 import { littleEndian } from './hostile.ts';
 import { flat, identifiers, makeKey, openSession, randomBytes, readSecret } from './keys.ts';
 
-/** Where any 8 consecutive bytes of `secret` stand in the memory. */
+/** Where any 8 consecutive bytes of `secret` are in the memory. */
 function findWindows(group: SealingGroup, secret: Uint8Array): number[] {
   return scan(group, [secret])[0]!;
 }

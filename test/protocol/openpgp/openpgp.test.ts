@@ -71,7 +71,10 @@ const bindingAt = (createdUnixSeconds: number): Uint8Array =>
       primarySeed,
     ),
   );
-const revocation = subkeyPart(subkey, signed(prepareSubkeyRevocation(golden, subkey, 'development', now), primarySeed));
+const revocation = subkeyPart(
+  subkey,
+  signed(prepareSubkeyRevocation(golden, { subkey, channel: 'development', createdUnixSeconds: now }), primarySeed),
+);
 const text = utf8('Release 1.0\n-dashed \n\ttabbed\t\n\nend\n');
 
 describe('packets', () => {
@@ -107,7 +110,7 @@ describe('packets', () => {
     ['a body cut off', 'c202aa'],
     ['no length', 'c2'],
     ['half a length', 'c2c0'],
-    ['something behind the last', 'c201aa00'],
+    ['something after the last', 'c201aa00'],
   ])('are refused with %s', (_what, hex) => {
     expect(codeOf(() => decodePackets(hexToBytes(hex)))).toBe('bad-document');
   });
@@ -249,7 +252,7 @@ describe('armor', () => {
     ['no checksum', (armored) => armored.replace(/^=.*\n/m, '')],
     ['a wrong checksum', (armored) => armored.replace(/^=..../m, '=AAAA')],
     ['text before it', (armored) => `hello\n${armored}`],
-    ['text behind it', (armored) => `${armored}hello\n`],
+    ['text after it', (armored) => `${armored}hello\n`],
     ['no end', (armored) => armored.slice(0, -10)],
     ['carriage returns', (armored) => armored.replaceAll('\n', '\r\n')],
     ['longer lines', (armored) => armored.replace(/^(.{64})\n/m, '$1')],
@@ -262,7 +265,7 @@ describe('armor', () => {
 });
 
 describe('clear text', () => {
-  it('is hashed without spaces at line ends, with CRLF between lines and none behind the last (RFC 9580, Section 7.2)', () => {
+  it('is hashed without spaces at line ends, with CRLF between lines and none after the last (RFC 9580, Section 7.2)', () => {
     const lines = cleartextLines(new TextDecoder().decode(text));
     expect(new TextDecoder().decode(canonicalCleartext(lines))).toBe('Release 1.0\r\n-dashed\r\n\ttabbed\r\n\r\nend');
   });
@@ -366,7 +369,7 @@ describe('a certificate', () => {
     expect(decodePackets(certificate).map(({ tag }) => tag)).toEqual([6, 13, 2]);
   });
 
-  it('keeps every binding, the newest first, and revocations behind them', () => {
+  it('keeps every binding, the newest first, and revocations after them', () => {
     const whole = assembleOpenpgpCertificate(parts);
     expect(decodePackets(whole).map(({ tag }) => tag)).toEqual([6, 13, 2, 14, 2, 2, 2]);
     expect(signaturesIn(whole)).toEqual([0x13, 0x18, 0x18, 0x28]);

@@ -158,7 +158,7 @@ describe('a checkpoint', () => {
     ['no root', signed(`${origin}\n17\n`)],
     ['an extension line', signed(`${origin}\n17\n${root}\nmore\n`)],
     ['an empty line inside', signed(`${origin}\n17\n${root}\n\n`)],
-    ['a space behind the size', signed(`${origin}\n17 \n${root}\n`)],
+    ['a space after the size', signed(`${origin}\n17 \n${root}\n`)],
     ['another name below than above', signed(`${origin}\n17\n${root}\n`, `${origin}x`)],
     ['an origin of something else', signed(`example.com/log\n17\n${root}\n`, 'example.com/log')],
     ['capital letters in its origin', signed(`${origin.toUpperCase()}\n17\n${root}\n`, origin.toUpperCase())],

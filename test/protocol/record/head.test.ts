@@ -13,6 +13,7 @@ import {
   encodeHead,
   journalElement,
   noChanges,
+  digestSetOfGroup,
   pendingElement,
   type Changes,
   type Head,
@@ -102,10 +103,11 @@ const memberJournal = fc.record({
 });
 
 describe('the digests in a head', () => {
-  /** The two indexes as a store keeps them, and the changes that bring them there. */
+  /** The indexes as a store keeps them, and the changes that bring them there. */
   class Indexes {
     readonly pending = new Set<string>();
     readonly journals = new Map<string, MemberJournal>();
+    readonly group = new Set<number>();
 
     toggle(id: string): Changes {
       const isOpen = this.pending.delete(id);
@@ -119,20 +121,36 @@ describe('the digests in a head', () => {
       this.journals.set(name, after);
       return { ...noChanges, journals: [{ before, after }] };
     }
+
+    forget(): Changes {
+      const [name] = this.journals.keys();
+      if (name === undefined) return noChanges;
+      const before = this.journals.get(name);
+      this.journals.delete(name);
+      return { ...noChanges, journals: [{ before, after: undefined }] };
+    }
+
+    step(one: string | MemberJournal, index: number): Changes {
+      if (typeof one !== 'string') return this.move(one);
+      if (one === 'forget') return this.forget();
+      if (one !== 'group') return this.toggle(one);
+      this.group.add(index);
+      return { ...noChanges, ofGroup: [index] };
+    }
   }
 
-  const step = fc.oneof(digest, memberJournal);
+  const step = fc.oneof(digest, memberJournal, fc.constantFrom('forget', 'group'));
 
   it('are those of the indexes, whatever changed and in what order', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
         const indexes = new Indexes();
         let tip: Tip = emptyTip;
-        for (const one of steps)
-          tip = append(tip, [utf8('x')], typeof one === 'string' ? indexes.toggle(one) : indexes.move(one));
-        const { pending, heads } = tip.head;
+        for (const one of steps) tip = append(tip, [utf8('x')], indexes.step(one, tip.head.size));
+        const { pending, heads, group } = tip.head;
         expect(pending).toEqual(digestSet([...indexes.pending].reverse().map(pendingElement)));
         expect(heads).toEqual(digestSet([...indexes.journals.values()].reverse().map(journalElement)));
+        expect(group).toEqual(digestSetOfGroup([...indexes.group].reverse()));
       }),
     );
   });
@@ -172,6 +190,7 @@ describe('a head on disk', () => {
     ...head,
     pending: digestSet([pendingElement('aa'.repeat(32))]),
     heads: digestSet([utf8('x'), utf8('y')]),
+    group: digestSetOfGroup([0, 1, 699]),
   };
 
   it('opens as it was written', () => {
@@ -193,7 +212,7 @@ describe('a head on disk', () => {
     const value = decodeCanonicalJson(encodeHead(full), { maxBytes: maxHeadBytes, maxDepth: 4 });
     for (const { at, value: spoilt } of spoiltOf(value)) {
       // A digest is compared with its index, and with nothing in the head.
-      if (/^\/(pending|heads)\/(count|digest)$/.test(at)) continue;
+      if (/^\/(pending|heads|group)\/(count|digest)$/.test(at)) continue;
       expect([at, codeOf(() => decodeHead(encodeCanonicalJson(spoilt)))]).toEqual([at, 'bad-record']);
     }
   });

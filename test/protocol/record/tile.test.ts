@@ -172,7 +172,7 @@ describe('an entry bundle', () => {
     );
   });
 
-  it('is each leaf behind its length in two bytes, big-endian (tlog-tiles, "Log entries")', () => {
+  it('is each leaf after its length in two bytes, big-endian (tlog-tiles, "Log entries")', () => {
     const [long, short] = [new Uint8Array(0x0102).fill(7), Uint8Array.of(9)];
     const bytes = encodeEntries([long, short]);
     expect([...bytes.slice(0, 3)]).toEqual([1, 2, 7]);

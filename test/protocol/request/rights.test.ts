@@ -160,7 +160,12 @@ describe('who asks', () => {
 describe('the founding documents', () => {
   const signed = (bytes: Uint8Array): GroupStanding => ({
     ...standing,
-    delegations: [{ channel: 'development', envelope: encodeEnvelope('x', bytes, '', new Uint8Array(64)) }],
+    delegations: [
+      {
+        channel: 'development',
+        envelope: encodeEnvelope({ payloadType: 'x', payload: bytes, keyid: '', signature: new Uint8Array(64) }),
+      },
+    ],
   });
   const first = (): Uint8Array => delegationOf(group.epoch, 'development', createdAt);
   const later = (): Uint8Array => delegationOf(group.epoch, 'development', createdAt + 60);

@@ -128,7 +128,7 @@ describe('an SSH signature', () => {
   describe('is refused', () => {
     const file = sshFile('manifest');
     const blob = blobOf(file);
-    it('with any byte of its blob missing, or one behind it', () => {
+    it('with any byte of its blob missing, or one after it', () => {
       for (let length = 0; length < blob.length; length += 1)
         expect(
           codeOf(() => decodeSshSignature(armored(blob.subarray(0, length)))),
@@ -148,7 +148,7 @@ describe('an SSH signature', () => {
       ['with other line lengths', (right) => right.replace('\n', 'x').replace(/\n/, '').replace('x', '\n')],
       ['with Windows line ends', (right) => right.replaceAll('\n', '\r\n')],
       ['with text before it', (right) => `x\n${right}`],
-      ['with text behind it', (right) => `${right}x\n`],
+      ['with text after it', (right) => `${right}x\n`],
       ['without the last newline', (right) => right.trimEnd()],
       ['empty', () => ''],
     ])('%s', (_what, change) => {
@@ -255,7 +255,7 @@ describe("a channel's SSH certificate", () => {
     ['for a host', lineOf(flipped(blob, 4 + 32 + 4 + 32 + 4 + 32 + 8 + 3, 1))],
     ['of another type', line.replace('ssh-ed25519-cert', 'ssh-rsa-cert')],
     ['of another type inside', lineOf(flipped(blob, 10))],
-    ['with another key id behind it', line.replace(' acme/', ' acme/x')],
+    ['with another key id after it', line.replace(' acme/', ' acme/x')],
     ['that is a public key', sshPublicKey(keyOf('development'), 'x')],
     ['with a byte more', lineOf(Buffer.concat([blob, Buffer.alloc(1)]))],
     ['with two newlines', `${line}\n`],

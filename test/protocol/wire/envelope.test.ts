@@ -84,7 +84,7 @@ describe('the sender of an envelope', () => {
     ['another encoding of the key', Buffer.from(alice.publicKey).toString('hex')],
     ['standard base64', Buffer.from([...alice.publicKey.slice(0, 31), 255]).toString('base64')],
     ['padding', `${alice.key}=`],
-    ['a stray bit behind the last byte', alice.key.slice(0, -1) + String.fromCharCode(alice.key.charCodeAt(42) + 1)],
+    ['a stray bit after the last byte', alice.key.slice(0, -1) + String.fromCharCode(alice.key.charCodeAt(42) + 1)],
     ['a line break', `${alice.key}\n`],
     ['31 bytes', encodeBase64Url(alice.publicKey.slice(1))],
     ['33 bytes', encodeBase64Url(Uint8Array.from([...alice.publicKey, 0]))],
@@ -130,7 +130,7 @@ describe('the encoding of an envelope', () => {
       (text) => text.replace(/(.)(=+)$/, (_all, last: string, end: string) => next(last) + end),
     ],
     ['a character of no alphabet', (text) => `!${text}`],
-    ['something behind the padding', (text) => `${text}AAAA`],
+    ['something after the padding', (text) => `${text}AAAA`],
   ];
   function next(character: string): string {
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
