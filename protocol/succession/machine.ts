@@ -148,7 +148,7 @@ function receiveBegin(
   state: SuccessionState,
   message: OpeningMessageOf<'begin'>,
 ): SuccessionState {
-  const opening = withBegin(ground, state.opening, message);
+  const opening = withBegin(ground, state.opening, { message, running: ceremonyOf(state.ceremony) });
   return opening === state.opening ? state : { ...state, opening: { ...opening, silences: 0 } };
 }
 

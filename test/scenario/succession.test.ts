@@ -431,6 +431,23 @@ describe('a begin', () => {
   });
 });
 
+describe('begins without end', () => {
+  it('push the one that is running out of nobody’s memory', () => {
+    const run = stageOf(plans.grows, 31);
+    run.run();
+    const [right] = run.log.flatMap((message) => (message.kind === 'begin' ? [message.payload] : []));
+    const alice = run.player('alice');
+    const { phase } = alice.state.ceremony;
+    for (let counter = 2; counter < 200; counter += 1) {
+      const hellos = right!.hellos.map(() => '77'.repeat(32));
+      const message = run.message('begin', { ...right!, counter, hellos }, run.player('frank'));
+      run.feed(alice, { kind: 'message', message });
+    }
+    expect(alice.state.opening.begins.size).toBe(64);
+    expect('ceremony' in phase && alice.state.opening.begins.has(phase.ceremony)).toBe(true);
+  });
+});
+
 describe('successions beside each other', () => {
   function begin(memory = emptySuccessionMemory, number = 1, until = '2026-12-01T00:00:00Z') {
     const stage = exponentStage(plans.grows, 40);
