@@ -2,6 +2,9 @@
 import { maxLeafBytes } from '../protocol/record/limits.ts';
 import { maxCertificateBytes, maxCharterBytes, maxRequestersBytes } from '../protocol/limits.ts';
 
+/** Members from which on a client starts libsodium to open a group: it has to be compiled first, which takes as long as eight members do without it. */
+export const manyMembers = 8;
+
 /** Milliseconds from the start of a call to the end of its answer: a certificate over a slow line. */
 export const callTimeoutMs = 30_000;
 
@@ -27,6 +30,12 @@ export const maxRoundBytes = 4 * 1024 * 1024;
 
 /** Bytes of a group's issued certificates: a few KiB each. */
 export const maxIssuedBytes = 4 * 1024 * 1024;
+
+/** Bytes of an index of a group's documents: 2048 digests, and 128 members' words of up to 64 KiB, mostly of 2. */
+export const maxIndexBytes = 12 * 1024 * 1024;
+
+/** Bytes of what a client keeps of the documents that it saw: a line for each count, and revocations of a few KiB each. */
+export const maxSeenBytes = 4 * 1024 * 1024;
 
 /** Bytes of a list of rounds; the coordinator stops at half of it. */
 export const maxRoundsBytes = 16 * 1024 * 1024;

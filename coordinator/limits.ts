@@ -5,6 +5,7 @@ import {
   maxExpirySeconds,
   maxDocumentBytes,
   maxFrameBytes,
+  maxGroupDocumentBytes,
   maxRequestBytes,
   maxRequestersBytes,
 } from '../protocol/limits.ts';
@@ -29,10 +30,16 @@ export const defaultLimits = {
   pingMs: 15_000,
   /** Milliseconds between comments on a live stream, so that both ends see a dead line. */
   streamCommentMs: 15_000,
+  /** Milliseconds between two states of a round that is pending, on one live stream: nobody reads faster, and a round has many in a moment. */
+  streamPauseMs: 25,
   /** Milliseconds a live stream may refuse to take a byte. */
   streamStalledMs: 30_000,
   /** Milliseconds after which an attempt without progress lets spare members be used. */
   stallAfterMs: 1_000,
+  /** Milliseconds after which shares that came are verified one by one, if the next ones do not come: more than a fast quorum takes in all. */
+  checkAfterMs: 50,
+  /** Milliseconds for which decisions wait to be stored together with what comes next: in a fast round that is its result. */
+  decisionsWaitMs: 10,
   /** Milliseconds for calls under way when the coordinator stops. */
   closeWithinMs: 2_000,
   /** Seconds a challenge waits for its answer. */
@@ -113,6 +120,8 @@ export const costs = {
   passedRound: 0.025,
   /** A certificate and its documents from the store. */
   issued: 10,
+  /** A document that is brought back: as many signatures as there are members may have to be checked. */
+  groupDocument: 20,
   /** A group's body, written anew. */
   group: 2,
   /** A WebSocket; and what a member is sent when it comes, by the KiB. */
@@ -138,6 +147,8 @@ export function maxGroupBodyBytes(charterBytes: number, members: number, sharing
   const certificate = Math.min(maxCertificateBytes, 16 * 1024 + members * (4 * 1024 + 1024 * sharings));
   return Math.ceil(((charterBytes + certificate + maxRequestersBytes) * 4) / 3) + members * 2048 + 256 * 1024;
 }
+/** Bytes of one document of a group that a member brings back: it is kept as it came. */
+export const maxGroupDocumentBodyBytes = maxGroupDocumentBytes;
 /** Bytes of a cancellation. */
 export const maxCancelBodyBytes = 8 * 1024;
 /** Levels of any JSON body; a certificate in a group is base64. */

@@ -1,6 +1,7 @@
 /** Every guard with the smallest change that takes it out, and the test that must notice. */
 import { coordinatorGuards } from './coordinator.mjs';
 import { formatGuards } from './formats.mjs';
+import { groupDocumentGuards } from './group-documents.mjs';
 import { importGuards } from './import.mjs';
 import { openpgpGuards } from './openpgp.mjs';
 import { participantGuards } from './participant.mjs';
@@ -78,12 +79,39 @@ export const guards = [
   },
   {
     row: 'T9',
-    what: 'a share is verified as it comes',
-    in: 'verifiedShares',
-    from: 'return right ? (scalars as Scalar[]) : undefined;',
-    to: 'return scalars as Scalar[];',
+    what: 'where the sum does not verify, each share is verified',
+    in: 'checkShares',
+    from: 'const isRight = isRightShare(attempt, identifier, answer);',
+    to: 'const isRight = isRightShare.length > 0;',
     test: rounds,
     name: 'T9',
+  },
+  {
+    row: 'T9',
+    what: 'shares that wait for a silent signer are verified',
+    in: 'mayEndAttempts',
+    from: "case 'check':\n",
+    to: "case 'check':\n      return false;\n",
+    test: rounds,
+    name: 'beside a silent signer',
+  },
+  {
+    row: 'T9',
+    what: 'shares are verified before their attempt or round ends without them',
+    in: 'stepRound',
+    from: 'mayEndAttempts(event)',
+    to: "event.kind === 'check'",
+    test: rounds,
+    name: 'that nobody had checked',
+  },
+  {
+    row: 'T9',
+    what: 'the coordinator comes back to shares that wait',
+    in: '#checkSoon',
+    from: "this.#enqueueOwn({ kind: 'check' });",
+    to: '',
+    test: 'test/coordinator/round.test.ts',
+    name: 'beside a silent signer',
   },
   {
     row: 'T9',
@@ -198,6 +226,7 @@ export const guards = [
   ...participantGuards,
   ...coordinatorGuards,
   ...openpgpGuards,
+  ...groupDocumentGuards,
   ...importGuards,
   ...requesterGuards,
   ...successionGuards,

@@ -43,7 +43,13 @@ import {
   type SignerEvent,
   type SignerState,
 } from '../../protocol/signing/signer.ts';
-import { openRequest, requestMessage, type Request, type RequestPayload } from '../../protocol/request/request.ts';
+import {
+  numberingOf,
+  openRequest,
+  requestMessage,
+  type Request,
+  type RequestPayload,
+} from '../../protocol/request/request.ts';
 import { CeremonyNetwork, sharedSodium } from './ceremony-network.ts';
 import { person, writeCharter, type CharterPlan, type Person } from './people.ts';
 import { seededRandom, type Random } from './random.ts';
@@ -98,6 +104,7 @@ export function releaseRequest(group: LiveGroup, channel: string, change: Partia
     product: 'tool',
     release: '1.0.0',
     source: null,
+    ...(numberingOf(change.kind ?? 'release') === 'request' ? { number: 1 } : {}),
     note: null,
     createdAt: '2026-11-22T08:00:00Z',
     ...change,
@@ -158,6 +165,10 @@ export class RoundNetwork {
   readonly faults: RoundFaults;
   round: RoundState;
   readonly watched: string[] = [];
+  /** Whether the machine asked for its shares to be checked soon. */
+  checkWanted = false;
+  /** The timers that fired so far, in order. */
+  readonly fired: ('check' | 'stalled')[] = [];
   readonly verdicts: Verdict[] = [];
   readonly ended: string[] = [];
   signatures: readonly Uint8Array[] | undefined;
@@ -270,9 +281,16 @@ export class RoundNetwork {
         ...(signer.outbox.length > 0 ? [{ signer, up: true }] : []),
         ...(signer.inbox.length > 0 && !signer.down ? [{ signer, up: false }] : []),
       ]);
+      if (this.checkWanted && (links.length === 0 || this.random.oneIn(8))) {
+        this.checkWanted = false;
+        this.fired.push('check');
+        this.feedRound({ kind: 'check' });
+        continue;
+      }
       if (links.length === 0) {
         const stalled = this.watched.shift();
         if (stalled === undefined) return;
+        this.fired.push('stalled');
         this.feedRound({ kind: 'stalled', attempt: stalled });
         continue;
       }
@@ -359,6 +377,9 @@ export class RoundNetwork {
         return;
       case 'watch':
         this.watched.push(effect.attempt);
+        return;
+      case 'check-soon':
+        this.checkWanted = true;
         return;
       case 'fault': {
         const { fault } = effect;

@@ -20,7 +20,7 @@ import { readRequestersFile, type Requesters } from '../../protocol/files/reques
 import type { OpenedShares } from '../../home/keystore.ts';
 import { HeldGroupDocuments } from '../../participant/group-documents.ts';
 import { openJournal, type Journal } from '../../participant/journal.ts';
-import type { HeldDocuments } from '../../participant/member-home.ts';
+import type { HeldDocuments, IssuedFile } from '../../participant/member-home.ts';
 import type { Judge } from '../../participant/judge.ts';
 import { Records, type MemberRecord, type Restoration } from '../../participant/records.ts';
 import { Rounds, type RoundFrame } from '../../participant/rounds.ts';
@@ -105,6 +105,8 @@ export interface TestParticipant {
   rounds: Rounds;
   documents: HeldGroupDocuments;
   connected: boolean;
+  /** Numbered documents of the group go from its home. */
+  dropFiles(): void;
   receive(frame: RoundFrame): Promise<void>;
   /** The daemon dies, and another one starts on the same journal. */
   restart(): Promise<void>;
@@ -158,7 +160,10 @@ export async function makeParticipant(
   const member = live.epoch.charter.members[identifier - 1]!;
   const person = live.people[identifier - 1]!;
   const path = join(await scratch(), 'journal');
-  const held: { documents: HeldDocuments } = { documents: { genesis: null, requesters: null, delegations: [] } };
+  const held: { documents: HeldDocuments; issued: IssuedFile[] } = {
+    documents: { genesis: null, requesters: null, delegations: [] },
+    issued: [],
+  };
   if (options.isYoung !== true) held.documents.genesis = world.genesis;
   const participant = {
     member,
@@ -179,6 +184,15 @@ export async function makeParticipant(
     const documents = await HeldGroupDocuments.load(live.epoch, requesters, {
       records,
       documents: () => Promise.resolve(held.documents),
+      issuedDocuments: () => Promise.resolve(held.issued),
+      writeIssuedDocument: ({ request, body }) => {
+        held.issued.push({ path: `document-${request.digest}.json`, body });
+        return Promise.resolve();
+      },
+      removeIssuedDocument: ({ request }) => {
+        held.issued = held.issued.filter(({ path }) => path !== `document-${request.digest}.json`);
+        return Promise.resolve();
+      },
       writeDocuments: (next) => {
         held.documents = next;
         return Promise.resolve();
@@ -209,6 +223,9 @@ export async function makeParticipant(
         participant.manifests.set(channel, manifest);
         return Promise.resolve();
       },
+      documentIssued: async (body) => {
+        await documents.issued.adopt([body]);
+      },
       documentSigned: async (request, envelope) => {
         const { kind } = request.payload;
         await documents.adopt({
@@ -227,6 +244,9 @@ export async function makeParticipant(
     receive: async (frame: RoundFrame) => {
       participant.rounds.receive(frame);
       await participant.rounds.settled();
+    },
+    dropFiles: () => {
+      held.issued = [];
     },
     restart: async () => {
       participant.vault.end();
