@@ -9,7 +9,7 @@ import type { RoundBody } from '../protocol/wire/frames.ts';
 import type { Connection } from './connection.ts';
 import { RequesterError } from './errors.ts';
 import { clockGraceSeconds } from './limits.ts';
-import { assertGoesOn, expiryText, judgeFaults, RoundReader, type RoundView } from './round-view.ts';
+import { assertGoesOn, expiryText, judgeFaults, RoundReader, type RoundSharing, type RoundView } from './round-view.ts';
 import { asNotFound, roundBodyOf } from './rounds.ts';
 
 /** How long to wait, and who is told meanwhile. */
@@ -89,9 +89,16 @@ async function judged(connection: Connection, view: RoundView, nowUnixSeconds: n
 export function missingText({ sharings }: RoundView): string {
   const missing = sharings.filter((sharing) => sharing.missing > 0);
   if (missing.length === 0) return 'enough members have approved, and are not all connected';
-  return missing
-    .map((sharing) => `${sharing.of} lacks ${sharing.missing} of ${sharing.threshold} approvals`)
-    .join(', ');
+  return missing.map(lackOf).join('; ');
+}
+
+function lackOf({ missing, members }: RoundSharing): string {
+  const open = members.filter(
+    ({ standing, keptOut, out }) => standing === 'undecided' && !keptOut && out === undefined,
+  );
+  const names = open.map(({ member, connected }) => (connected ? member.name : `${member.name} (offline)`));
+  const what = missing === 1 ? '1 approval is missing' : `${missing} approvals are missing`;
+  return open.length < missing ? `${what}, and too few are left to give them` : `${what}, of ${names.join(', ')}`;
 }
 
 /** The coordinator may show us no other round than that of our very submission, made by us earlier at most. */
