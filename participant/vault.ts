@@ -79,7 +79,8 @@ interface VaultParts {
 
 /** Who sent a box that does not open, or whose share does not fit. */
 export interface RefusedBox {
-  readonly from: number;
+  /** Identity key, base64url. */
+  readonly from: string;
 }
 
 /** What `openBoxes` opens: the boxes to this member, and the transcript that follows from what was dealt. */
@@ -87,7 +88,8 @@ type BoxesToOpen = Pick<Extract<CeremonyEffect, { kind: 'open-and-store' }>, 'ce
 
 /** What one dealer dealt this member, and what it committed to. */
 interface DealtShare {
-  readonly from: number;
+  /** Identity key, base64url. */
+  readonly from: string;
   readonly share: Secret;
   readonly commitments: readonly Point[];
 }
@@ -251,9 +253,9 @@ export class Vault {
         for (const [index, { commitments, ...place }] of box.dealings.entries()) {
           const share = opened[index];
           const part = parts.find((own) => isSamePlace(own.place, place));
-          if (share === undefined || part === undefined) return { from: Number(box.from.identifier) };
+          if (share === undefined || part === undefined) return { from: box.from.key };
           part.shares.push(share);
-          dealt.push({ from: Number(box.from.identifier), share, commitments });
+          dealt.push({ from: box.from.key, share, commitments });
         }
       }
       const sums = parts.map((part) => {

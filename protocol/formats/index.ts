@@ -15,6 +15,7 @@ import { openpgpBackSignature, openpgpCertificate, openpgpRevocation, openpgpSub
 import { openpgp, openpgpCleartext } from './openpgp.ts';
 import { requesters } from './requesters.ts';
 import { ssh } from './ssh.ts';
+import { succession } from './succession.ts';
 import { sshCertificate } from './ssh-certificate.ts';
 import { sshRevocation, status, statusOpenpgpRevocation } from './status.ts';
 import { at, present } from '../wire/present.ts';
@@ -33,6 +34,7 @@ const formats: readonly Format[] = [
   ssh,
   sshCertificate,
   minisign,
+  succession,
   status,
   statusOpenpgpRevocation,
   sshRevocation,

@@ -8,6 +8,7 @@ import { participantGuards } from './participant.mjs';
 import { protocolGuards } from './protocol.mjs';
 import { recordGuards } from './record.mjs';
 import { requesterGuards } from './requester.mjs';
+import { successionGuards } from './succession.mjs';
 
 const hostile = 'test/scenario/hostile-coordinator.test.ts';
 const rounds = 'test/scenario/round.test.ts';
@@ -228,4 +229,5 @@ export const guards = [
   ...groupDocumentGuards,
   ...importGuards,
   ...requesterGuards,
+  ...successionGuards,
 ];

@@ -447,17 +447,15 @@ export class CeremonyNetwork {
         [dealShare(this.sodium, dealing, member.member.identifier)],
       ]),
     );
-    const checks: (() => number | undefined)[] = [];
+    const checks: (() => string | undefined)[] = [];
     for (const { from, box, dealings } of effect.boxes) {
       const places = commonSharings(this.charter, member.member, from, this.origin(member));
       const opened = this.sodium.open(secrets.boxKey, box, boxHeader(ceremony, from, member.member), places.length);
-      if (opened === undefined) return { kind: 'box-refused', ceremony, from: Number(from.identifier) };
+      if (opened === undefined) return { kind: 'box-refused', ceremony, from: from.key };
       for (const [index, place] of places.entries()) {
         const [share, { commitments }] = [opened[index]!, dealings[index]!];
         checks.push(() =>
-          verifyDealtShare(this.sodium, share, member.member.identifier, commitments)
-            ? undefined
-            : Number(from.identifier),
+          verifyDealtShare(this.sodium, share, member.member.identifier, commitments) ? undefined : from.key,
         );
         dealt.get(place.channel)!.push(opened[index]!);
       }

@@ -6,7 +6,9 @@ import { toIdentifier } from '../../protocol/frost/sharing.ts';
 import { decodeShare, encodeShare, prepareAttempt, verifyShare, type Attempt } from '../../protocol/frost/sign.ts';
 import { groupOrder, encodeScalar } from '../../protocol/frost/scalar.ts';
 import type { CommitmentPayload } from '../../protocol/signing/attempt.ts';
-import { transcriptOf, type Transcript } from '../../protocol/ceremony/transcript.ts';
+import { foundingCast } from '../../protocol/ceremony/cast.ts';
+import { transcriptOf } from '../../protocol/ceremony/summed.ts';
+import type { Transcript } from '../../protocol/ceremony/transcript.ts';
 import { sodiumMemoryOf } from './memory.ts';
 import type { OpenedShares } from '../../home/keystore.ts';
 import { assertPublicShares, Vault } from '../../participant/vault.ts';
@@ -246,13 +248,12 @@ describe('the ceremony', () => {
     const place = { channel: 'production', sharing: 0 };
     const dealingOf = ({ reveal }: typeof mine) => [{ ...place, commitments: points(reveal) }];
     const hash = '22'.repeat(32);
-    const transcript = transcriptOf(first.arithmetic, charter, {
-      requesters: hash,
-      imported: undefined,
+    const cast = foundingCast({ charter, requesters: hash, origin: 'generated', imported: undefined });
+    const transcript = transcriptOf(first.arithmetic, cast, {
       ceremony,
       dealings: new Map([
-        [1, dealingOf(mine)],
-        [2, dealingOf(theirs)],
+        [one!.key, dealingOf(mine)],
+        [two!.key, dealingOf(theirs)],
       ]),
       messages: [1, 2].map(() => ({ hello: hash, commit: hash, reveal: hash, boxes: hash })),
     }) as Transcript;
@@ -267,7 +268,7 @@ describe('the ceremony', () => {
     const liar = await Vault.open(charter, two!);
     liar.deal(ceremony);
     for (const box of [boxFrom(second, two), changed, boxFrom(liar, one), { ...right, from: one! }])
-      expect(open(box)).toEqual({ from: Number(box.from.identifier) });
+      expect(open(box)).toEqual({ from: box.from.key });
     expect(() => open()).toThrow(expect.objectContaining({ code: 'contradiction' }));
     expect(open(right)).toBeUndefined();
     expect(first.proveShares(transcript)).toHaveLength(1);

@@ -79,6 +79,7 @@ describe('the list of formats', () => {
       'openpgp-subkey': ['openpgp-subkey'],
       'openpgp-revocation': ['openpgp-revocation'],
       'ssh-certificate': ['ssh-certificate'],
+      succession: ['succession'],
       status: ['openpgp-revocation', 'ssh-revocation', 'status'],
       consent: ['consent'],
       endorsement: ['endorsement', 'minisign-endorsement', 'openpgp-endorsement', 'ssh-endorsement'],
