@@ -95,6 +95,9 @@ export class Judgement {
   obstacle(ready: Ready | undefined): Obstacle | undefined {
     const { forgotten } = this;
     if (forgotten !== undefined) return { code: 'not-allowed', reason: forgotten };
+    // Whoever approves one is bound by what it approved and saw before, which no member keeps yet.
+    if (this.#request.payload.kind === 'succession')
+      return { code: 'not-allowed', reason: 'this version takes part in no succession' };
     return (
       refusalOf('expired', () => {
         assertFresh(this.#request, this.#host.epoch.charter, this.#host.nowUnixSeconds());

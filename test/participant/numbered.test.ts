@@ -73,6 +73,27 @@ async function expectBlocked(member: TestParticipant, request: Request, words: s
 }
 
 describe('a member', () => {
+  it('takes part in no succession, whoever asks', async () => {
+    const { world, member: one } = await member();
+    const { payload } = sshRequest(world, 1);
+    const wanted: RequestPayload = {
+      ...(Object.fromEntries(
+        Object.entries(payload).filter(([name]) => name !== 'number' && name !== 'certify'),
+      ) as RequestPayload),
+      kind: 'succession',
+      formats: ['succession'],
+      documents: (['succession', 'charter', 'requesters'] as const).map((kind) => ({
+        kind,
+        size: 3,
+        sha256: '00'.repeat(32),
+      })),
+    };
+    const request = openRequest(sealMessage(requestMessage, wanted, world.live.requester));
+    const rounds = await take(one, request);
+    expect(rounds.show(request.digest).obstacle).toContain('takes part in no succession');
+    await expect(rounds.decide(request.digest, 'approve', null)).rejects.toMatchObject({ code: 'not-allowed' });
+  });
+
   it('approves the next number, and no other', async () => {
     const { world, member: one } = await member();
     await expectBlocked(one, sshRequest(world, 2), 'SSH certificate 2 of development would come after number 0');
