@@ -47,11 +47,13 @@ const chapters = [
   ['files'],
   ['documents'],
   ['ceremony'],
+  ['succession'],
   ['request'],
   ['openpgp', 'ssh'],
   ['formats'],
   ['signing'],
   ['evidence', 'group-documents'],
+  ['chain'],
   ['record'],
 ];
 

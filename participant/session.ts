@@ -10,7 +10,7 @@ import type { CoordinatorUrl } from '../client/url.ts';
 import type { Certificate } from '../protocol/ceremony/certificate.ts';
 import { assertAllStored, openEpoch, type Epoch } from '../protocol/ceremony/epoch.ts';
 import type { StrangeHello } from '../protocol/ceremony/events.ts';
-import type { Transcript } from '../protocol/ceremony/transcript.ts';
+import { keyOriginOf, type Transcript } from '../protocol/ceremony/transcript.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { CoordinatorFrame, MemberFrame } from '../protocol/wire/frames.ts';
@@ -224,7 +224,7 @@ export class Session {
       tier: self.tier,
       group: charter.group,
       groupKey: this.#live?.epoch.groupKey ?? '',
-      origin: certificate?.transcript.origin ?? null,
+      origin: certificate === undefined ? null : keyOriginOf(certificate.transcript),
       epoch: this.#live?.epoch.hash ?? certificate?.transcriptHash ?? '',
       coordinator: coordinator.base,
       connected: this.#connection.isConnected,

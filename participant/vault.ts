@@ -79,7 +79,8 @@ interface VaultParts {
 
 /** Who sent a box that does not open, or whose share does not fit. */
 export interface RefusedBox {
-  readonly from: number;
+  /** Identity key, base64url. */
+  readonly from: string;
 }
 
 /** The machine is asked once in a process: it answers the next vault as it answered the first. */
@@ -232,7 +233,7 @@ export class Vault {
           const share = opened[index];
           const part = parts.find(({ place }) => isSamePlace(place, dealt));
           if (share === undefined || part === undefined || !this.#isDealt(share, dealt.commitments))
-            return { from: Number(box.from.identifier) };
+            return { from: box.from.key };
           part.shares.push(share);
         }
       }

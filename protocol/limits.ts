@@ -129,6 +129,23 @@ export const maxExpirySeconds = 30 * 24 * 3600;
 /** Seconds a delegation may live (90 days). */
 export const maxDelegationSeconds = 90 * 24 * 3600;
 
+/** Who may speak in one ceremony: all members of the new charter, and of the old one those that deal. */
+export const maxSpeakers = 2 * maxMembers;
+/** Dealings of one reveal: of a dealer in every channel, to every tier that a charter could have; its bytes have a bound besides. */
+export const maxDealings = 2048;
+/** Seconds that a succession may take from its approval on: a week, in which holidays end and laptops come back. */
+export const maxSuccessionSeconds = 7 * 24 * 3600;
+/** Seconds after the end of a succession before the next is approved: twice by which two clocks may differ. */
+export const successionPauseSeconds = 600;
+/** Bytes of a begin: a hash for each of 256 speakers, and the dealers of 16 channels. */
+export const maxSuccessionBytes = 128 * 1024;
+/** Begins of one succession that a member keeps: each costs its heir a signature, and a later one wins. */
+export const maxKeptBegins = 64;
+/** Numbers by which a chain may be ahead of the highest epoch that a client knows: each link costs it a certificate, and a number costs nobody anything. */
+export const maxEpochsAhead = 1000;
+/** Numbers of epochs and of successions: far more than anybody decides. */
+export const maxEpochNumber = 1_000_000_000;
+
 /** Versions of one ceremony message of one member that are kept: two that differ prove something, a third adds nothing. */
 export const maxVersions = 2;
 /** Places (ceremony, kind, member) of ceremony messages that a member keeps: a few ceremonies of the largest charter; the oldest goes first. */

@@ -1,34 +1,39 @@
 /** The boxes: every member's part of every dealing on its way to its receiver, and the transcript that covers them all. */
 import { decodeBase64 } from '../../verifier/base64.ts';
-import { commonSharings, hasRightReceivers, isSamePlace, type PublicDealing } from './dealing.ts';
+import { dealtTo, isHolder } from './cast.ts';
+import { isSamePlace, type PublicDealing } from './dealing.ts';
+import { hasRightReceivers } from './dealt.ts';
 import { fail } from './endings.ts';
-import { originIn, type BoxToOpen, type CeremonyContext, type CeremonyState, type CeremonyStep } from './events.ts';
+import type { BoxToOpen, CeremonyState, CeremonyStep, StepContext } from './events.ts';
 import { complete } from './inbox.ts';
 import type { CeremonyMessageOf } from './messages.ts';
-import { transcriptOf, type Transcript } from './transcript.ts';
-import { at, present } from '../wire/present.ts';
+import { transcriptOf } from './summed.ts';
+import type { Transcript } from './transcript.ts';
+import { present } from '../wire/present.ts';
 
 interface Dealt {
   readonly ceremony: string;
-  readonly dealings: ReadonlyMap<number, readonly PublicDealing[]>;
+  readonly dealings: ReadonlyMap<string, readonly PublicDealing[]>;
 }
 
 /**
  * Goes on to the transcript with the boxes of all members: `undefined` while one is missing, a failure when they are for others than those
  * that their sender deals to.
  */
-export function checkBoxes(context: CeremonyContext, state: CeremonyState, phase: Dealt): CeremonyStep | undefined {
-  const { charter } = context;
+export function checkBoxes(context: StepContext, state: CeremonyState, phase: Dealt): CeremonyStep | undefined {
+  const { cast, self } = context;
   const { ceremony } = phase;
-  const boxes = complete({ charter, inbox: state.inbox }, 'boxes', ceremony);
+  // Who only deals has done its part with its own boxes.
+  if (!isHolder(cast, self)) return undefined;
+  const boxes = complete({ ...cast, inbox: state.inbox }, 'boxes', ceremony);
   const messages = hashesOf(context, state, ceremony);
   if (boxes === undefined || messages === undefined) return undefined;
-  const wrong = boxes.find(({ from, payload }) => !hasRightReceivers(charter, from, payload, originIn(context)));
+  const wrong = boxes.find(({ from, payload }) => !hasRightReceivers(cast, from, payload));
   if (wrong !== undefined) {
     const reason = `${wrong.from.name} sent boxes for other members than those it deals to`;
     return fail(context, state, { code: 'bad-ceremony-message', leave: 'fault', reason });
   }
-  const transcript = transcriptOf(context.arithmetic, charter, { ...context, ...phase, messages });
+  const transcript = transcriptOf(context.arithmetic, cast, { ...phase, messages });
   if (typeof transcript === 'string')
     return fail(context, state, { code: 'bad-ceremony-message', leave: 'suspicion', reason: transcript });
   return {
@@ -37,33 +42,34 @@ export function checkBoxes(context: CeremonyContext, state: CeremonyState, phase
   };
 }
 
-/** SHA-256 of what each member said, in order of identifiers; `undefined` while something is missing. */
+/** SHA-256 of what each speaker said, in their order; `undefined` while something is missing. */
 function hashesOf(
-  { charter }: CeremonyContext,
+  { cast }: StepContext,
   { inbox }: CeremonyState,
   ceremony: string,
 ): Transcript['messages'] | undefined {
-  const commits = complete({ charter, inbox }, 'commit', ceremony);
-  const reveals = complete({ charter, inbox }, 'reveal', ceremony);
-  const boxes = complete({ charter, inbox }, 'boxes', ceremony);
-  const hashes = charter.members.flatMap(({ identifier }, index) => {
-    const hello = inbox.hellos.get(identifier);
+  const said = { ...cast, inbox };
+  const commits = complete(said, 'commit', ceremony);
+  const reveals = complete(said, 'reveal', ceremony);
+  const boxes = complete(said, 'boxes', ceremony);
+  const hashes = cast.speakers.flatMap((speaker, index) => {
+    const hello = cast.helloOf(inbox, speaker);
     const [commit, reveal, sealed] = [commits?.[index], reveals?.[index], boxes?.[index]];
     if (hello === undefined || commit === undefined || reveal === undefined || sealed === undefined) return [];
-    return [{ hello: hello.hash, commit: commit.hash, reveal: reveal.hash, boxes: sealed.hash }];
+    return [{ hello, commit: commit.hash, reveal: reveal.hash, boxes: sealed.hash }];
   });
-  return hashes.length === charter.members.length ? hashes : undefined;
+  return hashes.length === cast.speakers.length ? hashes : undefined;
 }
 
 function boxesFor(
-  context: CeremonyContext,
+  { cast, self }: StepContext,
   { dealings }: Dealt,
   boxes: readonly CeremonyMessageOf<'boxes'>[],
 ): BoxToOpen[] {
   return boxes.flatMap(({ from, payload }) => {
-    const box = payload.boxes.find(({ to }) => to === Number(context.self.identifier));
-    const places = commonSharings(context.charter, context.self, from, originIn(context));
-    const common = present(dealings.get(from.identifier), 'what was revealed').filter((dealing) =>
+    const box = payload.boxes.find(({ to }) => to === Number(self.identifier));
+    const places = dealtTo(cast, from, self);
+    const common = present(dealings.get(from.key), 'what was revealed').filter((dealing) =>
       places.some((place) => isSamePlace(place, dealing)),
     );
     return box === undefined ? [] : [{ from, box: decodeBox(box.box), dealings: common }];
@@ -80,12 +86,16 @@ function decodeBox(text: string): Uint8Array {
 }
 
 /** A box that did not open, or a share in it that is wrong: only its receiver can see it, so it is a suspicion and no proof (T17). */
-export function refuseBox(context: CeremonyContext, state: CeremonyState, from: number): CeremonyStep {
-  const suspect = at(context.charter.members, from - 1).name;
+export function refuseBox(context: StepContext, state: CeremonyState, from: string): CeremonyStep {
+  const suspect = present(
+    context.cast.speakers.find(({ key }) => key === from),
+    'who sent the box',
+  );
+  const { name } = suspect;
   return fail(context, state, {
     code: 'bad-share',
     leave: 'suspicion',
-    reason: `the box from ${suspect} does not open or its share does not fit what ${suspect} committed to; that is a suspicion, not a proof`,
+    reason: `the box from ${name} does not open or its share does not fit what ${name} committed to; that is a suspicion, not a proof`,
     suspect,
   });
 }

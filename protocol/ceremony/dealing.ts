@@ -1,10 +1,7 @@
 /** What a member deals in a ceremony: one polynomial for each sharing it holds, shown by its commitments and a proof of knowledge. */
 import { hexToBytes, taggedHash, u32, utf8ToBytes } from '../wire/bytes.ts';
-import { isSmallOrderBoxKey } from './box-key.ts';
-import type { CeremonyPayload } from './messages.ts';
 import { production, type Charter, type Member } from '../files/charter.ts';
-import type { Group, Point } from '../frost/group.ts';
-import { decodeCommitments, verifyDealing } from '../frost/keygen.ts';
+import type { Point } from '../frost/group.ts';
 import type { Sharing } from '../frost/sharing.ts';
 
 /** One sharing by its place: channel, and index among the channel's sharings. */
@@ -63,51 +60,4 @@ export function boxHeader(ceremony: string, sender: Member, receiver: Member): U
 /** A proof of share is bound to the whole transcript and the place. */
 export function shareContext(transcript: string, { channel, sharing }: SharingPlace): Uint8Array {
   return taggedHash('share', hexToBytes(transcript), utf8ToBytes(channel), u32(sharing));
-}
-
-/** Whether a member's boxes are for exactly those others with whom it shares a sharing that it deals, in order of identifiers. */
-export function hasRightReceivers(
-  charter: Charter,
-  dealer: Member,
-  { boxes }: CeremonyPayload<'boxes'>,
-  origin: Origin,
-): boolean {
-  const holders = sharingsDealtBy(charter, dealer, origin).flatMap((place) => place.of.members);
-  const others = [...new Set(holders)].filter((identifier) => identifier !== dealer.identifier).sort((a, b) => a - b);
-  return boxes.map(({ to }) => to).join() === others.join();
-}
-
-/** What a reveal is judged by. */
-export interface RevealGround {
-  readonly arithmetic: Group;
-  readonly charter: Charter;
-  readonly origin: Origin;
-}
-
-/** Decodes and checks all that a dealer revealed; a text that says what is wrong if anything is. */
-export function verifyReveal(
-  { arithmetic, charter, origin }: RevealGround,
-  dealer: Member,
-  reveal: CeremonyPayload<'reveal'>,
-): PublicDealing[] | string {
-  // Nobody could seal a box to it, and the ceremony would wait for boxes that cannot come.
-  if (isSmallOrderBoxKey(hexToBytes(reveal.encryptionKey))) return 'its one-time key has a small order';
-  const places = sharingsDealtBy(charter, dealer, origin);
-  if (reveal.dealings.length !== places.length)
-    return `it dealt ${reveal.dealings.length} sharings instead of ${places.length}`;
-  const dealings: PublicDealing[] = [];
-  for (const [index, place] of places.entries()) {
-    const dealt = reveal.dealings[index];
-    if (dealt === undefined || !isSamePlace(dealt, place)) return 'it dealt other sharings than the charter says';
-    // Exactly t coefficients, none the identity: a longer or shorter vector would move the threshold (T14).
-    const commitments = decodeCommitments(arithmetic, dealt.commitments.map(hexToBytes), place.of.threshold);
-    if (commitments === undefined)
-      return `its commitments for ${place.channel} are not exactly ${place.of.threshold} valid points`;
-    const context = dealingContext(reveal.ceremony, place);
-    if (!verifyDealing(arithmetic, commitments, hexToBytes(dealt.proof), dealer.identifier, context)) {
-      return `its proof of knowledge for ${place.channel} is wrong`;
-    }
-    dealings.push({ channel: place.channel, sharing: place.sharing, commitments });
-  }
-  return dealings;
 }

@@ -1,10 +1,11 @@
 /** How a member goes from a ceremony: by a signed `leave` before its own `stored`, in silence after it (T35); and whom it names when it fails. */
 import { ProtocolError, type ProtocolErrorCode } from '../errors.ts';
+import type { Member } from '../files/charter.ts';
 import { maxReasonCharacters } from '../limits.ts';
 import { present } from '../wire/present.ts';
-import { ceremonyOf, record, type CeremonyContext, type CeremonyState, type CeremonyStep } from './events.ts';
+import { ceremonyOf, record, type CeremonyState, type CeremonyStep, type StepContext } from './events.ts';
 import { hellosOf, messagesOf, versionsOf } from './inbox.ts';
-import { contradiction, distinctMessages, judgeViews, type CeremonyView } from './judge.ts';
+import { contradiction, distinctMessages, type CeremonyView } from './judge.ts';
 import { departure } from './memory.ts';
 import type { CeremonyMessage, CeremonyPayload } from './messages.ts';
 import type { Transcript } from './transcript.ts';
@@ -34,19 +35,20 @@ export interface Failure {
   /** Used when the judge names nobody. */
   readonly reason: string;
   /** Whom a box is suspected of; never proof. */
-  readonly suspect?: string;
+  readonly suspect?: Member;
   /** Messages that no inbox keeps. */
   readonly also?: readonly CeremonyMessage[];
 }
 
 /** Ends this run, and names only whom the judge of outsiders names. */
-export function fail(context: CeremonyContext, state: CeremonyState, failure: Failure): CeremonyStep {
+export function fail(context: StepContext, state: CeremonyState, failure: Failure): CeremonyStep {
   const view = viewOf(context, state, failure.also);
-  const [proved] = judgeViews(context.arithmetic, context.charter, [view]);
+  const [proved] = context.judge(view);
   const reason = proved === undefined ? failure.reason : `${proved.culprit.name} ${proved.deed}`;
   const error = new ProtocolError(failure.code, reason, {
     culprits: proved === undefined ? [] : [proved.culprit.name],
   });
+  const blamed = failure.suspect ?? proved?.culprit;
   const ceremony = ceremonyOf(state);
   const gone: CeremonyStep =
     ceremony === undefined
@@ -55,17 +57,20 @@ export function fail(context: CeremonyContext, state: CeremonyState, failure: Fa
           ceremony,
           code: failure.leave,
           reason: shortened(reason),
-          suspect: failure.suspect ?? proved?.culprit.name ?? null,
+          suspect: blamed?.name ?? null,
         });
   return {
     state: { ...gone.state, phase: { kind: 'failed', error } },
-    effects: [...gone.effects, { kind: 'failed', error, view }],
+    effects: [
+      ...gone.effects,
+      { kind: 'failed', error, view, blamed: blamed === undefined ? [] : [blamed], isProved: proved !== undefined },
+    ],
   };
 }
 
 /** All that this member saw of the running ceremony: a judge may find more in it beside the views of others. */
 export function viewOf(
-  { charter }: CeremonyContext,
+  { cast: { charter } }: StepContext,
   state: CeremonyState,
   also: readonly CeremonyMessage[] = [],
 ): CeremonyView {
@@ -81,11 +86,11 @@ function transcriptIn({ phase, memory }: CeremonyState): Transcript | undefined 
 }
 
 /** Two messages of one member that contradict each other end a ceremony in which this member did not say `stored` yet. */
-export function failAtConflict(context: CeremonyContext, state: CeremonyState): CeremonyStep | undefined {
+export function failAtConflict(context: StepContext, state: CeremonyState): CeremonyStep | undefined {
   const ceremony = ceremonyOf(state);
   if (ceremony === undefined) return undefined;
   const kinds = ['commit', 'reveal', 'boxes', 'transcript'] as const;
-  const liar = context.charter.members.find((member) =>
+  const liar = context.cast.speakers.find((member) =>
     kinds.some((kind) => versionsOf(state.inbox, kind, ceremony, member).length > 1),
   );
   if (liar === undefined) return undefined;
@@ -99,7 +104,7 @@ export function isLate({ phase }: CeremonyState): boolean {
 }
 
 /** What a message proves against its sender beside another, in a ceremony that goes on all the same. */
-export function keepProof(context: CeremonyContext, state: CeremonyState, message: CeremonyMessage): CeremonyStep {
+export function keepProof(context: StepContext, state: CeremonyState, message: CeremonyMessage): CeremonyStep {
   const said = messagesOf(state.inbox, present(ceremonyOf(state), 'the ceremony that goes on'));
   const own = said.filter(({ from }) => from.key === message.from.key);
   const isProof = own.some((other) => contradiction(other, message) !== undefined);

@@ -9,7 +9,7 @@ import { openMessage, refuseAs, type Envelope } from '../wire/envelope.ts';
 import type { Certificate } from './certificate.ts';
 import type { Origin } from './dealing.ts';
 import { storedMessage, transcriptMessage } from './messages.ts';
-import { channelKeysOf, verifyShareProofs, type ChannelKey } from './transcript.ts';
+import { channelKeysOf, keyOriginOf, verifyShareProofs, type ChannelKey } from './transcript.ts';
 import { present } from '../wire/present.ts';
 
 /** What a certificate comes to once `openEpoch` has checked it. Immutable; all in it is public. */
@@ -34,14 +34,15 @@ export class Epoch {
     return this.channel(production).key;
   }
 
-  /** How many successions led here from the ceremony that made the key: 0, as long as there are none. */
+  /** The number of the succession that led here; 0 for the ceremony that made the key. */
   get number(): number {
-    return 0;
+    const { transcript } = this.certificate;
+    return transcript.origin === 'reshared' ? transcript.from.number : 0;
   }
 
   /** Whether production's key was made in pieces, or once was whole and then split. */
   get origin(): Origin {
-    return this.certificate.transcript.origin;
+    return keyOriginOf(this.certificate.transcript);
   }
 
   /** The line of GROUP.pub, without a newline. */
@@ -77,9 +78,17 @@ export function openEpoch(arithmetic: Group, charter: Charter, certificate: Cert
   const { transcript, signatures } = certificate;
   if (transcript.charter !== charter.hash)
     throw new ProtocolError('bad-certificate', 'the certificate is of another charter');
-  if (transcript.messages.length !== charter.members.length || signatures.length !== charter.members.length) {
+  if ((transcript.origin === 'reshared') !== (charter.continues !== undefined))
+    throw new ProtocolError(
+      'bad-certificate',
+      'a key is handed on to a charter that continues its group, and made for one that does not',
+    );
+  if (signatures.length !== charter.members.length)
     throw new ProtocolError('bad-certificate', 'a certificate needs the signature of every member');
-  }
+  // In a succession dealers who are no members speak, too: who they are is the old charter's matter (`openChain`).
+  const isEverybody = transcript.messages.length === charter.members.length;
+  if (transcript.origin === 'reshared' ? transcript.messages.length < charter.members.length : !isEverybody)
+    throw new ProtocolError('bad-certificate', 'a certificate needs the words of every member');
   const channels = refuseAs('bad-certificate', 'certificate', () => channelKeysOf(arithmetic, charter, transcript));
   const ground = { arithmetic, charter, transcript, channels };
   for (const [index, member] of charter.members.entries()) {

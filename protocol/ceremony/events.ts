@@ -4,10 +4,11 @@ import type { Charter, Member } from '../files/charter.ts';
 import type { Group } from '../frost/group.ts';
 import type { Envelope } from '../wire/envelope.ts';
 import type { Certificate } from './certificate.ts';
-import type { Origin, PublicDealing, SharingPlace } from './dealing.ts';
+import { foundingCast, type Cast } from './cast.ts';
+import type { PublicDealing, SharingPlace } from './dealing.ts';
 import type { Import } from './import.ts';
 import { emptyInbox, type Inbox } from './inbox.ts';
-import type { CeremonyView } from './judge.ts';
+import { judgeViews, type CeremonyView, type Deed } from './judge.ts';
 import { emptyCeremonyMemory, remembered, type CeremonyMemory, type CeremonyRecord } from './memory.ts';
 import type { CeremonyKind, CeremonyMessage, CeremonyPayload } from './messages.ts';
 import type { Transcript } from './transcript.ts';
@@ -23,6 +24,26 @@ export interface CeremonyContext {
   readonly arithmetic: Group;
 }
 
+/** What the steps from the hash commitments to `stored` need to know of the ceremony that they are of. */
+export interface StepContext {
+  readonly arithmetic: Group;
+  readonly self: Member;
+  readonly cast: Cast;
+  /** What a view proves, by the judge that outsiders use. */
+  judge(view: CeremonyView): readonly Deed[];
+}
+
+/** A ceremony that makes a key, as its steps see it. */
+export function stepContextOf({ charter, requesters, imported, self, arithmetic }: CeremonyContext): StepContext {
+  const origin = imported === undefined ? 'generated' : 'imported';
+  return {
+    arithmetic,
+    self,
+    cast: foundingCast({ charter, requesters, origin, imported }),
+    judge: (view) => judgeViews(arithmetic, charter, [view]),
+  };
+}
+
 /** How far this member is; from `commit` to `stored` it waits for the messages of that name. Ceremonies by their ids, hex. */
 export type CeremonyPhase =
   /** Waiting for a hello of every member. */
@@ -35,12 +56,12 @@ export type CeremonyPhase =
   | {
       readonly kind: 'sealing';
       readonly ceremony: string;
-      readonly dealings: ReadonlyMap<number, readonly PublicDealing[]>;
+      readonly dealings: ReadonlyMap<string, readonly PublicDealing[]>;
     }
   | {
       readonly kind: 'boxes';
       readonly ceremony: string;
-      readonly dealings: ReadonlyMap<number, readonly PublicDealing[]>;
+      readonly dealings: ReadonlyMap<string, readonly PublicDealing[]>;
     }
   /** The vault opens boxes, checks and stores the share, and proves it. */
   | { readonly kind: 'storing'; readonly ceremony: string; readonly transcript: Transcript }
@@ -102,7 +123,11 @@ export type CeremonyEvent =
       readonly proofs: CeremonyPayload<'transcript'>['proofs'];
     }
   /** A box did not open, or a share in it was wrong: suspicion, never proof. */
-  | { readonly kind: 'box-refused'; readonly ceremony: string; readonly from: number }
+  | {
+      readonly kind: 'box-refused';
+      readonly ceremony: string;
+      /** Identity key of its sender. */ readonly from: string;
+    }
   | { readonly kind: 'certificate-stored'; readonly ceremony: string };
 
 /** A box that was sealed for this member, and what must be in it. */
@@ -167,7 +192,14 @@ export type CeremonyEffect =
   /** Somebody lied, and the ceremony goes on: keep the proof. */
   | { readonly kind: 'evidence'; readonly view: CeremonyView }
   /** The run ends; `view` is all that was said in the ceremony, for a judge who has other members' views as well. */
-  | { readonly kind: 'failed'; readonly error: ProtocolError; readonly view: CeremonyView | undefined };
+  | {
+      readonly kind: 'failed';
+      readonly error: ProtocolError;
+      readonly view: CeremonyView | undefined;
+      /** Whom this member, or whoever left, holds to be the cause; `isProved` only if the judge does. */
+      readonly blamed: readonly Member[];
+      readonly isProved: boolean;
+    };
 
 /** What came of an event. */
 export interface CeremonyStep {
@@ -190,11 +222,6 @@ export const ceremonyStart: CeremonyState = {
 /** The ceremony that the machine is in. */
 export function ceremonyOf(state: CeremonyState): string | undefined {
   return 'ceremony' in state.phase ? state.phase.ceremony : undefined;
-}
-
-/** Where production's key comes from in this run. */
-export function originIn({ imported }: CeremonyContext): Origin {
-  return imported === undefined ? 'generated' : 'imported';
 }
 
 /** The state that remembers one more record, and the effect that puts it on disk. */

@@ -4,33 +4,55 @@ import { encodeDelegation } from '../../verifier/delegation.ts';
 import { encodeCanonicalJson } from '../../verifier/json.ts';
 import { ProtocolError } from '../errors.ts';
 import { channelOf, production } from '../files/charter.ts';
-import { maxChannels } from '../limits.ts';
+import { maxChannels, maxEpochNumber } from '../limits.ts';
 import { defineMessage, refuseAs } from '../wire/envelope.ts';
+import { sha256Hex } from '../wire/bytes.ts';
 import { Hash, Key, Name, Strict, Type } from '../wire/schema.ts';
 import { formatTimestamp } from '../wire/time.ts';
 import type { Epoch } from './epoch.ts';
 
+const channelsSchema = Type.Array(Strict({ channel: Name, key: Key }), { minItems: 1, maxItems: maxChannels });
+
 /** Genesis: the group's key vouches for its own certificate, charter and channel keys. The first thing that a quorum signs. */
 export const genesisMessage = defineMessage(
   'genesis',
-  Strict({
-    group: Name,
-    groupKey: Key,
-    epoch: Hash,
-    charter: Hash,
-    channels: Type.Array(Strict({ channel: Name, key: Key }), { minItems: 1, maxItems: maxChannels }),
-  }),
+  Type.Union([
+    Strict({ group: Name, groupKey: Key, epoch: Hash, charter: Hash, channels: channelsSchema }),
+    Strict({
+      group: Name,
+      groupKey: Key,
+      epoch: Hash,
+      charter: Hash,
+      channels: channelsSchema,
+      /** The epoch before, SHA-256 of its genesis, and the succession that led from there to here. */
+      from: Strict({ epoch: Hash, genesis: Hash, succession: Hash }),
+      number: Type.Integer({ minimum: 1, maximum: maxEpochNumber }),
+      requesters: Hash,
+      origin: Type.Union([Type.Literal('generated'), Type.Literal('imported')]),
+    }),
+  ]),
   'bad-document',
 );
 
 /** The only bytes of genesis that this epoch can have: canonical JSON. */
 export function genesisOf(epoch: Epoch): Uint8Array {
+  const { charter, certificate, groupKey, hash } = epoch;
+  const { transcript } = certificate;
+  const made = {
+    group: charter.group,
+    groupKey,
+    epoch: hash,
+    charter: charter.hash,
+    channels: charter.channels.map(({ name }) => ({ channel: name, key: epoch.channel(name).key })),
+  };
+  if (transcript.origin !== 'reshared') return encodeCanonicalJson(made);
+  const { from, requesters } = transcript;
   return encodeCanonicalJson({
-    group: epoch.charter.group,
-    groupKey: epoch.groupKey,
-    epoch: epoch.hash,
-    charter: epoch.charter.hash,
-    channels: epoch.charter.channels.map(({ name }) => ({ channel: name, key: epoch.channel(name).key })),
+    ...made,
+    from: { epoch: from.epoch, genesis: from.genesis, succession: from.succession },
+    number: from.number,
+    requesters,
+    origin: from.key,
   });
 }
 
@@ -50,6 +72,11 @@ export function delegationOf(epoch: Epoch, channel: string, createdAtUnixSeconds
       until: formatTimestamp(createdAtUnixSeconds + validitySeconds),
     }),
   );
+}
+
+/** SHA-256 of the only genesis that this epoch can have, hex. */
+export function genesisHash(epoch: Epoch): string {
+  return sha256Hex(genesisOf(epoch));
 }
 
 /** The founding documents of an epoch by name, in the order in which they are asked for: `genesis`, `requesters`, `delegation CHANNEL`. */

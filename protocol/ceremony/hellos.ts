@@ -3,7 +3,7 @@ import type { Member } from '../files/charter.ts';
 import { maxCeremoniesOfRun, maxHellosAnew } from '../limits.ts';
 import { fail, isLate, leave, viewOf } from './endings.ts';
 import {
-  record,
+  stepContextOf,
   type CeremonyContext,
   type CeremonyEffect,
   type CeremonyState,
@@ -12,6 +12,7 @@ import {
 } from './events.ts';
 import { hellosOf, type Inbox } from './inbox.ts';
 import { ceremonyId, type CeremonyMessageOf } from './messages.ts';
+import { join } from './steps.ts';
 import { at } from '../wire/present.ts';
 
 /** What all members must have agreed to before any secret is made. */
@@ -30,7 +31,7 @@ export function helloOf(context: CeremonyContext, nonce: string): CeremonyEffect
 /** A run that went on with an earlier ceremony has said no hello yet: nothing of the next is said before this one is left. */
 export function sayHello(context: CeremonyContext, step: CeremonyStep): CeremonyStep {
   const { state } = step;
-  if (state.phase.kind !== 'hello' || state.inbox.hellos.has(context.self.identifier)) return step;
+  if (state.phase.kind !== 'hello' || state.inbox.hellos.has(context.self.key)) return step;
   return { state, effects: [...step.effects, helloOf(context, state.nonce)] };
 }
 
@@ -44,17 +45,17 @@ export function receiveHello(
   state: CeremonyState,
   message: CeremonyMessageOf<'hello'>,
 ): CeremonyStep {
-  const { identifier } = message.from;
+  const { identifier, key } = message.from;
   const { nonce } = message.payload;
-  const known = state.inbox.hellos.get(identifier);
+  const known = state.inbox.hellos.get(key);
   const superseded = state.superseded.get(identifier) ?? [];
   if (known?.hash === message.hash || superseded.includes(nonce)) return { state, effects: [] };
   // The relay may still hold a hello of this member's earlier run.
-  if (identifier === context.self.identifier && nonce !== state.nonce) return { state, effects: [] };
+  if (key === context.self.key && nonce !== state.nonce) return { state, effects: [] };
   if (known?.payload.nonce === nonce) return failAtHellos(context, state, [known, message]);
   const replaced = known !== undefined && strangenessOf(context, known) === undefined ? known : undefined;
   if (replaced !== undefined && strangenessOf(context, message) !== undefined) return { state, effects: [] };
-  const inbox: Inbox = { ...state.inbox, hellos: new Map(state.inbox.hellos).set(identifier, message) };
+  const inbox: Inbox = { ...state.inbox, hellos: new Map(state.inbox.hellos).set(key, message) };
   if (replaced === undefined) return answerHello(context, { ...state, inbox }, message);
   if (superseded.length >= maxHellosAnew) return failAtRestarts(context, state, message);
   const nonces = new Map(state.superseded).set(identifier, [...superseded, replaced.payload.nonce]);
@@ -65,14 +66,14 @@ export function receiveHello(
 function failAtRestarts(
   context: CeremonyContext,
   state: CeremonyState,
-  { from: { name } }: CeremonyMessageOf<'hello'>,
+  { from }: CeremonyMessageOf<'hello'>,
 ): CeremonyStep {
   if (isLate(state) || state.phase.kind === 'failed') return { state, effects: [] };
-  return fail(context, state, {
+  return fail(stepContextOf(context), state, {
     code: 'too-many',
     leave: 'suspicion',
-    reason: `${name} began anew ${maxHellosAnew} times; find out why, and run join again`,
-    suspect: name,
+    reason: `${from.name} began anew ${maxHellosAnew} times; find out why, and run join again`,
+    suspect: from,
   });
 }
 
@@ -83,8 +84,8 @@ function failAtHellos(
   messages: readonly CeremonyMessageOf<'hello'>[],
 ): CeremonyStep {
   if (isLate(state) || state.phase.kind === 'failed')
-    return { state, effects: [{ kind: 'evidence', view: viewOf(context, state, messages) }] };
-  return fail(context, state, {
+    return { state, effects: [{ kind: 'evidence', view: viewOf(stepContextOf(context), state, messages) }] };
+  return fail(stepContextOf(context), state, {
     code: 'conflict',
     leave: 'conflict',
     reason: `${at(messages, 0).from.name} signed two different hellos with one nonce`,
@@ -114,7 +115,7 @@ function answerHello(
       });
     case 'done': {
       const { certificate } = phase;
-      const isOwn = from.identifier === context.self.identifier;
+      const isOwn = from.key === context.self.key;
       return { state, effects: isOwn ? [] : [{ kind: 'show', certificate }] };
     }
     case 'hello':
@@ -144,8 +145,8 @@ function strangenessOf(
 
 /** Members whose hello is not here, or is of other files. */
 export function missingHellos(context: CeremonyContext, { inbox }: CeremonyState): Member[] {
-  return context.charter.members.filter(({ identifier }) => {
-    const hello = inbox.hellos.get(identifier);
+  return context.charter.members.filter(({ key }) => {
+    const hello = inbox.hellos.get(key);
     return hello === undefined || strangenessOf(context, hello) !== undefined;
   });
 }
@@ -166,15 +167,11 @@ export function idOfHellos(context: CeremonyContext, state: CeremonyState): stri
  */
 export function beginCeremony(context: CeremonyContext, state: CeremonyState): CeremonyStep | undefined {
   const ceremony = idOfHellos(context, state);
-  // One set of polynomials for one id: an id that was ever joined is never entered again (T16).
+  // One set of polynomials for one id (T16).
   if (ceremony === undefined || state.memory.joined.has(ceremony)) return undefined;
   if (state.begun >= maxCeremoniesOfRun) {
     const reason = `this run of join began ${maxCeremoniesOfRun} ceremonies, and none came to an end; find out who begins anew, and run it again`;
-    return fail(context, state, { code: 'too-many', leave: 'fault', reason });
+    return fail(stepContextOf(context), state, { code: 'too-many', leave: 'fault', reason });
   }
-  const joined = record(state, { type: 'ceremony-joined', ceremony });
-  return {
-    state: { ...joined.state, begun: state.begun + 1, phase: { kind: 'dealing', ceremony } },
-    effects: [...joined.effects, { kind: 'deal', ceremony }],
-  };
+  return join({ ...state, begun: state.begun + 1 }, ceremony);
 }

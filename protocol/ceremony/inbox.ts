@@ -10,8 +10,8 @@ export type BoundMessage = CeremonyMessageOf<BoundKind>;
 
 /** Immutable: whatever files a message answers another inbox. */
 export interface Inbox {
-  /** By identifier. */
-  readonly hellos: ReadonlyMap<number, CeremonyMessageOf<'hello'>>;
+  /** By identity key. */
+  readonly hellos: ReadonlyMap<string, CeremonyMessageOf<'hello'>>;
   /** By place, the oldest place first; a second version is kept because it proves something. */
   readonly said: ReadonlyMap<string, readonly BoundMessage[]>;
 }
@@ -19,13 +19,13 @@ export interface Inbox {
 /** Nobody has said anything. */
 export const emptyInbox: Inbox = { hellos: new Map(), said: new Map() };
 
-function placeOf(kind: BoundKind, ceremony: string, identifier: number): string {
-  return `${ceremony}/${kind}/${identifier}`;
+function placeOf(kind: BoundKind, ceremony: string, key: string): string {
+  return `${ceremony}/${kind}/${key}`;
 }
 
 /** The inbox with one more message; the same inbox for a repeat, or for a third version. */
 export function filed(inbox: Inbox, message: BoundMessage): Inbox {
-  const place = placeOf(message.kind, message.payload.ceremony, message.from.identifier);
+  const place = placeOf(message.kind, message.payload.ceremony, message.from.key);
   const versions = inbox.said.get(place) ?? [];
   if (versions.length >= maxVersions || versions.some(({ hash }) => hash === message.hash)) return inbox;
   const said = new Map(inbox.said).set(place, [...versions, message]);
@@ -42,23 +42,23 @@ export function versionsOf<K extends BoundKind>(
   member: Member,
 ): readonly CeremonyMessageOf<K>[] {
   // Filed by kind: what lies at the place of a kind is of that kind.
-  return (inbox.said.get(placeOf(kind, ceremony, member.identifier)) ?? []) as readonly CeremonyMessageOf<K>[];
+  return (inbox.said.get(placeOf(kind, ceremony, member.key)) ?? []) as readonly CeremonyMessageOf<K>[];
 }
 
-/** All members' messages of one kind that fit, in order of identifiers; `undefined` while one is missing. */
+/** These speakers' messages of one kind that fit, in their order; `undefined` while one is missing. */
 export function complete<K extends BoundKind>(
-  { charter, inbox }: { readonly charter: Charter; readonly inbox: Inbox },
+  { speakers, inbox }: { readonly speakers: readonly Member[]; readonly inbox: Inbox },
   kind: K,
   ceremony: string,
   fits: (message: CeremonyMessageOf<K>) => boolean = () => true,
 ): CeremonyMessageOf<K>[] | undefined {
-  const messages = charter.members.flatMap((member) => versionsOf(inbox, kind, ceremony, member).find(fits) ?? []);
-  return messages.length === charter.members.length ? messages : undefined;
+  const messages = speakers.flatMap((member) => versionsOf(inbox, kind, ceremony, member).find(fits) ?? []);
+  return messages.length === speakers.length ? messages : undefined;
 }
 
 /** The hellos that are here, in order of identifiers. */
 export function hellosOf(charter: Charter, inbox: Inbox): CeremonyMessageOf<'hello'>[] {
-  return charter.members.flatMap((member) => inbox.hellos.get(member.identifier) ?? []);
+  return charter.members.flatMap((member) => inbox.hellos.get(member.key) ?? []);
 }
 
 /** Everything that was said in one ceremony, but for the hellos, which name none. */

@@ -3,12 +3,13 @@
  * anybody, and outsiders with the very same answer. Silence, and boxes that do not open, never come before it.
  */
 import { ProtocolError } from '../errors.ts';
-import type { Charter, Member } from '../files/charter.ts';
+import { memberByKey, type Charter, type Member } from '../files/charter.ts';
 import { FrostError } from '../frost/errors.ts';
 import type { Group } from '../frost/group.ts';
 import { hexToBytes } from '../wire/bytes.ts';
 import { isSmallOrderBoxKey } from './box-key.ts';
-import { hasRightReceivers, verifyReveal, type Origin } from './dealing.ts';
+import { foundingCast, type Cast } from './cast.ts';
+import { hasRightReceivers, verifyReveal } from './dealt.ts';
 import { ceremonyId, type CeremonyMessage, type CeremonyMessageOf } from './messages.ts';
 import { channelKeysOf, transcriptHash, verifyShareProofs, type ChannelKey, type Transcript } from './transcript.ts';
 
@@ -28,12 +29,32 @@ export interface Deed {
   readonly deed: string;
 }
 
+/** A view, and the ceremony that it is of, if it shows how that began. */
+export interface FoundedView {
+  readonly view: CeremonyView;
+  readonly begun: { readonly ceremony: string; readonly cast: Cast } | undefined;
+}
+
 /** Everything that these views of one charter prove together, in order of identifiers; nothing that an honest member says is ever among it. */
 export function judgeViews(arithmetic: Group, charter: Charter, views: readonly CeremonyView[]): Deed[] {
-  const together = distinctMessages(views.flatMap(({ messages }) => messages));
-  const founded = views.map((view) => ({ view, ground: groundOf(arithmetic, charter, view) }));
-  return charter.members.flatMap((culprit) => {
-    const isOwn = ({ from }: CeremonyMessage): boolean => from.identifier === culprit.identifier;
+  const founded = views.map((view) => ({ view, begun: begunBy(charter, view.messages) }));
+  return judgeMessages({ arithmetic, charter, speakers: charter.members }, founded);
+}
+
+/** Whose messages are judged, and by which charter. */
+export interface Court {
+  readonly arithmetic: Group;
+  /** Whose key the ceremonies make. */
+  readonly charter: Charter;
+  readonly speakers: readonly Member[];
+}
+
+/** The same of ceremonies of any cast, in order of speakers. */
+export function judgeMessages({ arithmetic, charter, speakers }: Court, views: readonly FoundedView[]): Deed[] {
+  const together = distinctMessages(views.flatMap(({ view }) => view.messages));
+  const founded = views.map(({ view, begun }) => ({ view, ground: groundOf(arithmetic, charter, { view, begun }) }));
+  return speakers.flatMap((culprit) => {
+    const isOwn = ({ from }: CeremonyMessage): boolean => from.key === culprit.key;
     const own = together.filter(isOwn);
     const underCharter = founded.flatMap(({ view, ground }) =>
       view.messages.filter(isOwn).flatMap((message) => deedUnder(arithmetic, charter, ground, message) ?? []),
@@ -45,9 +66,7 @@ export function judgeViews(arithmetic: Group, charter: Charter, views: readonly 
 
 /** Each message once: what one member said, by kind and payload, whatever signature it came with. */
 export function distinctMessages(messages: readonly CeremonyMessage[]): CeremonyMessage[] {
-  const known = new Map(
-    messages.map((message) => [`${message.kind} ${message.from.identifier} ${message.hash}`, message]),
-  );
+  const known = new Map(messages.map((message) => [`${message.kind} ${message.from.key} ${message.hash}`, message]));
   return [...known.values()];
 }
 
@@ -90,14 +109,13 @@ function deedOf(message: CeremonyMessage): string | undefined {
 
 /** What shows that a view is of this charter: under another one, right dealings would look wrong. */
 interface Ground {
-  /** The ceremony that the view's hellos, one of each member, began under this charter. */
-  readonly begun: { readonly ceremony: string; readonly origin: Origin } | undefined;
+  /** The ceremony that the view's opening, such as one hello of each member, began under this charter. */
+  readonly begun: FoundedView['begun'];
   /** The view's transcript, which whoever signed it said to be of this charter, and its keys. */
   readonly signed: { readonly transcript: Transcript; readonly channels: ReadonlyMap<string, ChannelKey> } | undefined;
 }
 
-function groundOf(arithmetic: Group, charter: Charter, { transcript, messages }: CeremonyView): Ground {
-  const begun = begunBy(charter, messages);
+function groundOf(arithmetic: Group, charter: Charter, { view: { transcript }, begun }: FoundedView): Ground {
   if (transcript?.charter !== charter.hash) return { begun, signed: undefined };
   const channels = refused(() => channelKeysOf(arithmetic, charter, transcript));
   return { begun, signed: typeof channels === 'string' ? undefined : { transcript, channels } };
@@ -105,23 +123,22 @@ function groundOf(arithmetic: Group, charter: Charter, { transcript, messages }:
 
 function begunBy(charter: Charter, messages: readonly CeremonyMessage[]): Ground['begun'] {
   const hellos = messages.flatMap((message) => (message.kind === 'hello' ? [message] : []));
-  const nonces = charter.members.flatMap(
-    ({ identifier }) => hellos.find(({ from }) => from.identifier === identifier)?.payload.nonce ?? [],
-  );
+  const nonces = charter.members.flatMap(({ key }) => hellos.find(({ from }) => from.key === key)?.payload.nonce ?? []);
   const [first] = hellos;
   if (first === undefined || nonces.length !== charter.members.length) return undefined;
   const { requesters, import: imported } = first.payload;
   const ceremony = ceremonyId({ charter: charter.hash, requesters, import: imported }, nonces);
-  return { ceremony, origin: imported === null ? 'generated' : 'imported' };
+  const origin = imported === null ? 'generated' : 'imported';
+  return { ceremony, cast: foundingCast({ charter, requesters, origin, imported: undefined }) };
 }
 
 /** What one message proves under its charter. */
 function deedUnder(arithmetic: Group, charter: Charter, ground: Ground, message: CeremonyMessage): string | undefined {
   switch (message.kind) {
     case 'reveal':
-      return wrongDealing(arithmetic, charter, ground, message);
+      return wrongDealing(arithmetic, ground, message);
     case 'boxes':
-      return wrongReceivers(charter, ground, message);
+      return wrongReceivers(ground, message);
     case 'transcript':
       return wrongProof(arithmetic, charter, ground, message);
     case 'hello':
@@ -134,21 +151,16 @@ function deedUnder(arithmetic: Group, charter: Charter, ground: Ground, message:
 
 function wrongDealing(
   arithmetic: Group,
-  charter: Charter,
   { begun }: Ground,
   { from, payload }: CeremonyMessageOf<'reveal'>,
 ): string | undefined {
   if (begun?.ceremony !== payload.ceremony) return undefined;
-  const problem = refused(() => verifyReveal({ arithmetic, charter, origin: begun.origin }, from, payload));
+  const problem = refused(() => verifyReveal({ arithmetic, cast: begun.cast }, from, payload));
   return typeof problem === 'string' ? `dealt wrongly: ${problem}` : undefined;
 }
 
-function wrongReceivers(
-  charter: Charter,
-  { begun }: Ground,
-  { from, payload }: CeremonyMessageOf<'boxes'>,
-): string | undefined {
-  if (begun?.ceremony !== payload.ceremony || hasRightReceivers(charter, from, payload, begun.origin)) return undefined;
+function wrongReceivers({ begun }: Ground, { from, payload }: CeremonyMessageOf<'boxes'>): string | undefined {
+  if (begun?.ceremony !== payload.ceremony || hasRightReceivers(begun.cast, from, payload)) return undefined;
   return 'sent boxes for other members than those it deals to';
 }
 
@@ -159,6 +171,8 @@ function wrongProof(
   { signed }: Ground,
   { from, payload }: CeremonyMessageOf<'transcript'>,
 ): string | undefined {
+  // Who only deals signs no transcript.
+  if (memberByKey(charter, from.key) === undefined) return undefined;
   if (signed === undefined || transcriptHash(signed.transcript) !== payload.transcript) return undefined;
   const problem = refused(() => verifyShareProofs({ arithmetic, charter, ...signed }, from, payload.proofs));
   return typeof problem === 'string' ? `signed a transcript with a wrong proof: ${problem}` : undefined;

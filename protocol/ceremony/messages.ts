@@ -3,7 +3,7 @@ import { bytesToHex, hexToBytes, taggedHash } from '../wire/bytes.ts';
 import { memberByKey, type Charter, type Member } from '../files/charter.ts';
 import { defineMessage, openMessage, type Envelope, type MessageType, type PayloadOf } from '../wire/envelope.ts';
 import { ProtocolError } from '../errors.ts';
-import { maxCeremonyMessageBytes, maxChannels, maxMembers, maxReasonCharacters } from '../limits.ts';
+import { maxCeremonyMessageBytes, maxChannels, maxDealings, maxMembers, maxReasonCharacters } from '../limits.ts';
 import { Hash, Hex, IdentifierNumber, Name, Nullable, Strict, Text, Type } from '../wire/schema.ts';
 
 const code = 'bad-ceremony-message';
@@ -34,7 +34,7 @@ export const revealMessage = defineMessage(
         commitments: Type.Array(Hex(32), { maxItems: maxMembers }),
         proof: ProofSchema,
       }),
-      { maxItems: maxChannels },
+      { maxItems: maxDealings },
     ),
   }),
   code,

@@ -1,35 +1,51 @@
 /** What a member does about others who leave, and about a ceremony that it parted from and that every member stored (T35). */
 import { ProtocolError } from '../errors.ts';
 import { leave, shortened, viewOf } from './endings.ts';
-import { ceremonyOf, record, type CeremonyContext, type CeremonyState, type CeremonyStep } from './events.ts';
-import { sayHello } from './hellos.ts';
+import { isHolder } from './cast.ts';
+import { ceremonyOf, record, type CeremonyState, type CeremonyStep, type StepContext } from './events.ts';
 import { complete, versionsOf } from './inbox.ts';
 import { mayReturn } from './memory.ts';
 import type { CeremonyMessageOf } from './messages.ts';
 
 /** Somebody's signed `leave` of the running ceremony, for as long as that matters: not once all n `stored` are here. */
-export function leaveSeen(context: CeremonyContext, state: CeremonyState): CeremonyMessageOf<'leave'> | undefined {
+export function leaveSeen(context: StepContext, state: CeremonyState): CeremonyMessageOf<'leave'> | undefined {
   const ceremony = ceremonyOf(state);
   if (ceremony === undefined || state.phase.kind === 'done') return undefined;
-  return context.charter.members.flatMap((member) => versionsOf(state.inbox, 'leave', ceremony, member))[0];
+  const { cast } = context;
+  // Who only deals may go when its boxes are here: nobody needs it any more.
+  const needed = cast.speakers.filter(
+    (speaker) => isHolder(cast, speaker) || versionsOf(state.inbox, 'boxes', ceremony, speaker).length === 0,
+  );
+  return needed.flatMap((speaker) => versionsOf(state.inbox, 'leave', ceremony, speaker))[0];
 }
 
-/** Follows somebody's `leave`: into the next ceremony if that member only began anew, else out of this run. */
-export function follow(context: CeremonyContext, state: CeremonyState, seen: CeremonyMessageOf<'leave'>): CeremonyStep {
+/** Follows somebody's `leave`: to the next hello if that member only began anew, else out of this run. */
+export function follow(context: StepContext, state: CeremonyState, seen: CeremonyMessageOf<'leave'>): CeremonyStep {
   const { ceremony, code, reason, suspect } = seen.payload;
   const view = viewOf(context, state);
   const gone = leave(state, { ceremony, code, reason: shortened(`${seen.from.name} left: ${reason}`), suspect: null });
-  if (code === 'restarted') return sayHello(context, gone);
+  if (code === 'restarted') return gone;
   const whom = suspect === null ? '' : ` and suspects ${suspect}`;
   const error = new ProtocolError('bad-ceremony-message', `${seen.from.name} stopped the ceremony${whom}: ${reason}`);
   return {
     state: { ...gone.state, phase: { kind: 'failed', error } },
-    effects: [...gone.effects, { kind: 'failed', error, view }],
+    effects: [
+      ...gone.effects,
+      {
+        kind: 'failed',
+        error,
+        view,
+        blamed: isHolder(context.cast, seen.from)
+          ? context.cast.speakers.filter(({ name }) => name === suspect)
+          : [seen.from],
+        isProved: false,
+      },
+    ],
   };
 }
 
 /** A ceremony that was parted from and that every member stored: its certificate is everybody's, so this member comes back (T35). */
-export function comeBack(context: CeremonyContext, state: CeremonyState): CeremonyStep | undefined {
+export function comeBack(context: StepContext, state: CeremonyState): CeremonyStep | undefined {
   const ceremony = [...state.memory.parted].find((parted) => mayComeBack(context, state, parted));
   const certificate = ceremony === undefined ? undefined : state.held.get(ceremony);
   if (ceremony === undefined || certificate === undefined) return undefined;
@@ -41,13 +57,13 @@ export function comeBack(context: CeremonyContext, state: CeremonyState): Ceremo
   };
 }
 
-function mayComeBack(context: CeremonyContext, state: CeremonyState, ceremony: string): boolean {
+function mayComeBack(context: StepContext, state: CeremonyState, ceremony: string): boolean {
   const certificate = state.held.get(ceremony);
   if (certificate === undefined || !mayReturn(state.memory, ceremony, state.live.has(ceremony))) return false;
   const isOfIt = (message: CeremonyMessageOf<'stored'>): boolean =>
     message.payload.transcript === certificate.transcriptHash;
-  const { charter } = context;
-  return complete({ charter, inbox: state.inbox }, 'stored', ceremony, isOfIt) !== undefined;
+  const speakers = context.cast.charter.members;
+  return complete({ speakers, inbox: state.inbox }, 'stored', ceremony, isOfIt) !== undefined;
 }
 
 function leaveCurrent(state: CeremonyState, reason: string): CeremonyStep {

@@ -1,7 +1,7 @@
 /** What makes a key of a ceremony: every member's signed transcript, then every member's word that it stored a certificate of it. */
 import { buildCertificate, type Certificate } from './certificate.ts';
 import { fail } from './endings.ts';
-import { record, type CeremonyContext, type CeremonyState, type CeremonyStep } from './events.ts';
+import { record, type CeremonyState, type CeremonyStep, type StepContext } from './events.ts';
 import { complete, versionsOf } from './inbox.ts';
 import type { SignedTranscript } from './memory.ts';
 import type { CeremonyMessageOf } from './messages.ts';
@@ -28,11 +28,14 @@ export function sayTranscript(
 
 /** A certificate is any set of n valid signatures and share proofs over one transcript. */
 export function certify(
-  context: CeremonyContext,
+  context: StepContext,
   state: CeremonyState,
   phase: { readonly ceremony: string; readonly transcript: Transcript },
 ): CeremonyStep | undefined {
-  const { arithmetic, charter } = context;
+  const {
+    arithmetic,
+    cast: { charter },
+  } = context;
   const { ceremony, transcript } = phase;
   const own = transcriptHash(transcript);
   const isOther = ({ payload }: CeremonyMessageOf<'transcript'>): boolean => payload.transcript !== own;
@@ -41,7 +44,7 @@ export function certify(
     const reason = `${other.name}'s word differs from mine: somebody sent different messages to different members; compare your evidence files: frostmark evidence verify FILE...`;
     return fail(context, state, { code: 'conflict', leave: 'conflict', reason });
   }
-  const signatures = complete({ charter, inbox: state.inbox }, 'transcript', ceremony);
+  const signatures = complete({ speakers: charter.members, inbox: state.inbox }, 'transcript', ceremony);
   if (signatures === undefined) return undefined;
   const channels = channelKeysOf(arithmetic, charter, transcript);
   for (const { from, payload } of signatures) {
@@ -76,13 +79,13 @@ export function sayStored(state: CeremonyState, certificate: Certificate): Cerem
 
 /** With every member's word that it stored a certificate of this transcript there is a candidate. */
 export function finish(
-  { charter }: CeremonyContext,
+  { cast: { charter } }: StepContext,
   state: CeremonyState,
   { ceremony, certificate }: { readonly ceremony: string; readonly certificate: Certificate },
 ): CeremonyStep | undefined {
   const isOfIt = ({ payload }: CeremonyMessageOf<'stored'>): boolean =>
     payload.transcript === certificate.transcriptHash;
-  const stored = complete({ charter, inbox: state.inbox }, 'stored', ceremony, isOfIt);
+  const stored = complete({ speakers: charter.members, inbox: state.inbox }, 'stored', ceremony, isOfIt);
   if (stored === undefined) return undefined;
   return {
     state: { ...state, phase: { kind: 'done', ceremony, certificate } },

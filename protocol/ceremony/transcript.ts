@@ -3,17 +3,36 @@ import { encodeBase64Url } from '../../verifier/base64.ts';
 import { encodeCanonicalJson } from '../../verifier/json.ts';
 import { ProtocolError } from '../errors.ts';
 import { production, type Charter, type Member } from '../files/charter.ts';
-import { FrostError } from '../frost/errors.ts';
 import type { Group, Point } from '../frost/group.ts';
-import { decodeCommitments, groupPublicKey, sumCommitments, verifyShareProof } from '../frost/keygen.ts';
+import { decodeCommitments, groupPublicKey, verifyShareProof } from '../frost/keygen.ts';
 import { publicShare, type Identifier, type Sharing } from '../frost/sharing.ts';
-import { maxChannels, maxMembers } from '../limits.ts';
-import { bytesToHex, hexToBytes, sha256Hex } from '../wire/bytes.ts';
-import { Hash, Hex, Key, Name, Strict, Type, type Static } from '../wire/schema.ts';
-import { isSamePlace, shareContext, sharingsHeldBy, type PublicDealing } from './dealing.ts';
-import type { Import } from './import.ts';
+import { maxChannels, maxEpochNumber, maxMembers, maxSpeakers } from '../limits.ts';
+import { hexToBytes, sha256Hex } from '../wire/bytes.ts';
+import { Hash, Hex, IdentifierNumber, Key, Name, Strict, Type, type Static } from '../wire/schema.ts';
+import { isSamePlace, shareContext, sharingsHeldBy, type Origin } from './dealing.ts';
 import type { CeremonyPayload } from './messages.ts';
 import { at } from '../wire/present.ts';
+
+/** The epoch that a key was handed on from, and by whom. */
+const lineageSchema = Strict({
+  /** Transcript hash of the epoch before. */
+  epoch: Hash,
+  /** SHA-256 of the payload of its genesis. */
+  genesis: Hash,
+  /** SHA-256 of the succession document, and its number, which is the new epoch's. */
+  succession: Hash,
+  number: Type.Integer({ minimum: 1, maximum: maxEpochNumber }),
+  /** Where production's key came from in the beginning. */
+  key: Type.Union([Type.Literal('generated'), Type.Literal('imported')]),
+  /** For each channel whose key stays, in the new charter's order: who dealt, by identifiers of the old charter. */
+  dealers: Type.Array(
+    Strict({ channel: Name, identifiers: Type.Array(IdentifierNumber, { minItems: 1, maxItems: maxMembers }) }),
+    { minItems: 1, maxItems: maxChannels },
+  ),
+});
+
+/** The epoch that a key was handed on from, as the new transcript says it. */
+export type Lineage = Static<typeof lineageSchema>;
 
 const transcriptFields = {
   charter: Hash,
@@ -30,10 +49,10 @@ const transcriptFields = {
     }),
     { minItems: 1, maxItems: maxChannels },
   ),
-  /** SHA-256 of what each member said, in order of identifiers; the boxes' ciphertexts are part of it. */
+  /** SHA-256 of what each speaker said: the members in order of identifiers, then dealers that are none. The boxes' ciphertexts are part of it. */
   messages: Type.Array(Strict({ hello: Hash, commit: Hash, reveal: Hash, boxes: Hash }), {
     minItems: 2,
-    maxItems: maxMembers,
+    maxItems: maxSpeakers,
   }),
 };
 /** How it is written, told apart by `origin`: hashes, keys and points have 32 bytes, in hex but for the keys. */
@@ -46,10 +65,23 @@ export const transcriptSchema = Type.Union([
     import: Strict({ file: Hash, groupKey: Key }),
     ...transcriptFields,
   }),
+  /** The old quorums dealt the keys that stay; the heirs made those that are new. */
+  Strict({ version: Type.Literal(1), origin: Type.Literal('reshared'), from: lineageSchema, ...transcriptFields }),
 ]);
 
 /** A decoded transcript; whether it fits its charter is what `channelKeysOf` checks. */
 export type Transcript = Static<typeof transcriptSchema>;
+
+/** Where the keys of a transcript come from, in its own fields. */
+export type Provenance =
+  | { readonly origin: 'generated' }
+  | { readonly origin: 'imported'; readonly import: { readonly file: string; readonly groupKey: string } }
+  | { readonly origin: 'reshared'; readonly from: Lineage };
+
+/** Where production's key came from in the beginning, through all successions. */
+export function keyOriginOf(transcript: Transcript): Origin {
+  return transcript.origin === 'reshared' ? transcript.from.key : transcript.origin;
+}
 
 /** One channel's quorum key. */
 export interface ChannelKey {
@@ -71,73 +103,28 @@ export function respelledTranscript(transcript: Transcript): Transcript {
     sharings: sharings.map(({ commitments }) => ({ commitments })),
   }));
   const messages = transcript.messages.map(({ hello, commit, reveal, boxes }) => ({ hello, commit, reveal, boxes }));
-  const made = { charter, requesters, ceremony, channels, messages };
-  if (transcript.origin === 'generated') return { version, origin: transcript.origin, ...made };
-  const { file, groupKey } = transcript.import;
-  return { version, origin: transcript.origin, import: { file, groupKey }, ...made };
+  return { version, ...respelledProvenance(transcript), charter, requesters, ceremony, channels, messages };
+}
+
+function respelledProvenance(transcript: Transcript): Provenance {
+  switch (transcript.origin) {
+    case 'generated':
+      return { origin: transcript.origin };
+    case 'imported': {
+      const { file, groupKey } = transcript.import;
+      return { origin: transcript.origin, import: { file, groupKey } };
+    }
+    case 'reshared': {
+      const { epoch, genesis, succession, number, key } = transcript.from;
+      const dealers = transcript.from.dealers.map(({ channel, identifiers }) => ({ channel, identifiers }));
+      return { origin: transcript.origin, from: { epoch, genesis, succession, number, key, dealers } };
+    }
+  }
 }
 
 /** SHA-256 of the transcript's canonical JSON, hex: the name of the epoch. */
 export function transcriptHash(transcript: Transcript): string {
   return sha256Hex(encodeCanonicalJson(transcript));
-}
-
-/** What a ceremony's transcript is made of. */
-export interface TranscriptParts {
-  /** SHA-256 of the requesters payload, hex. */
-  readonly requesters: string;
-  /** Where production's sharings come from, unless the members deal them. */
-  readonly imported: Import | undefined;
-  readonly ceremony: string;
-  /** What each member dealt, by identifier. */
-  readonly dealings: ReadonlyMap<number, readonly PublicDealing[]>;
-  readonly messages: Transcript['messages'];
-}
-
-/** The transcript that follows from the ceremony's messages; a text that says what is wrong when dealers cancel each other. */
-export function transcriptOf(arithmetic: Group, charter: Charter, parts: TranscriptParts): Transcript | string {
-  const { requesters, imported, ceremony, dealings, messages } = parts;
-  try {
-    const channels = charter.channels.map(({ name, sharings }) => ({
-      channel: name,
-      sharings: sharings.map((of, sharing) => ({
-        commitments:
-          imported !== undefined && name === production
-            ? at(imported.vectors, sharing).map((point) => bytesToHex(point.bytes))
-            : summed(arithmetic, of, { channel: name, sharing }, dealings),
-      })),
-    }));
-    const made = { charter: charter.hash, requesters, ceremony, channels, messages };
-    const transcript: Transcript =
-      imported === undefined
-        ? { version: 1, origin: 'generated', ...made }
-        : {
-            version: 1,
-            origin: 'imported',
-            import: { file: imported.hash, groupKey: imported.groupKey },
-            ...made,
-          };
-    channelKeysOf(arithmetic, charter, transcript);
-    return transcript;
-  } catch (error) {
-    if (error instanceof FrostError || error instanceof ProtocolError) return error.message;
-    throw error;
-  }
-}
-
-function summed(
-  arithmetic: Group,
-  of: Sharing,
-  place: { readonly channel: string; readonly sharing: number },
-  dealings: ReadonlyMap<number, readonly PublicDealing[]>,
-): string[] {
-  const vectors = of.members.map((dealer) => {
-    const dealing = dealings.get(dealer)?.find((candidate) => isSamePlace(candidate, place));
-    if (dealing === undefined)
-      throw new ProtocolError('bad-ceremony-message', `member ${dealer} dealt nothing for ${place.channel}`);
-    return dealing.commitments;
-  });
-  return sumCommitments(arithmetic, vectors).map((point) => bytesToHex(point.bytes));
 }
 
 /** Keys and public shares of every channel. Throws `ProtocolError('bad-certificate')` or `FrostError('identity')`. */

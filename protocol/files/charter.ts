@@ -1,5 +1,6 @@
 /** The charter: the file that fixes members, tiers, channels and quorums. It travels byte for byte; its SHA-256 is pinned before any key exists. */
 import { printableJson } from '../../verifier/printable.ts';
+import { parseGroupKey } from '../../verifier/group-key.ts';
 import { productionChannel } from '../../verifier/names.ts';
 import { parseTime } from '../../verifier/time.ts';
 import { decodeCard } from './card.ts';
@@ -52,6 +53,8 @@ export interface Charter {
   /** Production first, the others in the charter's order. */
   readonly channels: readonly Channel[];
   readonly openpgp: { readonly userId: string; readonly created: string } | undefined;
+  /** The line of GROUP.pub whose key this charter goes on with: then no ceremony makes a key of it, only a succession. */
+  readonly continues: string | undefined;
 }
 
 /** The one channel that signs under the group's key itself. */
@@ -83,17 +86,32 @@ export function decodeCharter(bytes: Uint8Array, file = 'charter'): Charter {
     throw new ProtocolError('too-large', `a charter has at most ${maxCharterBytes} bytes`, { file });
   const yaml = parseYaml(bytes, file, 'bad-charter', maxCharterTokens);
   const reader: CharterReader = new CharterReader(yaml, { file, code: 'bad-charter', what: 'the charter' });
-  const fields = reader.record(yaml.value, [], ['version', 'group', 'members', 'channels', 'openpgp']);
+  const fields = reader.record(yaml.value, [], ['version', 'group', 'continues', 'members', 'channels', 'openpgp']);
   if (fields['version'] !== 1) reader.fail(['version'], 'version must be 1');
+  const group = reader.name(fields['group'], ['group']);
   const members = readMembers(reader, fields['members']);
   return {
     hash: sha256Hex(bytes),
     bytes,
-    group: reader.name(fields['group'], ['group']),
+    group,
     members,
     channels: readChannels(reader, fields['channels'], members),
     openpgp: fields['openpgp'] === undefined ? undefined : readOpenpgp(reader, fields['openpgp']),
+    continues: fields['continues'] === undefined ? undefined : readContinues(reader, fields['continues'], group),
   };
+}
+
+function readContinues(reader: CharterReader, value: unknown, group: string): string {
+  const what = `continues must be the line of the GROUP.pub of ${group}`;
+  if (typeof value !== 'string') reader.fail(['continues'], what);
+  let name: string;
+  try {
+    ({ name } = parseGroupKey(value));
+  } catch (error) {
+    reader.fail(['continues'], `${what}: ${(error as Error).message}`);
+  }
+  if (name !== group) reader.fail(['continues'], `${what}, and it is the line of ${name}`);
+  return value;
 }
 
 function readMembers(reader: CharterReader, value: unknown): Member[] {

@@ -14,6 +14,7 @@ import { openpgpBackSignature, openpgpCertificate, openpgpRevocation, openpgpSub
 import { openpgp, openpgpCleartext } from './openpgp.ts';
 import { requesters } from './requesters.ts';
 import { ssh } from './ssh.ts';
+import { succession } from './succession.ts';
 import { sshCertificate } from './ssh-certificate.ts';
 import { at, present } from '../wire/present.ts';
 
@@ -31,6 +32,7 @@ const formats: readonly Format[] = [
   ssh,
   sshCertificate,
   minisign,
+  succession,
 ];
 
 /** Names of the formats a request of this kind may ask for. */

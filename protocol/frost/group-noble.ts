@@ -95,6 +95,10 @@ class NobleGroup implements SecretGroup {
     return this.evaluatePolynomial(secrets, 1n);
   }
 
+  scale(secret: Secret, factor: Scalar): Secret {
+    return this.#keep(reduceScalar(this.#value(secret) * reduceScalar(factor)));
+  }
+
   respond(nonce: Secret, challenge: Scalar, secret: Secret): Scalar {
     try {
       return reduceScalar(this.#value(nonce) + challenge * this.#value(secret));

@@ -157,6 +157,14 @@ class SodiumGroup implements SealingGroup {
     });
   }
 
+  scale(secret: Secret, factor: Scalar): Secret {
+    return this.#arena.compute(() => {
+      const { a } = this.#arena.scratch;
+      this.#multiplySecret(a, factor, secret);
+      return this.#keep(a);
+    });
+  }
+
   respond(nonce: Secret, challenge: Scalar, secret: Secret): Scalar {
     try {
       return this.#arena.compute(() => {

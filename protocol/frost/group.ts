@@ -75,6 +75,8 @@ export interface SecretGroup extends Group {
   evaluatePolynomial(coefficients: readonly Secret[], x: Scalar): Secret;
   /** The sum modulo L; it may be zero when somebody chose the summands. */
   sum(secrets: readonly Secret[]): Secret;
+  /** factor·secret modulo L, as a secret of its own. */
+  scale(secret: Secret, factor: Scalar): Secret;
   /** Schnorr response: nonce + challenge·secret. Consumes (wipes) the nonce. */
   respond(nonce: Secret, challenge: Scalar, secret: Secret): Scalar;
   /**

@@ -33,6 +33,7 @@ export const requestKinds = [
   'openpgp-subkey',
   'openpgp-revocation',
   'ssh-certificate',
+  'succession',
 ] as const;
 /** One of them. */
 export type RequestKind = (typeof requestKinds)[number];
@@ -55,23 +56,25 @@ export function isCertificateKind(kind: RequestKind): kind is CertificateKind {
 
 /** What holds for every request of a kind besides a release's. */
 interface KindRule {
-  /** The kind of its one document, if it has one. */
-  readonly document: string | undefined;
+  /** The kinds of its documents, in order. */
+  readonly documents: readonly string[];
   /** Whether it says which channel's key it certifies, and until when. */
   readonly certifies: 'nothing' | 'a channel' | 'a channel until';
   readonly isOnProduction: boolean;
 }
 
 const kindRules: Readonly<Record<Exclude<RequestKind, 'release'>, KindRule>> = {
-  genesis: { document: 'genesis', certifies: 'nothing', isOnProduction: true },
-  requesters: { document: 'requesters', certifies: 'nothing', isOnProduction: true },
-  delegation: { document: 'delegation', certifies: 'nothing', isOnProduction: true },
-  'openpgp-certificate': { document: undefined, certifies: 'nothing', isOnProduction: true },
+  genesis: { documents: ['genesis'], certifies: 'nothing', isOnProduction: true },
+  requesters: { documents: ['requesters'], certifies: 'nothing', isOnProduction: true },
+  delegation: { documents: ['delegation'], certifies: 'nothing', isOnProduction: true },
+  'openpgp-certificate': { documents: [], certifies: 'nothing', isOnProduction: true },
   // The subkey's own word that it belongs to the primary key: signed by the channel that it is about.
-  'openpgp-back-signature': { document: undefined, certifies: 'nothing', isOnProduction: false },
-  'openpgp-subkey': { document: 'openpgp-back-signature', certifies: 'a channel until', isOnProduction: true },
-  'openpgp-revocation': { document: undefined, certifies: 'a channel', isOnProduction: true },
-  'ssh-certificate': { document: undefined, certifies: 'a channel until', isOnProduction: true },
+  'openpgp-back-signature': { documents: [], certifies: 'nothing', isOnProduction: false },
+  'openpgp-subkey': { documents: ['openpgp-back-signature'], certifies: 'a channel until', isOnProduction: true },
+  'openpgp-revocation': { documents: [], certifies: 'a channel', isOnProduction: true },
+  'ssh-certificate': { documents: [], certifies: 'a channel until', isOnProduction: true },
+  // The new charter travels with it: approvers read the difference.
+  succession: { documents: ['succession', 'charter', 'requesters'], certifies: 'nothing', isOnProduction: true },
 };
 
 /** Whether requests of this kind are made on this channel at all. */
@@ -225,15 +228,19 @@ function assertRelease({ artifacts, documents, certify }: RequestPayload): void 
     throw new ProtocolError('bad-request', 'two artifacts have the same name');
 }
 
+function documentsInWords(kinds: readonly string[]): string {
+  return kinds.length === 1 ? `one document, a ${kinds.join()}` : `${kinds.length} documents: ${kinds.join(', ')}`;
+}
+
 function assertOfKind(payload: RequestPayload, rule: KindRule): void {
   const { kind, documents, certify } = payload;
   const refuse = (what: string): never => {
     throw new ProtocolError('bad-request', `a ${kind} request ${what}`);
   };
   if (payload.artifacts.length > 0) refuse('has no artifacts');
-  if (rule.document === undefined && documents.length > 0) refuse('has no document');
-  if (rule.document !== undefined && (documents.length !== 1 || documents[0]?.kind !== rule.document))
-    refuse(`has exactly one document, a ${rule.document}`);
+  if (rule.documents.length === 0 && documents.length > 0) refuse('has no document');
+  if (documents.map((document) => document.kind).join() !== rule.documents.join())
+    refuse(`has exactly ${documentsInWords(rule.documents)}`);
   if (!isKindOnChannel(kind, payload.channel))
     refuse(rule.isOnProduction ? 'is signed on production only' : 'is for another channel than production');
   if (payload.product !== null || payload.release !== null || payload.source !== null)

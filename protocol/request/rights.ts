@@ -80,6 +80,8 @@ export function askerOrUndefined(request: Request, standing: GroupStanding): Ask
  */
 export function keptOut(request: Request, standing: GroupStanding): Member | undefined {
   if (request.payload.channel !== production || isFoundingDocument(request, standing)) return undefined;
+  // Else a group whose every member has to sign could never change.
+  if (request.payload.kind === 'succession') return undefined;
   return askerOrUndefined(request, standing)?.member;
 }
 
@@ -106,6 +108,7 @@ export function isFoundingDocument(request: Request, { epoch, delegations }: Gro
     case 'openpgp-subkey':
     case 'openpgp-revocation':
     case 'ssh-certificate':
+    case 'succession':
       return false;
   }
 }

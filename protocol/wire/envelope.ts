@@ -96,6 +96,23 @@ export function openMessage<P>(type: MessageType<P>, envelope: unknown, isKnown:
   };
 }
 
+/**
+ * The payload of an envelope that a quorum's key signed, whose keyid is empty. `key` are its 32 bytes. Throws `ProtocolError` (`bad-document`,
+ * `bad-signature`).
+ */
+export function openSignedBy(
+  key: Uint8Array,
+  envelope: unknown,
+  { payloadType, maxBytes }: Pick<MessageType<unknown>, 'payloadType' | 'maxBytes'>,
+): Uint8Array {
+  const decoded = refuseAs('bad-document', 'document of the group', () => decodeEnvelope(envelope, maxBytes));
+  if (decoded.payloadType !== payloadType || decoded.keyid !== '')
+    throw new ProtocolError('bad-document', `the envelope is not a ${payloadType} under the group key`);
+  if (!verifySignature(key, preAuthEncoding(payloadType, decoded.payload), decoded.signature))
+    throw new ProtocolError('bad-signature', `the ${payloadType} is not signed by the group key`);
+  return decoded.payload;
+}
+
 /** The same envelope with its unsigned fields in our own order: how a relay spelled it changes nothing that is kept, compared or named. */
 export function respelled({ payload, payloadType, signatures }: Envelope): Envelope {
   const [{ keyid, sig }] = signatures;

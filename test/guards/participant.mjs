@@ -770,7 +770,7 @@ export const participantGuards = [
   {
     row: 'T35',
     what: 'what was signed is said again word for word',
-    in: 'start',
+    in: 'resume',
     from: 'return { state: resumed.state, effects: [...said, ...resumed.effects] };',
     to: 'return { state: resumed.state, effects: said };',
     test: 'test/participant/ceremony.test.ts',

@@ -142,8 +142,8 @@ export const guards = [
     row: 'T16',
     what: 'a ceremony that was joined is never entered again',
     in: 'beginCeremony',
-    from: 'if (ceremony === undefined || state.memory.joined.has(ceremony)) return undefined;',
-    to: 'if (ceremony === undefined) return undefined;',
+    from: 'return ceremony === undefined || state.memory.joined.has(ceremony) ? undefined : join(state, ceremony);',
+    to: 'return ceremony === undefined ? undefined : join(state, ceremony);',
     test: ceremonies,
   },
   {

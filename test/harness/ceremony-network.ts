@@ -449,7 +449,7 @@ export class CeremonyNetwork {
     for (const { from, box, dealings } of effect.boxes) {
       const places = commonSharings(this.charter, member.member, from, this.origin(member));
       const opened = this.sodium.open(secrets.boxKey, box, boxHeader(ceremony, from, member.member), places.length);
-      if (opened === undefined) return { kind: 'box-refused', ceremony, from: Number(from.identifier) };
+      if (opened === undefined) return { kind: 'box-refused', ceremony, from: from.key };
       for (const [index, place] of places.entries()) {
         const right = verifyDealtShare(
           this.sodium,
@@ -457,7 +457,7 @@ export class CeremonyNetwork {
           member.member.identifier,
           dealings[index]!.commitments,
         );
-        if (!right) return { kind: 'box-refused', ceremony, from: Number(from.identifier) };
+        if (!right) return { kind: 'box-refused', ceremony, from: from.key };
         dealt.get(place.channel)!.push(opened[index]!);
       }
     }

@@ -45,6 +45,8 @@ export interface CharterPlan {
   readonly development?: string;
   /** `{ userId: …, created: … }` */
   readonly openpgp?: string;
+  /** The line of GROUP.pub that the charter goes on with. */
+  readonly continues?: string;
 }
 
 /** A charter as somebody would write it, with one person for each tier entry, named `admin-1`, `build-2`, … after tier and place, unless they are given. */
@@ -62,6 +64,7 @@ export function writeCharter(
   const development =
     plan.development === undefined ? '' : `  development: { quorum: ${plan.development}, expiry: 1h, validity: 90d }\n`;
   const openpgp = plan.openpgp === undefined ? '' : `openpgp: ${plan.openpgp}\n`;
-  const text = `version: 1\ngroup: acme\nmembers:\n${members.join('\n')}\nchannels:\n  production: { quorum: ${plan.production}, expiry: 72h }\n${development}${openpgp}`;
+  const continues = plan.continues === undefined ? '' : `continues: ${plan.continues}\n`;
+  const text = `version: 1\ngroup: acme\n${continues}members:\n${members.join('\n')}\nchannels:\n  production: { quorum: ${plan.production}, expiry: 72h }\n${development}${openpgp}`;
   return { people, text, charter: decodeCharter(new TextEncoder().encode(text), 'charter.yaml') };
 }

@@ -252,7 +252,7 @@ describe('the ceremony', () => {
     const changed = { ...right, box: right.box.map((byte, index) => (index === 60 ? byte ^ 1 : byte)) };
     const unfit = { ...right, dealings: [{ channel: 'production', sharing: 0, commitments: points(mine.reveal) }] };
     for (const box of [misaddressed, changed, unfit, { ...right, from: one! }])
-      expect(first.openBoxes(ceremony, [box])).toEqual({ from: Number(box.from.identifier) });
+      expect(first.openBoxes(ceremony, [box])).toEqual({ from: box.from.key });
     expect(() => first.openBoxes(ceremony, [])).toThrow(expect.objectContaining({ code: 'contradiction' }));
     expect(first.openBoxes(ceremony, [right])).toBeUndefined();
     const secretKeys = 'an encryption key of small order';

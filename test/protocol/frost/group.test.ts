@@ -140,6 +140,7 @@ describe.each(groups)('secrets on $name', ({ group }) => {
           const polynomial = values.reduceRight((sum, value) => reduceScalar(sum * x + value), 0n);
           expect(await valueOf(group.evaluatePolynomial(secrets, x))).toBe(polynomial);
           expect(await valueOf(group.sum(secrets))).toBe(reduceScalar(values.reduce((a, b) => a + b)));
+          expect(await valueOf(group.scale(secrets[0]!, x))).toBe(reduceScalar(x * values[0]!));
           expect(group.publicPoint(secrets[0]!).bytes).toEqual(sodium.multiplyBase(values[0]!).bytes);
           const nonces = { hiding: load(7n), binding: load(9n) };
           expect(group.signatureShare(nonces, x, 3n, x + 1n, secrets[0]!)).toBe(

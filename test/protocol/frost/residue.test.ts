@@ -16,6 +16,7 @@ import {
 } from '../../../protocol/frost/keygen.ts';
 import { decodeScalar, encodeScalar, littleEndianInteger, reduceScalar } from '../../../protocol/frost/scalar.ts';
 import { toIdentifier, publicShare } from '../../../protocol/frost/sharing.ts';
+import { dealCut } from '../../../protocol/frost/resharing.ts';
 import { commit, prepareAttempt, signShare, verifyShare } from '../../../protocol/frost/sign.ts';
 import { littleEndian } from './hostile.ts';
 import { flat, identifiers, makeKey, openSession, randomBytes, readSecret } from './keys.ts';
@@ -227,6 +228,8 @@ describe('right after each operation, before anything else could overwrite the s
     ['publicPoint', () => group.publicPoint(secrets[0]!)],
     ['evaluatePolynomial', () => group.evaluatePolynomial(secrets, 3n)],
     ['sum', () => group.sum(secrets)],
+    ['scale', () => group.scale(secrets[0]!, 12345n)],
+    ['dealCut', () => dealCut(group, { share: secrets[0]!, coefficient: 3n, thresholds: [2, 1] })],
     ['respond', () => group.respond(secrets[0]!, 1n, secrets[1]!)],
     [
       'signatureShare',
