@@ -9,6 +9,7 @@ import { HomeError } from '../home/errors.ts';
 import { readFileBounded } from '../home/files.ts';
 import type { Home } from '../home/home.ts';
 import { loadIdentity } from '../home/identity.ts';
+import { SeenDocumentsFile } from '../home/seen-documents.ts';
 import type { Connection } from '../requester/connection.ts';
 import { flag, text, type Call, type OptionSpecs } from './command.ts';
 import { CommandError } from './errors.ts';
@@ -111,6 +112,8 @@ async function logIn(call: AskingCall, patience: Omit<Patience, 'onWaiting'>): P
     insecure,
     ca: await readAuthority(ca),
     patience: { ...patience, onWaiting: sayingOnce(call.output) },
+    memory: (groupKey) => new SeenDocumentsFile(home, groupKey),
+    warn: (message) => call.output.warn(message),
     nowMs: () => call.world.nowUnixSeconds() * 1000,
   });
 }

@@ -8,9 +8,12 @@ import {
   entryBody,
   groupBody,
   groupKeysBody,
+  documentIndexBody,
   issuedBody,
   roundBody,
   submittedBody,
+  type DocumentBody,
+  type DocumentIndexBody,
   type GroupBody,
   type IssuedBody,
   type RoundBody,
@@ -23,6 +26,7 @@ import { Http, type Call, type HttpOptions } from './http.ts';
 import {
   maxEvidenceBytes,
   maxGroupBytes,
+  maxIndexBytes,
   maxIssuedBytes,
   maxRoundBytes,
   maxRoundsBytes,
@@ -116,6 +120,17 @@ export class CoordinatorClient {
   async issued(groupKey: string): Promise<IssuedBody['issued']> {
     const path = `/v1/groups/${groupKey}/issued`;
     return (await this.#json(issuedBody, { method: 'GET', path, maxBytes: maxIssuedBytes })).issued;
+  }
+
+  /** Which of these the coordinator has, and what members said that they hold. */
+  documentIndex(groupKey: string): Promise<DocumentIndexBody> {
+    const path = `/v1/groups/${groupKey}/documents`;
+    return this.#json(documentIndexBody, { method: 'GET', path, maxBytes: maxIndexBytes });
+  }
+
+  /** A document of a member's group for a coordinator that has lost it. */
+  async putGroupDocument(charterHash: string, body: DocumentBody): Promise<void> {
+    await this.#json(doneBody, { method: 'PUT', path: `/v1/charters/${charterHash}/documents`, body });
   }
 
   /** `again` opens a new round where the same submission has one that ended without a signature; otherwise that one is joined. */

@@ -6,7 +6,7 @@ import { ProtocolError } from '../protocol/errors.ts';
 import type { Requesters } from '../protocol/files/requesters.ts';
 import { createNobleGroup } from '../protocol/frost/group-noble.ts';
 import type { Group } from '../protocol/frost/group.ts';
-import { openGroupDocuments, openGroupEpoch, type HeldDelegation } from '../protocol/group-documents.ts';
+import { openGroupDocuments, openGroupEpoch, type HeldDelegation } from '../protocol/group-documents/envelopes.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import type { GroupBody } from '../protocol/wire/frames.ts';
 import { ClientError } from './errors.ts';

@@ -28,6 +28,12 @@ export const maxRoundBytes = 4 * 1024 * 1024;
 /** Bytes of a group's issued certificates: a few KiB each. */
 export const maxIssuedBytes = 4 * 1024 * 1024;
 
+/** Bytes of an index of a group's documents: 2048 digests, and 128 members' words of up to 64 KiB, mostly of 2. */
+export const maxIndexBytes = 12 * 1024 * 1024;
+
+/** Bytes of what a client keeps of the documents that it saw: a line for each count, and revocations of a few KiB each. */
+export const maxSeenBytes = 4 * 1024 * 1024;
+
 /** Bytes of a list of rounds; the coordinator stops at half of it. */
 export const maxRoundsBytes = 16 * 1024 * 1024;
 

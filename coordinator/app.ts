@@ -20,6 +20,7 @@ import { Connection, Upgrader } from './connection.ts';
 import { CoordinatorError, problemOf } from './errors.ts';
 import { Gate } from './gate.ts';
 import type { Groups } from './groups.ts';
+import type { Issued } from './issued.ts';
 import { costs, maxBucketKeys, maxDumpedBytes, maxLoginBodyBytes, maxRefusalWaitMs, type Limits } from './limits.ts';
 import { listenFailure } from './listen.ts';
 import type { Log } from './log.ts';
@@ -36,6 +37,7 @@ import { Streams } from './streams.ts';
 export interface AppOptions {
   readonly groups: Groups;
   readonly rounds: Rounds;
+  readonly issued: Issued;
   readonly logins: Logins;
   readonly members: Members;
   readonly record: ServedRecord;

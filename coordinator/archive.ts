@@ -1,8 +1,10 @@
 /** What is known of rounds that are over, and of any round's files: read from the store when somebody asks, a few bodies kept in memory. */
 import { maxIssued } from '../protocol/limits.ts';
+import { approvalsOf } from '../protocol/group-documents/document.ts';
 import type { Charter } from '../protocol/files/charter.ts';
 import type { RequestKind } from '../protocol/request/request.ts';
-import type { IssuedBody, RoundBody } from '../protocol/wire/frames.ts';
+import { openDecision } from '../protocol/signing/decision.ts';
+import type { DocumentBody, IssuedBody, RoundBody } from '../protocol/wire/frames.ts';
 import { encodeBase64 } from '../verifier/base64.ts';
 import { CoordinatorError } from './errors.ts';
 import { maxRememberedRounds } from './limits.ts';
@@ -53,17 +55,28 @@ export class Archive {
     const first = certificates.find(({ kind }) => kind === 'openpgp-certificate');
     const newest = certificates.slice(1 - maxIssued).filter((filed) => filed !== first);
     const issued: IssuedBody['issued'] = [];
-    for (const filed of first === undefined ? newest : [first, ...newest]) issued.push(await this.#certificate(filed));
+    for (const filed of first === undefined ? newest : [first, ...newest]) issued.push(await this.#document(filed));
     return { issued };
   }
 
-  async #certificate(filed: Filed): Promise<IssuedBody['issued'][number]> {
-    const { request, signatures } = await this.body(filed);
+  /** With the approvals as they were stored: one that was taken back after its share was given is still what the signature rests on. */
+  async #document(filed: Filed): Promise<DocumentBody> {
+    const records = await filed.log.recordsOf(filed.digest);
+    const { request, signatures } = bodyFromRecords(records, filed.charter) ?? noRecords(filed.digest);
     const documents: string[] = [];
     for (const { sha256 } of storedRequest(request).payload.documents)
       documents.push(encodeBase64(await filed.log.blob(sha256)));
-    return { request, documents, signatures };
+    const approvals = records.flatMap((record) => {
+      const decision = record.type === 'decision' ? openDecision(record.decision, filed.charter) : undefined;
+      return decision?.payload.decision === 'approve' ? [[decision.member.identifier, decision] as const] : [];
+    });
+    const decisions = approvalsOf(new Map(approvals).values()).map(({ envelope }) => envelope);
+    return { request, documents, decisions, signatures };
   }
+}
+
+function noRecords(digest: string): never {
+  throw noRound(digest);
 }
 
 /** The refusal for a round that is unknown, or not for whoever asks (T25). */

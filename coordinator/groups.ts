@@ -7,7 +7,7 @@ import {
   openGroupEpoch,
   type GroupDocuments,
   type HeldDelegation,
-} from '../protocol/group-documents.ts';
+} from '../protocol/group-documents/envelopes.ts';
 import { HomeError } from '../home/errors.ts';
 import { readFileBounded } from '../home/files.ts';
 import { decodeCharter, memberByKey, type Charter } from '../protocol/files/charter.ts';

@@ -5,6 +5,7 @@ import {
   maxExpirySeconds,
   maxDocumentBytes,
   maxFrameBytes,
+  maxGroupDocumentBytes,
   maxRequestBytes,
   maxRequestersBytes,
 } from '../protocol/limits.ts';
@@ -113,6 +114,8 @@ export const costs = {
   passedRound: 0.025,
   /** A certificate and its documents from the store. */
   issued: 10,
+  /** A document that is brought back: as many signatures as there are members may have to be checked. */
+  groupDocument: 20,
   /** A group's body, written anew. */
   group: 2,
   /** A WebSocket; and what a member is sent when it comes, by the KiB. */
@@ -138,6 +141,8 @@ export function maxGroupBodyBytes(charterBytes: number, members: number, sharing
   const certificate = Math.min(maxCertificateBytes, 16 * 1024 + members * (4 * 1024 + 1024 * sharings));
   return Math.ceil(((charterBytes + certificate + maxRequestersBytes) * 4) / 3) + members * 2048 + 256 * 1024;
 }
+/** Bytes of one document of a group that a member brings back: it is kept as it came. */
+export const maxGroupDocumentBodyBytes = maxGroupDocumentBytes;
 /** Bytes of a cancellation. */
 export const maxCancelBodyBytes = 8 * 1024;
 /** Levels of any JSON body; a certificate in a group is base64. */

@@ -15,6 +15,7 @@ import { listenForOperator } from './control.ts';
 import { CoordinatorError } from './errors.ts';
 import { Groups } from './groups.ts';
 import { chartersFolder, oldStorePaths, storePaths } from './init.ts';
+import { Issued } from './issued.ts';
 import { Journals } from './journals.ts';
 import { addressUrl, assertListen, parseListen, type ListenAddress } from './listen.ts';
 import { Ledger } from './ledger.ts';
@@ -163,6 +164,7 @@ interface Parts {
   readonly scrub: Scrub;
   readonly groups: Groups;
   readonly rounds: Rounds;
+  readonly issued: Issued;
   readonly members: Members;
   readonly presence: Presence;
 }
@@ -200,12 +202,23 @@ async function openParts(home: Home, identity: Identity, world: World, lifetime:
     onDocument: (group) => members.documentsChanged(group),
   });
   lifetime.add(() => rounds.stop());
-  const members = new Members({ store, groups, ledger, ceremonies, journals, rounds, presence, log });
+  const issued: Issued = new Issued({
+    store,
+    groups,
+    rounds,
+    ledger,
+    log,
+    onDocument: (group) => {
+      members.documentsChanged(group);
+      rounds.judgeAskers(group);
+    },
+  });
+  const members = new Members({ store, groups, ledger, ceremonies, journals, rounds, issued, presence, log });
   await restoreAll({ store, groups, ceremonies, journals, rounds, log });
   const scrub = new Scrub(store, log);
   lifetime.add(() => scrub.stop());
   scrub.start();
-  return { store, scrub, groups, rounds, members, presence };
+  return { store, scrub, groups, rounds, issued, members, presence };
 }
 
 /** Opens the store; one of the old form is taken over first. */

@@ -4,9 +4,11 @@ import type { Charter, Member } from '../protocol/files/charter.ts';
 import { openDecision } from '../protocol/signing/decision.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { CoordinatorFrame, JournalHead, MemberFrame } from '../protocol/wire/frames.ts';
+import type { Envelope } from '../protocol/wire/envelope.ts';
 import type { Ceremonies } from './ceremonies.ts';
 import { closeCodes, type Connection } from './connection.ts';
 import { documentsFrame, lacks, type Groups, type KnownGroup } from './groups.ts';
+import type { Issued } from './issued.ts';
 import type { Journals } from './journals.ts';
 import type { Ledger } from './ledger.ts';
 import { journalRecordBytes } from './limits.ts';
@@ -24,6 +26,7 @@ export interface MembersOptions {
   readonly ceremonies: Ceremonies;
   readonly journals: Journals;
   readonly rounds: Rounds;
+  readonly issued: Issued;
   readonly presence: Presence;
   readonly log: Log;
 }
@@ -128,6 +131,9 @@ export class Members {
       case 'journal':
         this.#receiveJournal(connection, frame.journal);
         return;
+      case 'holdings':
+        this.#receiveHoldings(connection, frame.holdings);
+        return;
       case 'ceremony':
         return this.#receiveCeremony(connection, frame);
       case 'decision': {
@@ -165,6 +171,12 @@ export class Members {
     const { charter } = connection;
     if (connection.stage === 'new') await this.#greet(connection, holding);
     else if (this.#wants(charter, holding)) connection.send({ type: 'wanted' });
+  }
+
+  /** Of a group that is not known here nobody asks. */
+  #receiveHoldings({ charter, member }: Connection, holdings: Envelope): void {
+    const group = this.#options.groups.ofCharter(charter.hash);
+    if (group !== undefined) this.#options.issued.hold(group, member, holdings);
   }
 
   #wants(charter: Charter, { epoch, requesters }: Holding): boolean {

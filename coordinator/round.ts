@@ -256,6 +256,25 @@ export class Round {
     await this.settled();
   }
 
+  /** Ends the round with what members brought, stored by `store`; one that is over already stays as it is. */
+  async conclude(closed: ClosedRecord, store: () => Promise<unknown>): Promise<void> {
+    await this.settled();
+    if (this.#closed !== undefined) return;
+    this.#running = this.#conclude(closed, store);
+    await this.#running;
+  }
+
+  async #conclude(closed: ClosedRecord, store: () => Promise<unknown>): Promise<void> {
+    try {
+      await store();
+      this.#closed ??= closed;
+      this.touch();
+      this.#end();
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
   /** Resolves when no event waits. */
   async settled(): Promise<void> {
     while (this.#running !== undefined) await this.#running;

@@ -1,6 +1,6 @@
 /** All rounds: who may open one, which one a submission joins, and what is known of those that are over. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { currentDelegation } from '../protocol/group-documents.ts';
+import { currentDelegation } from '../protocol/group-documents/envelopes.ts';
 import { openDecision } from '../protocol/signing/decision.ts';
 import { channelOf, production, type Charter } from '../protocol/files/charter.ts';
 import { openCardsInTurns } from '../protocol/files/requesters.ts';
@@ -8,15 +8,8 @@ import { openMessage } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { formatOf, prepareRequest } from '../protocol/formats/index.ts';
 import type { Group } from '../protocol/frost/group.ts';
-import type { CoordinatorFrame, IssuedBody, RoundBody } from '../protocol/wire/frames.ts';
-import {
-  cancelMessage,
-  certificateKinds,
-  openRequest,
-  submissionId,
-  type Request,
-  type RequestKind,
-} from '../protocol/request/request.ts';
+import type { CoordinatorFrame, RoundBody } from '../protocol/wire/frames.ts';
+import { cancelMessage, openRequest, submissionId, type Request } from '../protocol/request/request.ts';
 import { refOf } from '../protocol/record/leaf.ts';
 import { askerOf, askerOrUndefined, assertFresh, assertOfEpoch, assertSignable } from '../protocol/request/rights.ts';
 import { Archive, noRound, type Filed } from './archive.ts';
@@ -384,19 +377,6 @@ export class Rounds {
       if (bodies.length >= limit) break;
     }
     return bodies;
-  }
-
-  /** Signed certificates of a group, oldest first, with what one needs to verify them. */
-  async issued(charter: Charter): Promise<IssuedBody> {
-    const log = this.#options.store.logOf(charter.hash);
-    const found: (Filed & { readonly kind: RequestKind; readonly index: number })[] = [];
-    for (const kind of certificateKinds) {
-      for (const digest of (await log?.signedOf(kind)) ?? []) {
-        const over = await this.#overAt(charter.hash, digest);
-        found.push({ digest, charter, log: over.log, kind, index: over.index });
-      }
-    }
-    return this.#archive.issued(found.sort((a, b) => a.index - b.index));
   }
 
   #pendingBy(charterHash: string): Pending[] {

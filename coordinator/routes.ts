@@ -6,12 +6,20 @@ import type { Charter } from '../protocol/files/charter.ts';
 import { isTreeSize } from '../protocol/record/tree.ts';
 import { openRequest } from '../protocol/request/request.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
-import { cancelBody, groupBody, submitBody } from '../protocol/wire/frames.ts';
+import { cancelBody, documentBody, groupBody, submitBody } from '../protocol/wire/frames.ts';
 import { assertSchema, type Static, type TSchema } from '../protocol/wire/schema.ts';
 import { CoordinatorError } from './errors.ts';
 import { bodyOf, type Groups, type KnownGroup } from './groups.ts';
 import type { Gate } from './gate.ts';
-import { costs, maxCancelBodyBytes, maxDocumentBodyBytes, maxGroupBodyBytes, maxSubmitBodyBytes } from './limits.ts';
+import type { Issued } from './issued.ts';
+import {
+  costs,
+  maxCancelBodyBytes,
+  maxDocumentBodyBytes,
+  maxGroupBodyBytes,
+  maxGroupDocumentBodyBytes,
+  maxSubmitBodyBytes,
+} from './limits.ts';
 import type { Caller } from './login.ts';
 import type { Members } from './members.ts';
 import { parseRoundQuery } from './round-query.ts';
@@ -23,6 +31,7 @@ import type { Streams } from './streams.ts';
 export interface RoutesOptions {
   readonly groups: Groups;
   readonly rounds: Rounds;
+  readonly issued: Issued;
   readonly members: Members;
   readonly record: ServedRecord;
   readonly streams: Streams;
@@ -51,13 +60,14 @@ export class Routes {
 
   add(scope: FastifyInstance): void {
     this.#addGroups(scope);
+    this.#addDocuments(scope);
     this.#addRounds(scope);
     this.#addFiles(scope);
     this.#addRecord(scope);
   }
 
   #addGroups(scope: FastifyInstance): void {
-    const { groups, rounds } = this.#options;
+    const { groups, issued } = this.#options;
 
     scope.get('/v1/groups/:groupKey', this.#rule({ cost: costs.group }), (request) => {
       const group = groups.ofKey(paramOf(request, 'groupKey'));
@@ -66,8 +76,12 @@ export class Routes {
 
     scope.get('/v1/groups/:groupKey/issued', this.#rule({ cost: costs.issued }), (request) => {
       const group = this.#ownGroup(request, groups.ofKey(paramOf(request, 'groupKey')));
-      return rounds.issued(group.epoch.charter);
+      return issued.bodies(group.epoch.charter);
     });
+
+    scope.get('/v1/groups/:groupKey/documents', this.#rule({ cost: costs.group }), (request) =>
+      issued.index(this.#ownGroup(request, groups.ofKey(paramOf(request, 'groupKey')))),
+    );
 
     const asking: Rule = {
       cost: costs.call,
@@ -84,6 +98,21 @@ export class Routes {
     };
     scope.put('/v1/charters/:charterHash/group', this.#rule(bringing), async (request) => {
       await this.#learnGroup(this.#callerOf(request), bodyAs(groupBody, request));
+      return { done: true };
+    });
+  }
+
+  /** What members bring back. */
+  #addDocuments(scope: FastifyInstance): void {
+    const bringing: Rule = {
+      cost: costs.groupDocument,
+      maxBytes: () => maxGroupDocumentBodyBytes,
+      judge: (caller, request) => assertBrings(caller, paramOf(request, 'charterHash')),
+    };
+    scope.put('/v1/charters/:charterHash/documents', this.#rule(bringing), async (request) => {
+      const caller = this.#callerOf(request);
+      const body = bodyAs(documentBody, request);
+      await this.#options.issued.bring(caller.key, this.#groupOf(caller, body.request), body);
       return { done: true };
     });
   }

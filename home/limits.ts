@@ -46,3 +46,6 @@ export const maxCommandBytes = 16 * 1024;
 export const maxControlConnections = 32;
 /** Milliseconds for sending a command. */
 export const commandTimeoutMs = 10_000;
+
+/** Bytes of what a home remembers of a group's documents: a line for each count, and revocations of a few KiB each. */
+export const maxSeenFileBytes = 4 * 1024 * 1024;

@@ -15,7 +15,7 @@
 import { decodeBase64, encodeBase64 } from '../verifier/base64.ts';
 import { decodeCanonicalJson, encodeCanonicalJson } from '../verifier/json.ts';
 import { maxBackupBytes } from '../home/limits.ts';
-import { maxJsonDepth } from '../protocol/limits.ts';
+import { maxIssued, maxJsonDepth } from '../protocol/limits.ts';
 import { JournalHead } from '../protocol/wire/frames.ts';
 import { assertSchema, Hash, Hex, Name, Strict, Timestamp, Type, type Static } from '../protocol/wire/schema.ts';
 import { ParticipantError } from './errors.ts';
@@ -60,12 +60,12 @@ export function backedUpFiles(epoch: string): readonly string[] {
   return [...ofEpoch, ...agreed, 'documents.json'];
 }
 
-/** What goes along if the home has it: the line that follows from the rest, and the newest checkpoint of the group's record that the home saw. */
+/** What goes along if the home has it: the line that follows from the rest, and the newest checkpoint of the group's record that the home saw. Beside them go the numbered documents of the group. */
 export function alongFiles(charterHash: string): readonly string[] {
   return ['GROUP.pub', `checkpoint-${charterHash}`];
 }
-const alongPattern = /^(?:GROUP\.pub|checkpoint-[0-9a-f]{64})$/;
-const maxAlong = 2;
+const alongPattern = /^(?:GROUP\.pub|checkpoint-[0-9a-f]{64}|document-[0-9a-f]{64}\.json)$/;
+const maxAlong = 2 + maxIssued;
 
 /** Throws `ParticipantError('bad-backup')` for one that would be too large to read again. */
 export function encodeBackup({ records, files, ...rest }: Backup): Uint8Array {

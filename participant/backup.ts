@@ -1,7 +1,7 @@
 /** `frostmark participant backup`: one file out of which a member comes back, and the list of those that were made. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import type { Disk } from '../home/disk.ts';
 import { HomeError } from '../home/errors.ts';
 import { readFileBounded, writeFileOnce } from '../home/files.ts';
@@ -81,6 +81,7 @@ export async function writeBackup(
   const files = await readFiles(home, [
     ...backedUpFiles(certificate.transcriptHash),
     ...alongFiles(agreement.charter.hash).filter((name) => existsSync(home.home.file(name))),
+    ...(await home.issuedDocuments()).map(({ path }) => basename(path)),
   ]);
   // Known of before it is there: a backup that nobody knows of could be neither missed nor destroyed.
   await home.records.append({ type: 'backup', backup: made.name, at: made.at });

@@ -1,14 +1,17 @@
 /** The documents under the group's key that this member has verified, newest only: genesis, requesters, delegations. */
-import { newestDelegations, openGroupDocuments, type HeldDelegation } from '../protocol/group-documents.ts';
+import { newestDelegations, openGroupDocuments, type HeldDelegation } from '../protocol/group-documents/envelopes.ts';
 import type { Epoch } from '../protocol/ceremony/epoch.ts';
 import { foundingKind, foundingNames } from '../protocol/ceremony/founding.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { Requesters } from '../protocol/files/requesters.ts';
+import { hashOfEnvelope } from '../protocol/group-documents/document.ts';
+import { countOf, type NamedDocument, type Place } from '../protocol/group-documents/kinds.ts';
 import { ParticipantError } from './errors.ts';
+import { IssuedDocuments, type IssuedStore } from './issued-documents.ts';
 import type { HeldDocuments, MemberHome } from './member-home.ts';
 
 /** What `HeldGroupDocuments` keeps on disk. */
-export type DocumentStore = Pick<MemberHome, 'documents' | 'writeDocuments' | 'records'>;
+export type DocumentStore = Pick<MemberHome, 'documents' | 'writeDocuments' | 'records'> & IssuedStore;
 
 /** The group's documents as one member holds them: verified under the group's key, stored before they count, never older than what was seen. */
 export class HeldGroupDocuments {
@@ -18,10 +21,12 @@ export class HeldGroupDocuments {
   #requesters: Requesters | undefined;
   #delegations: readonly HeldDelegation[] = [];
   readonly #agreed: Requesters;
+  /** Those that are numbered and kept whole. */
+  readonly issued: IssuedDocuments;
 
   /** `agreed` is the ceremony's requesters document. Throws `ParticipantError('damaged')` for a file that the group did not sign, or an older one than was seen. */
   static async load(epoch: Epoch, agreed: Requesters, store: DocumentStore): Promise<HeldGroupDocuments> {
-    const documents = new HeldGroupDocuments(epoch, agreed, store);
+    const documents = new HeldGroupDocuments(epoch, agreed, store, await IssuedDocuments.load(epoch, store));
     const held = await store.documents();
     try {
       documents.#take(held);
@@ -39,10 +44,11 @@ export class HeldGroupDocuments {
     return documents;
   }
 
-  private constructor(epoch: Epoch, agreed: Requesters, store: DocumentStore) {
+  private constructor(epoch: Epoch, agreed: Requesters, store: DocumentStore, issued: IssuedDocuments) {
     this.#epoch = epoch;
     this.#agreed = agreed;
     this.#store = store;
+    this.issued = issued;
   }
 
   /** Who may ask: the newest signed document, or before there is one what every member agreed to in the ceremony. */
@@ -61,6 +67,31 @@ export class HeldGroupDocuments {
 
   get held(): HeldDocuments {
     return this.#held;
+  }
+
+  /** The newest of a count that was seen under the group's signature. */
+  highestOf(count: Pick<Place, 'kind' | 'scope'>): NamedDocument | undefined {
+    return this.highest.find((one) => countOf(one) === countOf(count));
+  }
+
+  /** The newest of every count. */
+  get highest(): readonly NamedDocument[] {
+    const { genesis, requesters } = this.#held;
+    const number = this.#epoch.number + 1;
+    return [
+      ...(genesis === null ? [] : [{ kind: 'genesis', scope: null, number, hash: hashOfEnvelope(genesis) } as const]),
+      ...(requesters === null
+        ? []
+        : [
+            {
+              kind: 'requesters',
+              scope: null,
+              number: this.requestersVersion,
+              hash: hashOfEnvelope(requesters),
+            } as const,
+          ]),
+      ...this.issued.highest.values(),
+    ];
   }
 
   /** What the ceremony still has to sign: `genesis`, `requesters`, or `delegation CHANNEL`. */

@@ -4,6 +4,9 @@ import { mayGive } from '../protocol/ceremony/memory.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { Member } from '../protocol/files/charter.ts';
 import type { PreparedRequest } from '../protocol/formats/index.ts';
+import type { NamedDocument } from '../protocol/group-documents/kinds.ts';
+import { objectionTo } from '../protocol/group-documents/numbers.ts';
+import { revocationOf, revokedText } from '../protocol/group-documents/revocations.ts';
 import type { Request } from '../protocol/request/request.ts';
 import {
   askerOf,
@@ -12,7 +15,6 @@ import {
   assertNewerRequesters,
   isFoundingDocument,
   keptOut,
-  requestersOf,
   type Asker,
   type GroupStanding,
 } from '../protocol/request/rights.ts';
@@ -22,11 +24,13 @@ import { ParticipantError } from './errors.ts';
 import type { HeldGroupDocuments } from './group-documents.ts';
 import type { Judge, Verdict } from './judge.ts';
 import type { Records } from './records.ts';
-import { forgottenBy } from './restored.ts';
+import { forgottenBy, forgottenNumber } from './restored.ts';
 
 /** What a request comes to once every byte of it is here. */
 export interface Ready {
   readonly prepared: PreparedRequest;
+  /** Which document of the group it would be, if it is one. */
+  readonly named: NamedDocument | undefined;
   /** All bytes of each document, in the order of the request. */
   readonly documents: readonly Uint8Array[];
   /** Lines by which a manifest differs from the last one; `null` without either. */
@@ -83,8 +87,8 @@ export class Judgement {
     return keptOut(this.#request, this.#standing);
   }
 
-  /** Why the request may not be signed just now; `document` is its first one, as far as it is here. */
-  obstacle(document: Uint8Array | undefined): Obstacle | undefined {
+  /** Why the request may not be signed just now; `ready` as far as its documents are here. */
+  obstacle(ready: Ready | undefined): Obstacle | undefined {
     const { forgotten } = this;
     if (forgotten !== undefined) return { code: 'not-allowed', reason: forgotten };
     return (
@@ -92,7 +96,7 @@ export class Judgement {
         assertFresh(this.#request, this.#host.epoch.charter, this.#host.nowUnixSeconds());
       }) ??
       refusalOf('not-allowed', () => {
-        this.#assertRights(document);
+        this.#assertRights(ready);
       })
     );
   }
@@ -102,21 +106,9 @@ export class Judgement {
     return forgottenBy(this.#host.records, this.#request, this.#host.epoch.charter);
   }
 
-  /** What a careful person asks about before approving: a requesters document that passes over versions, up to one that no other could follow. */
-  warnings(document: Uint8Array | undefined): readonly string[] {
-    if (this.#request.payload.kind !== 'requesters' || document === undefined) return [];
-    const { epoch, documents } = this.#host;
-    const { version } = requestersOf(epoch, document);
-    const skipped = version - documents.requestersVersion - 1;
-    if (skipped <= 0) return [];
-    return [
-      `version ${version} would follow version ${documents.requestersVersion}: ${skipped} in between were never seen here, and whatever comes later needs a higher one`,
-    ];
-  }
-
   /** Throws `ParticipantError('not-allowed')` while this member may not approve. */
-  assertMayApprove(document: Uint8Array | undefined): void {
-    const obstacle = this.obstacle(document);
+  assertMayApprove(ready: Ready | undefined): void {
+    const obstacle = this.obstacle(ready);
     if (obstacle !== undefined) throw new ParticipantError('not-allowed', obstacle.reason);
     if (this.#isOwnRequest)
       throw new ParticipantError('not-allowed', 'you asked for this yourself: others must approve it');
@@ -128,7 +120,7 @@ export class Judgement {
    */
   async consider(ready: Ready): Promise<Verdict | undefined> {
     const { asker } = this;
-    if (this.#judging || asker === undefined || this.obstacle(ready.documents[0]) !== undefined) return undefined;
+    if (this.#judging || asker === undefined || this.obstacle(ready) !== undefined) return undefined;
     if (this.#isOwnCeremonyDocument(ready))
       return this.#heard({
         action: 'approve',
@@ -184,12 +176,41 @@ export class Judgement {
       throw new ProtocolError('not-allowed', 'the key is not live before its genesis is signed');
   }
 
-  #assertRights(document: Uint8Array | undefined): void {
+  #assertRights(ready: Ready | undefined): void {
     const { epoch, documents } = this.#host;
     this.#assertOneKey();
     askerOf(this.#request, this.#standing);
+    const document = ready?.documents[0];
     if (this.#request.payload.kind === 'requesters' && document !== undefined)
       assertNewerRequesters(document, epoch, documents.requestersVersion);
+    this.#assertNotRevoked(ready);
+    if (ready?.named !== undefined) this.#assertNumber(ready.named);
+  }
+
+  /** What was seen revoked is never certified again, whatever the coordinator remembers (T46). */
+  #assertNotRevoked(ready: Ready | undefined): void {
+    const { epoch, documents } = this.#host;
+    const asked = { ...this.#request.payload, scope: ready?.named?.scope ?? null };
+    const revocation = revocationOf(documents.issued.all, asked);
+    if (revocation === undefined) return;
+    const names = { charter: epoch.charter, requesters: documents.requesters.entries };
+    throw new ProtocolError('not-allowed', revokedText(revocation, names));
+  }
+
+  /** The next of its count, and no other document of that number (T46). */
+  #assertNumber(named: NamedDocument): void {
+    const { epoch, records, documents } = this.#host;
+    const nowUnixSeconds = this.#host.nowUnixSeconds();
+    const objection =
+      forgottenNumber(records, this.#request.payload, epoch.charter, nowUnixSeconds) ??
+      objectionTo(named, {
+        highest: documents.highestOf(named),
+        // All of them follow from the charter: two members that asked for one at once must not stop each other.
+        approved: isFoundingDocument(this.#request, this.#standing)
+          ? undefined
+          : records.approvedDocument(named, nowUnixSeconds),
+      });
+    if (objection !== undefined) throw new ProtocolError('not-allowed', objection);
   }
 
   /** Only while the ceremony's documents are missing here: afterwards a delegation is a renewal, which the policy or a person decides. */

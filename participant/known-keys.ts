@@ -3,7 +3,7 @@ import type { CoordinatorClient } from '../client/client.ts';
 import type { Charter } from '../protocol/files/charter.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { Group } from '../protocol/frost/group.ts';
-import { openGroupDocuments, openGroupEpoch } from '../protocol/group-documents.ts';
+import { openGroupDocuments, openGroupEpoch } from '../protocol/group-documents/envelopes.ts';
 import type { CeremonyResult } from './ceremony.ts';
 import type { Log } from './log.ts';
 

@@ -11,6 +11,7 @@
  *     stored-<transcript>.json                   one set, never deleted either
  *     evidence-<ceremony>.json                   what was said in a ceremony that failed, for whoever judges it with others' files
  *     documents.json                             genesis, newest requesters, delegations, under the group's signature
+ *     document-<request digest>.json             a certificate, revocation or delegation of the group, as the round that made it
  *     manifest-CHANNEL                           the manifest that was signed last, to show what the next one changes
  *     journal  lock  control.sock  GROUP.pub
  */
@@ -29,6 +30,7 @@ import { ceremonyEvidence, encodeEvidence } from '../protocol/evidence.ts';
 import {
   maxCertificateBytes,
   maxCharterBytes,
+  maxGroupDocumentBytes,
   maxJsonDepth,
   maxListedDelegations,
   maxListedEnvelopes,
@@ -36,6 +38,8 @@ import {
   maxUrlCharacters,
   maxManifestBytes,
 } from '../protocol/limits.ts';
+import { decodeGroupDocument, encodeGroupDocument, type GroupDocument } from '../protocol/group-documents/document.ts';
+import type { DocumentBody } from '../protocol/wire/frames.ts';
 import { decodeRequesters, type Requesters } from '../protocol/files/requesters.ts';
 import { assertSchema, EnvelopeSchema, Nullable, Strict, Type, type Static } from '../protocol/wire/schema.ts';
 import { HomeError } from '../home/errors.ts';
@@ -61,6 +65,14 @@ const documentsSchema = Strict({
 });
 /** Documents as they are on disk and travel in a frame. */
 export type HeldDocuments = Static<typeof documentsSchema>;
+
+const issuedName = /^document-[0-9a-f]{64}\.json$/;
+
+/** A numbered document as it lies in the home; `IssuedDocuments.load` verifies it. */
+export interface IssuedFile {
+  readonly path: string;
+  readonly body: DocumentBody;
+}
 
 const evidenceName = /^evidence-[0-9a-f]{64}\.json$/;
 
@@ -291,6 +303,35 @@ export class MemberHome implements AsyncDisposable {
 
   async writeDocuments(documents: HeldDocuments): Promise<void> {
     await writeFileAtomic(this.home.file('documents.json'), encodeCanonicalJson(documents));
+  }
+
+  /** Certificates, revocations and delegations: unverified. Throws `ParticipantError('damaged')`. */
+  async issuedDocuments(): Promise<IssuedFile[]> {
+    const names = (await readdir(this.home.path)).filter((name) => issuedName.test(name)).sort();
+    const files: IssuedFile[] = [];
+    for (const name of names) {
+      const path = this.home.file(name);
+      const bytes = await readFileBounded(path, maxGroupDocumentBytes);
+      try {
+        files.push({ path, body: decodeGroupDocument(bytes) });
+      } catch (cause) {
+        throw damaged(path, 'it is not what was written; move it away, and the other members bring it again', cause);
+      }
+    }
+    return files;
+  }
+
+  async writeIssuedDocument(document: GroupDocument): Promise<void> {
+    await writeFileAtomic(this.#issuedPath(document), encodeGroupDocument(document));
+  }
+
+  /** A repeat is a no-op. */
+  async removeIssuedDocument(document: GroupDocument): Promise<void> {
+    await rm(this.#issuedPath(document), { force: true });
+  }
+
+  #issuedPath({ request }: GroupDocument): string {
+    return this.home.file(`document-${request.digest}.json`);
   }
 
   /** The manifest of a channel that this member saw signed last; `undefined` before there is one. */

@@ -12,6 +12,8 @@ import {
   type CeremonyMemory,
   type CeremonyRecord,
 } from '../protocol/ceremony/memory.ts';
+import { countOf, type NamedDocument, type Place } from '../protocol/group-documents/kinds.ts';
+import { deadAt, type ApprovedDocument } from '../protocol/group-documents/numbers.ts';
 import type { BurnedAttempt, SignerMemory } from '../protocol/signing/signer.ts';
 import type { JournalHead } from '../protocol/wire/frames.ts';
 import type { Stage } from '../protocol/wire/schema.ts';
@@ -29,6 +31,13 @@ export type MemberRecord =
   | { readonly type: 'agreed'; readonly charter: string; readonly requesters: string; readonly import?: string }
   /** The newest requesters version that was seen under the group's signature. */
   | { readonly type: 'requesters'; readonly version: number }
+  /** A numbered document of the group that was seen under its signature, with a higher number than any of its count before. */
+  | ({ readonly type: 'document-seen' } & NamedDocument)
+  /**
+   * Before a numbered document is approved: which, by which request, and until when that one lives, in Unix seconds. From here on no other document of this
+   * number is approved for as long as this one may still be signed.
+   */
+  | ({ readonly type: 'document-approved' } & ApprovedDocument)
   /** Before a backup of this home is written: its name, 16 bytes, hex, and when, in Unix seconds. */
   | { readonly type: 'backup'; readonly backup: string; readonly at: number }
   /** Its owner says that this backup is destroyed. */
@@ -57,6 +66,8 @@ const otherTypes: readonly string[] = [
   'incarnation',
   'agreed',
   'requesters',
+  'document-seen',
+  'document-approved',
   'backup',
   'backup-destroyed',
   'restored',
@@ -64,6 +75,16 @@ const otherTypes: readonly string[] = [
   'decision',
   'burn',
   'share',
+] satisfies readonly MemberRecord['type'][];
+
+/** Besides those of ceremonies: what goes into a backup. */
+const lastingTypes: readonly string[] = [
+  'agreed',
+  'requesters',
+  'document-seen',
+  'document-approved',
+  'backup',
+  'backup-destroyed',
 ] satisfies readonly MemberRecord['type'][];
 
 /** A backup that was made of this home. */
@@ -103,6 +124,12 @@ export class Records {
   #requestersVersion = 0;
   readonly #backups = new Map<string, BackupMade>();
   #restoration: Restoration | undefined;
+  /** By count: the highest. */
+  readonly #seenDocuments = new Map<string, NamedDocument>();
+  /** By count: the last. */
+  readonly #approvedDocuments = new Map<string, ApprovedDocument>();
+  /** Requests whose approval is on its way to the medium. */
+  readonly #approving = new Set<string>();
   readonly #lasting: MemberRecord[] = [];
   /** Bytes of the journal from which on it is worth a look whether it can be compacted. */
   #compactAt = minCompactedBytes;
@@ -139,6 +166,39 @@ export class Records {
 
   get requestersVersion(): number {
     return this.#requestersVersion;
+  }
+
+  /** The newest of each count that was seen under the group's signature. */
+  get seenDocuments(): ReadonlyMap<string, NamedDocument> {
+    return this.#seenDocuments;
+  }
+
+  /** What was approved last of a count, if it may still be signed with a share of this member; `undefined` otherwise. */
+  approvedDocument(count: Pick<Place, 'kind' | 'scope'>, nowUnixSeconds: number): ApprovedDocument | undefined {
+    const approved = this.#approvedDocuments.get(countOf(count));
+    if (approved === undefined || deadAt(approved) <= nowUnixSeconds) return undefined;
+    return this.#approving.has(approved.request) || this.#mayStillSign(approved.request) ? approved : undefined;
+  }
+
+  /**
+   * No share was given and none will be where the approval never left, was taken back, or its round is over: whatever is approved next takes its
+   * place. What a former life did with an approval nobody knows.
+   */
+  #mayStillSign(requestDigest: string): boolean {
+    const round = this.#rounds.get(requestDigest);
+    if (round === undefined) return this.#restoration !== undefined;
+    return round.attempts.size > 0 || (round.said?.decision === 'approve' && !round.isOver);
+  }
+
+  /** Before a document is approved. A repeat is a no-op. */
+  async approveDocument(approved: ApprovedDocument): Promise<void> {
+    const known = this.#approvedDocuments.get(countOf(approved));
+    // At once: another round may ask before this is on the medium.
+    this.#approving.add(approved.request);
+    this.#approvedDocuments.set(countOf(approved), approved);
+    if (known?.hash === approved.hash && known.number === approved.number && known.request === approved.request) return;
+    const { kind, scope, number, hash, request, expiresAt } = approved;
+    await this.append({ type: 'document-approved', kind, scope, number, hash, request, expiresAt });
   }
 
   /** By name, oldest first. */
@@ -276,6 +336,13 @@ export class Records {
       case 'requesters':
         this.#requestersVersion = Math.max(this.#requestersVersion, record.version);
         return;
+      case 'document-seen':
+        if (record.number > (this.#seenDocuments.get(countOf(record))?.number ?? -1))
+          this.#seenDocuments.set(countOf(record), record);
+        return;
+      case 'document-approved':
+        this.#approvedDocuments.set(countOf(record), record);
+        return;
       case 'backup':
         this.#backups.set(record.backup, { at: record.at, isDestroyed: false });
         return;
@@ -290,6 +357,7 @@ export class Records {
         return;
       case 'decision':
         this.#round(record.decision.requestDigest, record.expiresAt).said = record.decision;
+        this.#approving.delete(record.decision.requestDigest);
         return;
       case 'burn':
         this.#round(record.requestDigest, record.expiresAt).attempts.set(record.attempt, {
@@ -337,6 +405,8 @@ function isAlive(record: MemberRecord, nowUnixSeconds: number): boolean {
     case 'incarnation':
     case 'agreed':
     case 'requesters':
+    case 'document-seen':
+    case 'document-approved':
     case 'backup':
     case 'backup-destroyed':
     case 'restored':
@@ -347,5 +417,5 @@ function isAlive(record: MemberRecord, nowUnixSeconds: number): boolean {
 
 /** Whether a record goes into a backup. */
 export function isLasting({ type }: { readonly type: string }): boolean {
-  return isCeremonyRecord({ type }) || ['agreed', 'requesters', 'backup', 'backup-destroyed'].includes(type);
+  return isCeremonyRecord({ type }) || lastingTypes.includes(type);
 }

@@ -90,8 +90,6 @@ export interface RequestView extends RequestSummary {
   /** What the policy said and which rule it was. */
   readonly policy: string | null;
   readonly obstacle: string | null;
-  /** What is allowed and unusual. */
-  readonly warnings: readonly string[];
 }
 
 /** What is known of a round when somebody looks. */
@@ -156,7 +154,6 @@ export function viewOf(facts: RoundFacts): RequestView {
     decisions: decisionsOf(facts),
     policy: judgement.verdict,
     obstacle,
-    warnings: judgement.warnings(ready?.documents[0]),
   };
 }
 

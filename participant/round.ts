@@ -4,6 +4,7 @@
  * One queue: events run one after the other, so that nothing comes between taking nonces and burning their attempt.
  */
 import { randomBytes } from 'node:crypto';
+import { encodeBase64 } from '../verifier/base64.ts';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { channelOf } from '../protocol/files/charter.ts';
 import { manifestChanges } from '../protocol/documents/manifest.ts';
@@ -11,10 +12,13 @@ import { requesterChanges } from '../protocol/files/requester-changes.ts';
 import { openCardsInTurns } from '../protocol/files/requesters.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { finishRequest, prepareRequest, type PreparedRequest } from '../protocol/formats/index.ts';
+import { approvalsOf, namedDocument } from '../protocol/group-documents/document.ts';
+import { keptKinds } from '../protocol/group-documents/kinds.ts';
 import type { Request } from '../protocol/request/request.ts';
 import { expiresAtUnixSeconds, requestersOf } from '../protocol/request/rights.ts';
 import {
   assertDecisionOn,
+  decisionMessage,
   isNewerDecision,
   type Decision,
   type DecisionPayload,
@@ -22,8 +26,8 @@ import {
 import { areSignatures, type SignerContext, type SignerEvent } from '../protocol/signing/signer.ts';
 import { firstSubject } from '../protocol/signing/stage.ts';
 import { bytesToHex, hexToBytes } from '../protocol/wire/bytes.ts';
-import type { Envelope } from '../protocol/wire/envelope.ts';
-import type { CoordinatorFrame, Outcome } from '../protocol/wire/frames.ts';
+import { sealMessage, type Envelope } from '../protocol/wire/envelope.ts';
+import type { CoordinatorFrame, DocumentBody, Outcome } from '../protocol/wire/frames.ts';
 import { codeOf, messageOf, ParticipantError } from './errors.ts';
 import { Judgement, type JudgementHost, type Ready } from './judgement.ts';
 import { maxWaitingEvents } from './limits.ts';
@@ -47,6 +51,8 @@ export interface RoundHost extends JudgementHost, SigningHost {
   /** The manifest that this member saw signed last on the channel. */
   lastManifest(channel: string): Promise<Uint8Array | undefined>;
   manifestSigned(channel: string, manifest: Uint8Array): Promise<void>;
+  /** A numbered document came out of a round whose signatures were verified. */
+  documentIssued(body: DocumentBody): Promise<void>;
   /** A document under the group's key came out of a round, verified. */
   documentSigned(request: Request, envelope: Envelope): Promise<void>;
 }
@@ -137,7 +143,7 @@ export class Round {
         earlier,
         commitments,
         // Judged anew: what was allowed when this member decided may not be any more.
-        obstacle: this.#judgement.obstacle(this.#ready?.documents[0])?.code,
+        obstacle: this.#judgement.obstacle(this.#ready)?.code,
         keptOut: this.#judgement.keptOut?.identifier,
       });
     });
@@ -185,16 +191,25 @@ export class Round {
       );
     const { forgotten } = this.#judgement;
     if (forgotten !== undefined) throw new ParticipantError('not-allowed', forgotten);
-    if (decision === 'approve') this.#judgement.assertMayApprove(this.#ready.documents[0]);
+    if (decision === 'approve') this.#judgement.assertMayApprove(this.#ready);
   }
 
   async #decide(decision: 'approve' | 'refuse', reason: string | null): Promise<void> {
     this.#assertMayDecide(decision);
+    // On the medium before the approval exists: no other document of this number is approved from here on (T46).
+    if (decision === 'approve') await this.#journalNumber();
     const { serial } = this.#signing?.state ?? {};
     await this.#feed({ kind: 'decide', decision, reason, nowUnixSeconds: this.#host.nowUnixSeconds() });
     if (this.#signing?.state.serial === serial) return;
     const policy = this.#judgement.verdict ?? 'by hand';
     this.#host.log('info', 'decided', { round: this.request.digest, decision, policy });
+  }
+
+  async #journalNumber(): Promise<void> {
+    const named = this.#ready?.named;
+    if (named === undefined) return;
+    const { expiresAt, request } = this;
+    await this.#host.records.approveDocument({ ...named, request: request.digest, expiresAt });
   }
 
   /** Runs after everything before it. What breaks in it is handled by `#failed`, and never stops the queue. */
@@ -249,7 +264,8 @@ export class Round {
         for (const document of documents) await openCardsInTurns(document, this.#host.vault.arithmetic, nextTurn);
       const prepared = prepareRequest({ epoch, request, documents });
       const changes = await this.#changes(documents);
-      this.#ready = { prepared, documents, changes };
+      const named = namedDocument({ epoch, request, documents }, prepared);
+      this.#ready = { prepared, named, documents, changes };
       this.#unready = undefined;
       const subject = { request, context: this.#contextOf(prepared), expiresAt: this.expiresAt };
       this.#signing = new Signing(this.#host, subject);
@@ -332,9 +348,27 @@ export class Round {
     const [document] = this.#ready.documents;
     if (kind === 'release' && documents[0]?.kind === 'manifest' && document !== undefined)
       await this.#host.manifestSigned(channel, document);
+    if (keptKinds.includes(kind)) await this.#host.documentIssued(this.#bodyOf(this.#ready, signatures));
     if (!['genesis', 'requesters', 'delegation'].includes(kind)) return;
     for (const { bytes } of finishRequest(this.#ready.prepared, signatures.map(hexToBytes)))
       await this.#host.documentSigned(this.request, JSON.parse(new TextDecoder().decode(bytes)) as Envelope);
+  }
+
+  /** The round as it is kept: with the word of those who approved, as far as it came here. */
+  #bodyOf({ documents }: Ready, signatures: readonly string[]): DocumentBody {
+    const { said } = this.#signing?.state ?? {};
+    const { self, identity } = this.#host;
+    const own =
+      said === undefined
+        ? []
+        : [{ member: self, payload: said, envelope: sealMessage(decisionMessage, said, identity) }];
+    const decisions = new Map([...this.#decisions, ...own.map((one) => [Number(self.identifier), one] as const)]);
+    return {
+      request: this.request.envelope,
+      documents: documents.map(encodeBase64),
+      decisions: approvalsOf(decisions.values()).map(({ envelope }) => envelope),
+      signatures: [...signatures],
+    };
   }
 
   /** Without the documents there is nothing that an event could change. */
@@ -352,9 +386,7 @@ export class Round {
 
   get #facts(): RoundFacts {
     const { epoch, self } = this.#host;
-    const obstacle = this.#over
-      ? undefined
-      : (this.#unready ?? this.#judgement.obstacle(this.#ready?.documents[0])?.reason);
+    const obstacle = this.#over ? undefined : (this.#unready ?? this.#judgement.obstacle(this.#ready)?.reason);
     return {
       epoch,
       self,

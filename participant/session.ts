@@ -13,11 +13,12 @@ import type { StrangeHello } from '../protocol/ceremony/events.ts';
 import { keyOriginOf, type Transcript } from '../protocol/ceremony/transcript.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import type { CoordinatorFrame, MemberFrame } from '../protocol/wire/frames.ts';
+import type { CoordinatorFrame, DocumentBody, MemberFrame } from '../protocol/wire/frames.ts';
 import type { RequestKind } from '../protocol/request/request.ts';
 import { Ceremony, type CeremonyResult } from './ceremony.ts';
 import { Connection, type ConnectionTiming } from './connection.ts';
 import type { Status } from './control.ts';
+import { DocumentSync } from './document-sync.ts';
 import { Founding } from './founding.ts';
 import { HeldGroupDocuments } from './group-documents.ts';
 import { codeOf, messageOf, ParticipantError } from './errors.ts';
@@ -96,6 +97,7 @@ interface Live {
   readonly documents: HeldGroupDocuments;
   readonly founding: Founding;
   readonly rounds: Rounds;
+  readonly sync: DocumentSync;
 }
 
 /** One session of one member. It holds its line to the coordinator until `close`, or until something broke. */
@@ -109,19 +111,25 @@ export class Session {
   readonly #connection: Connection;
   readonly #ceremony: Ceremony;
   readonly #keeper: RecordKeeper;
-  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #timers = new Set<NodeJS.Timeout>();
   #live: Live | undefined;
   /** Came before there was a candidate: the newest documents of each epoch that was spoken of, and frames of rounds. */
   readonly #earlyDocuments = new Map<string, HeldDocuments>();
   #early: RoundFrame[] = [];
   #present: readonly number[] = [];
+  /** A look at the numbered documents waits for its turn. */
+  #syncs = false;
+  /** They were looked at on this connection. */
+  #synced = false;
+  /** What the last look missed. */
+  #suspected: readonly string[] = [];
   /** The record was looked at on this connection. */
   #followed = false;
   readonly #alarms: string[] = [];
   /** The coordinator wants the group, and is not brought it yet. */
   #owesGroup = false;
   /** After a restore: what was held at the look before, with enough others here. */
-  #heldBefore: HeldDocuments | undefined;
+  #heldBefore: string | undefined;
   /** The second look is due. */
   #looksAgain = false;
   /** The coordinator was brought the group on this connection. */
@@ -191,7 +199,7 @@ export class Session {
     if (certificate !== undefined && stored !== undefined) await this.#goLive(certificate, stored);
     await this.#ceremony.start();
     this.#connection.start();
-    this.#timers.push(
+    this.#timers.add(
       setInterval(() => {
         this.#live?.rounds.sweep(this.#nowUnixSeconds());
         this.#settleDocuments();
@@ -247,7 +255,8 @@ export class Session {
   /** Lets what is on its way out go, hangs up, and zeroes the secrets. A repeat is a no-op. */
   async close(): Promise<void> {
     this.#ended = true;
-    for (const timer of this.#timers.splice(0)) clearInterval(timer);
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#timers.clear();
     await this.#connection.close();
     // A call that is still out there changes nothing any more: its task looks at `#ended` first.
     await within(closeTimeoutMs, this.#live?.rounds.settled());
@@ -313,7 +322,14 @@ export class Session {
     assertAllStored(epoch, stored);
     const documents = await HeldGroupDocuments.load(epoch, agreement.requesters, home);
     const rounds = this.#makeRounds(epoch, documents);
-    this.#live = { epoch, stored, documents, founding: this.#makeFounding(epoch, documents), rounds };
+    this.#live = {
+      epoch,
+      stored,
+      documents,
+      founding: this.#makeFounding(epoch, documents),
+      rounds,
+      sync: this.#makeSync(epoch, documents),
+    };
     log('info', 'certified', { group: agreement.charter.group, epoch: epoch.hash });
     this.#options.progress({ kind: 'certified', epoch: epoch.hash, groupLine: epoch.groupLine });
     if (documents.missing.length > 0) this.#options.progress({ kind: 'signing', documents: documents.missing });
@@ -331,6 +347,18 @@ export class Session {
       identity: home.identity,
       client: this.#client,
       documents,
+      nowUnixSeconds: () => this.#nowUnixSeconds(),
+      log,
+    });
+  }
+
+  #makeSync(epoch: Epoch, documents: HeldGroupDocuments): DocumentSync {
+    const { home, log } = this.#options;
+    return new DocumentSync({
+      epoch,
+      identity: home.identity,
+      documents,
+      client: this.#client,
       nowUnixSeconds: () => this.#nowUnixSeconds(),
       log,
     });
@@ -357,6 +385,7 @@ export class Session {
       },
       lastManifest: (channel) => home.lastManifest(channel),
       manifestSigned: (channel, manifest) => home.writeManifest(channel, manifest),
+      documentIssued: (body) => this.#adoptIssued([body]),
       documentSigned: (request, envelope) => this.#adopt(documentOf(request.payload.kind, envelope)),
       log,
     });
@@ -372,6 +401,7 @@ export class Session {
     this.#compareClocks();
     this.#shown = false;
     this.#followed = false;
+    this.#synced = false;
     this.#sayHolding();
     for (const message of this.#ceremony.said()) this.#send({ type: 'ceremony', message: message });
     this.#live?.rounds.connected();
@@ -413,12 +443,16 @@ export class Session {
       case 'documents': {
         const { epoch, genesis, requesters, delegations } = frame;
         await this.#takeDocuments(epoch, { genesis, requesters, delegations });
+        // What comes with a new connection is looked at once everything else was heard.
+        if (this.#synced) this.#syncDocuments();
         return;
       }
       case 'present':
         this.#present = frame.members;
         this.#chore('settle-rounds', () => this.#settleRounds());
         this.#settleDocuments();
+        if (!this.#synced) this.#syncDocuments();
+        this.#synced = true;
         this.#catchUp();
         this.#followRecord();
         return;
@@ -437,6 +471,33 @@ export class Session {
     this.#options.log('error', 'alarm', { member, message });
     this.#alarms.push(`${member}: ${message}`);
     this.#alarms.splice(0, this.#alarms.length - maxAlarms);
+  }
+
+  /** What either side lacks of the numbered documents; asked for often, done once at a time. Before genesis there are none. */
+  #syncDocuments(): void {
+    if (this.#syncs || this.#live === undefined || this.#live.documents.held.genesis === null) return;
+    this.#syncs = true;
+    this.#chore('sync-documents', async () => {
+      this.#syncs = false;
+      if (this.#live === undefined || !this.#connection.isConnected) return;
+      const { sync, documents, rounds } = this.#live;
+      const before = documents.issued.all;
+      this.#suspect((await sync.run()).withheld);
+      if (documents.issued.all !== before) rounds.reconsider();
+      this.#send({ type: 'holdings', holdings: sync.holdings() });
+    });
+  }
+
+  /** What is withheld is looked for once more before it is said: it may be on its way. What was said in this run is not said again. */
+  #suspect(withheld: readonly string[]): void {
+    const isSaid = (message: string): boolean => this.#alarms.includes(`coordinator: ${message}`);
+    for (const message of withheld)
+      if (this.#suspected.includes(message) && !isSaid(message)) this.#alarm('coordinator', message);
+    this.#suspected = withheld;
+    if (withheld.some((message) => !isSaid(message)))
+      this.#later(() => {
+        this.#syncDocuments();
+      });
   }
 
   /** Once for each connection: what the coordinator has acknowledged must still be there. */
@@ -490,6 +551,22 @@ export class Session {
     this.#settleDocuments();
   }
 
+  /** The numbered ones; what the group did not sign is logged and left. */
+  async #adoptIssued(offered: readonly DocumentBody[]): Promise<void> {
+    if (this.#live === undefined) return;
+    const { documents, rounds } = this.#live;
+    const before = documents.issued.all;
+    try {
+      await documents.issued.adopt(offered);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#options.log('warn', 'documents-refused', { code: error.code, message: error.message });
+    }
+    if (documents.issued.all === before) return;
+    rounds.reconsider();
+    this.#syncDocuments();
+  }
+
   async #checkComplete(): Promise<void> {
     if (this.#live === undefined || this.#completed || this.#live.documents.missing.length > 0) return;
     this.#completed = true;
@@ -514,16 +591,20 @@ export class Session {
           return;
         }
         this.#options.log('warn', 'chore-failed', { chore: name, code: error.code, message: error.message });
-        if (name === 'submit-documents') this.#retrySoon();
+        if (name === 'submit-documents')
+          this.#later(() => {
+            this.#settleDocuments();
+          });
       }
     });
   }
 
-  #retrySoon(): void {
+  #later(task: () => void): void {
     const timer = setTimeout(() => {
-      this.#settleDocuments();
+      this.#timers.delete(timer);
+      task();
     }, retryIntervalMs);
-    this.#timers.push(timer);
+    this.#timers.add(timer);
   }
 
   /** Other members may hold what the relay no longer shows: certificates, and everybody's word on them (T34). */
@@ -568,8 +649,11 @@ export class Session {
       if (this.#live === undefined || home.records.restoration?.isCaughtUp === true || this.#looksAgain) return;
       const { genesis, requesters, delegations } = await this.#client.group(this.#live.epoch.groupKey);
       await this.#adopt({ genesis, requesters, delegations });
-      const { held } = this.#live.documents;
-      if (this.#heldBefore !== held) {
+      // Who said what it holds brought it before.
+      const heard = new Set((await this.#live.sync.run()).heard);
+      const isHeard = others.filter((identifier) => heard.has(identifier)).length >= othersNeeded(agreement.charter);
+      const held = `${JSON.stringify(this.#live.documents.held)} ${this.#live.documents.issued.all.length}`;
+      if (!isHeard || this.#heldBefore !== held) {
         this.#heldBefore = held;
         this.#options.log('info', 'catching-up', { count: others.length });
         this.#lookAgain();
@@ -590,7 +674,7 @@ export class Session {
       },
       Math.min(lookAgainMs, this.#options.sweepIntervalMs ?? lookAgainMs),
     );
-    this.#timers.push(timer);
+    this.#timers.add(timer);
   }
 
   async #putGroup(): Promise<void> {
@@ -607,6 +691,7 @@ export class Session {
       requesters,
       delegations,
     });
+    this.#syncDocuments();
     this.#settleDocuments();
   }
 

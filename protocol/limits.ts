@@ -71,6 +71,16 @@ export const maxArtifacts = 200;
 export const maxMessages = 16;
 /** Certificates for stock tools that a coordinator shows: a new one for each channel a quarter lasts for years. */
 export const maxIssued = 256;
+/** Numbers of one count that are kept where only the newest is of use: the newest, and those before it while it is not yet valid. */
+export const maxKeptOfCount = 4;
+/** Counts in one word of a member about what it holds: ten kinds of sixteen channels; 256 take 45 KiB. */
+export const maxHoldings = 256;
+/** Request digests in an index of a group's documents, the newest: a member that holds more than are shown has them from there. */
+export const maxIndexed = 2048;
+/** The highest number of a document of a group, and of an epoch: nobody asks for so many. */
+export const maxDocumentNumber = 1_000_000;
+/** Bytes of one document of a group as it is kept and brought back: request and document in base64, and a decision of each of 128 signers. */
+export const maxGroupDocumentBytes = 512 * 1024;
 /** Bytes of a signed request's payload: 200 artifacts and the text fields. */
 export const maxRequestBytes = 128 * 1024;
 

@@ -5,7 +5,7 @@ import type { Envelope } from '../verifier/dsse.ts';
 import { parseTime } from '../verifier/time.ts';
 import { verifyRelease } from '../verifier/verify.ts';
 import { type OpenedGroup } from '../client/group.ts';
-import { currentDelegation, type HeldDelegation } from '../protocol/group-documents.ts';
+import { currentDelegation, type HeldDelegation } from '../protocol/group-documents/envelopes.ts';
 import { writeFileAtomic } from '../home/files.ts';
 import { hexToBytes } from '../protocol/wire/bytes.ts';
 import { formatTimestamp } from '../protocol/wire/time.ts';

@@ -5,6 +5,7 @@ import type { OpenedGroup } from '../client/group.ts';
 import type { Ask } from './ask.ts';
 import { openResult } from './bundle.ts';
 import type { Connection } from './connection.ts';
+import { numberOfNext } from './documents.ts';
 import { requestDate } from './dating.ts';
 import { RequesterError } from './errors.ts';
 import { assertNotRevoked, readIssued } from './issued.ts';
@@ -43,7 +44,7 @@ export interface Certified {
 export async function certify(connection: Connection, wish: CertifyWish, options: CertifyOptions): Promise<Certified> {
   const { channel, note } = wish;
   const date = requestDate(connection, options.nowUnixSeconds());
-  const only = lastWish(connection.group, wish, date);
+  const only = await lastWish(connection, wish, date);
   if (wish.format === 'ssh' || channel === undefined) return await askOne(connection, only, date, options.ask);
   assertNotRevoked(await readIssued(connection), channel);
   options.onFirstOfTwo?.(channel);
@@ -52,7 +53,7 @@ export async function certify(connection: Connection, wish: CertifyWish, options
   // The wait may have taken days: the second request has a date of its own, and its certificate ends by that.
   const then = requestDate(connection, options.nowUnixSeconds());
   const document = { kind: 'openpgp-back-signature', bytes: file };
-  return await askOne(connection, { ...lastWish(connection.group, wish, then), document }, then, options.ask);
+  return await askOne(connection, { ...(await lastWish(connection, wish, then)), document }, then, options.ask);
 }
 
 /**
@@ -67,7 +68,7 @@ export async function askToCertify<T>(
   if (wish.format === 'openpgp' && wish.channel !== undefined)
     throw new RequesterError('bad-field', 'the second round needs the result of the first, so that this has to wait');
   const date = requestDate(connection, options.nowUnixSeconds);
-  const last = lastWish(connection.group, wish, date);
+  const last = await lastWish(connection, wish, date);
   const submission = askForCertificate(connection.group, last, connection.identity, date);
   return await options.submit(submission);
 }
@@ -86,13 +87,17 @@ async function askOne(
 }
 
 /** What production signs in the end, without the document that a subkey's round has besides. */
-function lastWish(group: OpenedGroup, wish: CertifyWish, nowUnixSeconds: number): CertificateWish {
+async function lastWish(connection: Connection, wish: CertifyWish, dateUnixSeconds: number): Promise<CertificateWish> {
   const { format, channel, note } = wish;
   if (channel === undefined && format === 'ssh')
     throw new RequesterError('bad-field', "production's SSH key needs no certificate; say which channel's is wanted");
-  if (channel === undefined) return { kind: 'openpgp-certificate', channel, until: null, note };
-  const until = endOf(group, channel, wish.validSeconds, nowUnixSeconds);
-  return { kind: format === 'ssh' ? 'ssh-certificate' : 'openpgp-subkey', channel, until, note };
+  if (channel === undefined)
+    // The same one again: another would only say the same in other bytes.
+    return { kind: 'openpgp-certificate', number: 1, channel, until: null, note };
+  const until = endOf(connection.group, channel, wish.validSeconds, dateUnixSeconds);
+  const kind = format === 'ssh' ? 'ssh-certificate' : 'openpgp-subkey';
+  const number = await numberOfNext(connection, { kind, scope: channel });
+  return { kind, number, channel, until, note };
 }
 
 /** RFC 3339. */

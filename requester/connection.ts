@@ -18,8 +18,19 @@ export interface ConnectOptions {
   readonly ca?: string | undefined;
   /** How long to wait out a coordinator that is busy or cannot be reached; not at all by default. */
   readonly patience?: Patience | undefined;
+  /** Where what is seen of a group's documents is kept, by the group's key (base64url); nowhere by default. */
+  readonly memory?: ((groupKey: string) => DocumentMemory) | undefined;
+  /** Told what a person must know and what stops nothing. */
+  readonly warn?: ((message: string) => void) | undefined;
   /** Unix milliseconds; the system's clock by default. */
   readonly nowMs?: (() => number) | undefined;
+}
+
+/** What this client saw of the group's documents before: bytes that it wrote. */
+export interface DocumentMemory {
+  readonly path: string;
+  read(): Promise<Uint8Array | undefined>;
+  write(bytes: Uint8Array): Promise<void>;
 }
 
 /** One login of whoever asks; close it when done. */
@@ -30,6 +41,8 @@ export interface Connection extends Disposable {
   readonly coordinator: Uint8Array;
   /** Everything in it is verified under the pinned key. */
   readonly group: OpenedGroup;
+  readonly memory?: DocumentMemory | undefined;
+  readonly warn?: ((message: string) => void) | undefined;
   /** The group as it is now: documents may be newer. */
   refresh(): Promise<OpenedGroup>;
 }
@@ -52,7 +65,9 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   try {
     const group = await refresh();
     const coordinator = decodeBase64Url(url.fingerprint);
-    return { client, identity, coordinator, group, refresh, [Symbol.dispose]: () => client.close() };
+    const { warn } = options;
+    const memory = options.memory?.(name);
+    return { client, identity, coordinator, group, memory, warn, refresh, [Symbol.dispose]: () => client.close() };
   } catch (error) {
     client.close();
     throw error;

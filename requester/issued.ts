@@ -1,19 +1,16 @@
 /** Certificates for stock tools that the group has signed: as the coordinator keeps them, verified here before anything is believed. */
 import type { OpenedGroup } from '../client/group.ts';
-import { decodeBase64 } from '../verifier/base64.ts';
-import { VerifyError } from '../verifier/errors.ts';
-import { hexToBytes } from '../protocol/wire/bytes.ts';
-import { ProtocolError } from '../protocol/errors.ts';
+import { revocationsIn, revokedText } from '../protocol/group-documents/revocations.ts';
+import type { GroupDocument } from '../protocol/group-documents/document.ts';
 import { production } from '../protocol/files/charter.ts';
-import { finishRequest, isSignedRequest, prepareRequest } from '../protocol/formats/index.ts';
-import type { IssuedBody } from '../protocol/wire/frames.ts';
-import { isCertificateKind, openRequest, type CertificateKind } from '../protocol/request/request.ts';
+import { isCertificateKind, type CertificateKind } from '../protocol/request/request.ts';
 import { clockSlackSeconds } from '../protocol/formats/openpgp.ts';
 import { formatTimestamp } from '../protocol/wire/time.ts';
 import { parseTime } from '../verifier/time.ts';
 import { assembleOpenpgpCertificate } from '../protocol/openpgp/certificate.ts';
 import { withSshCertificate } from '../protocol/ssh/signature.ts';
 import type { Connection } from './connection.ts';
+import { readDocuments } from './documents.ts';
 import { RequesterError } from './errors.ts';
 
 /** One certificate, verified. */
@@ -26,40 +23,36 @@ export interface Issued {
   readonly untilUnixSeconds: number | undefined;
   /** As its format finishes it. */
   readonly bytes: Uint8Array;
+  /** Of a revocation: what it took back, who asked for it, when, and which document it is. */
+  readonly revoked: string | undefined;
 }
 
-/** All of them, oldest first by their own times; what does not verify is left out. Throws `ClientError`. */
-export async function readIssued({ client, group }: Connection): Promise<Issued[]> {
-  const issued = await client.issued(group.epoch.groupKey);
-  return issued
-    .flatMap((one) => openIssued(group, one) ?? [])
-    .sort((a, b) => a.createdAtUnixSeconds - b.createdAtUnixSeconds);
+/** Certificates and revocations, oldest first by their own times; what does not verify is left out. Throws what `readDocuments` does. */
+export async function readIssued(connection: Connection): Promise<Issued[]> {
+  return issuedOf((await readDocuments(connection)).documents, connection.group);
 }
 
-function openIssued(
-  { epoch }: OpenedGroup,
-  { request: envelope, documents, signatures }: IssuedBody['issued'][number],
-): Issued | undefined {
-  try {
-    const request = openRequest(envelope);
-    const { kind, channel, certify } = request.payload;
-    if (!isCertificateKind(kind)) return undefined;
-    const prepared = prepareRequest({ epoch, request, documents: documents.map(decodeBase64) });
-    const bytes = signatures.map(hexToBytes);
-    if (!isSignedRequest(prepared, epoch.channel(channel).point.bytes, bytes)) return undefined;
-    const [file] = finishRequest(prepared, bytes);
-    if (file === undefined) return undefined;
-    return {
-      kind,
-      channel: certify?.channel ?? channel,
-      createdAtUnixSeconds: request.createdAtUnixSeconds,
-      untilUnixSeconds: typeof certify?.until === 'string' ? parseTime(certify.until) : undefined,
-      bytes: file.bytes,
-    };
-  } catch (error) {
-    if (error instanceof ProtocolError || error instanceof VerifyError) return undefined;
-    throw error;
-  }
+/** Those of the documents that are for stock tools, in their order. */
+export function issuedOf(
+  documents: readonly GroupDocument[],
+  { epoch, requesters }: Pick<OpenedGroup, 'epoch' | 'requesters'>,
+): Issued[] {
+  const names = { charter: epoch.charter, requesters: requesters.entries };
+  return documents.flatMap((document) => {
+    const { kind, scope, request, file } = document;
+    if (!isCertificateKind(kind)) return [];
+    const until = request.payload.certify?.until ?? undefined;
+    return [
+      {
+        kind,
+        channel: scope ?? production,
+        createdAtUnixSeconds: request.createdAtUnixSeconds,
+        untilUnixSeconds: until === undefined ? undefined : parseTime(until),
+        bytes: file,
+        revoked: revocationsIn([document]).map((revocation) => revokedText(revocation, names))[0],
+      },
+    ];
+  });
 }
 
 /** The newest of a kind, for a channel, that holds at this time: what was asked for is dated a little earlier, for clocks that are behind. */
@@ -89,7 +82,7 @@ export function assertNotRevoked(issued: readonly Issued[], channel: string): vo
   if (revocation === undefined) return;
   throw new RequesterError(
     'no-certificate',
-    `the OpenPGP subkey of ${channel} was revoked on ${formatTimestamp(revocation.createdAtUnixSeconds)}, for good: no tool takes what it signs; sign in other formats, or on another channel`,
+    `${revocation.revoked ?? ''}: no tool takes what it signs; sign in other formats, or on another channel`,
   );
 }
 

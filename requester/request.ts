@@ -99,14 +99,21 @@ export function askForRequesters(
   nowUnixSeconds: number,
 ): Submission {
   assertNewerRequesters(requesters.bytes, group.epoch, group.requesters.version);
-  return askForDocument(group, { kind: 'requesters', bytes: requesters.bytes }, note, identity, nowUnixSeconds);
+  return askForDocument(group, { kind: 'requesters', bytes: requesters.bytes, note }, identity, nowUnixSeconds);
+}
+
+/** What a person says about a delegation. */
+export interface DelegationWish {
+  readonly channel: string;
+  /** One more than that of the newest one; 1 for the first. */
+  readonly number: number;
+  readonly note: string | undefined;
 }
 
 /** Asks for a delegation of `channel` that begins now. Throws what `askForRelease` does. */
 export function askForDelegation(
   group: OpenedGroup,
-  channel: string,
-  note: string | undefined,
+  { channel, number, note }: DelegationWish,
   identity: Identity,
   nowUnixSeconds: number,
 ): Submission {
@@ -114,12 +121,14 @@ export function askForDelegation(
   if (channel === production)
     throw new RequesterError('bad-field', 'production signs under the group key itself and needs no delegation');
   const bytes = delegationOf(group.epoch, channel, nowUnixSeconds);
-  return askForDocument(group, { kind: 'delegation', bytes }, note, identity, nowUnixSeconds);
+  return askForDocument(group, { kind: 'delegation', bytes, number, note }, identity, nowUnixSeconds);
 }
 
 /** What a person says about a certificate for stock tools. */
 export interface CertificateWish {
   readonly kind: CertificateKind;
+  /** One more than that of the newest one of its kind and channel; left out for a back-signature, which is no document of the group. */
+  readonly number?: number | undefined;
   /** Whose key it is about; `undefined` for the group's own. */
   readonly channel: string | undefined;
   /** RFC 3339, where it ends; `null` for what has no end. */
@@ -131,7 +140,7 @@ export interface CertificateWish {
 /** Asks for a certificate; everything in it but channel and end follows from charter, certificate and request. Throws what `askForRelease` does. */
 export function askForCertificate(
   group: OpenedGroup,
-  { kind, channel, until, document, note }: CertificateWish,
+  { kind, number, channel, until, document, note }: CertificateWish,
   identity: Identity,
   nowUnixSeconds: number,
 ): Submission {
@@ -141,6 +150,7 @@ export function askForCertificate(
     channel: isSignedByChannel && channel !== undefined ? channel : production,
     documents: document === undefined ? [] : [documentEntry(document.kind, document.bytes)],
     ...(isSignedByChannel || channel === undefined ? {} : { certify: { channel, until } }),
+    ...(number === undefined ? {} : { number }),
     note: noteOf(note),
   };
   return sign(group, payload, document === undefined ? [] : [document.bytes], identity);
@@ -148,14 +158,24 @@ export function askForCertificate(
 
 function askForDocument(
   group: OpenedGroup,
-  { kind, bytes }: { readonly kind: 'requesters' | 'delegation'; readonly bytes: Uint8Array },
-  note: string | undefined,
+  {
+    kind,
+    bytes,
+    number,
+    note,
+  }: {
+    readonly kind: 'requesters' | 'delegation';
+    readonly bytes: Uint8Array;
+    readonly number?: number;
+    readonly note: string | undefined;
+  },
   identity: Identity,
   nowUnixSeconds: number,
 ): Submission {
   const payload: RequestPayload = {
     ...blankRequest(group.epoch, kind, nowUnixSeconds),
     documents: [documentEntry(kind, bytes)],
+    ...(number === undefined ? {} : { number }),
     note: noteOf(note),
   };
   return sign(group, payload, [bytes], identity);

@@ -3,7 +3,7 @@ import { encodeBase64Url } from '../../verifier/base64.ts';
 import { positionInWindow } from '../../verifier/delegation.ts';
 import { parseTime } from '../../verifier/time.ts';
 import type { OpenedGroup } from '../../client/group.ts';
-import type { HeldDelegation } from '../../protocol/group-documents.ts';
+import type { HeldDelegation } from '../../protocol/group-documents/envelopes.ts';
 import { charterJson, quorumWords, requestersText } from './charter.ts';
 import { originText } from './import.ts';
 import { Page, table, whenText } from './page.ts';

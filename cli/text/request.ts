@@ -63,7 +63,6 @@ export function requestPage(request: RequestView, nowUnixSeconds: number): strin
   }
   if (request.policy !== null) page.row('policy', request.policy);
   if (request.obstacle !== null) page.row('obstacle', request.obstacle);
-  page.rows('WARNING', request.warnings);
   return page.row('request', request.id).row('group key', request.groupKey).toString();
 }
 

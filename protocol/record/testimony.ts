@@ -11,7 +11,7 @@ import { emptyRequesters } from '../files/requesters.ts';
 import { isSignedRequest, prepareRequest } from '../formats/index.ts';
 import type { Group } from '../frost/group.ts';
 import { isQualified, type Identifier } from '../frost/sharing.ts';
-import { openGroupDocuments } from '../group-documents.ts';
+import { openGroupDocuments } from '../group-documents/envelopes.ts';
 import { openRequest, type Request } from '../request/request.ts';
 import { askerOrUndefined, assertOfEpoch, type Asker, type GroupStanding } from '../request/rights.ts';
 import { assertDecisionOn, isNewerDecision, openDecision, type Decision } from '../signing/decision.ts';

@@ -9,6 +9,7 @@ import { ProtocolError } from '../errors.ts';
 import {
   maxArtifacts,
   maxDocumentBytes,
+  maxDocumentNumber,
   maxDocuments,
   maxMessages,
   maxNoteCharacters,
@@ -54,8 +55,15 @@ export function isCertificateKind(kind: RequestKind): kind is CertificateKind {
   return certificateKinds.some((known) => known === kind);
 }
 
+/**
+ * Who numbers what requests of a kind make: the request, for bytes that other tools define; the document itself, which says so in a field of its
+ * own; nobody, for what is no document of the group.
+ */
+export type Numbering = 'request' | 'document' | 'none';
+
 /** What holds for every request of a kind besides a release's. */
 interface KindRule {
+  readonly numbered: Numbering;
   /** The kinds of its documents, in order. */
   readonly documents: readonly string[];
   /** Whether it says which channel's key it certifies, and until when. */
@@ -64,22 +72,37 @@ interface KindRule {
 }
 
 const kindRules: Readonly<Record<Exclude<RequestKind, 'release'>, KindRule>> = {
-  genesis: { documents: ['genesis'], certifies: 'nothing', isOnProduction: true },
-  requesters: { documents: ['requesters'], certifies: 'nothing', isOnProduction: true },
-  delegation: { documents: ['delegation'], certifies: 'nothing', isOnProduction: true },
-  'openpgp-certificate': { documents: [], certifies: 'nothing', isOnProduction: true },
+  genesis: { numbered: 'document', documents: ['genesis'], certifies: 'nothing', isOnProduction: true },
+  requesters: { numbered: 'document', documents: ['requesters'], certifies: 'nothing', isOnProduction: true },
+  delegation: { numbered: 'request', documents: ['delegation'], certifies: 'nothing', isOnProduction: true },
+  'openpgp-certificate': { numbered: 'request', documents: [], certifies: 'nothing', isOnProduction: true },
   // The subkey's own word that it belongs to the primary key: signed by the channel that it is about.
-  'openpgp-back-signature': { documents: [], certifies: 'nothing', isOnProduction: false },
-  'openpgp-subkey': { documents: ['openpgp-back-signature'], certifies: 'a channel until', isOnProduction: true },
-  'openpgp-revocation': { documents: [], certifies: 'a channel', isOnProduction: true },
-  'ssh-certificate': { documents: [], certifies: 'a channel until', isOnProduction: true },
+  'openpgp-back-signature': { numbered: 'none', documents: [], certifies: 'nothing', isOnProduction: false },
+  'openpgp-subkey': {
+    numbered: 'request',
+    documents: ['openpgp-back-signature'],
+    certifies: 'a channel until',
+    isOnProduction: true,
+  },
+  'openpgp-revocation': { numbered: 'request', documents: [], certifies: 'a channel', isOnProduction: true },
+  'ssh-certificate': { numbered: 'request', documents: [], certifies: 'a channel until', isOnProduction: true },
   // The new charter travels with it: approvers read the difference.
-  succession: { documents: ['succession', 'charter', 'requesters'], certifies: 'nothing', isOnProduction: true },
+  succession: {
+    numbered: 'document',
+    documents: ['succession', 'charter', 'requesters'],
+    certifies: 'nothing',
+    isOnProduction: true,
+  },
 };
 
 /** Whether requests of this kind are made on this channel at all. */
 export function isKindOnChannel(kind: RequestKind, channel: string): boolean {
   return kind === 'release' || kindRules[kind].isOnProduction === (channel === production);
+}
+
+/** Who numbers what requests of this kind make. */
+export function numberingOf(kind: RequestKind): Numbering {
+  return kind === 'release' ? 'none' : kindRules[kind].numbered;
 }
 
 const Size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
@@ -117,6 +140,8 @@ export const requestSchema = Strict({
   source: Nullable(sourceSchema),
   /** Of kinds that certify a channel's key, and of no other. */
   certify: Type.Optional(certifySchema),
+  /** Of documents of the group that have no number in their own bytes: which one of its kind and channel it is to be, from 1 on. */
+  number: Type.Optional(Type.Integer({ minimum: 1, maximum: maxDocumentNumber })),
   note: Nullable(Text(maxNoteCharacters)),
   createdAt: Timestamp,
 });
@@ -144,7 +169,7 @@ export interface Request {
   readonly envelope: Envelope;
 }
 
-/** A payload with nothing in it but what every request must say; the rest is laid over it. */
+/** A payload with nothing in it but what every request must say, and for a document that is numbered by it the first number; the rest is laid over it. */
 export function blankRequest(
   { groupKey, hash }: Epoch,
   kind: RequestKind,
@@ -161,6 +186,7 @@ export function blankRequest(
     product: null,
     release: null,
     source: null,
+    ...(numberingOf(kind) === 'request' ? { number: 1 } : {}),
     note: null,
     createdAt: formatTimestamp(createdAtUnixSeconds),
   };
@@ -214,13 +240,14 @@ function assertConsistent(payload: RequestPayload): void {
 }
 
 /** Artifacts by their digests, or one document that travels whole, or both: then the document is the manifest of the artifacts. */
-function assertRelease({ artifacts, documents, certify }: RequestPayload): void {
+function assertRelease({ artifacts, documents, certify, number }: RequestPayload): void {
   if (artifacts.length === 0 && documents.length === 0)
     throw new ProtocolError('bad-request', 'a release names at least one artifact or document');
   if (documents.length > 1) throw new ProtocolError('bad-request', 'a release has at most one document');
   if (artifacts.length > 0 && documents[0] !== undefined && documents[0].kind !== 'manifest')
     throw new ProtocolError('bad-request', 'beside artifacts the only document is their manifest');
   if (certify !== undefined) throw new ProtocolError('bad-request', 'a release certifies no key');
+  if (number !== undefined) throw new ProtocolError('bad-request', 'a release has no number');
   for (const { name } of artifacts) {
     if (!isSubjectName(name)) throw new ProtocolError('bad-request', `${printableJson(name)} is not a plain file name`);
   }
@@ -248,6 +275,7 @@ function assertOfKind(payload: RequestPayload, rule: KindRule): void {
   if ((certify !== undefined) !== (rule.certifies !== 'nothing')) refuse(`certifies ${rule.certifies}`);
   if (certify !== undefined && (certify.until !== null) !== (rule.certifies === 'a channel until'))
     refuse(`certifies ${rule.certifies}`);
+  if (payload.number !== undefined && rule.numbered !== 'request') refuse('has no number');
   if (certify?.channel === production) refuse('is about another channel than production');
 }
 

@@ -4,6 +4,7 @@ import { ProtocolError } from '../errors.ts';
 import {
   maxCandidates,
   maxDocuments,
+  maxIndexed,
   maxIssued,
   maxListed,
   maxListedAttempts,
@@ -56,6 +57,8 @@ export const memberFrames = [
   Strict({ type: Type.Literal('ceremony'), message: EnvelopeSchema }),
   /** What the member knows of its group, sent first on every connect: a coordinator that lost its store answers `wanted`. */
   Strict({ type: Type.Literal('holding'), epoch: Nullable(Hash), requesters: Type.Integer({ minimum: 0 }) }),
+  /** Which documents of the group the member holds, signed, for whoever asks the coordinator. */
+  Strict({ type: Type.Literal('holdings'), holdings: EnvelopeSchema }),
   /** The head of the member's journal as it moves on (T3). */
   Strict({ type: Type.Literal('journal'), journal: JournalHead }),
 ] as const;
@@ -243,20 +246,31 @@ export type GroupBody = Static<typeof groupBody>;
 /** The keys of one charter that a coordinator knows of: the live one, or before there is one every candidate. */
 export const groupKeysBody = Strict({ groupKeys: Type.Array(Key, { maxItems: maxCandidates }) });
 
-/** Signed certificates for stock tools, oldest first; believed only after verification. */
-export const issuedBody = Strict({
-  issued: Type.Array(
-    Strict({
-      request: EnvelopeSchema,
-      /** Base64 of each document. */
-      documents: Type.Array(Type.String(), { maxItems: maxDocuments }),
-      signatures: Signatures,
-    }),
-    { maxItems: maxIssued },
-  ),
+/** A document of a group as it is kept and brought back: the round that made it. */
+export const documentBody = Strict({
+  request: EnvelopeSchema,
+  /** Base64 of each document of the request. */
+  documents: Type.Array(Type.String(), { maxItems: maxDocuments }),
+  /** Approvals of this request by a quorum's members. */
+  decisions: Type.Array(EnvelopeSchema, { maxItems: maxListed }),
+  signatures: Signatures,
 });
-/** All certificates of one group as the coordinator keeps them. */
+/** One document of a group; believed only after verification. */
+export type DocumentBody = Static<typeof documentBody>;
+
+/** What one group has signed for stock tools and delegations, oldest first; believed only after verification. */
+export const issuedBody = Strict({ issued: Type.Array(documentBody, { maxItems: maxIssued }) });
+/** All of it, as the coordinator keeps it. */
 export type IssuedBody = Static<typeof issuedBody>;
+
+/** Which of these documents a coordinator has, and what members said that they hold. */
+export const documentIndexBody = Strict({
+  /** Digests of the requests, oldest first. */
+  digests: Type.Array(Hash, { maxItems: maxIndexed }),
+  holdings: Envelopes,
+});
+/** The index as it is served. */
+export type DocumentIndexBody = Static<typeof documentIndexBody>;
 
 /** Hashes of a proof about a group's log, hex. */
 const ProofHashes = Type.Array(Hash, { maxItems: maxProofHashes });

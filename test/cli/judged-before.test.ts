@@ -120,7 +120,8 @@ describe('a subkey that was revoked', () => {
   it('signs nothing any more, and is not bound anew', async () => {
     expect((await sign('development', ...openpgp)).code).toBe(0);
     expect((await world.frostmark('group', 'revoke', '--channel', 'development')).code).toBe(0);
-    const revoked = /the OpenPGP subkey of development was revoked on .*Z, for good: no tool takes what it signs/;
+    const revoked =
+      /the OpenPGP subkey of development was revoked for good: \w+ asked for it on .*Z, and the group signed it \(OpenPGP revocation 1 of development, request [0-9a-f]{12}\): no tool takes/;
     path = world.write('revoked/SHA256SUMS', `${'cd'.repeat(32)}  b.tgz\n`);
     await refused(() => sign('development', ...openpgp), 1, revoked);
     await refused(() => sign('development', ...openpgp, '--dry-run'), 1, revoked);

@@ -630,7 +630,7 @@ export const coordinatorGuards = [
     in: 'openGroupEpoch',
     from: 'assertAllStored({ charter, hash: certificate.transcriptHash }, body.stored);',
     to: '',
-    test: 'test/protocol/group-documents.test.ts',
+    test: 'test/protocol/group-documents/envelopes.test.ts',
     name: 'T30',
   },
   {
@@ -684,7 +684,7 @@ export const coordinatorGuards = [
     in: 'openGroup',
     from: 'if (epoch.groupKey !== encodeBase64Url(groupKey))',
     to: "if (epoch.groupKey === '')",
-    test: 'test/protocol/group-documents.test.ts',
+    test: 'test/protocol/group-documents/envelopes.test.ts',
     name: 'T34',
   },
   {
@@ -693,7 +693,7 @@ export const coordinatorGuards = [
     in: 'openGroupEnvelope',
     from: 'if (!verifySignature(key, preAuthEncoding(payloadType, decoded.payload), decoded.signature))',
     to: 'if (key.length === 0)',
-    test: 'test/protocol/group-documents.test.ts',
+    test: 'test/protocol/group-documents/envelopes.test.ts',
     name: 'T34',
   },
   {
@@ -702,7 +702,7 @@ export const coordinatorGuards = [
     in: 'assertGenesis',
     from: 'if (!equalBytes(payload, genesisOf(epoch)))',
     to: 'if (payload.length === 0)',
-    test: 'test/protocol/group-documents.test.ts',
+    test: 'test/protocol/group-documents/envelopes.test.ts',
     name: 'T34',
   },
   {

@@ -150,15 +150,6 @@ export const requesterGuards = [
   },
   {
     row: 'T36',
-    what: 'versions that nobody saw are said',
-    in: 'warnings',
-    from: 'if (skipped <= 0) return [];',
-    to: 'if (skipped < Infinity) return [];',
-    test: 'test/participant/group.test.ts',
-    name: 'replaces its requesters',
-  },
-  {
-    row: 'T36',
     what: 'what a YAML parser quotes is escaped',
     in: 'parseYaml',
     from: 'printable(problem.message)',

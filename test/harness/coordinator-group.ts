@@ -11,7 +11,7 @@ import { aggregate } from '../../protocol/frost/aggregate.ts';
 import type { Identifier } from '../../protocol/frost/sharing.ts';
 import { commit, prepareAttempt, signShare } from '../../protocol/frost/sign.ts';
 import type { GroupBody } from '../../protocol/wire/frames.ts';
-import { requestMessage, type RequestPayload } from '../../protocol/request/request.ts';
+import { numberingOf, requestMessage, type RequestPayload } from '../../protocol/request/request.ts';
 import { requestersMessage } from '../../protocol/files/requesters.ts';
 import { formatTimestamp } from '../../protocol/wire/time.ts';
 import { sha256Hex } from '../../protocol/wire/bytes.ts';
@@ -119,6 +119,7 @@ export function releaseOf(group: LiveGroup, asker: Person, change: Partial<Reque
     product: 'tool',
     release: '1.0.0',
     source: null,
+    ...(numberingOf(change.kind ?? 'release') === 'request' ? { number: 1 } : {}),
     note: null,
     createdAt: formatTimestamp(Math.floor(Date.now() / 1000)),
     ...change,

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import { CoordinatorClient } from '../../client/client.ts';
-import { openGroupDocuments, type GroupDocuments } from '../../protocol/group-documents.ts';
+import { openGroupDocuments, type GroupDocuments } from '../../protocol/group-documents/envelopes.ts';
 import { parseCoordinatorUrl } from '../../client/url.ts';
 import { answerMessage, commitmentMessage, shareMessage } from '../../protocol/signing/attempt.ts';
 import { bytesToHex, sha256Hex } from '../../protocol/wire/bytes.ts';

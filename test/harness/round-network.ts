@@ -43,7 +43,13 @@ import {
   type SignerEvent,
   type SignerState,
 } from '../../protocol/signing/signer.ts';
-import { openRequest, requestMessage, type Request, type RequestPayload } from '../../protocol/request/request.ts';
+import {
+  numberingOf,
+  openRequest,
+  requestMessage,
+  type Request,
+  type RequestPayload,
+} from '../../protocol/request/request.ts';
 import { CeremonyNetwork, sharedSodium } from './ceremony-network.ts';
 import { person, writeCharter, type CharterPlan, type Person } from './people.ts';
 import { seededRandom, type Random } from './random.ts';
@@ -98,6 +104,7 @@ export function releaseRequest(group: LiveGroup, channel: string, change: Partia
     product: 'tool',
     release: '1.0.0',
     source: null,
+    ...(numberingOf(change.kind ?? 'release') === 'request' ? { number: 1 } : {}),
     note: null,
     createdAt: '2026-11-22T08:00:00Z',
     ...change,

@@ -20,7 +20,7 @@ import { readRequestersFile, type Requesters } from '../../protocol/files/reques
 import type { OpenedShares } from '../../home/keystore.ts';
 import { HeldGroupDocuments } from '../../participant/group-documents.ts';
 import { openJournal, type Journal } from '../../participant/journal.ts';
-import type { HeldDocuments } from '../../participant/member-home.ts';
+import type { HeldDocuments, IssuedFile } from '../../participant/member-home.ts';
 import type { Judge } from '../../participant/judge.ts';
 import { Records, type MemberRecord, type Restoration } from '../../participant/records.ts';
 import { Rounds, type RoundFrame } from '../../participant/rounds.ts';
@@ -158,7 +158,10 @@ export async function makeParticipant(
   const member = live.epoch.charter.members[identifier - 1]!;
   const person = live.people[identifier - 1]!;
   const path = join(await scratch(), 'journal');
-  const held: { documents: HeldDocuments } = { documents: { genesis: null, requesters: null, delegations: [] } };
+  const held: { documents: HeldDocuments; issued: IssuedFile[] } = {
+    documents: { genesis: null, requesters: null, delegations: [] },
+    issued: [],
+  };
   if (options.isYoung !== true) held.documents.genesis = world.genesis;
   const participant = {
     member,
@@ -179,6 +182,15 @@ export async function makeParticipant(
     const documents = await HeldGroupDocuments.load(live.epoch, requesters, {
       records,
       documents: () => Promise.resolve(held.documents),
+      issuedDocuments: () => Promise.resolve(held.issued),
+      writeIssuedDocument: ({ request, body }) => {
+        held.issued.push({ path: `document-${request.digest}.json`, body });
+        return Promise.resolve();
+      },
+      removeIssuedDocument: ({ request }) => {
+        held.issued = held.issued.filter(({ path }) => path !== `document-${request.digest}.json`);
+        return Promise.resolve();
+      },
       writeDocuments: (next) => {
         held.documents = next;
         return Promise.resolve();
@@ -208,6 +220,9 @@ export async function makeParticipant(
       manifestSigned: (channel, manifest) => {
         participant.manifests.set(channel, manifest);
         return Promise.resolve();
+      },
+      documentIssued: async (body) => {
+        await documents.issued.adopt([body]);
       },
       documentSigned: async (request, envelope) => {
         const { kind } = request.payload;

@@ -17,7 +17,13 @@ import { prepareRequest } from '../../protocol/formats/index.ts';
 import { decodeScalar, groupOrder, invertScalar, reduceScalar, type Scalar } from '../../protocol/frost/scalar.ts';
 import { prepareAttempt, type Attempt } from '../../protocol/frost/sign.ts';
 import { sessionInput } from '../../protocol/signing/stage.ts';
-import { openRequest, requestMessage, type Request, type RequestPayload } from '../../protocol/request/request.ts';
+import {
+  numberingOf,
+  openRequest,
+  requestMessage,
+  type Request,
+  type RequestPayload,
+} from '../../protocol/request/request.ts';
 import { encodeCanonicalJson } from '../../verifier/json.ts';
 import { delegationPayloadType } from '../../verifier/delegation.ts';
 import { emptyRequesters, requestersMessage } from '../../protocol/files/requesters.ts';
@@ -149,6 +155,7 @@ const documentRequest = (
     documents: [{ kind, size: bytes.length, sha256: sha256Hex(bytes) }],
     product: null,
     release: null,
+    ...(numberingOf(kind) === 'request' ? { number: 1 } : {}),
     ...change,
   };
   return openRequest(sealMessage(requestMessage, payload, asker));

@@ -2,15 +2,13 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CoordinatorClient } from '../../client/client.ts';
 import { parseCoordinatorUrl } from '../../client/url.ts';
-import { bytesToHex } from '../../protocol/wire/bytes.ts';
 import { assembleOpenpgpCertificate } from '../../protocol/openpgp/certificate.ts';
-import { prepareRequest } from '../../protocol/formats/index.ts';
 import type { IssuedBody } from '../../protocol/wire/frames.ts';
 import type { Request } from '../../protocol/request/request.ts';
 import { formatTimestamp } from '../../protocol/wire/time.ts';
 import type { Connection } from '../../requester/connection.ts';
 import { assertCertified, openpgpCertificateOf, readIssued, sshFileOf, type Issued } from '../../requester/issued.ts';
-import { quorumSignature } from '../harness/coordinator-group.ts';
+import { documentBodyOf } from '../harness/group-document.ts';
 import { openpgpTestGroup, type OpenpgpTestGroup } from '../harness/openpgp-group.ts';
 import { person } from '../harness/people.ts';
 import { certificateRequest } from '../harness/signed-release.ts';
@@ -35,7 +33,7 @@ beforeEach(async () => {
   const opened = {
     epoch,
     genesis: undefined,
-    requesters: undefined,
+    requesters: { entries: [] },
     delegations: [],
   } as unknown as Connection['group'];
   const client = new CoordinatorClient({
@@ -62,13 +60,7 @@ afterEach(async () => {
 
 /** What an honest coordinator keeps of a signed certificate. */
 function issuedOf(of: OpenpgpTestGroup, request: Request, document?: Uint8Array): One {
-  const documents = document === undefined ? [] : [document];
-  const { messages } = prepareRequest({ epoch: of.live.epoch, request, documents });
-  return {
-    request: request.envelope,
-    documents: documents.map((bytes) => Buffer.from(bytes).toString('base64')),
-    signatures: messages.map((message) => bytesToHex(quorumSignature(of.live, request.payload.channel, message))),
-  };
+  return documentBodyOf(of.live, request, document);
 }
 
 const certificate = (of = group, at = now - 10 * day): One =>

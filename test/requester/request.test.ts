@@ -140,8 +140,7 @@ describe('asking for documents', () => {
   it('asks for a delegation that begins now', () => {
     const { request, documents } = askForDelegation(
       world.group,
-      'development',
-      undefined,
+      { channel: 'development', number: 1, note: undefined },
       world.live.people[1]!,
       nowUnixSeconds,
     );
@@ -155,13 +154,18 @@ describe('asking for documents', () => {
   it('keeps nobody out of a channel’s first delegation: it belongs to the ceremony', () => {
     const fresh = { ...world.group, delegations: [] };
     const who = world.live.people[1]!;
-    expect(askForDelegation(fresh, 'development', undefined, who, nowUnixSeconds).keptOut).toBeUndefined();
-    expect(askForDelegation(world.group, 'development', undefined, who, nowUnixSeconds).keptOut?.name).toBe('admin-2');
+    expect(
+      askForDelegation(fresh, { channel: 'development', number: 1, note: undefined }, who, nowUnixSeconds).keptOut,
+    ).toBeUndefined();
+    expect(
+      askForDelegation(world.group, { channel: 'development', number: 1, note: undefined }, who, nowUnixSeconds).keptOut
+        ?.name,
+    ).toBe('admin-2');
   });
 
   it('refuses to delegate production (T21)', () => {
-    expect(() => askForDelegation(world.group, 'production', undefined, world.dave, nowUnixSeconds)).toThrow(
-      expect.objectContaining({ code: 'bad-field' }),
-    );
+    expect(() =>
+      askForDelegation(world.group, { channel: 'production', number: 1, note: undefined }, world.dave, nowUnixSeconds),
+    ).toThrow(expect.objectContaining({ code: 'bad-field' }));
   });
 });

@@ -91,7 +91,12 @@ function signedBody(submission: Submission): RoundBody {
 
 describe('submitting', () => {
   it('uploads exactly the documents that are missing', async () => {
-    const submission = askForDelegation(world.group, 'development', undefined, world.live.people[0]!, nowUnixSeconds);
+    const submission = askForDelegation(
+      world.group,
+      { channel: 'development', number: 1, note: undefined },
+      world.live.people[0]!,
+      nowUnixSeconds,
+    );
     const sha256 = sha256Hex(submission.documents[0]!);
     coordinator.answers.submitted = { digest: submission.request.digest, joined: false, missing: [sha256] };
     expect(await submit(connection, submission)).toEqual({ digest: submission.request.digest, joined: false });
@@ -103,7 +108,12 @@ describe('submitting', () => {
   });
 
   it('uploads nothing that is there already', async () => {
-    const submission = askForDelegation(world.group, 'development', undefined, world.live.people[0]!, nowUnixSeconds);
+    const submission = askForDelegation(
+      world.group,
+      { channel: 'development', number: 1, note: undefined },
+      world.live.people[0]!,
+      nowUnixSeconds,
+    );
     coordinator.answers.submitted = { digest: submission.request.digest, joined: true, missing: [] };
     expect((await submit(connection, submission)).joined).toBe(true);
     expect(coordinator.calls.some(({ call }) => call.startsWith('PUT'))).toBe(false);

@@ -26,11 +26,11 @@ the old one ends, so that builds of the channel go on.`,
       throw new CommandError('usage', 'no --channel was given', 'For example: --channel development');
     const { requestDate } = await import('../../../requester/dating.ts');
     const { askForDelegation } = await import('../../../requester/request.ts');
+    const { numberOfNext } = await import('../../../requester/documents.ts');
     using connection = await connectToAsk(call);
     const submission = askForDelegation(
       connection.group,
-      channel,
-      settings.note,
+      { channel, number: await numberOfNext(connection, { kind: 'delegation', scope: channel }), note: settings.note },
       connection.identity,
       requestDate(connection, world.nowUnixSeconds()),
     );

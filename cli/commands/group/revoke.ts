@@ -35,8 +35,10 @@ or distribute a revocation list (ssh-keygen -k).`,
       );
     const { requestDate } = await import('../../../requester/dating.ts');
     const { askForCertificate } = await import('../../../requester/request.ts');
+    const { numberOfNext } = await import('../../../requester/documents.ts');
     using connection = await connectToAsk(call);
-    const wish = { kind: 'openpgp-revocation', channel, until: null, note: settings.note } as const;
+    const number = await numberOfNext(connection, { kind: 'openpgp-revocation', scope: channel });
+    const wish = { kind: 'openpgp-revocation', number, channel, until: null, note: settings.note } as const;
     const date = requestDate(connection, world.nowUnixSeconds());
     const submission = askForCertificate(connection.group, wish, connection.identity, date);
     const { digest, isSigned } = await submitAndCheck(call, connection, submission);

@@ -43,7 +43,6 @@ const request: RequestView = {
   ],
   policy: 'no rule matches: ask',
   obstacle: null,
-  warnings: [],
 };
 
 describe('the table of requests', () => {

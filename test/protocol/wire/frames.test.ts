@@ -28,6 +28,7 @@ const fromMember: MemberFrame[] = [
   { type: 'ceremony', message: envelope },
   { type: 'holding', epoch: null, requesters: 0 },
   { type: 'holding', epoch: hash('a'), requesters: 7 },
+  { type: 'holdings', holdings: envelope },
   { type: 'journal', journal: { incarnation: 'a'.repeat(32), length: 12, head: hash('b') } },
 ];
 const fromCoordinator: CoordinatorFrame[] = [

@@ -1,21 +1,26 @@
 /** What a group's key has signed about the group itself: genesis, requesters, delegations, each opened with the epoch that it is of. */
-import { decodeBase64, encodeBase64Url } from '../verifier/base64.ts';
-import { decodeDelegation, delegationPayloadType, positionInWindow, type Delegation } from '../verifier/delegation.ts';
-import { decodeEnvelope, preAuthEncoding } from '../verifier/dsse.ts';
-import { verifySignature } from '../verifier/ed25519.ts';
-import { parseTime } from '../verifier/time.ts';
-import { equalBytes } from './wire/bytes.ts';
-import { decodeCertificate } from './ceremony/certificate.ts';
-import { assertAllStored, openEpoch, type Epoch } from './ceremony/epoch.ts';
-import { decodeCharter, production } from './files/charter.ts';
-import { refuseAs, type Envelope } from './wire/envelope.ts';
-import { ProtocolError } from './errors.ts';
-import { genesisMessage, genesisOf } from './ceremony/founding.ts';
-import type { Group } from './frost/group.ts';
-import { maxRequestersBytes } from './limits.ts';
-import type { GroupBody } from './wire/frames.ts';
-import { requestersMessage, type Requesters } from './files/requesters.ts';
-import { requestersOf } from './request/rights.ts';
+import { decodeBase64, encodeBase64Url } from '../../verifier/base64.ts';
+import {
+  decodeDelegation,
+  delegationPayloadType,
+  positionInWindow,
+  type Delegation,
+} from '../../verifier/delegation.ts';
+import { decodeEnvelope, preAuthEncoding } from '../../verifier/dsse.ts';
+import { verifySignature } from '../../verifier/ed25519.ts';
+import { parseTime } from '../../verifier/time.ts';
+import { equalBytes } from '../wire/bytes.ts';
+import { decodeCertificate } from '../ceremony/certificate.ts';
+import { assertAllStored, openEpoch, type Epoch } from '../ceremony/epoch.ts';
+import { decodeCharter, production } from '../files/charter.ts';
+import { refuseAs, type Envelope } from '../wire/envelope.ts';
+import { ProtocolError } from '../errors.ts';
+import { genesisMessage, genesisOf } from '../ceremony/founding.ts';
+import type { Group } from '../frost/group.ts';
+import { maxRequestersBytes } from '../limits.ts';
+import type { GroupBody } from '../wire/frames.ts';
+import { requestersMessage, type Requesters } from '../files/requesters.ts';
+import { requestersOf } from '../request/rights.ts';
 
 /** A delegation under the group's key, checked. */
 export interface HeldDelegation {

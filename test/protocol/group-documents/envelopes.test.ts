@@ -1,13 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import { openGroup } from '../../client/group.ts';
-import { currentDelegation, newestDelegations, openGroupDocuments } from '../../protocol/group-documents.ts';
-import { ClientError } from '../../client/errors.ts';
-import { genesisMessage, genesisOf } from '../../protocol/ceremony/founding.ts';
-import { encodeCanonicalJson } from '../../verifier/json.ts';
-import type { GroupBody } from '../../protocol/wire/frames.ts';
-import type { Group } from '../../protocol/frost/group.ts';
-import { publicGroup } from '../harness/ceremony-network.ts';
-import { dealtGroup, delegationEnvelope, requestersDocument, underKey } from '../harness/coordinator-group.ts';
+import { openGroup } from '../../../client/group.ts';
+import {
+  currentDelegation,
+  newestDelegations,
+  openGroupDocuments,
+} from '../../../protocol/group-documents/envelopes.ts';
+import { ClientError } from '../../../client/errors.ts';
+import { genesisMessage, genesisOf } from '../../../protocol/ceremony/founding.ts';
+import { encodeCanonicalJson } from '../../../verifier/json.ts';
+import type { GroupBody } from '../../../protocol/wire/frames.ts';
+import type { Group } from '../../../protocol/frost/group.ts';
+import { publicGroup } from '../../harness/ceremony-network.ts';
+import { dealtGroup, delegationEnvelope, requestersDocument, underKey } from '../../harness/coordinator-group.ts';
 
 const plan = { tiers: ['admin', 'admin'], production: '{ any: 2 }', development: '{ any: 1 }' } as const;
 const [group, other] = [await dealtGroup(plan), await dealtGroup(plan)];
