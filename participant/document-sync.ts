@@ -6,7 +6,7 @@ import type { CoordinatorClient } from '../client/client.ts';
 import { ClientError } from '../client/errors.ts';
 import type { Epoch } from '../protocol/ceremony/epoch.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import { holdingsMessage, newerHeld, openHoldings, type Holdings } from '../protocol/group-documents/holdings.ts';
+import { believedHoldings, holdingsMessage, newerHeld, type Holdings } from '../protocol/group-documents/holdings.ts';
 import { countOf, placeText } from '../protocol/group-documents/kinds.ts';
 import { maxHoldings } from '../protocol/limits.ts';
 import { sealMessage, type Envelope, type Identity } from '../protocol/wire/envelope.ts';
@@ -49,7 +49,8 @@ export class DocumentSync {
     const isBrought = await this.#bring(found);
     const index = isBrought ? ((await this.#index()) ?? found) : found;
     if (isBrought) await this.#take(index);
-    const holdings = this.#opened(index.holdings);
+    const { epoch } = this.#options;
+    const holdings = believedHoldings(index.holdings, epoch.charter, epoch.groupKey);
     return { withheld: this.#withheld(index, holdings), heard: holdings.map(({ member }) => member.identifier) };
   }
 
@@ -112,18 +113,5 @@ export class DocumentSync {
           `${held.members.map(({ name }) => name).join(', ')} held ${placeText(held)}, and the coordinator does not show it: nothing that follows it is approved here before it comes`,
       ),
     ];
-  }
-
-  /** What is no word of a member counts for nothing. */
-  #opened(holdings: readonly Envelope[]): Holdings[] {
-    const { epoch } = this.#options;
-    return holdings.flatMap((envelope) => {
-      try {
-        return [openHoldings(envelope, epoch.charter, epoch.groupKey)];
-      } catch (error) {
-        if (error instanceof ProtocolError) return [];
-        throw error;
-      }
-    });
   }
 }

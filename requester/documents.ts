@@ -10,7 +10,7 @@ import {
 import { HomeError } from '../home/errors.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { GroupDocument } from '../protocol/group-documents/document.ts';
-import { openHoldings, type Holdings } from '../protocol/group-documents/holdings.ts';
+import { believedHoldings, type Holdings } from '../protocol/group-documents/holdings.ts';
 import type { Place } from '../protocol/group-documents/kinds.ts';
 import { nextNumber } from '../protocol/group-documents/numbers.ts';
 import { bytesToHex } from '../protocol/wire/bytes.ts';
@@ -43,14 +43,7 @@ export async function readDocuments({ client, group, memory, warn }: Connection)
 /** What members say that they hold, each signed by its member. Throws `ClientError`. */
 export async function readHoldings({ client, group: { epoch } }: Connection): Promise<Holdings[]> {
   const { holdings } = await client.documentIndex(epoch.groupKey);
-  return holdings.flatMap((envelope) => {
-    try {
-      return [openHoldings(envelope, epoch.charter, epoch.groupKey)];
-    } catch (error) {
-      if (error instanceof ProtocolError) return [];
-      throw error;
-    }
-  });
+  return believedHoldings(holdings, epoch.charter, epoch.groupKey);
 }
 
 function decodeMemory(path: string, decode: () => SeenDocuments): SeenDocuments {

@@ -51,6 +51,18 @@ export function openHoldings(envelope: unknown, charter: Charter, groupKey: stri
   };
 }
 
+/** Of what a coordinator shows, all that is the word of a member. */
+export function believedHoldings(envelopes: readonly unknown[], charter: Charter, groupKey: string): Holdings[] {
+  return envelopes.flatMap((envelope) => {
+    try {
+      return [openHoldings(envelope, charter, groupKey)];
+    } catch (error) {
+      if (error instanceof ProtocolError) return [];
+      throw error;
+    }
+  });
+}
+
 /** A document that a member says it holds. */
 export interface HeldBy extends NamedDocument {
   readonly members: readonly Member[];

@@ -1,6 +1,7 @@
 /** Every guard with the smallest change that takes it out, and the test that must notice. */
 import { coordinatorGuards } from './coordinator.mjs';
 import { formatGuards } from './formats.mjs';
+import { groupDocumentGuards } from './group-documents.mjs';
 import { importGuards } from './import.mjs';
 import { openpgpGuards } from './openpgp.mjs';
 import { participantGuards } from './participant.mjs';
@@ -197,6 +198,7 @@ export const guards = [
   ...participantGuards,
   ...coordinatorGuards,
   ...openpgpGuards,
+  ...groupDocumentGuards,
   ...importGuards,
   ...requesterGuards,
 ];

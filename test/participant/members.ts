@@ -105,6 +105,8 @@ export interface TestParticipant {
   rounds: Rounds;
   documents: HeldGroupDocuments;
   connected: boolean;
+  /** Numbered documents of the group go from its home. */
+  dropFiles(): void;
   receive(frame: RoundFrame): Promise<void>;
   /** The daemon dies, and another one starts on the same journal. */
   restart(): Promise<void>;
@@ -242,6 +244,9 @@ export async function makeParticipant(
     receive: async (frame: RoundFrame) => {
       participant.rounds.receive(frame);
       await participant.rounds.settled();
+    },
+    dropFiles: () => {
+      held.issued = [];
     },
     restart: async () => {
       participant.vault.end();

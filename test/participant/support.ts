@@ -19,6 +19,8 @@ import { initParticipant } from '../../participant/init.ts';
 import { joinCeremony, type JoinEvent, type JoinOptions, type Joined } from '../../participant/join.ts';
 import type { LogFields } from '../../participant/log.ts';
 import { callControl, type AnswerTo, type Command, type CommandName } from '../../participant/control.ts';
+import { openHome } from '../../home/home.ts';
+import { loadIdentity } from '../../home/identity.ts';
 import { epochFile } from '../harness/home-files.ts';
 import { person, type Person } from '../harness/people.ts';
 import { compile } from '../home/support.ts';
@@ -31,6 +33,8 @@ export interface Plan {
   readonly tiers: readonly string[];
   readonly production: string;
   readonly development?: string;
+  /** `{ userId: …, created: … }` */
+  readonly openpgp?: string;
 }
 
 interface LogLine {
@@ -107,10 +111,11 @@ export class TestGroup implements AsyncDisposable {
       plan.development === undefined
         ? ''
         : `  development: { quorum: ${plan.development}, expiry: 1h, validity: 90d }\n`;
+    const openpgp = plan.openpgp === undefined ? '' : `openpgp: ${plan.openpgp}\n`;
     const lines = names.map(
       (name, index) => `  - { name: ${name}, tier: ${plan.tiers[index]!}, card: "${cards[index]!}" }`,
     );
-    const text = `version: 1\ngroup: acme\nmembers:\n${lines.join('\n')}\nchannels:\n  production: { quorum: ${plan.production}, expiry: 72h }\n${development}`;
+    const text = `version: 1\ngroup: acme\nmembers:\n${lines.join('\n')}\nchannels:\n  production: { quorum: ${plan.production}, expiry: 72h }\n${development}${openpgp}`;
     const dave = person('dave');
     const channels = plan.development === undefined ? 'production' : 'production, development';
     const paths = {
@@ -251,6 +256,17 @@ export class TestGroup implements AsyncDisposable {
 
   get groupKey(): string {
     return this.joined[0]!.groupLine.split(':')[2]!;
+  }
+
+  /** A member that does not serve, as a program of its own: its daemon would be refused from here on. */
+  async memberClient({ home }: TestMember): Promise<CoordinatorClient> {
+    return new CoordinatorClient({
+      role: 'member',
+      charter: this.charter.hash,
+      journal: () => ({ incarnation: 'ab'.repeat(16), length: 0, head: '00'.repeat(32) }),
+      url: parseCoordinatorUrl(this.coordinator.url),
+      identity: await loadIdentity(await openHome('participant', home)),
+    });
   }
 
   requesterClient(who: Person = this.dave): CoordinatorClient {

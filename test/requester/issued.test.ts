@@ -8,6 +8,8 @@ import type { Request } from '../../protocol/request/request.ts';
 import { formatTimestamp } from '../../protocol/wire/time.ts';
 import type { Connection } from '../../requester/connection.ts';
 import { assertCertified, openpgpCertificateOf, readIssued, sshFileOf, type Issued } from '../../requester/issued.ts';
+import { encodeSeen, openAll } from '../../client/seen-documents.ts';
+import { numberOfNext } from '../../requester/documents.ts';
 import { documentBodyOf } from '../harness/group-document.ts';
 import { openpgpTestGroup, type OpenpgpTestGroup } from '../harness/openpgp-group.ts';
 import { person } from '../harness/people.ts';
@@ -191,4 +193,108 @@ describe('the certificate for installers', () => {
     );
     expect(openpgpCertificateOf(issued, []).length).toBeLessThan(openpgpCertificateOf(issued, ['development']).length);
   });
+});
+
+describe('what was seen once', () => {
+  const revocation = (): One =>
+    issuedOf(
+      group,
+      group.request('production', undefined, undefined, {
+        kind: 'openpgp-revocation',
+        formats: ['openpgp-revocation'],
+        createdAt: formatTimestamp(now - day),
+        certify: { channel: 'development', until: null },
+      }),
+    );
+  let kept: Uint8Array | undefined;
+  let warnings: string[];
+  let remembering: Connection;
+  beforeEach(() => {
+    kept = undefined;
+    warnings = [];
+    const memory = {
+      path: '/home/seen.json',
+      read: () => Promise.resolve(kept),
+      write: (bytes: Uint8Array) => {
+        kept = bytes;
+        return Promise.resolve();
+      },
+    };
+    remembering = { ...connection, memory, warn: (message) => warnings.push(message) };
+  });
+  const look = async (...issued: One[]): Promise<Issued[]> => {
+    coordinator.answers.issued = issued;
+    return await readIssued(remembering);
+  };
+
+  it('revoked stays revoked when the coordinator forgets it: nothing is signed or certified under that subkey (T46)', async () => {
+    const good = [certificate(), subkey(now - 2 * day, now + day)];
+    expect(() => assertCertified([], ['openpgp'], 'development', now)).toThrow();
+    const before = await look(...good);
+    expect(() => assertCertified(before, ['openpgp'], 'development', now)).not.toThrow();
+    await look(...good, revocation());
+    expect(warnings).toEqual([]);
+    const after = await look(...good);
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /^the coordinator shows none, and OpenPGP revocation 1 of development was seen here before/,
+      ),
+    ]);
+    expect(() => assertCertified(after, ['openpgp'], 'development', now)).toThrow(
+      /the OpenPGP subkey of development was revoked for good: .* asked for it on .*Z, and the group signed it \(OpenPGP revocation 1/,
+    );
+    expect(partsOf(after)).toContain('openpgp-revocation');
+  });
+
+  it('with a higher number is missed, and the next number follows the highest', async () => {
+    const ssh = (number: number): One =>
+      issuedOf(
+        group,
+        certificateRequest(group.live, 'development', formatTimestamp(now + number * day), {
+          number,
+          createdAt: formatTimestamp(now - day),
+        }),
+      );
+    await look(ssh(1), ssh(2));
+    await look(ssh(1));
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /^the coordinator shows SSH certificate 1 of development, and SSH certificate 2 of development was/,
+      ),
+    ]);
+    expect(await numberOfNext(remembering, { kind: 'ssh-certificate', scope: 'development' })).toBe(3);
+    expect(await numberOfNext(connection, { kind: 'ssh-certificate', scope: 'development' })).toBe(2);
+  });
+
+  it.each([
+    ['of a newer version', () => Buffer.from('{"version":2}'), 'newer version of frostmark'],
+    ['damaged', () => kept!.slice(0, -1), 'is not what was written'],
+    ['another file', () => Buffer.from('[]'), 'is not what was written'],
+  ])('is not read from a memory that is %s, and nothing is changed', async (_, bytes, words) => {
+    await look(certificate());
+    kept = bytes();
+    const before = kept;
+    await expect(look(certificate())).rejects.toMatchObject({
+      code: 'damaged',
+      message: expect.stringContaining(words) as string,
+    });
+    expect(kept).toBe(before);
+  });
+
+  it('of another group counts for nothing', async () => {
+    const { epoch } = other.live;
+    const foreign = openAll(epoch, [documentBodyOf(other.live, foreignRevocation())]).documents;
+    kept = encodeSeen({ highest: new Map(), revocations: foreign });
+    expect(foreign).toHaveLength(1);
+    expect(partsOf(await look(certificate()))).toEqual(['openpgp-certificate']);
+  });
+
+  const partsOf = (issued: readonly Issued[]): string[] => issued.map(({ kind }) => kind);
+  const foreignRevocation = (): Request =>
+    other.request('production', undefined, undefined, {
+      kind: 'openpgp-revocation',
+      formats: ['openpgp-revocation'],
+      createdAt: formatTimestamp(now - day),
+      certify: { channel: 'development', until: null },
+    });
 });
