@@ -21,6 +21,7 @@ import { CoordinatorError, problemOf } from './errors.ts';
 import { Gate } from './gate.ts';
 import type { Groups } from './groups.ts';
 import type { Issued } from './issued.ts';
+import type { Ledger } from './ledger.ts';
 import { costs, maxBucketKeys, maxDumpedBytes, maxLoginBodyBytes, maxRefusalWaitMs, type Limits } from './limits.ts';
 import { listenFailure } from './listen.ts';
 import type { Log } from './log.ts';
@@ -38,6 +39,7 @@ export interface AppOptions {
   readonly groups: Groups;
   readonly rounds: Rounds;
   readonly issued: Issued;
+  readonly ledger: Ledger;
   readonly logins: Logins;
   readonly members: Members;
   readonly record: ServedRecord;

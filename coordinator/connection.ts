@@ -64,6 +64,8 @@ export class Connection {
   readonly member: Member;
   /** `new` until it said what it holds, then `catching-up`, then asked by rounds, then told who is present. */
   stage: 'new' | 'catching-up' | 'greeting' | 'greeted' = 'new';
+  /** Successions whose messages this member asked for, by the hashes of their documents: only such that a quorum signed. */
+  readonly successions = new Set<string>();
   readonly #socket: WebSocket;
   readonly #options: ConnectionOptions;
   readonly #bucket: Bucket;

@@ -6,6 +6,7 @@ import { decodeDelegation } from '../../verifier/delegation.ts';
 import type { FormatInput } from '../formats/format.ts';
 import type { RequestKind } from '../request/request.ts';
 import { requestersOf } from '../request/rights.ts';
+import { decodeSuccession } from '../succession/document.ts';
 import { refuseAs } from '../wire/envelope.ts';
 import { present } from '../wire/present.ts';
 
@@ -92,6 +93,14 @@ const kinds: Readonly<Partial<Record<RequestKind, DocumentKind>>> = {
     takesBack: false,
     scopeOf: ofChannel,
     numberOf: byRequest,
+  },
+  succession: {
+    title: 'succession',
+    // Each proves the epoch that came of it.
+    keeps: 'all',
+    takesBack: false,
+    scopeOf: ofGroup,
+    numberOf: ({ documents }) => decodeSuccession(documentIn(documents)).payload.number,
   },
 };
 

@@ -105,7 +105,9 @@ export type RoundEvent =
   /** The attempt made no progress for a while: spare members may be used. Never excludes anybody. */
   | { readonly kind: 'stalled'; readonly attempt: string }
   | { readonly kind: 'expired' }
-  | { readonly kind: 'cancelled' };
+  | { readonly kind: 'cancelled' }
+  /** The group lives in a later epoch. */
+  | { readonly kind: 'superseded' };
 
 /** Proof against one member, complete with what the round does not know by itself added by the caller. */
 export type Fault =
@@ -188,7 +190,8 @@ function apply(context: RoundContext, state: RoundState, event: RoundEvent): Rou
     case 'expired':
       return { state: { ...state, outcome: 'expired' }, effects: [{ kind: 'ended', outcome: 'expired' }] };
     case 'cancelled':
-      return { state: { ...state, outcome: 'cancelled' }, effects: [{ kind: 'ended', outcome: 'cancelled' }] };
+    case 'superseded':
+      return { state: { ...state, outcome: event.kind }, effects: [{ kind: 'ended', outcome: event.kind }] };
   }
 }
 
