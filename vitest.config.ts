@@ -6,6 +6,9 @@ const pure = ['verifier', 'protocol', 'importer', 'house'].map((room) => `test/$
 /** What `npm run interop` runs: other people's programs judge our files. They need what a machine that runs `npm test` may lack. */
 const judges = ['test/interop/**/*.test.ts', 'test/interop-go/**/*.test.ts'];
 
+/** What `npm run soak` runs: hours of simulated networks. */
+const soak = 'test/soak/**/*.test.ts';
+
 /** Three workers for two cores: some tests wait for a real clock, and the end-to-end tests start real processes beside these. Files of a worker share its modules: half of the time went into loading them again. */
 export default defineConfig({
   test: {
@@ -23,11 +26,12 @@ export default defineConfig({
         test: {
           name: 'roles',
           include: ['test/**/*.test.ts'],
-          exclude: [...pure, ...judges],
+          exclude: [...pure, ...judges, soak],
           pool: 'forks',
           setupFiles: ['test/harness/umask.ts'],
         },
       },
+      { extends: true, test: { name: 'soak', include: [soak], pool: 'threads' } },
       {
         extends: true,
         test: {

@@ -149,11 +149,11 @@ function openFirst(arithmetic: Group, groupLine: string, link: ChainLink): Epoch
   if (certificate.transcript.origin === 'reshared' || succession !== undefined)
     throw new ProtocolError('bad-certificate', 'the chain does not begin with the ceremony that made the key');
   assertAllStored(epoch, stored);
-  assertGenesis(epoch, genesis);
+  assertGenesisOf(epoch, genesis);
   return epoch;
 }
 
-function assertGenesis(epoch: Epoch, envelope: Envelope): void {
+function assertGenesisOf(epoch: Epoch, envelope: Envelope): void {
   const payload = openSignedBy(epoch.channel(production).point.bytes, envelope, {
     payloadType: genesisMessage.payloadType,
     maxBytes: genesisMessage.maxBytes,
@@ -165,7 +165,7 @@ function assertGenesis(epoch: Epoch, envelope: Envelope): void {
 /** Opens the link that follows on an epoch. Throws as `openChain` does. */
 export function openSuccessor(arithmetic: Group, from: Epoch, link: ChainLink): Successor {
   const successor = openCandidate(arithmetic, from, link);
-  assertGenesis(successor.epoch, link.genesis);
+  assertGenesisOf(successor.epoch, link.genesis);
   return successor;
 }
 

@@ -85,7 +85,7 @@ export interface CeremonyState {
   /** Ceremonies whose genesis was seen to verify. */
   readonly live: ReadonlySet<string>;
   /** Nonces of each member's hellos that a newer one replaced: said again, they count no more. */
-  readonly superseded: ReadonlyMap<number, readonly string[]>;
+  readonly superseded: ReadonlyMap<string, readonly string[]>;
   /** Ceremonies that this run entered. */
   readonly begun: number;
   readonly inbox: Inbox;

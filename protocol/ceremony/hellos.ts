@@ -21,7 +21,7 @@ function agreedIn({ charter, requesters, imported }: CeremonyContext) {
 }
 
 /** The own hello: the same nonce for as long as this run lasts, so that only who comes anew changes the ceremony's id. */
-export function helloOf(context: CeremonyContext, nonce: string): CeremonyEffect {
+function helloOf(context: CeremonyContext, nonce: string): CeremonyEffect {
   return {
     kind: 'send',
     message: { kind: 'hello', payload: { ...agreedIn(context), nonce } },
@@ -45,10 +45,10 @@ export function receiveHello(
   state: CeremonyState,
   message: CeremonyMessageOf<'hello'>,
 ): CeremonyStep {
-  const { identifier, key } = message.from;
+  const { key } = message.from;
   const { nonce } = message.payload;
   const known = state.inbox.hellos.get(key);
-  const superseded = state.superseded.get(identifier) ?? [];
+  const superseded = state.superseded.get(key) ?? [];
   if (known?.hash === message.hash || superseded.includes(nonce)) return { state, effects: [] };
   // The relay may still hold a hello of this member's earlier run.
   if (key === context.self.key && nonce !== state.nonce) return { state, effects: [] };
@@ -58,7 +58,7 @@ export function receiveHello(
   const inbox: Inbox = { ...state.inbox, hellos: new Map(state.inbox.hellos).set(key, message) };
   if (replaced === undefined) return answerHello(context, { ...state, inbox }, message);
   if (superseded.length >= maxHellosAnew) return failAtRestarts(context, state, message);
-  const nonces = new Map(state.superseded).set(identifier, [...superseded, replaced.payload.nonce]);
+  const nonces = new Map(state.superseded).set(key, [...superseded, replaced.payload.nonce]);
   return answerHello(context, { ...state, inbox, superseded: nonces }, message);
 }
 
@@ -66,14 +66,14 @@ export function receiveHello(
 function failAtRestarts(
   context: CeremonyContext,
   state: CeremonyState,
-  { from }: CeremonyMessageOf<'hello'>,
+  { from: suspect }: CeremonyMessageOf<'hello'>,
 ): CeremonyStep {
   if (isLate(state) || state.phase.kind === 'failed') return { state, effects: [] };
   return fail(stepContextOf(context), state, {
     code: 'too-many',
     leave: 'suspicion',
-    reason: `${from.name} began anew ${maxHellosAnew} times; find out why, and run join again`,
-    suspect: from,
+    reason: `${suspect.name} began anew ${maxHellosAnew} times; find out why, and run join again`,
+    suspect,
   });
 }
 
@@ -167,11 +167,9 @@ export function idOfHellos(context: CeremonyContext, state: CeremonyState): stri
  */
 export function beginCeremony(context: CeremonyContext, state: CeremonyState): CeremonyStep | undefined {
   const ceremony = idOfHellos(context, state);
-  // One set of polynomials for one id (T16).
+  // One set of polynomials for one id: an id that was ever joined is never entered again (T16).
   if (ceremony === undefined || state.memory.joined.has(ceremony)) return undefined;
-  if (state.begun >= maxCeremoniesOfRun) {
-    const reason = `this run of join began ${maxCeremoniesOfRun} ceremonies, and none came to an end; find out who begins anew, and run it again`;
-    return fail(stepContextOf(context), state, { code: 'too-many', leave: 'fault', reason });
-  }
-  return join({ ...state, begun: state.begun + 1 }, ceremony);
+  if (state.begun < maxCeremoniesOfRun) return join(state, ceremony);
+  const reason = `this run of join began ${maxCeremoniesOfRun} ceremonies, and none came to an end; find out who begins anew, and run it again`;
+  return fail(stepContextOf(context), state, { code: 'too-many', leave: 'fault', reason });
 }

@@ -29,7 +29,7 @@ export type CeremonyAnswer = Extract<
 export function join(state: CeremonyState, ceremony: string): CeremonyStep {
   const joined = record(state, { type: 'ceremony-joined', ceremony });
   return {
-    state: { ...joined.state, phase: { kind: 'dealing', ceremony } },
+    state: { ...joined.state, begun: state.begun + 1, phase: { kind: 'dealing', ceremony } },
     effects: [...joined.effects, { kind: 'deal', ceremony }],
   };
 }

@@ -1,5 +1,5 @@
 /** The end of an old epoch, in this order on disk: the next is live, the old is retired, its share is erased. */
-import { ProtocolError } from '../errors.ts';
+import type { ProtocolError } from '../errors.ts';
 import { leave } from '../ceremony/endings.ts';
 import { ceremonyOf } from '../ceremony/events.ts';
 import { mayReturn, type CeremonyRecord } from '../ceremony/memory.ts';
@@ -34,6 +34,9 @@ function forkReason(epoch: string): string {
   return `the epoch ${epoch} follows on the same one: the group has forked, and both are evidence`;
 }
 
+const boundReason =
+  'this member gave a share under another key for the same epoch: both cannot live, so more have lied than a group withstands';
+
 /** An heir that went from the ceremony of the key that lives comes back to it first. */
 function inherit(context: SuccessionContext, state: SuccessionState, successor: Successor): SuccessionStep {
   const { ceremony } = successor.epoch.certificate;
@@ -41,7 +44,7 @@ function inherit(context: SuccessionContext, state: SuccessionState, successor: 
   const { memory, held } = left.state.ceremony;
   if (memory.current === ceremony) return goLive(context, left, successor);
   // It gave a share under another key: then no honest member gave one under this.
-  if (!mayReturn(memory, ceremony, true)) return andThen(left, (next) => refused(next, forkReason(memory.given ?? '')));
+  if (!mayReturn(memory, ceremony, true)) return andThen(left, (next) => refused(next, boundReason));
   const certificate = present(held.get(ceremony), 'the certificate of the key that lives');
   const back = andThen(left, (next) => returned(context, next, ceremony));
   const loaded: SuccessionStep = {

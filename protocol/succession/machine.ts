@@ -13,6 +13,7 @@ import { resume } from '../ceremony/resume.ts';
 import { answered, awaitedIn, join, nextStep, receiveBound, type CeremonyAnswer } from '../ceremony/steps.ts';
 import { ProtocolError } from '../errors.ts';
 import { memberByKey, type Member } from '../files/charter.ts';
+import { maxCeremoniesOfRun } from '../limits.ts';
 import {
   stepContextIn,
   type Opening,
@@ -147,8 +148,8 @@ function receiveBegin(
   state: SuccessionState,
   message: OpeningMessageOf<'begin'>,
 ): SuccessionState {
-  const opening = withBegin(ground, state.opening, message);
-  return opening.begins.size === state.opening.begins.size ? state : { ...state, opening: { ...opening, silences: 0 } };
+  const opening = withBegin(ground, state.opening, { message, running: ceremonyOf(state.ceremony) });
+  return opening === state.opening ? state : { ...state, opening: { ...opening, silences: 0 } };
 }
 
 /** Files a hello, the newest of each. Hellos of another succession are nobody's here. */
@@ -329,6 +330,7 @@ function enter(context: SuccessionContext, state: SuccessionState): SuccessionSt
   if (best === undefined) return undefined;
   const [ceremony] = best;
   if (state.ceremony.phase.kind === 'hello') {
+    if (state.ceremony.begun >= maxCeremoniesOfRun) return failed(state, tooManyBegins());
     const joined = within(context, state, (_, inside) => join(inside, ceremony));
     return {
       ...joined,
@@ -348,6 +350,12 @@ function enter(context: SuccessionContext, state: SuccessionState): SuccessionSt
   const current = running === undefined ? undefined : state.opening.begins.get(running);
   if (running === undefined || current === undefined || !isLater(best, [running, current])) return undefined;
   return leaveFor(context, state, { ceremony: running, reason: `${best[1].from.name} began anew` });
+}
+
+/** Each stays in the journal, and in every backup, for good (T43). */
+function tooManyBegins(): ProtocolError {
+  const reason = `${maxCeremoniesOfRun} ceremonies of this succession came to nothing; find out who begins anew, and restart`;
+  return new ProtocolError('too-many', reason);
 }
 
 /** A run that went on with an earlier ceremony has said no hello yet: nothing of the next is said before that one is left. */
@@ -439,7 +447,8 @@ function blamed(state: SuccessionState, members: readonly Member[], why: Absence
 
 /** Whether this member cuts an old share in the ceremony that is running. */
 function isDealer({ ground }: SuccessionContext, { opening, ceremony }: SuccessionState, { key }: Member): boolean {
-  const begin = opening.begins.get(ceremonyOf(ceremony) ?? '');
+  const current = ceremonyOf(ceremony);
+  const begin = current === undefined ? undefined : opening.begins.get(current);
   const old = memberByKey(ground.from.charter, key);
   if (begin === undefined || old === undefined) return false;
   return begin.payload.dealers.some(({ identifiers }) => identifiers.includes(old.identifier));

@@ -56,13 +56,6 @@ export const emptySuccessionMemory: SuccessionMemory = {
   isErased: false,
 };
 
-/** Whether a record of a journal is of a succession, by its type. */
-export function isSuccessionRecord(record: { readonly type: string }): record is SuccessionRecord {
-  return ['succession-entered', 'succession-hello', 'succession-step', 'live', 'retired', 'erased'].includes(
-    record.type,
-  );
-}
-
 /** Why a record must not be written, in words; `undefined` when it may be. */
 export function successionContradiction(memory: SuccessionMemory, record: SuccessionRecord): string | undefined {
   const { entered, live } = memory;

@@ -105,7 +105,7 @@ export interface SuccessionCharters {
 }
 
 /** The person with this identity key, or `undefined`. */
-export function speakerByKey({ before, after }: SuccessionCharters, key: string): Member | undefined {
+function speakerByKey({ before, after }: SuccessionCharters, key: string): Member | undefined {
   return memberByKey(after, key) ?? memberByKey(before, key);
 }
 

@@ -24,13 +24,23 @@ export function isNewer(first: OpeningMessageOf<'hello'>, second: OpeningMessage
   return difference === 0 ? first.hash > second.hash : difference > 0;
 }
 
-/** Files a begin that is right; the lowest counter goes first when there are too many. */
-export function withBegin(ground: SuccessionGround, opening: Opening, message: OpeningMessageOf<'begin'>): Opening {
+/**
+ * Files a begin that is right and new; when there are too many the lowest counter goes first, but never the begin of the ceremony that is
+ * `running`. The same opening when there is nothing to file.
+ */
+export function withBegin(
+  ground: SuccessionGround,
+  opening: Opening,
+  { message, running }: { readonly message: OpeningMessageOf<'begin'>; readonly running: string | undefined },
+): Opening {
   if (problemOfBegin(ground, message) !== undefined) return opening;
-  const begins = new Map(opening.begins).set(successionCeremonyId(message), message);
-  if (begins.size <= maxKeptBegins) return { ...opening, begins };
-  const [lowest] = [...begins].reduce((low, one) => (isLater(low, one) ? one : low));
-  begins.delete(lowest);
+  const ceremony = successionCeremonyId(message);
+  if (opening.begins.has(ceremony)) return opening;
+  const begins = new Map(opening.begins).set(ceremony, message);
+  if (begins.size > maxKeptBegins) {
+    const [lowest] = [...begins].filter(([id]) => id !== running).reduce((low, one) => (isLater(low, one) ? one : low));
+    begins.delete(lowest);
+  }
   return { ...opening, begins };
 }
 

@@ -8,6 +8,7 @@ import { participantGuards } from './participant.mjs';
 import { protocolGuards } from './protocol.mjs';
 import { recordGuards } from './record.mjs';
 import { requesterGuards } from './requester.mjs';
+import { successionGuards } from './succession.mjs';
 
 const hostile = 'test/scenario/hostile-coordinator.test.ts';
 const rounds = 'test/scenario/round.test.ts';
@@ -143,8 +144,8 @@ export const guards = [
     row: 'T16',
     what: 'a ceremony that was joined is never entered again',
     in: 'beginCeremony',
-    from: 'return ceremony === undefined || state.memory.joined.has(ceremony) ? undefined : join(state, ceremony);',
-    to: 'return ceremony === undefined ? undefined : join(state, ceremony);',
+    from: 'if (ceremony === undefined || state.memory.joined.has(ceremony)) return undefined;',
+    to: 'if (ceremony === undefined) return undefined;',
     test: ceremonies,
   },
   {
@@ -201,4 +202,5 @@ export const guards = [
   ...groupDocumentGuards,
   ...importGuards,
   ...requesterGuards,
+  ...successionGuards,
 ];

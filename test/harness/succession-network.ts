@@ -7,7 +7,7 @@ import { dealtTo } from '../../protocol/ceremony/cast.ts';
 import { shareContext, sharingsHeldBy } from '../../protocol/ceremony/dealing.ts';
 import { Epoch } from '../../protocol/ceremony/epoch.ts';
 import { genesisHash } from '../../protocol/ceremony/founding.ts';
-import { ceremonyMessageType, type CeremonyKind, type CeremonyPayload } from '../../protocol/ceremony/messages.ts';
+import { ceremonyMessageType, type CeremonyPayload } from '../../protocol/ceremony/messages.ts';
 import { channelKeysOf, transcriptHash, type Transcript } from '../../protocol/ceremony/transcript.ts';
 import type { ProtocolError } from '../../protocol/errors.ts';
 import { memberByKey, type Charter, type Member } from '../../protocol/files/charter.ts';
@@ -38,7 +38,6 @@ import {
 import {
   openingMessageType,
   openSuccessionMessage,
-  type OpeningKind,
   type OpeningMessageOf,
   type SuccessionMessage,
 } from '../../protocol/succession/messages.ts';
@@ -349,9 +348,7 @@ export class SuccessionNetwork {
   private record(player: Player, entry: SuccessionRecord): void {
     const found = successionContradiction(player.disk.memory, entry);
     if (found !== undefined)
-      throw new Error(
-        `${player.person.name}: ${JSON.stringify(entry).slice(0, 200)}: ${found} (seed ${this.random.seed})`,
-      );
+      throw new Error(`${player.person.name}: ${entry.type}: ${found} (seed ${this.random.seed})`);
     player.disk.memory = successionRemembered(player.disk.memory, entry);
     player.disk.records.push(entry);
     this.faults.recorded?.(this, player, entry);
@@ -434,10 +431,7 @@ export class SuccessionNetwork {
   /** A message as its reader opens it. */
   message(kind: SuccessionKind, payload: object, { person, self }: Player): SuccessionMessage {
     if (this.stage.isSigned) {
-      const type =
-        kind === 'hello' || kind === 'begin'
-          ? openingMessageType(kind as OpeningKind)
-          : ceremonyMessageType(kind as CeremonyKind);
+      const type = kind === 'hello' || kind === 'begin' ? openingMessageType(kind) : ceremonyMessageType(kind);
       const envelope = sealMessage<unknown>(type, payload, person);
       return openSuccessionMessage(envelope, { before: this.ground.from.charter, after: this.ground.charter });
     }

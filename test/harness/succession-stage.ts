@@ -86,8 +86,7 @@ function chartersOf(plan: StagePlan): Charters {
   return made;
 }
 
-function groundOf({ before, after, people }: Charters, plan: StagePlan, { epoch, shares }: DealtEpoch) {
-  void before;
+function groundOf({ after, people }: Charters, plan: StagePlan, { epoch, shares }: DealtEpoch) {
   const channels = after.channels.map(({ name }) => ({
     name,
     key: plan.fresh?.includes(name) === true ? ('new' as const) : ('kept' as const),
@@ -122,7 +121,8 @@ export function secretOf(run: SuccessionNetwork, which: 'old' | 'new'): bigint {
     const player = run.players.find(({ self }) => self.key === charter.members[identifier - 1]!.key)!;
     return which === 'old' ? player.old.get(production) : player.shares.get(certificate!.ceremony)?.get(production);
   };
-  const group = arithmetic as ExponentGroup;
+  if (!(arithmetic instanceof ExponentGroup)) throw new TypeError('this group tells no secrets');
+  const group = arithmetic;
   return charter.channels[0]!.sharings.reduce(
     (sum, sharing) => (sum + partOf(group, sharing, shareOf)) % groupOrder,
     0n,

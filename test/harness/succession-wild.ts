@@ -33,7 +33,7 @@ export function wildSuccession(seed: number): Happened {
   return new WildRun(seed).run();
 }
 
-export class WildRun {
+class WildRun {
   readonly random: Random;
   readonly network: SuccessionNetwork;
   readonly liars: ReadonlySet<string>;

@@ -9,6 +9,7 @@ import {
   parseEpochMark,
   type ChainLink,
 } from '../../protocol/chain.ts';
+import { openEpoch } from '../../protocol/ceremony/epoch.ts';
 import { genesisMessage, genesisOf } from '../../protocol/ceremony/founding.ts';
 import { sharedSodium, publicGroup } from '../harness/ceremony-network.ts';
 import { person, writeCharter, type Person } from '../harness/people.ts';
@@ -196,8 +197,14 @@ describe('a link of other parts', () => {
     expect(() => openSuccessor(publicGroup, first.epoch, { ...second.link, genesis })).toThrow(code('bad-signature'));
   });
 
-  it('is no ceremony of its own: under a charter that continues a group none makes a key (trap 16)', async () => {
+  it('is none of another kind: a charter that continues a group has no certificate of a ceremony, nor a certificate of one the other way (trap 16)', async () => {
     const { charter } = decision.plan;
     await expect(founded(charter, [alice, carol, dave])).rejects.toThrow();
+    const plain = { ...charter, continues: undefined };
+    const { certificate } = await founded(plain, [alice, carol, dave]).then(({ epoch }) => epoch);
+    expect(() => openEpoch(publicGroup, charter, certificate)).toThrow(
+      'handed on to a charter that continues its group',
+    );
+    expect(() => openEpoch(publicGroup, plain, second.link.certificate)).toThrow(code('bad-certificate'));
   });
 });

@@ -6,6 +6,7 @@ import { stepCeremony } from '../../protocol/ceremony/machine.ts';
 import { emptyCeremonyMemory } from '../../protocol/ceremony/memory.ts';
 import type { Charter } from '../../protocol/files/charter.ts';
 import { deal } from '../../protocol/frost/keygen.ts';
+import { problemOfEpoch } from '../../protocol/succession/cast.ts';
 import { successionCeremonyId } from '../../protocol/succession/messages.ts';
 import { judgeSuccession } from '../../protocol/succession/judge.ts';
 import { emptySuccessionMemory, mayAnswer } from '../../protocol/succession/memory.ts';
@@ -119,6 +120,25 @@ describe('a succession', () => {
       run.feed(run.player('erin'), { kind: 'message', message: wrong });
       expect(run.player('erin').state.opening.begins.size).toBe(before);
     }
+  });
+});
+
+describe('the keys of a new epoch', () => {
+  it('are the old ones byte for byte where they are kept, and none of the old ones where they are new', () => {
+    const run = stageOf(plans.tiers, 12);
+    run.run();
+    const next = run.epochOf([...run.candidates.values()][0]!);
+    expect(problemOfEpoch(run.ground, next)).toBeUndefined();
+    const decided = (production: 'kept' | 'new', development: 'kept' | 'new') => {
+      const channels = [
+        { name: 'production', key: production },
+        { name: 'development', key: development },
+      ];
+      const { from, charter } = run.ground;
+      return { from, charter, succession: plannedSuccession(from, charter, { channels }) };
+    };
+    expect(problemOfEpoch(decided('kept', 'kept'), next)).toContain('development do not sum to its key');
+    expect(problemOfEpoch(decided('new', 'new'), next)).toContain('production is an old one');
   });
 });
 
@@ -362,12 +382,12 @@ describe('an end of an old epoch', () => {
   it('survives a crash of anybody between any two records, and nothing is ever said twice in two ways (trap 15)', () => {
     let crashes = 0;
     for (const name of ['frank', 'alice', 'carol', 'grace', 'bob']) {
-      for (let place = 1; ; place += 1) {
-        let happened = false;
+      for (let place = 1, isOver = false; !isOver; place += 1) {
+        const seen = { crash: false };
         const run = stageOf(plans.grows, 1000 + place, {
           recorded: (net, player) => {
-            if (happened || player.person.name !== name || player.disk.records.length !== place) return;
-            happened = true;
+            if (seen.crash || player.person.name !== name || player.disk.records.length !== place) return;
+            seen.crash = true;
             net.crash(player);
           },
         });
@@ -387,12 +407,45 @@ describe('an end of an old epoch', () => {
           run.players.filter(({ disk }) => !disk.memory.isErased),
           `${name} at ${place}`,
         ).toEqual([]);
-        if (!happened) break;
-        crashes += 1;
+        isOver = !seen.crash;
+        crashes += Number(seen.crash);
       }
     }
     expect(crashes).toBeGreaterThan(30);
   }, 60_000);
+});
+
+describe('a begin', () => {
+  it('is entered no more than 64 times in one run: each is in the journal for good (T43)', () => {
+    // Nobody commits, so that every ceremony waits for the next begin.
+    const run = stageOf(plans.grows, 30, { lie: (kind, payload) => (kind === 'commit' ? undefined : payload) });
+    run.run();
+    const [right] = run.log.flatMap((message) => (message.kind === 'begin' ? [message.payload] : []));
+    const alice = run.player('alice');
+    for (let counter = 2; counter <= 70; counter += 1) {
+      const message = run.message('begin', { ...right!, counter }, run.player('frank'));
+      run.feed(alice, { kind: 'message', message });
+    }
+    expect(alice.failures.map(({ code }) => code)).toEqual(['too-many']);
+    expect(alice.disk.memory.ceremonies.joined.size).toBe(64);
+  });
+});
+
+describe('begins without end', () => {
+  it('push the one that is running out of nobody’s memory', () => {
+    const run = stageOf(plans.grows, 31);
+    run.run();
+    const [right] = run.log.flatMap((message) => (message.kind === 'begin' ? [message.payload] : []));
+    const alice = run.player('alice');
+    const { phase } = alice.state.ceremony;
+    for (let counter = 2; counter < 200; counter += 1) {
+      const hellos = right!.hellos.map(() => '77'.repeat(32));
+      const message = run.message('begin', { ...right!, counter, hellos }, run.player('frank'));
+      run.feed(alice, { kind: 'message', message });
+    }
+    expect(alice.state.opening.begins.size).toBe(64);
+    expect('ceremony' in phase && alice.state.opening.begins.has(phase.ceremony)).toBe(true);
+  });
 });
 
 describe('successions beside each other', () => {

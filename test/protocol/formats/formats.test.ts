@@ -79,6 +79,7 @@ describe('the list of formats', () => {
       'openpgp-subkey': ['openpgp-subkey'],
       'openpgp-revocation': ['openpgp-revocation'],
       'ssh-certificate': ['ssh-certificate'],
+      succession: ['succession'],
     });
     expect(formatNames('raw' as RequestKind)).toEqual([]);
   });
