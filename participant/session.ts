@@ -599,11 +599,11 @@ export class Session {
     });
   }
 
-  #later(task: () => void): void {
+  #later(task: () => void, afterMs = retryIntervalMs): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       task();
-    }, retryIntervalMs);
+    }, afterMs);
     this.#timers.add(timer);
   }
 
@@ -667,14 +667,13 @@ export class Session {
 
   #lookAgain(): void {
     this.#looksAgain = true;
-    const timer = setTimeout(
+    this.#later(
       () => {
         this.#looksAgain = false;
         this.#catchUp();
       },
       Math.min(lookAgainMs, this.#options.sweepIntervalMs ?? lookAgainMs),
     );
-    this.#timers.add(timer);
   }
 
   async #putGroup(): Promise<void> {

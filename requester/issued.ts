@@ -33,7 +33,7 @@ export async function readIssued(connection: Connection): Promise<Issued[]> {
 }
 
 /** Those of the documents that are for stock tools, in their order. */
-export function issuedOf(
+function issuedOf(
   documents: readonly GroupDocument[],
   { epoch, requesters }: Pick<OpenedGroup, 'epoch' | 'requesters'>,
 ): Issued[] {

@@ -1,7 +1,7 @@
 /** What a group has signed about itself, for whoever looks: the names of its keys in every tool, its documents, what is revoked, and who holds what. */
 import { createHash } from 'node:crypto';
 import type { OpenedGroup } from '../../client/group.ts';
-import { hashOfEnvelope, type GroupDocument } from '../../protocol/group-documents/document.ts';
+import { hashOfEnvelope, isNewerDocument, type GroupDocument } from '../../protocol/group-documents/document.ts';
 import { newestHeld, type HeldBy, type Holdings } from '../../protocol/group-documents/holdings.ts';
 import { countOf, kindText, type NamedDocument } from '../../protocol/group-documents/kinds.ts';
 import { highestOf } from '../../protocol/group-documents/numbers.ts';
@@ -69,7 +69,7 @@ function linesOf(group: OpenedGroup, { documents, holdings }: ShownDocuments): L
   const shown = highestOf<NamedDocument>([...envelopes, ...documents]);
   const counts = new Map<string, Pick<NamedDocument, 'kind' | 'scope'>>([...shown, ...held]);
   return [...counts].map(([count, document]) => {
-    const newest = documents.find((one) => countOf(one) === count && one.number === shown.get(count)?.number);
+    const [newest] = documents.filter((one) => countOf(one) === count).sort((a, b) => (isNewerDocument(a, b) ? -1 : 1));
     return {
       document,
       shown: shown.get(count)?.number ?? 0,

@@ -4,7 +4,7 @@ import { memberByKey, type Charter, type Member } from '../files/charter.ts';
 import { maxDocumentNumber, maxHoldings } from '../limits.ts';
 import { requestKinds, type RequestKind } from '../request/request.ts';
 import { defineMessage, openMessage, type Envelope } from '../wire/envelope.ts';
-import { Hash, Key, Name, Nullable, Strict, Timestamp, Type, type Static } from '../wire/schema.ts';
+import { Hash, Key, Name, Nullable, Strict, Timestamp, Type } from '../wire/schema.ts';
 import { parseTimestamp } from '../wire/time.ts';
 import { present } from '../wire/present.ts';
 import { countOf, type NamedDocument } from './kinds.ts';
@@ -23,8 +23,6 @@ const schema = Strict({
   at: Timestamp,
 });
 
-/** What a member signs about the documents of its group. */
-export type HoldingsPayload = Static<typeof schema>;
 /** The newest of every count, signed by the identity of its member. */
 export const holdingsMessage = defineMessage('holdings', schema, 'bad-document');
 

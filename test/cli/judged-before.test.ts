@@ -130,6 +130,28 @@ describe('a subkey that was revoked', () => {
     expect((await sign('production', ...openpgp)).code).toBe(0);
   });
 
+  it('is shown with the rest that the group has signed, by its numbers and the names of its keys, 80 columns wide', async () => {
+    const { code, stdout } = await world.frostmark('group', 'show');
+    expect(code).toBe(0);
+    expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
+    expect(stdout).toMatch(/^DOCUMENT +NUMBER +ENDS +NEWEST HELD BY$/m);
+    expect(stdout).toMatch(/^OpenPGP subkey of development +1 +in \d+ days +nobody says so$/m);
+    expect(stdout).toMatch(/^OpenPGP revocation of development +1 +- +nobody says so$/m);
+    expect(stdout).toMatch(/^Revoked\n +the OpenPGP subkey of development was revoked for good: dev asked$/m);
+    const shown = JSON.parse((await world.frostmark('group', 'show', '--json')).stdout) as {
+      fingerprints: { channel: string; ssh: string; openpgp: string; minisign: string }[];
+      revoked: object[];
+    };
+    expect(shown.revoked).toMatchObject([{ kind: 'openpgp-revocation', channel: 'development', number: 1 }]);
+    const { ssh, minisign } = shown.fingerprints[0]!;
+    // Each as its own tool prints it.
+    const keyFile = world.write('key.pub', (await world.frostmark('group', 'export', '--format', 'ssh-key')).stdout);
+    if (hasTool('ssh-keygen')) expect(run('ssh-keygen', ['-lf', keyFile], { cwd: world.folder }).stdout).toContain(ssh);
+    const exported = (await world.frostmark('group', 'export', '--format', 'minisign')).stdout;
+    const id = Buffer.from(exported.split('\n')[1]!, 'base64').subarray(2, 10).reverse();
+    expect(minisign).toBe(id.toString('hex').toUpperCase());
+  });
+
   it('or has ended, or begins later, is told with its times', () => {
     const day = 86_400;
     const one = (kind: string, createdAtUnixSeconds: number, untilUnixSeconds?: number) =>

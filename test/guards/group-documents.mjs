@@ -111,7 +111,7 @@ export const groupDocumentGuards = [
     what: 'what another member held is missed',
     in: 'newerHeld',
     from: 'held.number > (known.get(countOf(held))?.number ?? 0)',
-    to: 'held.number > (known.get(countOf(held))?.number ?? Infinity)',
+    to: 'held.number > Infinity',
     test: broughtTest,
     name: 'another member held a newer one',
   },

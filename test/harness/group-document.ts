@@ -10,7 +10,7 @@ import { quorumSignature } from './coordinator-group.ts';
 import type { LiveGroup } from './round-network.ts';
 
 /** One member's word on a request. */
-export function decisionOn(
+function decisionOn(
   { epoch, people }: LiveGroup,
   request: Request,
   identifier: number,
@@ -29,7 +29,7 @@ export function decisionOn(
 }
 
 /** The first members that are a quorum. */
-export function quorumOf({ epoch }: LiveGroup): Identifier[] {
+function quorumOf({ epoch }: LiveGroup): Identifier[] {
   const { sharings } = epoch.channel('production');
   const chosen: Identifier[] = [];
   for (const { identifier } of epoch.charter.members) if (!isQualified(sharings, chosen)) chosen.push(identifier);

@@ -40,7 +40,10 @@ const environment = {
   GIT_CONFIG_NOSYSTEM: '1',
   GPG_TTY: at('terminal'),
 };
-const account = (name: string): Account => new Account(at(name), environment);
+const account = (name: string): Account => new Account(at(name), { ...environment, ...policyFor(name) });
+/** Who has no share of development is asked nothing about it, and its policy says nothing of it. */
+const policyFor = (name: string): { readonly FROSTMARK_POLICY?: string } =>
+  name.startsWith('hw-') ? {} : { FROSTMARK_POLICY: at('policy-of-production.yaml') };
 
 /** People decide about acme; all that the pages on stock tools ask for is approved. */
 const policy = `rules:
@@ -81,6 +84,10 @@ beforeAll(() => {
   }
   writeFileSync(at('passphrase'), 'correct horse battery staple\n', { mode: 0o600 });
   writeFileSync(at('policy.yaml'), policy);
+  writeFileSync(
+    at('policy-of-production.yaml'),
+    policy.replace(/ {2}- match: \{ kind: openpgp-back-signature[^]*$/, ''),
+  );
   writeFileSync(at('terminal'), '');
   for (const name of people) members.set(name, account(name));
   [coordinator, dave, target] = [account('coordinator'), account('dave'), account('target')];
@@ -113,6 +120,15 @@ function messageOf(run: () => unknown): string {
     return (error as Error).message;
   }
   throw new Error('it went well');
+}
+
+/** What it gives, or why not. */
+function messageOfFailure<T>(run: () => T): T | string {
+  try {
+    return run();
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** What the developer published, and what was pinned beforehand. */
@@ -352,6 +368,41 @@ gpg --batch --passphrase '' --quick-gen-key 'Old <old@acme.example>' ed25519 sig
       },
     ]),
   ),
+  'docs/operating.md § The coordinator is lost #1': async (text) => {
+    const show = `frostmark group show --json --group GROUP.pub --coordinator '${url}'`;
+    const documents = (): unknown[] => {
+      const { documents: found } = JSON.parse(dave.type(show).stdout) as { documents: Record<string, unknown>[] };
+      // When a member said what it holds is not what it holds.
+      return found.map(({ kind, channel, number, until }) => ({ kind, channel, number, until }));
+    };
+    const before = documents();
+    expect(before).toContainEqual(expect.objectContaining({ kind: 'ssh-certificate', channel: 'development' }));
+    const [serving] = running;
+    serving!.end();
+    await serving!.exit;
+    mkdirSync(coordinator.path('backup'));
+    for (const name of ['identity.pem', 'charters'])
+      cpSync(join(coordinator.home, '.frostmark/coordinator', name), coordinator.path('backup', name), {
+        recursive: true,
+      });
+    rmSync(join(coordinator.home, '.frostmark'), { recursive: true });
+    const { port } = new URL(url);
+    const again = start(
+      coordinator,
+      filled(text, ['0.0.0.0:7443', `127.0.0.1:${port}`], ['acme.example:7443', `localhost:${port}`]),
+    );
+    expect(await again.find('its URL', (line) => /(https:\/\/localhost:[^\s"]+#[\w-]+)/.exec(line)?.[1])).toBe(url);
+    // Members come back by themselves, each in its own time.
+    const found = async (): Promise<unknown[]> => {
+      for (let look = 0; look < 60; look += 1) {
+        const now = messageOfFailure(documents);
+        if (Array.isArray(now) && now.length === before.length) return now;
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+      throw new Error('nobody brought the documents');
+    };
+    expect(await found()).toEqual(before);
+  },
 };
 
 const needed = ['gpg', 'gpgv', 'sqv', 'minisign', 'ssh-keygen', 'git', 'rpmbuild', 'apt-ftparchive', 'openssl'];
