@@ -20,9 +20,9 @@ import { at, present } from '../protocol/wire/present.ts';
 import { encodeEnvelope } from '../verifier/dsse.ts';
 import { Lineage, type Decided } from './lineage.ts';
 import { refOf } from '../protocol/record/leaf.ts';
-import { openMessage, refuseAs, respelled, type Envelope } from '../protocol/wire/envelope.ts';
+import { refuseAs, respelled, type Envelope } from '../protocol/wire/envelope.ts';
 import { genesisHash } from '../protocol/ceremony/founding.ts';
-import { erasedMessage } from '../protocol/succession/messages.ts';
+import { openErased } from '../protocol/succession/erased.ts';
 import type { Epoch } from '../protocol/ceremony/epoch.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { Group } from '../protocol/frost/group.ts';
@@ -194,7 +194,7 @@ export class Groups {
       return;
     }
     if (record.document === 'erased') {
-      const { place, envelope } = openErased(this.lineageOf(record.charter), record.envelope);
+      const { place, envelope } = openErasedIn(this.lineageOf(record.charter), record.envelope);
       this.lineageOf(record.charter).erased.set(place, envelope);
       return;
     }
@@ -360,7 +360,7 @@ export class Groups {
     const root = this.rootOf(charter.hash);
     return this.#inTurn(root, async () => {
       const lineage = this.lineageOf(root);
-      const word = openErased(lineage, envelope);
+      const word = openErasedIn(lineage, envelope);
       if (lineage.erased.get(word.place)?.payload === word.envelope.payload) return;
       admit();
       const record = { type: 'group-document', charter: word.charter.hash, document: 'erased', envelope } as const;
@@ -433,36 +433,40 @@ export function linkOf({ epoch, stored, documents, decided }: KnownGroup): Chain
   return { charter, certificate, stored, genesis, succession: decided?.signed };
 }
 
-/** Of a member of an epoch that is over, about the genesis that ended it. Throws `ProtocolError`. */
-function openErased(
+/** A member's word about its share of whichever epoch is over. Throws `ProtocolError`. */
+function openErasedIn(
   { chain }: Lineage,
   envelope: Envelope,
 ): { readonly place: string; readonly charter: Charter; readonly envelope: Envelope } {
-  const isMember = (key: string): boolean => chain.some(({ epoch }) => memberByKey(epoch.charter, key) !== undefined);
-  const { payload, from, envelope: own } = openMessage(erasedMessage, envelope, isMember);
-  const index = chain.findIndex(({ epoch }) => epoch.hash === payload.epoch);
-  const [over, next] = [chain[index], chain[index + 1]];
-  if (over === undefined || next === undefined || payload.groupKey !== over.epoch.groupKey)
-    throw new ProtocolError('wrong-epoch', `the epoch ${payload.epoch} is none of this group that is over`);
-  const { charter } = over.epoch;
-  if (memberByKey(charter, from) === undefined)
-    throw new ProtocolError('not-a-member', 'whoever says that it erased a share was no member of that epoch');
-  if (payload.genesis !== genesisHash(next.epoch))
-    throw new ProtocolError(
-      'conflict',
-      `the epoch ${payload.epoch} ended by another genesis than the one that was erased for`,
-    );
-  return { place: `${payload.epoch} ${from}`, charter, envelope: own };
+  for (const { decided, epoch: next } of chain) {
+    if (decided === undefined) continue;
+    const { plan, from } = decided;
+    const ground = { from: from.epoch, charter: plan.charter, succession: plan.succession };
+    const word = openedOrRefused(() => openErased(envelope, { ground, genesis: genesisHash(next) }));
+    if (word !== undefined)
+      return {
+        place: `${from.epoch.hash} ${word.member.key}`,
+        charter: from.epoch.charter,
+        envelope: word.envelope,
+      };
+  }
+  throw new ProtocolError(
+    'wrong-epoch',
+    'the word is of no epoch of this group that is over, or of nobody who was in it',
+  );
+}
+
+function openedOrRefused<T>(open: () => T): T | undefined {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
+  }
 }
 
 function isOfEpoch(epoch: Epoch, delegation: Envelope): boolean {
-  try {
-    openGroupDocuments(epoch, documentOf('delegation', delegation));
-    return true;
-  } catch (error) {
-    if (error instanceof ProtocolError) return false;
-    throw error;
-  }
+  return openedOrRefused(() => openGroupDocuments(epoch, documentOf('delegation', delegation))) !== undefined;
 }
 
 /** Everything a client needs to know of a group. */
@@ -542,12 +546,7 @@ function openedOrUndefined(
 ): GroupDocuments | undefined {
   const kind = documentKinds.find((known) => known === document);
   if (kind === undefined) return undefined;
-  try {
-    return openGroupDocuments(epoch, documentOf(kind, envelope));
-  } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
-    throw error;
-  }
+  return openedOrRefused(() => openGroupDocuments(epoch, documentOf(kind, envelope)));
 }
 
 /** What of `after` is not in `before`, to be stored. */

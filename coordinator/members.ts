@@ -9,7 +9,6 @@ import {
 } from '../protocol/signing/attempt.ts';
 import { memberByKey, type Charter, type Member } from '../protocol/files/charter.ts';
 import type { Identifier } from '../protocol/frost/sharing.ts';
-import { speakerByKey } from '../protocol/succession/messages.ts';
 import { openDecision, type Decision } from '../protocol/signing/decision.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { CoordinatorFrame, JournalHead, MemberFrame } from '../protocol/wire/frames.ts';
@@ -18,7 +17,7 @@ import type { Ceremonies } from './ceremonies.ts';
 import { closeCodes, type Connection } from './connection.ts';
 import { CoordinatorError } from './errors.ts';
 import { documentsFrame, genesisFrame, lacks, type Groups, type KnownGroup } from './groups.ts';
-import type { Decided } from './lineage.ts';
+import { isLive, type Decided } from './lineage.ts';
 import type { Successions } from './successions.ts';
 import type { Issued } from './issued.ts';
 import type { Journals } from './journals.ts';
@@ -147,7 +146,8 @@ export class Members {
   /** Whoever is in no charter of that epoch learns only that it lives. */
   #showDocuments(connection: Connection, known: KnownGroup): void {
     const isOwn = memberByKey(known.epoch.charter, connection.member.key) !== undefined;
-    connection.send(isOwn ? documentsFrame(known) : genesisFrame(known));
+    if (isOwn) connection.send(documentsFrame(known));
+    else if (isLive(known)) connection.send(genesisFrame(known));
   }
 
   async #receive(connection: Connection, frame: MemberFrame): Promise<void> {
@@ -336,6 +336,6 @@ interface SaidInRound {
 
 /** Only the members of both charters take part. Throws `ProtocolError('not-allowed')`. */
 function assertMayHear({ plan, from }: Decided, { key, name }: Member): void {
-  if (speakerByKey({ before: from.epoch.charter, after: plan.charter }, key) !== undefined) return;
+  if ([from.epoch.charter, plan.charter].some((charter) => memberByKey(charter, key) !== undefined)) return;
   throw new ProtocolError('not-allowed', `${name} is in neither charter of this succession`);
 }
