@@ -7,7 +7,11 @@ import { openRequest } from '../../protocol/request/request.ts';
 import type { DecisionPayload } from '../../protocol/signing/decision.ts';
 import { sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
 import { formatTimestamp } from '../../protocol/wire/time.ts';
+import { closeCodes } from '../../coordinator/connection.ts';
 import { checkStore } from '../../coordinator/maintain.ts';
+import { parseCoordinatorUrl } from '../../client/url.ts';
+import { auditRecord, servedRecord } from '../../requester/audit.ts';
+import { decodeBase64Url } from '../../verifier/base64.ts';
 import { publicGroup } from '../harness/ceremony-network.ts';
 import {
   carryOut,
@@ -259,13 +263,70 @@ describe('a key that is handed on', () => {
     expect((await checkStore(world.home, { rebuild: false })).map(({ problems }) => problems)).toEqual([[]]);
   });
 
+  test('has one record, in which an auditor finds every epoch and each word', async () => {
+    const { first, next, world } = await handedOn();
+    const { groupKey } = first.epoch;
+    await world.member(first, 2).client.putErased(groupKey, erasedBy(first.people[1]!, first, next));
+    const { client } = world.member(next, 1);
+    const coordinator = decodeBase64Url(parseCoordinatorUrl(world.url).fingerprint);
+    const report = await auditRecord({ source: servedRecord(client), coordinator, groupKey, arithmetic: publicGroup });
+    expect(report.checkpoint.charter).toBe(first.epoch.charter.hash);
+    expect(
+      report.rounds.map(({ request, outcome, signatures }) => [request.payload.kind, outcome, signatures]),
+    ).toEqual([['succession', 'signed', 'valid']]);
+  });
+
+  test('is renewed under the same charter, again and again', async () => {
+    const { next, world } = await handedOn();
+    const { charter } = next.epoch;
+    const what = await decide(next, charter);
+    const third = await carryOut(next, what, next.people);
+    const member = world.member(next, 2, { next: third });
+    await member.connect();
+    await member.client.putGroupDocument(charter.hash, successionBody(what));
+    await member.client.putGroup(charter.hash, { ...third.body, genesis: null });
+    const asked = documentRequest(third, next.people[1]!, 'genesis', genesisOf(third.epoch));
+    const { digest } = await member.client.submit(asked);
+    await member.client.putDocument(digest, genesisOf(third.epoch));
+    const dave = world.member(next, 1, { next: third });
+    await dave.connect();
+    for (const signer of [member, dave]) {
+      await signer.next('request', ({ request }) => openRequest(request).digest === digest);
+      signer.decide(digest, 'approve');
+    }
+    expect((await dave.closedFrame(digest)).outcome).toBe('signed');
+    for (const again of [false, true]) {
+      if (again) await world.stop();
+      if (again) await world.start();
+      const { client } = world.member(third, 3);
+      const { links } = await client.chain(third.epoch.groupKey);
+      const chain = openChain(publicGroup, next.epoch.groupLine, links.map(decodeLink));
+      expect(chain.map(({ number }) => number)).toEqual([0, 1, 2]);
+      expect((await client.group(third.epoch.groupKey)).certificate).toBe(third.body.certificate);
+    }
+  });
+
+  test('finds its members by their identities: one connection and one journal each, under whichever charter', async () => {
+    const { first, next, world } = await handedOn();
+    const [before, after] = [world.member(first, 3), world.member(next, 3)];
+    before.journal = { ...before.journal, length: 7 };
+    await before.connect();
+    after.journal = { ...before.journal, length: 5 };
+    expect(await refusalOf(after.client.login())).toBe('rolled-back');
+    after.journal = { ...before.journal, length: 8 };
+    await after.connect();
+    expect(await before.closed()).toBe(closeCodes.replaced);
+  });
+
   test('comes back to a coordinator that lost everything, from a member whose charter its operator admitted', async () => {
     const { first, next, what } = await handedOn();
     const world = await CoordinatorWorld.create(next);
     onTestFinished(() => world[Symbol.asyncDispose]());
     await world.start();
     const { client } = world.member(next, 1);
-    await client.login();
+    const dave = world.member(next, 1);
+    await dave.connect();
+    await dave.next('wanted');
     const { charter } = first.epoch;
     // In order: what an epoch follows on has to be there.
     expect(await refusalOf(client.putGroup(next.epoch.charter.hash, next.body))).toBe('not-found');
@@ -273,9 +334,8 @@ describe('a key that is handed on', () => {
     expect(await refusalOf(client.putGroup(next.epoch.charter.hash, next.body))).toBe('not-found');
     await client.putGroupDocument(charter.hash, successionBody(what));
     await client.putGroup(next.epoch.charter.hash, next.body);
-    const dave = world.member(next, 1).client;
-    expect(await dave.chain(first.epoch.groupKey)).toEqual({ length: 2, links: linksOf(first, next), others: [] });
-    expect((await dave.group(first.epoch.groupKey)).certificate).toBe(next.body.certificate);
+    expect(await client.chain(first.epoch.groupKey)).toEqual({ length: 2, links: linksOf(first, next), others: [] });
+    expect((await client.group(first.epoch.groupKey)).certificate).toBe(next.body.certificate);
     await world.stop();
     expect((await checkStore(world.home, { rebuild: false })).map(({ problems }) => problems)).toEqual([[]]);
   });
