@@ -8,6 +8,10 @@ import { decodeCanonicalJson, encodeCanonicalJson } from '../verifier/json.ts';
 import { attemptId, isCommitmentFor, openCommitment, openShare, type SignedShare } from './signing/attempt.ts';
 import { bytesToHex, hexToBytes, sha256Hex } from './wire/bytes.ts';
 import { judgeViews, type CeremonyView } from './ceremony/judge.ts';
+import type { SuccessionGround } from './succession/cast.ts';
+import { decodeSuccession } from './succession/document.ts';
+import { judgeSuccession, type SuccessionView } from './succession/judge.ts';
+import { openSuccessionMessage } from './succession/messages.ts';
 import { openCeremonyMessage } from './ceremony/messages.ts';
 import { respelledTranscript, transcriptSchema } from './ceremony/transcript.ts';
 import { decodeCertificate } from './ceremony/certificate.ts';
@@ -62,15 +66,32 @@ const ceremonySchema = Strict({
   messages: Type.Array(EnvelopeSchema, { maxItems: maxEvidenceMessages }),
 });
 
+/** The same of a ceremony in which a key is handed on: also what it is judged by, and how it was opened. */
+const successionSchema = Strict({
+  kind: Type.Literal('succession'),
+  /** The epoch whose keys are handed on. */
+  before: Strict({ charter: Base64, certificate: Base64 }),
+  charter: Base64,
+  /** The payload of the succession document. */
+  document: Base64,
+  transcript: Nullable(transcriptSchema),
+  opening: Type.Array(EnvelopeSchema, { maxItems: maxEvidenceMessages }),
+  messages: Type.Array(EnvelopeSchema, { maxItems: maxEvidenceMessages }),
+});
+
 const schemas = {
   'wrong-share': wrongShareSchema,
   'bad-commitment': badCommitmentSchema,
   ceremony: ceremonySchema,
+  succession: successionSchema,
 } as const;
 
 /** What an evidence file says, before anybody has judged it. */
 export type Evidence =
-  Static<typeof wrongShareSchema> | Static<typeof badCommitmentSchema> | Static<typeof ceremonySchema>;
+  | Static<typeof wrongShareSchema>
+  | Static<typeof badCommitmentSchema>
+  | Static<typeof ceremonySchema>
+  | Static<typeof successionSchema>;
 
 /** Bytes of an envelope besides its payload. */
 const envelopeOverheadBytes = 300;
@@ -124,16 +145,39 @@ export function badCommitmentEvidence(charter: Charter, commitment: Envelope): E
 
 /** What this member saw. Past the bound of a file the largest messages, the boxes, are left out. */
 export function ceremonyEvidence({ charter, transcript, messages }: CeremonyView): Evidence {
-  const inOrder = [...messages].sort((a, b) => Number(a.kind === 'boxes') - Number(b.kind === 'boxes'));
-  let bytes = 0;
-  const fitting = inOrder.filter(
-    ({ envelope }) => (bytes += envelope.payload.length + envelopeOverheadBytes) <= maxViewBytes,
-  );
   return {
     kind: 'ceremony',
     charter: encodeBase64(charter.bytes),
     transcript: transcript ?? null,
-    messages: fitting.slice(0, maxEvidenceMessages).map(({ envelope }) => envelope),
+    messages: fitting(messages, maxViewBytes),
+  };
+}
+
+/** As many envelopes as fit, the boxes last. */
+function fitting(messages: CeremonyView['messages'], maxBytes: number): Envelope[] {
+  const inOrder = [...messages].sort((a, b) => Number(a.kind === 'boxes') - Number(b.kind === 'boxes'));
+  let bytes = 0;
+  return inOrder
+    .filter(({ envelope }) => (bytes += envelope.payload.length + envelopeOverheadBytes) <= maxBytes)
+    .slice(0, maxEvidenceMessages)
+    .map(({ envelope }) => envelope);
+}
+
+/** What this member saw of a succession, with all that it is judged by. */
+export function successionEvidence({ from, charter, succession }: SuccessionGround, view: SuccessionView): Evidence {
+  const { transcript, opening, messages } = view;
+  const before = {
+    charter: encodeBase64(from.charter.bytes),
+    certificate: encodeBase64(from.certificate.bytes),
+  };
+  return {
+    kind: 'succession',
+    before,
+    charter: encodeBase64(charter.bytes),
+    document: encodeBase64(succession.bytes),
+    transcript: transcript ?? null,
+    opening: opening.slice(-maxEvidenceMessages).map(({ envelope }) => envelope),
+    messages: fitting(messages, maxViewBytes - before.certificate.length - before.charter.length),
   };
 }
 
@@ -158,12 +202,20 @@ export function judgeTogether(arithmetic: Group, files: readonly Uint8Array[]): 
   const read = files.map(decodeEvidence);
   const views = read.filter((evidence) => evidence.kind === 'ceremony');
   const charters = [...new Set(views.map(({ charter }) => charter))];
+  const successions = read.filter((evidence) => evidence.kind === 'succession');
+  const documents = [...new Set(successions.map(({ document }) => document))];
   return refuseAs('bad-evidence', 'evidence', () => [
     ...read.flatMap((evidence) => judgeAlone(arithmetic, evidence)),
     ...charters.flatMap((charter) =>
       judgeCeremony(
         arithmetic,
         views.filter((view) => view.charter === charter),
+      ),
+    ),
+    ...documents.flatMap((document) =>
+      judgeSuccessionFiles(
+        arithmetic,
+        successions.filter((view) => view.document === document),
       ),
     ),
   ]);
@@ -176,6 +228,7 @@ function judgeAlone(arithmetic: Group, evidence: Evidence): Verdict[] {
     case 'bad-commitment':
       return [judgeCommitment(arithmetic, evidence)];
     case 'ceremony':
+    case 'succession':
       return [];
   }
 }
@@ -286,5 +339,44 @@ function viewIn({ charter: base64, transcript, messages }: Static<typeof ceremon
     charter,
     transcript: transcript === null ? undefined : respelledTranscript(transcript),
     messages: messages.map((envelope) => openCeremonyMessage(envelope, charter)),
+  };
+}
+
+/** Views of one succession, judged together. */
+function judgeSuccessionFiles(arithmetic: Group, files: readonly Static<typeof successionSchema>[]): Verdict[] {
+  const ground = groundOf(arithmetic, at(files, 0));
+  const views = files.map((file) => successionViewIn(ground, file));
+  return judgeSuccession(arithmetic, ground, views).map(({ culprit, deed }) => ({
+    culprit,
+    deed,
+    group: ground.charter.group,
+    charterHash: ground.charter.hash,
+    groupLine: ground.from.groupLine,
+    requestDigest: undefined,
+  }));
+}
+
+/** What a succession is judged by: nothing in it can be exchanged, since the document names all of it and every begin names the document. */
+function groundOf(arithmetic: Group, evidence: Static<typeof successionSchema>): SuccessionGround {
+  const { before, charter: base64, document } = evidence;
+  const old = decodeCharter(decodeBase64(before.charter));
+  const from = openEpoch(arithmetic, old, decodeCertificate(decodeBase64(before.certificate)));
+  const charter = decodeCharter(decodeBase64(base64));
+  const succession = decodeSuccession(decodeBase64(document));
+  const { payload } = succession;
+  if (payload.epoch !== from.hash || payload.charter !== charter.hash)
+    throw new ProtocolError('bad-evidence', 'the succession is of another epoch or charter than those beside it');
+  return { from, charter, succession };
+}
+
+function successionViewIn(ground: SuccessionGround, evidence: Static<typeof successionSchema>): SuccessionView {
+  const charters = { before: ground.from.charter, after: ground.charter };
+  const { transcript, opening, messages } = evidence;
+  const opened = [...opening, ...messages].map((envelope) => openSuccessionMessage(envelope, charters));
+  return {
+    charter: ground.charter,
+    transcript: transcript === null ? undefined : respelledTranscript(transcript),
+    opening: opened.filter((message) => message.kind === 'hello' || message.kind === 'begin'),
+    messages: opened.filter((message) => message.kind !== 'hello' && message.kind !== 'begin'),
   };
 }
