@@ -7,6 +7,7 @@ import {
   type StepMessage,
   type SuccessionMessage,
 } from '../protocol/succession/messages.ts';
+import { isNewer } from '../protocol/succession/opening.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import type { Decided } from './lineage.ts';
 import { maxBeginsPerMember, maxCeremoniesPerMember, maxCeremonyMessagesPerMember, maxVersions } from './limits.ts';
@@ -136,7 +137,7 @@ function isRepeat(said: Said, message: SuccessionMessage): boolean {
 function fileOf(said: Said, message: SuccessionMessage): void {
   switch (message.kind) {
     case 'hello':
-      said.hello = message;
+      if (said.hello === undefined || isNewer(message, said.hello)) said.hello = message;
       return;
     case 'begin':
       said.begins = [...said.begins, message].slice(-maxBeginsPerMember);
