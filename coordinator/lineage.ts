@@ -100,6 +100,17 @@ export class Lineage {
       throw new ProtocolError('too-many', `${beside.length} candidates of ${group} are kept; no more are`);
   }
 
+  /** Members of the largest charter that counts beside this one: of the epoch that lives, or of a succession out of it. */
+  sizeBeside(charter: Charter): number {
+    const next = [...this.successions.values()].filter(({ from }) => from === this.live);
+    const charters = [
+      charter,
+      ...(this.live === undefined ? [] : [this.live.epoch.charter]),
+      ...next.map(({ plan }) => plan.charter),
+    ];
+    return Math.max(...charters.map(({ members }) => members.length));
+  }
+
   /** What an identity with this key (base64url) is, which logged in under this charter. */
   standingOf(key: string, charter: Charter): Standing {
     if (this.live === undefined || memberByKey(this.live.epoch.charter, key) !== undefined) return 'current';

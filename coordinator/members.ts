@@ -141,6 +141,8 @@ export class Members {
   documentsChanged(known: KnownGroup): void {
     for (const connection of this.#options.presence.of(known.epoch.charter.hash))
       if (connection.stage !== 'new') this.#showDocuments(connection, known);
+    const { groups, successions } = this.#options;
+    successions.forgetOver(groups.lineageOf(known.epoch.charter.hash));
   }
 
   /** Whoever is in no charter of that epoch learns only that it lives. */

@@ -39,6 +39,7 @@ export async function restoreAll(parts: Parts): Promise<void> {
       count += 1;
     }
     const { live } = parts.groups.lineageOf(log.name.charter);
+    parts.successions.forgetOver(parts.groups.lineageOf(log.name.charter));
     // The coordinator may have stopped between a genesis and the end of what it ended.
     if (live !== undefined) parts.rounds.endOthers(live);
   }

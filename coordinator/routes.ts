@@ -116,11 +116,7 @@ export class Routes {
     const bringing: Rule = {
       cost: costs.group,
       also: 'former',
-      // A charter that goes on with a group may bring the larger one that came before it.
-      maxBytes: ({ charter }) =>
-        charter.continues === undefined
-          ? maxGroupBodyBytes(charter.bytes.length, charter.members.length, sharingsOf(charter))
-          : maxGroupBytes,
+      maxBytes: ({ charter }) => maxBroughtBytes(charter, groups.lineageOf(charter.hash)),
       judge: (caller, request) => this.#assertBrings(caller, paramOf(request, 'charterHash')),
     };
     scope.put('/v1/charters/:charterHash/group', this.#rule(bringing), async (request) => {
@@ -486,6 +482,12 @@ function bodyBytesOf({ headers }: FastifyRequest): number {
   if (headers['transfer-encoding'] !== undefined)
     throw new CoordinatorError('bad-body', 'a body needs a Content-Length');
   return Number(headers['content-length'] ?? 0);
+}
+
+/** Who goes on with a group may bring a larger charter than the own one, before or after it. */
+function maxBroughtBytes(charter: Charter, { successions }: Lineage): number {
+  if (charter.continues !== undefined || successions.size > 0) return maxGroupBytes;
+  return maxGroupBodyBytes(charter.bytes.length, charter.members.length, sharingsOf(charter));
 }
 
 function sharingsOf({ channels }: Charter): number {

@@ -9,7 +9,7 @@ import {
 } from '../protocol/succession/messages.ts';
 import { isNewer } from '../protocol/succession/opening.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
-import type { Decided } from './lineage.ts';
+import type { Decided, Lineage } from './lineage.ts';
 import { maxBeginsPerMember, maxCeremoniesPerMember, maxCeremonyMessagesPerMember, maxVersions } from './limits.ts';
 import type { StoreRecord } from './records.ts';
 
@@ -78,9 +78,10 @@ export class Successions {
     ].map(({ envelope }) => envelope);
   }
 
-  /** What was said in a succession that nobody can still be late for is only in the record from here on. */
-  forget(succession: string): void {
-    this.#said.delete(succession);
+  /** What was said in a succession for which nobody can be late any more is only in the record: none out of the epoch that lives, nor the one into it. */
+  forgetOver({ live, successions }: Pick<Lineage, 'live' | 'successions'>): void {
+    for (const [hash, decided] of successions)
+      if (decided.from !== live && decided !== live?.decided) this.#said.delete(hash);
   }
 
   /** False for a repeat, and for a hello that a newer one replaced. */

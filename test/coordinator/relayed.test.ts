@@ -1,6 +1,7 @@
 /** What the relay of a succession keeps of each speaker (T41, T43). */
 import { expect, test } from 'vitest';
 import { maxBeginsPerMember, maxCeremoniesPerMember } from '../../coordinator/limits.ts';
+import type { KnownGroup } from '../../coordinator/groups.ts';
 import type { Decided } from '../../coordinator/lineage.ts';
 import type { StoreRecord } from '../../coordinator/records.ts';
 import { Successions } from '../../coordinator/successions.ts';
@@ -58,6 +59,19 @@ test('two versions of one step are kept, which are the proof, and a third is ref
   await say(stored(1, 2));
   await expect(say(stored(1, 3))).rejects.toMatchObject({ code: 'too-many' });
   expect(successions.backlog(decided)).toEqual([stored(1, 1), stored(1, 2)]);
+});
+
+test('what was said on the way into an epoch is kept until the next one lives', async () => {
+  const { successions, say } = relay();
+  await say(hello(1));
+  const next = { decided } as KnownGroup;
+  const known = new Map([[named.succession, decided]]);
+  for (const live of [decided.from, next]) {
+    successions.forgetOver({ live, successions: known });
+    expect(successions.backlog(decided)).toHaveLength(1);
+  }
+  successions.forgetOver({ live: { decided: { ...decided, from: next } } as KnownGroup, successions: known });
+  expect(successions.backlog(decided)).toEqual([]);
 });
 
 test('begins and ceremonies without end push out only the oldest of whoever said them', async () => {

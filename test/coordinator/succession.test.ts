@@ -81,7 +81,7 @@ describe('a round for a succession', () => {
     const { charter, people } = nextCharter(first);
     const what = await decide(first, charter);
     const world = await worldOf(first);
-    const newcomer = world.member({ ...first, epoch: { ...first.epoch, charter } as never, people }, 1);
+    const newcomer = world.member(await carryOut(first, what, people), 1);
     expect(await refusalOf(newcomer.client.login())).toBe('not-found');
     const [, bob, carol] = await world.members(first, { decide: approve });
     const digest = await submitSuccession(world, first, what);
