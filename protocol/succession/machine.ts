@@ -169,8 +169,7 @@ function receiveHello(
   // Of a run whose disk was lost: what is said from now on has to be newer.
   if (key === context.self.key && payload.serial > state.memory.serial) return sayNewer(context, state, payload.serial);
   const hellos = new Map(opening.hellos).set(key, message);
-  const next = { ...state, opening: { ...opening, hellos } };
-  return known === undefined ? { state: next, effects: [] } : answerHello(context, next, message);
+  return answerHello(context, { ...state, opening: { ...opening, hellos } }, message);
 }
 
 function sayNewer({ ground }: SuccessionContext, state: SuccessionState, serial: number): SuccessionStep {

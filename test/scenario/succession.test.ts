@@ -9,6 +9,7 @@ import { deal } from '../../protocol/frost/keygen.ts';
 import { problemOfEpoch } from '../../protocol/succession/cast.ts';
 import { successionCeremonyId } from '../../protocol/succession/messages.ts';
 import { judgeSuccession } from '../../protocol/succession/judge.ts';
+import { stepSuccession } from '../../protocol/succession/machine.ts';
 import { emptySuccessionMemory, mayAnswer } from '../../protocol/succession/memory.ts';
 import { farewellTo } from '../../protocol/succession/retire.ts';
 import {
@@ -341,6 +342,29 @@ describe('an end of an old epoch', () => {
     run.show(lost, certificate!);
     expect(lost.refusals).toHaveLength(1);
     expect(lost.disk.memory.live).toBeUndefined();
+  });
+
+  it('is told to whoever says hello when there is a key already', () => {
+    const run = atCandidate(24);
+    const alice = run.player('alice');
+    run.restart(alice);
+    run.settle();
+    expect(alice.state.ceremony.phase.kind).toBe('done');
+    const shown = stepSuccession(run.context(alice), alice.state, {
+      kind: 'message',
+      message: run.message(
+        'hello',
+        {
+          succession: run.ground.succession.hash,
+          epoch: run.ground.from.hash,
+          charter: run.ground.charter.hash,
+          serial: 9,
+          nonce: '55'.repeat(32),
+        },
+        run.player('grace'),
+      ),
+    });
+    expect(shown.effects.map(({ kind }) => kind)).toContain('show');
   });
 
   it('brings back an heir that had gone in silence', () => {
