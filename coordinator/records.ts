@@ -21,8 +21,6 @@ export type RecordOf<T extends StoreRecord['type']> = Extract<StoreRecord, { typ
 export type RoundRecord = Extract<StoreRecord, { digest: string }>;
 /** How a round ended. */
 export type ClosedRecord = RecordOf<'closed'>;
-/** What is said of a group itself, and read at each start. */
-export type GroupRecord = RecordOf<'ceremony' | 'group' | 'group-document'>;
 
 /** A record as its leaf has it, and the bytes that have to be stored with it. */
 export interface LeafRecord {

@@ -182,8 +182,8 @@ export function openCandidate(arithmetic: Group, from: Epoch, link: Omit<ChainLi
   return { ground, epoch, genesis: genesisHash(epoch) };
 }
 
-/** The succession, which the old group key signed and a qualified set of the old charter's identities approved. Throws `ProtocolError`. */
-export function openDecided(
+/** The succession, which the old group key signed and a qualified set of the old charter's identities approved. */
+function openDecided(
   from: Epoch,
   { charter, succession }: Pick<ChainLink, 'charter' | 'succession'>,
 ): SuccessionPlan {
