@@ -177,6 +177,7 @@ const requesterEntries: Readonly<Record<RequesterErrorCode, Entry>> = {
   'not-written': [1, 'The signature exists: once that is mended, the same command again fetches it.'],
   'changed-file': [1, 'Let whatever writes it finish, then run the same command again.'],
   'bad-field': [2],
+  revoked: [3, 'What has ended stays so: sign on another channel, or another release. frostmark group show'],
   'no-certificate': [1, 'A certificate is made once, by a round like any other: frostmark group certify --help'],
   'no-delegation': [1, 'A member or requester renews it: frostmark group renew --channel CHANNEL'],
   'not-found': [1, 'frostmark rounds lists the rounds of the group.'],

@@ -6,6 +6,9 @@ export const maxAuthorityBytes = 1024 * 1024;
 /** The largest descriptor that a caller may name, as in `--status-fd 3`: larger ones are nobody's, and would only be a list of gaps. */
 export const maxDescriptor = 63;
 
+/** Bytes of an OpenPGP certificate that is given to a command: a group's has one of some 200 bytes for each channel and quarter. */
+export const maxCertificateFileBytes = 1024 * 1024;
+
 /** Bytes of a configuration file of gpg: what people write has a few thousand. */
 export const maxConfigurationBytes = 1024 * 1024;
 

@@ -280,7 +280,7 @@ export class CoordinatorClient {
       accept: 'text/event-stream',
       ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
     };
-    const path = `/v1/rounds/${digest}/events`;
+    const path = `/v1/rounds/${digest}/events?changes=1`;
     return this.#withToken((token) => this.#http.stream({ method: 'GET', path, token, signal }, headers));
   }
 

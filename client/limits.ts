@@ -2,6 +2,9 @@
 import { maxLeafBytes } from '../protocol/record/limits.ts';
 import { maxCertificateBytes, maxCharterBytes, maxRequestersBytes } from '../protocol/limits.ts';
 
+/** Members from which on a client starts libsodium to open a group: it has to be compiled first, which takes as long as eight members do without it. */
+export const manyMembers = 8;
+
 /** Milliseconds from the start of a call to the end of its answer: a certificate over a slow line. */
 export const callTimeoutMs = 30_000;
 

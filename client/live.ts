@@ -1,14 +1,16 @@
-/** A round as it happens: server-sent events, resumed by `Last-Event-ID` and retried with back-off (WHATWG HTML, Section 9.2). */
+/** A round as it happens: server-sent events of what is new, resumed by `Last-Event-ID` and retried with back-off (WHATWG HTML, Section 9.2). */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { IncomingMessage } from 'node:http';
 import { roundBody, type RoundBody } from '../protocol/wire/frames.ts';
+import { changeEvent, roundChange, withChange } from '../protocol/wire/round-change.ts';
 import { ClientError, isPassing } from './errors.ts';
 import { decodeAnswer } from './http.ts';
 import { maxRoundBytes } from './limits.ts';
 import { delayAfter } from './patience.ts';
 
-/** One server-sent event: its id, if it has one, and its data, JSON. */
+/** One server-sent event: its name, if it has one, its id, if it has one, and its data, JSON. */
 export interface StreamEvent {
+  readonly name: string | undefined;
   readonly id: string | undefined;
   readonly data: string;
 }
@@ -29,15 +31,16 @@ export type OpenStream = (lastEventId: string | undefined, signal: AbortSignal |
  */
 export async function* watch(open: OpenStream, options: WatchOptions = {}): AsyncGenerator<RoundBody, void, undefined> {
   let lastEventId: string | undefined;
+  let last: RoundBody | undefined;
   let retries = 0;
   while (!isAborted(options.signal)) {
     try {
       for await (const event of readEvents(await open(lastEventId, options.signal))) {
-        const round = decodeAnswer(roundBody, Buffer.from(event.data), maxRoundBytes);
+        last = stateAfter(last, event);
         lastEventId = event.id;
         retries = 0;
-        yield round;
-        if (round.outcome !== 'pending') return;
+        yield last;
+        if (last.outcome !== 'pending') return;
       }
       throw new ClientError('unreachable', 'the live stream ended before the round did');
     } catch (error) {
@@ -46,6 +49,19 @@ export async function* watch(open: OpenStream, options: WatchOptions = {}): Asyn
       options.onRetry?.(interruption);
       await sleep(delayAfter(interruption, retries++), undefined, { signal: options.signal }).catch(() => undefined);
     }
+  }
+}
+
+/** A change is what is new since the event before, also since the last one of a stream that broke. Throws `ClientError('bad-response')`. */
+function stateAfter(before: RoundBody | undefined, { name, data }: StreamEvent): RoundBody {
+  const bytes = Buffer.from(data);
+  if (name !== changeEvent) return decodeAnswer(roundBody, bytes, maxRoundBytes);
+  const change = decodeAnswer(roundChange, bytes, maxRoundBytes);
+  if (before === undefined) throw new ClientError('bad-response', 'a change of a round came before the round itself');
+  try {
+    return withChange(before, change);
+  } catch (cause) {
+    throw new ClientError('bad-response', (cause as Error).message, { cause });
   }
 }
 
@@ -83,5 +99,5 @@ function parseEvent(block: string): StreamEvent | undefined {
   const fieldOf = (name: string): string | undefined =>
     lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
   const data = fieldOf('data');
-  return data === undefined ? undefined : { id: fieldOf('id'), data };
+  return data === undefined ? undefined : { name: fieldOf('event'), id: fieldOf('id'), data };
 }

@@ -8,6 +8,7 @@ import { ProtocolError } from '../protocol/errors.ts';
 import { openGroupDocument, type GroupDocument } from '../protocol/group-documents/document.ts';
 import { placeText, takesBack, type NamedDocument } from '../protocol/group-documents/kinds.ts';
 import { highestOf } from '../protocol/group-documents/numbers.ts';
+import { ofUse } from '../protocol/group-documents/retention.ts';
 import { maxDocumentNumber, maxHoldings, maxIssued, maxJsonDepth } from '../protocol/limits.ts';
 import { requestKinds, type RequestKind } from '../protocol/request/request.ts';
 import { refuseAs } from '../protocol/wire/envelope.ts';
@@ -65,7 +66,7 @@ export function followDocuments(shown: readonly GroupDocument[], before: SeenDoc
     ),
     seen: {
       highest: highestOf<NamedDocument>([...documents, ...before.highest.values()]),
-      revocations: documents.filter(({ kind }) => takesBack(kind)),
+      revocations: ofUse(documents).filter(({ kind }) => takesBack(kind)),
     },
   };
 }

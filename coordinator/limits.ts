@@ -30,10 +30,16 @@ export const defaultLimits = {
   pingMs: 15_000,
   /** Milliseconds between comments on a live stream, so that both ends see a dead line. */
   streamCommentMs: 15_000,
+  /** Milliseconds between two states of a round that is pending, on one live stream: nobody reads faster, and a round has many in a moment. */
+  streamPauseMs: 25,
   /** Milliseconds a live stream may refuse to take a byte. */
   streamStalledMs: 30_000,
   /** Milliseconds after which an attempt without progress lets spare members be used. */
   stallAfterMs: 1_000,
+  /** Milliseconds after which shares that came are verified one by one, if the next ones do not come: more than a fast quorum takes in all. */
+  checkAfterMs: 50,
+  /** Milliseconds for which decisions wait to be stored together with what comes next: in a fast round that is its result. */
+  decisionsWaitMs: 10,
   /** Milliseconds for calls under way when the coordinator stops. */
   closeWithinMs: 2_000,
   /** Seconds a challenge waits for its answer. */

@@ -63,6 +63,8 @@ export interface RoundOptions {
   readonly audience: Audience;
   readonly arithmetic: Group;
   readonly stallAfterMs: number;
+  readonly checkAfterMs: number;
+  readonly decisionsWaitMs: number;
   readonly nowMs: () => number;
   readonly log: Log;
   /** The round is over and stored. */
@@ -76,7 +78,12 @@ interface Open {
   readonly prepared: PreparedRequest;
   readonly subject: AttemptSubject;
   state: RoundState;
+  /** As it is shown: nothing in it follows from a decision that is not stored yet. */
+  shown: RoundState;
 }
+
+/** Stored with the next batch, and soon in any case. */
+type StoreDecision = Extract<RoundEffect, { kind: 'store-decision' }>;
 
 /** The driver of one pending round: its queue, timers and listeners around the machine of `protocol/signing/round.ts`. */
 export class Round {
@@ -86,7 +93,7 @@ export class Round {
   readonly documents: Uploads;
   readonly #options: RoundOptions;
   readonly #decisions = new Map<number, Decision>();
-  /** The last approval of each, whatever it said since. */
+  /** The last approval of each, whatever it said since: a result is made before the decisions of its batch are shown. */
   readonly #approvals = new Map<number, Decision>();
   readonly #decisionsStored = new Map<number, number>();
   readonly #evidence: { readonly sha256: string }[] = [];
@@ -94,9 +101,14 @@ export class Round {
   readonly #listeners = new Set<() => void>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #expiry: NodeJS.Timeout | undefined;
+  #check: NodeJS.Timeout | undefined;
   #prepared: PreparedRequest | undefined;
   #open: Open | undefined;
   #queue: RoundEvent[] = [];
+  /** Decisions that are not stored yet, and what their storing waits for. */
+  #waiting: StoreDecision[] = [];
+  #isDue = false;
+  #due: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #closed: ClosedRecord | undefined;
   #version = 0;
@@ -138,6 +150,7 @@ export class Round {
     if (record.type !== 'decision') return;
     const decision = open(record.decision);
     this.#noteDecision(decision);
+    this.#noteApproval(decision);
     this.#countDecision(decision.member.identifier);
   }
 
@@ -152,7 +165,8 @@ export class Round {
     const prepared = this.#prepared ?? this.#prepare(documents);
     this.#assertNewer(documents);
     const subject = firstSubject(this.group.epoch, this.request, prepared);
-    this.#open = { prepared, subject, state: this.#startState(prepared, subject) };
+    const state = this.#startState(prepared, subject);
+    this.#open = { prepared, subject, state, shown: state };
     for (const identifier of this.holders)
       if (this.#options.audience.isConnected(identifier)) void this.greet(identifier);
   }
@@ -207,7 +221,7 @@ export class Round {
   async greet(member: Identifier): Promise<void> {
     const isSent = await this.#options.audience.sendPaced(member, () => this.#greeting());
     if (isSent) this.#enqueueOwn({ kind: 'connected', member });
-    await this.settled();
+    await this.#idle();
   }
 
   /** Nothing once the round is over. Decisions that would make the frame too large for the member's own bound go one by one. */
@@ -288,14 +302,23 @@ export class Round {
     }
   }
 
-  /** Resolves when no event waits. */
+  /** Resolves when no event waits, and everything is stored. */
   async settled(): Promise<void> {
+    await this.#idle();
+    if (this.#waiting.length === 0) return;
+    this.#storeNow();
+    await this.settled();
+  }
+
+  async #idle(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
   }
 
   /** Stops timers and streams; what is stored stays. */
   stop(): void {
     clearTimeout(this.#expiry);
+    clearTimeout(this.#check);
+    clearTimeout(this.#due);
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
   }
@@ -313,7 +336,7 @@ export class Round {
   }
 
   body(): RoundBody {
-    const state = this.#open?.state;
+    const state = this.#open?.shown;
     const members = [...(state?.members ?? [])];
     return {
       ...roundBodyOf({
@@ -331,8 +354,8 @@ export class Round {
 
   #ready(): Identifier[] {
     if (this.#open === undefined) return [];
-    const { prepared, subject, state } = this.#open;
-    return readyMembers(this.#contextOf(prepared, subject), state);
+    const { prepared, subject, shown } = this.#open;
+    return readyMembers(this.#contextOf(prepared, subject), shown);
   }
 
   /** The frame that tells a member that the round is over; `undefined` while it is not. */
@@ -352,11 +375,7 @@ export class Round {
   async #run(): Promise<void> {
     try {
       await Promise.resolve(); // what comes in one turn is one batch
-      while (this.#queue.length > 0) {
-        const before = this.#open?.state;
-        const effects = this.#step(this.#queue.splice(0));
-        await this.#perform(effects, effects.length > 0 || this.#open?.state !== before);
-      }
+      while (this.#queue.length > 0 || this.#isDue) await this.#perform(this.#step(this.#queue.splice(0)));
     } catch (error) {
       // A store that failed stops the coordinator; anything else is our own fault and must not take other rounds along.
       if (!isFatal(error)) this.#options.log('error', 'round-failed', { round: this.digest, failure: String(error) });
@@ -380,8 +399,24 @@ export class Round {
     return effects;
   }
 
-  /** Everything that must outlive a crash first, in one batch; then everything that others see, in order. */
-  async #perform(effects: readonly RoundEffect[], isChanged: boolean): Promise<void> {
+  /**
+   * A package leaves at once: it tells nobody what was decided. Of all else, everything that must outlive a crash comes first, in one batch; then
+   * everything that others see, in order. Decisions alone wait for the next batch: a result is never stored without those that it came of.
+   */
+  async #perform(effects: readonly RoundEffect[]): Promise<void> {
+    const [atOnce, decisions, others] = sorted(effects);
+    atOnce.forEach((effect) => this.#show(effect));
+    for (const { decision } of decisions) {
+      this.#countDecision(decision.member.identifier);
+      this.#noteApproval(decision);
+    }
+    this.#waiting.push(...decisions);
+    if (others.length === 0 && !this.#isDue && this.#waiting.length > 0) this.#storeSoon();
+    else await this.#store([...this.#takeWaiting(), ...others]);
+    if (this.#closed !== undefined) this.#end();
+  }
+
+  async #store(effects: readonly RoundEffect[]): Promise<void> {
     const stored = effects.map((effect) => this.#recordsOf(effect));
     const records = stored.flatMap((one) => one.records);
     if (records.length > 0)
@@ -391,8 +426,27 @@ export class Round {
       );
     stored.forEach((one) => one.apply());
     effects.forEach((effect) => this.#show(effect));
+    const isChanged = effects.length > 0 || this.#open?.shown !== this.#open?.state;
+    if (this.#open !== undefined) this.#open.shown = this.#open.state;
     if (isChanged) this.touch();
-    if (this.#closed !== undefined) this.#end();
+  }
+
+  #takeWaiting(): StoreDecision[] {
+    this.#isDue = false;
+    clearTimeout(this.#due);
+    this.#due = undefined;
+    return this.#waiting.splice(0);
+  }
+
+  #storeSoon(): void {
+    this.#due ??= setTimeout(() => {
+      this.#storeNow();
+    }, this.#options.decisionsWaitMs);
+  }
+
+  #storeNow(): void {
+    this.#isDue = true;
+    this.#running ??= this.#run();
   }
 
   #recordsOf(effect: RoundEffect): {
@@ -403,7 +457,6 @@ export class Round {
     switch (effect.kind) {
       case 'store-decision': {
         const { decision } = effect;
-        this.#countDecision(decision.member.identifier);
         return {
           records: [{ type: 'decision', digest: this.digest, decision: decision.envelope }],
           blobs: [],
@@ -425,6 +478,7 @@ export class Round {
       }
       case 'send-package':
       case 'watch':
+      case 'check-soon':
         return { records: [], blobs: [], apply: () => undefined };
     }
   }
@@ -499,6 +553,9 @@ export class Round {
       case 'watch':
         this.#watch(effect.attempt);
         break;
+      case 'check-soon':
+        this.#checkSoon();
+        break;
       case 'fault':
         this.#logFault(effect.fault);
         break;
@@ -525,6 +582,14 @@ export class Round {
       this.#enqueueOwn({ kind: 'stalled', attempt });
     }, this.#options.stallAfterMs);
     this.#timers.add(timer);
+  }
+
+  /** From the first share that nobody verified: who waits for a slow signer is not kept waiting for the name of a wrong one. */
+  #checkSoon(): void {
+    this.#check ??= setTimeout(() => {
+      this.#check = undefined;
+      this.#enqueueOwn({ kind: 'check' });
+    }, this.#options.checkAfterMs);
   }
 
   #logFault({ kind, member }: Fault): void {
@@ -566,12 +631,23 @@ export class Round {
 
   #noteDecision(decision: Decision): void {
     this.#decisions.set(decision.member.identifier, decision);
+  }
+
+  #noteApproval(decision: Decision): void {
     if (decision.payload.decision === 'approve') this.#approvals.set(decision.member.identifier, decision);
   }
 
   #countDecision(identifier: number): void {
     this.#decisionsStored.set(identifier, (this.#decisionsStored.get(identifier) ?? 0) + 1);
   }
+}
+
+/** What leaves before anything is stored, what may wait to be, and what may not. */
+function sorted(effects: readonly RoundEffect[]): [RoundEffect[], StoreDecision[], RoundEffect[]] {
+  const of = (...kinds: readonly RoundEffect['kind'][]): RoundEffect[] =>
+    effects.filter(({ kind }) => kinds.includes(kind));
+  const decisions = effects.flatMap((effect) => (effect.kind === 'store-decision' ? [effect] : []));
+  return [of('send-package', 'watch', 'check-soon'), decisions, of('fault', 'signed', 'ended')];
 }
 
 /** What an effect leaves on disk, and what is done once it is there. */

@@ -220,6 +220,8 @@ export class Rounds {
       audience: audienceOf(group.epoch.charter),
       arithmetic,
       stallAfterMs: limits.stallAfterMs,
+      checkAfterMs: limits.checkAfterMs,
+      decisionsWaitMs: limits.decisionsWaitMs,
       nowMs,
       log,
       onEnd: (round) => this.#end(round),

@@ -428,7 +428,10 @@ export class Routes {
     reply.hijack();
     if (over !== undefined) streams.finish(reply.raw, over);
     else if (round !== undefined)
-      streams.follow(key, reply.raw, round, typeof lastEventId === 'string' ? lastEventId : undefined);
+      streams.follow(key, reply.raw, round, {
+        lastEventId: typeof lastEventId === 'string' ? lastEventId : undefined,
+        changes: queryOf(request, 'changes') === '1',
+      });
   }
 }
 

@@ -196,8 +196,8 @@ export class Ceremony {
 
   async #openAndStore(effect: Extract<CeremonyEffect, { kind: 'open-and-store' }>): Promise<CeremonyEvent> {
     const { vault } = this.#host;
-    const { ceremony, transcript, boxes } = effect;
-    const refused = vault.openBoxes(ceremony, boxes);
+    const { ceremony, transcript } = effect;
+    const refused = vault.openBoxes(effect);
     if (refused !== undefined) return { kind: 'box-refused', ceremony, from: refused.from };
     const proofs = vault.proveShares(transcript);
     await this.#host.storeShare(transcript);

@@ -6,7 +6,7 @@ import type { Member } from '../protocol/files/charter.ts';
 import type { PreparedRequest } from '../protocol/formats/index.ts';
 import type { NamedDocument } from '../protocol/group-documents/kinds.ts';
 import { objectionTo } from '../protocol/group-documents/numbers.ts';
-import { revocationOf, revokedText } from '../protocol/group-documents/revocations.ts';
+import { revocationOf, revokedText, statusesIn } from '../protocol/group-documents/revocations.ts';
 import type { Request } from '../protocol/request/request.ts';
 import {
   askerOf,
@@ -18,8 +18,12 @@ import {
   type Asker,
   type GroupStanding,
 } from '../protocol/request/rights.ts';
+import { assertNextStatus, statusOf } from '../protocol/request/status.ts';
 import type { DeclineCode } from '../protocol/signing/attempt.ts';
+import { decodeBase64Url } from '../verifier/base64.ts';
 import { decodeDelegation } from '../verifier/delegation.ts';
+import { openEndorsement } from '../verifier/endorsement.ts';
+import { formatGroupKey } from '../verifier/group-key.ts';
 import { ParticipantError } from './errors.ts';
 import type { HeldGroupDocuments } from './group-documents.ts';
 import type { Judge, Verdict } from './judge.ts';
@@ -184,17 +188,42 @@ export class Judgement {
     if (this.#request.payload.kind === 'requesters' && document !== undefined)
       assertNewerRequesters(document, epoch, documents.requestersVersion);
     this.#assertNotRevoked(ready);
-    if (ready?.named !== undefined) this.#assertNumber(ready.named);
+    if (this.#request.payload.kind === 'status' && ready !== undefined) this.#assertNextStatus(ready);
+    if (ready?.named !== undefined) {
+      this.#assertOnlyEndorsement(ready.named);
+      this.#assertNumber(ready.named);
+    }
   }
 
   /** What was seen revoked is never certified again, whatever the coordinator remembers (T46). */
   #assertNotRevoked(ready: Ready | undefined): void {
     const { epoch, documents } = this.#host;
-    const asked = { ...this.#request.payload, scope: ready?.named?.scope ?? null };
+    const keyOf = (channel: string): string => epoch.channel(channel).key;
+    const asked = { ...this.#request.payload, scope: ready?.named?.scope ?? null, keyOf };
     const revocation = revocationOf(documents.issued.all, asked);
     if (revocation === undefined) return;
     const names = { charter: epoch.charter, requesters: documents.requesters.entries };
     throw new ProtocolError('not-allowed', revokedText(revocation, names));
+  }
+
+  /** It says all that every status said which was seen here (T46). */
+  #assertNextStatus({ named, documents: [document] }: Ready): void {
+    const { epoch, documents } = this.#host;
+    if (named === undefined || document === undefined || documents.issued.all.some(({ hash }) => hash === named.hash))
+      return;
+    assertNextStatus(statusOf(epoch, document, this.#request.payload.createdAt), statusesIn(documents.issued.all));
+  }
+
+  /** A group endorses one key, for ever. */
+  #assertOnlyEndorsement({ kind, hash }: NamedDocument): void {
+    const { epoch, documents } = this.#host;
+    const other = documents.issued.all.find((one) => one.kind === 'endorsement' && one.hash !== hash);
+    if (kind !== 'endorsement' || other === undefined) return;
+    const { successor, at } = openEndorsement(other.file, decodeBase64Url(epoch.groupKey));
+    throw new ProtocolError(
+      'not-allowed',
+      `the group has endorsed ${formatGroupKey(successor)} already, which agreed on ${at}: it endorses one key, for ever`,
+    );
   }
 
   /** The next of its count, and no other document of that number (T46). */

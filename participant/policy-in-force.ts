@@ -4,7 +4,7 @@ import { ExecRunner } from './exec.ts';
 import { ExecTurns } from './exec-turns.ts';
 import { judgeBy, type Judge } from './judge.ts';
 import type { Log } from './log.ts';
-import { assertReachable, type InertRule, type PolicyGround } from './policy-reach.ts';
+import { assertReachable, type PolicyGround } from './policy-reach.ts';
 import { askAlways, loadPolicy, type Policy } from './policy.ts';
 
 /** A policy that is carried out. */
@@ -43,9 +43,7 @@ export class PolicyInForce {
    */
   static async open(options: PolicyOptions): Promise<PolicyInForce> {
     const turns = new ExecTurns();
-    const inForce = await load(options, turns, (rule, message) => {
-      options.log('warn', 'policy-rule-inert', { rule, message });
-    });
+    const inForce = await load(options, turns, false);
     return new PolicyInForce(options, turns, inForce);
   }
 
@@ -74,7 +72,7 @@ export class PolicyInForce {
     const { log } = this.#options;
     try {
       const replaced = this.#inForce;
-      this.#inForce = await load(this.#options, this.#turns);
+      this.#inForce = await load(this.#options, this.#turns, true);
       // Its programs decide nothing any more.
       await replaced.runner.close();
     } catch (error) {
@@ -91,9 +89,12 @@ export class PolicyInForce {
   }
 }
 
-async function load({ path, ground, log }: PolicyOptions, turns: ExecTurns, inert?: InertRule): Promise<InForce> {
+async function load({ path, ground, log }: PolicyOptions, turns: ExecTurns, refusesUnasked: boolean): Promise<InForce> {
   const policy = path === undefined ? askAlways : await loadPolicy(path);
-  assertReachable(policy, await ground(), inert);
+  const inert = (rule: string, message: string): void => {
+    log('warn', 'policy-rule-inert', { rule, message });
+  };
+  assertReachable(policy, await ground(), { inert, refusesUnasked });
   const runner = await ExecRunner.open(policy, log, turns);
   return { policy, runner, judge: judgeBy(policy, runner) };
 }

@@ -19,27 +19,45 @@ export interface PolicyGround {
   readonly requesters: Requesters;
 }
 
-/** Hears of a rule that nobody may ask for now: its place, as `policy.yaml:12`, and why. */
+/** Hears of a rule that decides nothing for now: its place, as `policy.yaml:12`, and why. */
 export type InertRule = (place: string, why: string) => void;
 
+/** How a policy is read. */
+export interface PolicyReading {
+  readonly inert: InertRule;
+  /** Who may ask changes while nobody looks at the policy: unless somebody does, a rule for those who may not is told and not refused. */
+  readonly refusesUnasked: boolean;
+}
+
 /**
- * Throws `ProtocolError('bad-policy')` with file and line for the first rule that decides nothing here. Who may ask changes while nobody looks at
- * the policy: with `inert` a rule for those who may not is told there instead of being refused, and decides nothing until they may.
+ * Throws `ProtocolError('bad-policy')` with file and line for the first rule that can decide nothing at any member. All members may have one file,
+ * so a rule that decides nothing at this one is told, and so is, unless it is to be refused, one for those who may not ask.
  */
-export function assertReachable({ file, rules }: Policy, ground: PolicyGround, inert?: InertRule): void {
+export function assertReachable({ file, rules }: Policy, ground: PolicyGround, reading: PolicyReading): void {
   for (const [index, rule] of rules.entries()) {
     const { places, reasons } = reachOf(rule, ground);
     const mistake =
       strangerIn(rule.match, ground.charter) ??
-      (places.length === 0 ? never(reasons.join('; ')) : whyCovered(rule, rules.slice(0, index), places));
+      (places.length === 0 ? never(reasons.join('; ')) : whyCovered(rule, rules.slice(0, index), places)) ??
+      (reading.refusesUnasked ? whyNobodyAsks(rule, places, ground) : undefined);
     const line = mistake?.line ?? rule.line;
     if (mistake !== undefined) throw new ProtocolError('bad-policy', mistake.what, { file, line });
-    const unasked = whyNobodyAsks(rule, places, ground);
-    if (unasked === undefined) continue;
-    if (inert === undefined)
-      throw new ProtocolError('bad-policy', unasked.what, { file, line: unasked.line ?? rule.line });
-    inert(rule.place, unasked.what);
+    const idle = whyIdle(rule, places, ground) ?? whyNobodyAsks(rule, places, ground)?.what;
+    if (idle !== undefined) reading.inert(rule.place, idle);
   }
+}
+
+/** Why this member is asked nothing that the rule is for, though others may be. */
+function whyIdle(rule: PolicyRule, places: readonly Place[], ground: PolicyGround): string | undefined {
+  const { self } = ground;
+  const held = places.filter(({ channel }) => holdsShareOf(channel, ground));
+  if (held.length === 0)
+    return `${self.name} has no share of ${[...new Set(places.map(({ channel }) => channel))].join(', ')} and is asked nothing about it`;
+  const wanted = rule.match.requester?.patterns;
+  if (wanted === undefined || wanted.some(isPattern)) return undefined;
+  return held.every((place) => isOwnBusiness(askersAmong(wanted, place, ground), place, ground))
+    ? `what ${self.name} asks for on production others decide`
+    : undefined;
 }
 
 interface Mistake {
@@ -93,13 +111,13 @@ function isPattern(text: string): boolean {
 /** Everywhere where there may be a request that this rule is for, and why there is none anywhere else. */
 function reachOf(
   rule: PolicyRule,
-  ground: PolicyGround,
+  { charter }: PolicyGround,
 ): { readonly places: readonly Place[]; readonly reasons: readonly string[] } {
   const places: Place[] = [];
   const reasons = new Set<string>();
   for (const kind of kindsOf(rule))
-    for (const { name: channel } of ground.charter.channels.filter(({ name }) => isOnChannel(rule, name))) {
-      const reason = reasonAgainst(rule, { kind, channel }, ground);
+    for (const { name: channel } of charter.channels.filter(({ name }) => isOnChannel(rule, name))) {
+      const reason = reasonAgainst(rule, { kind, channel });
       if (reason === undefined) places.push({ kind, channel });
       else reasons.add(reason);
     }
@@ -120,18 +138,11 @@ function isProductionMeant({ match, ...rule }: PolicyRule): boolean {
   return !isApproving(rule) || match.channel?.patterns.includes(production) === true;
 }
 
-function reasonAgainst(
-  rule: PolicyRule,
-  { kind, channel }: Place,
-  { charter, self }: PolicyGround,
-): string | undefined {
+function reasonAgainst(rule: PolicyRule, { kind, channel }: Place): string | undefined {
   const { match } = rule;
   if (!isKindOnChannel(kind, channel)) return `nobody asks for a ${kind} on ${channel}`;
   if (channel === production && !isProductionMeant(rule))
     return `a rule that approves is for production only when it says "channel: ${production}"`;
-  const sharings = charter.channels.find(({ name }) => name === channel)?.sharings ?? [];
-  if (!sharings.some(({ members }) => members.includes(self.identifier)))
-    return `${self.name} has no share of ${channel} and is asked nothing about it`;
   const ofReleases = (['product', 'repo', 'ref', 'artifacts', 'document'] as const).find((field) => match[field]);
   if (kind !== 'release' && ofReleases !== undefined) return `a ${kind} request has no ${ofReleases} to match`;
   if (match.artifacts !== undefined && match.document?.patterns.includes('manifest') === false)
@@ -139,7 +150,12 @@ function reasonAgainst(
   return undefined;
 }
 
-/** Whether all whom a rule means are nobody, or may not ask for what it is for, or are this member itself. */
+function holdsShareOf(channel: string, { charter, self }: PolicyGround): boolean {
+  const sharings = charter.channels.find(({ name }) => name === channel)?.sharings ?? [];
+  return sharings.some(({ members }) => members.includes(self.identifier));
+}
+
+/** Whether all whom a rule means are nobody, or may not ask for what it is for. */
 function whyNobodyAsks({ match }: PolicyRule, places: readonly Place[], ground: PolicyGround): Mistake | undefined {
   const wanted = match.requester?.patterns;
   if (wanted === undefined) return undefined;
@@ -157,22 +173,31 @@ function whyNobodyAsks({ match }: PolicyRule, places: readonly Place[], ground: 
   return reasons.includes(undefined) ? undefined : never([...new Set(reasons)].join('; '));
 }
 
-function reasonAgainstAskers(
-  wanted: readonly string[],
-  { kind, channel }: Place,
-  { charter, requesters, self }: PolicyGround,
-): string | undefined {
-  const askers = [
+function reasonAgainstAskers(wanted: readonly string[], place: Place, ground: PolicyGround): string | undefined {
+  if (askersAmong(wanted, place, ground).length > 0) return undefined;
+  return `${wanted.join(', ')} may not ask for a ${place.kind} on ${place.channel}`;
+}
+
+/** Whoever may ask for something. */
+interface Asker {
+  readonly name: string;
+  readonly key: string;
+  readonly member?: string | undefined;
+}
+
+function askersAmong(wanted: readonly string[], { kind, channel }: Place, ground: PolicyGround): readonly Asker[] {
+  const { charter, requesters } = ground;
+  return [
     ...requesters.entries.filter(({ channels }) => kind !== 'genesis' && channels.includes(channel)),
     ...(kind === 'release' ? [] : charter.members.map(({ name, key }) => ({ name, key, member: name }))),
   ].filter(({ name }) => wanted.includes(name));
-  if (askers.length === 0) return `${wanted.join(', ')} may not ask for a ${kind} on ${channel}`;
-  // What the ceremony itself signs its members ask one another for.
+}
+
+/** Whether this member alone asks for it, and others decide (T31). What the ceremony itself signs its members ask one another for. */
+function isOwnBusiness(askers: readonly Asker[], { kind, channel }: Place, { self }: PolicyGround): boolean {
   const isFounding = kind === 'genesis' || kind === 'requesters' || kind === 'delegation';
-  const isOwn = askers.every(({ key, member }) => key === self.key || member === self.name);
-  return channel === production && !isFounding && isOwn
-    ? `what ${self.name} asks for on ${channel} others decide`
-    : undefined;
+  const isOwn = askers.length > 0 && askers.every(({ key, member }) => key === self.key || member === self.name);
+  return channel === production && !isFounding && isOwn;
 }
 
 function whyCovered(rule: PolicyRule, earlier: readonly PolicyRule[], places: readonly Place[]): Mistake | undefined {

@@ -22,7 +22,7 @@ import {
 } from '../protocol/ceremony/dealing.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { FrostError } from '../protocol/frost/errors.ts';
-import type { BoxKey, Group, SealingGroup, Secret } from '../protocol/frost/group.ts';
+import type { BoxKey, Group, Point, SealingGroup, Secret } from '../protocol/frost/group.ts';
 import { createSodiumGroup } from '../protocol/frost/group-sodium.ts';
 import {
   deal,
@@ -38,7 +38,7 @@ import type { Scalar } from '../protocol/frost/scalar.ts';
 import { publicSharesMatch, publicShareOf, samePoint } from '../protocol/frost/sharing.ts';
 import { commit, signShare, type Attempt, type Nonces } from '../protocol/frost/sign.ts';
 import { openImportedShare, type Import } from '../protocol/ceremony/import.ts';
-import type { BoxToOpen, CeremonyEffect } from '../protocol/ceremony/events.ts';
+import type { CeremonyEffect } from '../protocol/ceremony/events.ts';
 import type { OpenedShares, ShareLabel } from '../home/keystore.ts';
 import type { ShareToSeal } from '../home/spare-keys.ts';
 import { ParticipantError } from './errors.ts';
@@ -81,6 +81,23 @@ interface VaultParts {
 export interface RefusedBox {
   /** Identity key, base64url. */
   readonly from: string;
+}
+
+/** What `openBoxes` opens: the boxes to this member, and the transcript that follows from what was dealt. */
+type BoxesToOpen = Pick<Extract<CeremonyEffect, { kind: 'open-and-store' }>, 'ceremony' | 'transcript' | 'boxes'>;
+
+/** What one dealer dealt this member, and what it committed to. */
+interface DealtShare {
+  /** Identity key, base64url. */
+  readonly from: string;
+  readonly share: Secret;
+  readonly commitments: readonly Point[];
+}
+
+/** This member's share of a channel's key. */
+interface SummedShare {
+  readonly channel: string;
+  readonly share: Secret;
 }
 
 /** The machine is asked once in a process: it answers the next vault as it answered the first. */
@@ -215,8 +232,11 @@ export class Vault {
     });
   }
 
-  /** Opens every box, checks every share against its dealer's commitments, and keeps the sums as this member's shares. */
-  openBoxes(ceremony: string, boxes: readonly BoxToOpen[]): RefusedBox | undefined {
+  /**
+   * Opens every box and keeps the sums as this member's shares, if they are the transcript's. If not, each share is checked against its dealer's
+   * commitments, and the first that does not fit is named.
+   */
+  openBoxes({ ceremony, transcript, boxes }: BoxesToOpen): RefusedBox | undefined {
     const { dealings, boxKey } = this.#secretsOf(ceremony);
     const received: Secret[] = [];
     const parts = dealings.map(({ place, dealing }) => {
@@ -224,40 +244,60 @@ export class Vault {
       received.push(own);
       return { place, shares: [own] };
     });
+    const dealt: DealtShare[] = [];
     try {
       for (const box of boxes) {
         const header = boxHeader(ceremony, box.from, this.#self);
         const opened = this.#arithmetic.open(boxKey, box.box, header, box.dealings.length) ?? [];
         received.push(...opened);
-        for (const [index, dealt] of box.dealings.entries()) {
+        for (const [index, { commitments, ...place }] of box.dealings.entries()) {
           const share = opened[index];
-          const part = parts.find(({ place }) => isSamePlace(place, dealt));
-          if (share === undefined || part === undefined || !this.#isDealt(share, dealt.commitments))
-            return { from: box.from.key };
+          const part = parts.find((own) => isSamePlace(own.place, place));
+          if (share === undefined || part === undefined) return { from: box.from.key };
           part.shares.push(share);
+          dealt.push({ from: box.from.key, share, commitments });
         }
       }
-      this.#keepShares(parts);
+      const sums = parts.map((part) => {
+        const sum = this.#sumOf(part);
+        received.push(sum.share);
+        return sum;
+      });
+      const liar = this.#areOf(transcript, sums) ? undefined : dealt.find((one) => !this.#isRight(one));
+      if (liar !== undefined) return { from: liar.from };
+      this.#keepShares(sums);
       return undefined;
     } finally {
       for (const share of received) this.#arithmetic.wipe(share);
     }
   }
 
-  #isDealt(share: Secret, commitments: Parameters<typeof verifyDealtShare>[3]): boolean {
+  #sumOf({ place, shares }: { readonly place: HeldSharing; readonly shares: readonly Secret[] }): SummedShare {
+    if (shares.length !== place.of.members.length)
+      throw new ParticipantError(
+        'contradiction',
+        `${shares.length} of ${place.of.members.length} dealers dealt for ${place.channel}`,
+      );
+    return { channel: place.channel, share: finalShare(this.#arithmetic, shares) };
+  }
+
+  /** The transcript's commitments are the sums of what all dealers committed to: what fits them was dealt rightly, or wrongly by dealers who make up for each other. */
+  #areOf(transcript: Transcript, sums: readonly SummedShare[]): boolean {
+    const channels = channelKeysOf(this.#arithmetic, this.#charter, transcript);
+    return sums.every(({ channel, share }) => {
+      const own = channels.get(channel)?.publicShares.get(this.#self.identifier);
+      return own !== undefined && samePoint(this.#arithmetic.publicPoint(share), own);
+    });
+  }
+
+  #isRight({ share, commitments }: DealtShare): boolean {
     return verifyDealtShare(this.#arithmetic, share, this.#self.identifier, commitments);
   }
 
-  #keepShares(parts: readonly { readonly place: HeldSharing; readonly shares: readonly Secret[] }[]): void {
+  #keepShares(sums: readonly SummedShare[]): void {
     this.#wipeShares();
-    for (const { place, shares } of parts) {
-      if (shares.length !== place.of.members.length)
-        throw new ParticipantError(
-          'contradiction',
-          `${shares.length} of ${place.of.members.length} dealers dealt for ${place.channel}`,
-        );
-      this.#shares.set(place.channel, finalShare(this.#arithmetic, shares));
-    }
+    // A copy, as of the imported one below: the sums themselves are wiped with all that came in.
+    for (const { channel, share } of sums) this.#shares.set(channel, this.#arithmetic.sum([share]));
     // A copy: a ceremony that comes to nothing forgets its shares, and the next one needs this one again.
     const imported = this.#imported?.share;
     if (imported !== undefined) this.#shares.set(production, this.#arithmetic.sum([imported]));

@@ -3,12 +3,13 @@ import { createHash } from 'node:crypto';
 import { stat, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { isSubjectName } from '../verifier/names.ts';
-import { openFile, readingFrom } from '../verifier/open-file.ts';
+import { openFile, readAhead, readingFrom } from '../verifier/open-file.ts';
 import { printable } from '../verifier/printable.ts';
 import { maxArtifacts, maxDocumentBytes } from '../protocol/limits.ts';
 import type { Artifact } from '../protocol/request/request.ts';
 import { RequesterError } from './errors.ts';
-import { hashChunkBytes } from './limits.ts';
+import { hashChunkBytes, minThreadBytes } from './limits.ts';
+import { ThreadHash, type Hasher } from './thread-hash.ts';
 
 /** A file on disk and what a request says of it. */
 export interface ArtifactFile extends Artifact {
@@ -75,25 +76,60 @@ function assertNames(paths: readonly string[]): void {
   }
 }
 
-/** Hashes one descriptor to its end and refuses if file or path changed meanwhile. */
+/** The SHA-256 of a file as it is now, hex. Throws what `hashArtifacts` does. */
+export async function sha256Of(path: string): Promise<string> {
+  await using handle = await openFile(path);
+  const sha256 = createHash('sha256');
+  await readThrough(handle, path, (bytes) => void sha256.update(bytes));
+  return sha256.digest('hex');
+}
+
+/** One read for both hashes. */
 async function hashFile(path: string, onBytes: (bytes: number) => void): Promise<ArtifactFile> {
   await using handle = await openFile(path);
-  const before = await fingerprint(handle);
   const sha256 = createHash('sha256');
-  const sha512 = createHash('sha512');
-  const chunk = new Uint8Array(hashChunkBytes);
-  let size = 0;
-  for (;;) {
-    const { bytesRead } = await readingFrom(path, () => handle.read(chunk, 0, chunk.length, size));
-    if (bytesRead === 0) break;
-    const bytes = chunk.subarray(0, bytesRead);
+  await using sha512 = await sha512For(handle);
+  const size = await readThrough(handle, path, async (bytes, end) => {
+    const isTaken = sha512.update(bytes);
     sha256.update(bytes);
-    sha512.update(bytes);
-    onBytes((size += bytesRead));
+    await isTaken;
+    onBytes(end);
+  });
+  return { path, name: basename(path), size, sha256: sha256.digest('hex'), sha512: await sha512.digest() };
+}
+
+/**
+ * Reads one descriptor to its end and refuses if file or path changed meanwhile (T39). `take` gets each chunk, and the bytes up to its end.
+ * Returns all of them.
+ */
+async function readThrough(
+  handle: FileHandle,
+  path: string,
+  take: (bytes: Uint8Array, end: number) => Promise<void> | void,
+): Promise<number> {
+  const before = await fingerprint(handle);
+  let size = 0;
+  for await (const bytes of readAhead(handle, path, hashChunkBytes)) {
+    size += bytes.length;
+    await take(bytes, size);
   }
   if ((await fingerprint(handle)) !== before || (await fingerprint(path)) !== before)
     throw new RequesterError('changed-file', `${printable(path)} changed while it was hashed`);
-  return { path, name: basename(path), size, sha256: sha256.digest('hex'), sha512: sha512.digest('hex') };
+  return size;
+}
+
+/** In a thread beside this one, for a file that is worth it. */
+async function sha512For(handle: FileHandle): Promise<Hasher> {
+  if ((await handle.stat()).size >= minThreadBytes) return new ThreadHash();
+  const hash = createHash('sha512');
+  return {
+    update: (bytes) => {
+      hash.update(bytes);
+      return Promise.resolve();
+    },
+    digest: () => Promise.resolve(hash.digest('hex')),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
 }
 
 async function fingerprint(file: FileHandle | string): Promise<string> {

@@ -12,7 +12,7 @@ import { formatTimestamp } from '../protocol/wire/time.ts';
 import { production } from '../protocol/files/charter.ts';
 import { finishRequest, isSignedRequest, prepareRequest, type FinishedFile } from '../protocol/formats/index.ts';
 import type { Request } from '../protocol/request/request.ts';
-import { hashArtifacts, type ArtifactFile } from './artifacts.ts';
+import { sha256Of, type ArtifactFile } from './artifacts.ts';
 import { RequesterError } from './errors.ts';
 
 /** Readable by everybody, as the artifact is: a signature is no secret. */
@@ -92,9 +92,8 @@ export async function writeBundles(
   atUnixSeconds: number,
 ): Promise<string[]> {
   // The wait may have taken days: what is verified is what is there today.
-  const today = await hashArtifacts(files.map(({ path }) => path));
-  for (const { path, name, sha256 } of today) {
-    if (files.find((file) => file.path === path)?.sha256 !== sha256)
+  for (const { path, name, sha256 } of files) {
+    if ((await sha256Of(path)) !== sha256)
       throw new RequesterError('changed-file', `${path} changed since its signature was asked for`);
     verifyRelease({
       bundle,

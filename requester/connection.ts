@@ -1,7 +1,7 @@
 /** The requester's way to a coordinator: logged in, and the group opened with nothing but its pinned key. */
 import { decodeBase64Url, encodeBase64Url } from '../verifier/base64.ts';
 import { CoordinatorClient } from '../client/client.ts';
-import { openGroup, type OpenedGroup } from '../client/group.ts';
+import { GroupReader, type OpenedGroup } from '../client/group.ts';
 import type { Patience } from '../client/patience.ts';
 import { parseCoordinatorUrl } from '../client/url.ts';
 import type { Identity } from '../protocol/wire/envelope.ts';
@@ -61,7 +61,8 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     patience: options.patience,
     nowMs: options.nowMs,
   });
-  const refresh = async (): Promise<OpenedGroup> => openGroup(await client.group(name), groupKey);
+  const reader = new GroupReader(groupKey);
+  const refresh = async (): Promise<OpenedGroup> => reader.open(await client.group(name));
   try {
     const group = await refresh();
     const coordinator = decodeBase64Url(url.fingerprint);

@@ -1,7 +1,11 @@
 /** Our own earlier outputs, told by what is in them: whose key they are by, and what they are about. */
 import { decodeBundle } from '../verifier/bundle.ts';
 import { decodeBase64, encodeBase64Url } from '../verifier/base64.ts';
+import { decodeEnvelope } from '../verifier/dsse.ts';
 import { VerifyError } from '../verifier/errors.ts';
+import { decodeCanonicalJson } from '../verifier/json.ts';
+import { maxDepth } from '../verifier/limits.ts';
+import { decodeStatus, statusPayloadType } from '../verifier/status.ts';
 import { decodeStatement, type Statement } from '../verifier/statement.ts';
 import { decodeManifest } from '../protocol/documents/manifest.ts';
 import { ProtocolError } from '../protocol/errors.ts';
@@ -61,6 +65,8 @@ export function isSignatureOf(bytes: Uint8Array, format: string, epoch: Epoch): 
  * primary key is the same.
  */
 export function isEarlierExport(bytes: Uint8Array, content: Uint8Array): boolean {
+  const group = statusGroupOf(content);
+  if (group !== undefined) return statusGroupOf(bytes) === group;
   const [before, after] = [bytes, content].map((one) => Buffer.from(one));
   if (before === undefined || after === undefined) return false;
   if (!isAscii(before) || !isAscii(after))
@@ -79,6 +85,18 @@ export function isEarlierExport(bytes: Uint8Array, content: Uint8Array): boolean
 
 function isComment(line: string): boolean {
   return ['#', 'untrusted comment: ', '-----'].some((start) => line.startsWith(start));
+}
+
+/** Whose status this is, base64url, as its first line says; `undefined` for what is none. */
+export function statusGroupOf(bytes: Uint8Array): string | undefined {
+  return attempt(() => {
+    const { payloadType, payload } = decodeEnvelope(parsed(textOf(bytes).split('\n')[0] ?? ''));
+    return payloadType === statusPayloadType ? encodeBase64Url(decodeStatus(payload).groupKey) : undefined;
+  });
+}
+
+function parsed(line: string): unknown {
+  return decodeCanonicalJson(Buffer.from(line), { maxBytes: maxEarlierOutputBytes, maxDepth });
 }
 
 /** Of a certificate, the packet of the primary key: its header and 51 bytes. */

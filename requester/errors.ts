@@ -9,6 +9,7 @@
  * - `bad-field`: product, release, note, format or document cannot be asked for like this.
  * - `no-delegation`: the group has no delegation that is valid now for the channel.
  * - `no-certificate`: the group has no certificate for a stock tool that is valid now.
+ * - `revoked`: the group has ended this key, or these releases.
  * - `not-found`: no round of this group has the id.
  * - `no-contents`: what a round is about cannot be had.
  * - `ambiguous`: several rounds begin like this.
@@ -34,6 +35,7 @@ export type RequesterErrorCode =
   | 'bad-field'
   | 'no-delegation'
   | 'no-certificate'
+  | 'revoked'
   | 'not-found'
   | 'no-contents'
   | 'ambiguous'

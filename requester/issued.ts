@@ -1,6 +1,6 @@
 /** Certificates for stock tools that the group has signed: as the coordinator keeps them, verified here before anything is believed. */
 import type { OpenedGroup } from '../client/group.ts';
-import { revocationsIn, revokedText } from '../protocol/group-documents/revocations.ts';
+import { endedChannel, revocationsIn, revokedText } from '../protocol/group-documents/revocations.ts';
 import type { GroupDocument } from '../protocol/group-documents/document.ts';
 import { production } from '../protocol/files/charter.ts';
 import { isCertificateKind, type CertificateKind } from '../protocol/request/request.ts';
@@ -13,9 +13,12 @@ import type { Connection } from './connection.ts';
 import { readDocuments } from './documents.ts';
 import { RequesterError } from './errors.ts';
 
-/** One certificate, verified. */
+/** What a file of a round is: a status or an endorsement brings files for stock tools with it. */
+export type IssuedKind = CertificateKind | 'ssh-revocation' | `${'openpgp' | 'ssh' | 'minisign'}-endorsement`;
+
+/** One certificate, or one file of a status or an endorsement, verified. */
 export interface Issued {
-  readonly kind: CertificateKind;
+  readonly kind: IssuedKind;
   /** Whose key it is about: `production` for the group's own. */
   readonly channel: string;
   readonly createdAtUnixSeconds: number;
@@ -32,26 +35,27 @@ export async function readIssued(connection: Connection): Promise<Issued[]> {
   return issuedOf((await readDocuments(connection)).documents, connection.group);
 }
 
-/** Those of the documents that are for stock tools, in their order. */
-function issuedOf(
+/** Those of the documents that are for stock tools, in their order; of a status each of its files. */
+export function issuedOf(
   documents: readonly GroupDocument[],
   { epoch, requesters }: Pick<OpenedGroup, 'epoch' | 'requesters'>,
 ): Issued[] {
   const names = { charter: epoch.charter, requesters: requesters.entries };
   return documents.flatMap((document) => {
-    const { kind, scope, request, file } = document;
+    const { kind, scope, request, files } = document;
     if (!isCertificateKind(kind)) return [];
     const until = request.payload.certify?.until ?? undefined;
-    return [
-      {
-        kind,
-        channel: scope ?? production,
-        createdAtUnixSeconds: request.createdAtUnixSeconds,
-        untilUnixSeconds: until === undefined ? undefined : parseTime(until),
-        bytes: file,
-        revoked: revocationsIn([document]).map((revocation) => revokedText(revocation, names))[0],
-      },
-    ];
+    return files.map(({ format, bytes }) => ({
+      kind: kind === 'status' || kind === 'endorsement' ? (format as IssuedKind) : kind,
+      channel: scope ?? (format === 'openpgp-revocation' ? endedChannel(document) : production),
+      createdAtUnixSeconds: request.createdAtUnixSeconds,
+      untilUnixSeconds: until === undefined ? undefined : parseTime(until),
+      bytes,
+      // What a status ends anew comes last in it.
+      revoked: revocationsIn([document])
+        .map((revocation) => revokedText(revocation, names))
+        .at(-1),
+    }));
   });
 }
 
@@ -76,12 +80,12 @@ function endingAfter(issued: readonly Issued[], kind: CertificateKind, channel: 
   );
 }
 
-/** A subkey that was taken back stays so, whatever is signed about it later. Throws `RequesterError('no-certificate')`. */
+/** A subkey that was taken back stays so, whatever is signed about it later. Throws `RequesterError('revoked')`. */
 export function assertNotRevoked(issued: readonly Issued[], channel: string): void {
   const revocation = issued.find((one) => one.kind === 'openpgp-revocation' && one.channel === channel);
   if (revocation === undefined) return;
   throw new RequesterError(
-    'no-certificate',
+    'revoked',
     `${revocation.revoked ?? ''}: no tool takes what it signs; sign in other formats, or on another channel`,
   );
 }
@@ -137,7 +141,7 @@ export function sshFileOf(
 
 /**
  * What an installer's tool will judge besides the signature itself, judged by the same dates: before anybody is asked, and again before a result
- * is written. Throws `RequesterError('no-certificate')` for formats that no installer would accept.
+ * is written. Throws `RequesterError` (`no-certificate`, `revoked`) for formats that no installer would accept.
  */
 export function assertCertified(
   issued: readonly Issued[],

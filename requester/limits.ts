@@ -3,6 +3,12 @@
 /** Bytes read at a time while hashing: one read fills both hashes, and memory stays flat for a file of any size. */
 export const hashChunkBytes = 1024 * 1024;
 
+/** Bytes from which on a file's two hashes are made side by side: below, a thread takes as long to start as it would save. */
+export const minThreadBytes = 64 * 1024 * 1024;
+
+/** Chunks that a thread may have before it, copies of `hashChunkBytes` each: enough that it never waits for the next read. */
+export const maxChunksUnderWay = 4;
+
 /** Bytes of a file that may be our own earlier output: a bundle, the longest of them. */
 export const maxEarlierOutputBytes = 2 * 1024 * 1024;
 

@@ -156,24 +156,26 @@ export function askForCertificate(
   return sign(group, payload, document === undefined ? [] : [document.bytes], identity);
 }
 
-function askForDocument(
+/** A document that a group signs about itself. */
+export interface DocumentWish {
+  readonly kind: 'requesters' | 'delegation' | 'status' | 'consent' | 'endorsement';
+  readonly bytes: Uint8Array;
+  /** As its kind is called, where nothing is signed besides. */
+  readonly formats?: readonly string[];
+  readonly number?: number;
+  readonly note: string | undefined;
+}
+
+/** Asks for a document of the group. Throws what `askForRelease` does. */
+export function askForDocument(
   group: OpenedGroup,
-  {
-    kind,
-    bytes,
-    number,
-    note,
-  }: {
-    readonly kind: 'requesters' | 'delegation';
-    readonly bytes: Uint8Array;
-    readonly number?: number;
-    readonly note: string | undefined;
-  },
+  { kind, bytes, formats = [kind], number, note }: DocumentWish,
   identity: Identity,
   nowUnixSeconds: number,
 ): Submission {
   const payload: RequestPayload = {
     ...blankRequest(group.epoch, kind, nowUnixSeconds),
+    formats: [...formats],
     documents: [documentEntry(kind, bytes)],
     ...(number === undefined ? {} : { number }),
     note: noteOf(note),

@@ -7,6 +7,7 @@ import { assertDecisionOn, isNewerDecision, openDecision, type Decision } from '
 import { ProtocolError } from '../protocol/errors.ts';
 import type { Group } from '../protocol/frost/group.ts';
 import { judgeEvidence } from '../protocol/evidence.ts';
+import type { Envelope } from '../protocol/wire/envelope.ts';
 import type { Outcome, RoundBody } from '../protocol/wire/frames.ts';
 import { openRequest, type Request } from '../protocol/request/request.ts';
 import { askerOrUndefined, expiresAtUnixSeconds, keptOut, type Asker } from '../protocol/request/rights.ts';
@@ -66,53 +67,93 @@ export interface RoundView {
  * and the `ProtocolError` of a request that is none.
  */
 export function openRound(group: OpenedGroup, body: RoundBody): RoundView {
-  const { charter } = group.epoch;
-  const request = openRequest(body.request);
-  if (request.digest !== body.digest)
-    throw new RequesterError('bad-result', `the coordinator shows another request under the id ${body.digest}`);
-  if (request.payload.groupKey !== group.epoch.groupKey || request.payload.epoch !== group.epoch.hash)
-    throw new RequesterError('bad-result', `round ${body.digest} is of another group or key epoch`);
-  const out = keptOut(request, group);
-  const { decisions, unverified } = latestDecisions(group, request, body);
-  const channel = channelOf(charter, request.payload.channel);
-  const sharings = channel.sharings.map(({ tier, threshold, members }): RoundSharing => {
-    const shown = members.flatMap((identifier) => {
-      const member = charter.members[identifier - 1];
-      return member === undefined ? [] : [memberOf(member, decisions.get(member.name), body, member === out)];
-    });
-    const approvals = shown.filter(({ standing, keptOut }) => standing === 'approved' && !keptOut).length;
-    return { of: tier ?? 'any', threshold, members: shown, approvals, missing: Math.max(0, threshold - approvals) };
-  });
-  return {
-    request,
-    asker: askerOrUndefined(request, group),
-    outcome: body.outcome,
-    sharings,
-    expiresAtUnixSeconds: expiresAtUnixSeconds(request, channel),
-    endedAtUnixSeconds: endOf(sharings, body),
-    unverified,
-    body,
-  };
+  return new RoundReader(group).open(body);
 }
 
-/** The newest decision of each member: what does not open, or is about something else, is counted and not believed (T34). */
-function latestDecisions(
-  { epoch }: OpenedGroup,
-  request: Request,
-  body: RoundBody,
-): { readonly decisions: ReadonlyMap<string, Decision>; readonly unverified: number } {
-  const decisions = new Map<string, Decision>();
-  let unverified = 0;
-  for (const envelope of body.decisions) {
-    const decision = decisionOrUndefined(envelope, request, epoch);
-    if (decision === undefined) unverified++;
-    else if (isNewerDecision(decision, decisions.get(decision.member.name)))
-      decisions.set(decision.member.name, decision);
+/** Opens one state of a round after the other: an envelope that is the same to the byte is not opened again. */
+export class RoundReader {
+  readonly #group: OpenedGroup;
+  #request: Request | undefined;
+  /** By the text of their envelopes: those of the newest state, and `undefined` for what is no decision on this request. */
+  #decisions: ReadonlyMap<string, Decision | undefined> = new Map();
+
+  /** `own` is a request that we made ourselves. */
+  constructor(group: OpenedGroup, own?: Request) {
+    this.#group = group;
+    this.#request = own;
   }
-  return { decisions, unverified };
+
+  /** Throws what `openRound` does. */
+  open(body: RoundBody): RoundView {
+    const group = this.#group;
+    const { charter } = group.epoch;
+    const request = this.#requestOf(body);
+    const out = keptOut(request, group);
+    const { decisions, unverified } = this.#latestDecisions(request, body);
+    const channel = channelOf(charter, request.payload.channel);
+    const sharings = channel.sharings.map(({ tier, threshold, members }): RoundSharing => {
+      const shown = members.flatMap((identifier) => {
+        const member = charter.members[identifier - 1];
+        return member === undefined ? [] : [memberOf(member, decisions.get(member.name), body, member === out)];
+      });
+      const approvals = shown.filter(({ standing, keptOut }) => standing === 'approved' && !keptOut).length;
+      return { of: tier ?? 'any', threshold, members: shown, approvals, missing: Math.max(0, threshold - approvals) };
+    });
+    return {
+      request,
+      asker: askerOrUndefined(request, group),
+      outcome: body.outcome,
+      sharings,
+      expiresAtUnixSeconds: expiresAtUnixSeconds(request, channel),
+      endedAtUnixSeconds: endOf(sharings, body),
+      unverified,
+      body,
+    };
+  }
+
+  #requestOf({ digest, request: envelope }: RoundBody): Request {
+    const { epoch } = this.#group;
+    const known = this.#request;
+    const request = known !== undefined && textOf(known.envelope) === textOf(envelope) ? known : openRequest(envelope);
+    if (request.digest !== digest)
+      throw new RequesterError('bad-result', `the coordinator shows another request under the id ${digest}`);
+    if (request.payload.groupKey !== epoch.groupKey || request.payload.epoch !== epoch.hash)
+      throw new RequesterError('bad-result', `round ${digest} is of another group or key epoch`);
+    // What was opened for one round says nothing of another.
+    if (request.digest !== known?.digest) this.#decisions = new Map();
+    this.#request = request;
+    return request;
+  }
+
+  /** The newest decision of each member: what does not open, or is about something else, is counted and not believed (T34). */
+  #latestDecisions(
+    request: Request,
+    body: RoundBody,
+  ): { readonly decisions: ReadonlyMap<string, Decision>; readonly unverified: number } {
+    const { epoch } = this.#group;
+    const opened = new Map<string, Decision | undefined>();
+    const decisions = new Map<string, Decision>();
+    let unverified = 0;
+    for (const envelope of body.decisions) {
+      const text = textOf(envelope);
+      const isKnown = this.#decisions.has(text);
+      const decision = isKnown ? this.#decisions.get(text) : decisionOrUndefined(envelope, request, epoch);
+      opened.set(text, decision);
+      if (decision === undefined) unverified++;
+      else if (isNewerDecision(decision, decisions.get(decision.member.name)))
+        decisions.set(decision.member.name, decision);
+    }
+    this.#decisions = opened;
+    return { decisions, unverified };
+  }
 }
 
-function decisionOrUndefined(envelope: unknown, { digest }: Request, epoch: Epoch): Decision | undefined {
+/** Everything that is signed, and the signature: where that is the same, so is what came of opening it. */
+function textOf({ payload, payloadType, signatures }: Envelope): string {
+  return JSON.stringify([payload, payloadType, signatures[0].keyid, signatures[0].sig]);
+}
+
+function decisionOrUndefined(envelope: Envelope, { digest }: Request, epoch: Epoch): Decision | undefined {
   try {
     const decision = openDecision(envelope, epoch.charter);
     assertDecisionOn(decision, digest, epoch);

@@ -140,7 +140,12 @@ export async function roundBodyOf({ client }: Connection, id: string): Promise<R
     if (body.digest !== id) throw new RequesterError('bad-result', 'the coordinator answers for another round');
     return body;
   } catch (error) {
-    if (!(error instanceof ClientError) || error.refusal?.status !== 404) throw error;
-    throw new RequesterError('not-found', `this group has no round ${id}`, { cause: error });
+    throw asNotFound(id, error);
   }
+}
+
+/** What the coordinator knows nothing of is not found; any other failure stays what it is. */
+export function asNotFound(id: string, error: unknown): unknown {
+  if (!(error instanceof ClientError) || error.refusal?.status !== 404) return error;
+  return new RequesterError('not-found', `this group has no round ${id}`, { cause: error });
 }

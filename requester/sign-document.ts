@@ -6,6 +6,7 @@ import { openResult } from './bundle.ts';
 import type { Connection } from './connection.ts';
 import { requestDate } from './dating.ts';
 import { assertCertified, earliestDate, readIssued, type Issued } from './issued.ts';
+import { assertNotEnded } from './status.ts';
 import { askForRelease, type WholeDocument } from './request.ts';
 
 /** One document, the channel to sign it on, and the format to sign it in. */
@@ -46,11 +47,13 @@ export async function signDocument(
   channelOf(connection.group.epoch.charter, channel);
   const before = await readIssued(connection);
   const date = requestDate(connection, nowUnixSeconds());
+  assertNotEnded(connection.group, before, wish);
   assertCertified(before, formats, channel, date);
   const dated = requestDate(connection, nowUnixSeconds(), earliestDate(before, formats, channel, date));
   const submission = askForRelease(connection.group, wish, connection.identity, dated);
   const { request, body } = await ask(connection, submission);
   const issued = await readIssued(connection);
+  assertNotEnded(connection.group, issued, wish);
   assertCertified(issued, formats, channel, nowUnixSeconds());
   const [file] = openResult(connection.group, request, submission.documents, body.signatures);
   if (file === undefined) throw new Error('a request of one format has one file');

@@ -15,11 +15,12 @@ import type { Ask } from './ask.ts';
 import { assembleBundle, delegationFor, openResult, writeBundles } from './bundle.ts';
 import type { Connection } from './connection.ts';
 import { requestDate } from './dating.ts';
-import { assertCertified, earliestDate, readIssued } from './issued.ts';
+import { assertCertified, earliestDate, readIssued, type Issued } from './issued.ts';
 import { assertComparable } from './release-name.ts';
 import { askForRelease, type Submission, type WholeDocument } from './request.ts';
 import { assertOutputs } from './outputs.ts';
 import type { RoundView } from './round-view.ts';
+import { assertNotEnded } from './status.ts';
 import { outputsOf, settleSubject, type SignSubject } from './subject.ts';
 import { writeManifest, writeSignedFiles, writingSigned } from './signed-files.ts';
 
@@ -92,18 +93,19 @@ export async function assertWritable(
 
 /**
  * A signature that no installer would accept is not asked for. Answers the date of the request, Unix seconds.
- * Throws `RequesterError` (`no-delegation`, `no-certificate`), `ProtocolError('unknown-channel')` and `ClientError`.
+ * Throws `RequesterError` (`no-delegation`, `no-certificate`, `revoked`), `ProtocolError('unknown-channel')` and `ClientError`.
  */
 async function assertAcceptable(
   connection: Connection,
-  { channel, formats }: Pick<SignWish, 'channel' | 'formats'>,
+  wish: Pick<SignWish, 'channel' | 'formats' | 'product' | 'release'>,
   nowUnixSeconds: number,
 ): Promise<number> {
+  const { channel, formats } = wish;
   const date = requestDate(connection, nowUnixSeconds);
   channelOf(connection.group.epoch.charter, channel);
   delegationFor(connection.group, channel, date);
-  if (!formats.some((format) => format !== 'minisign')) return date;
   const issued = await readIssued(connection);
+  assertNotEnded(connection.group, issued, wish);
   assertCertified(issued, formats, channel, date);
   return requestDate(connection, nowUnixSeconds, earliestDate(issued, formats, channel, date));
 }
@@ -155,18 +157,21 @@ async function readSubject(
  */
 export async function finishSigning(
   connection: Connection,
-  { wish: { channel }, files, document }: Signing,
+  { wish, files, document }: Signing,
   view: RoundView,
   nowUnixSeconds: number,
 ): Promise<Signed> {
+  const { channel } = wish;
   const group = channel === production ? connection.group : await connection.refresh();
   const documents = document === undefined ? [] : [document.bytes];
   const finished = openResult(group, view.request, documents, view.body.signatures);
   const bundle = assembleBundle(group, channel, finished, nowUnixSeconds);
+  const issued = await readIssued(connection);
   const written = await writingSigned(view.request, async () => {
+    assertNotEnded(group, issued, wish);
     const bundles = bundle === undefined ? [] : await writeBundles(group, channel, files, bundle, nowUnixSeconds);
     if (document === undefined) return { bundles, beside: [] };
-    return { bundles, beside: await writeDocument(connection, { ...document, channel }, finished, nowUnixSeconds) };
+    return { bundles, beside: await writeDocument(issued, { ...document, channel }, finished, nowUnixSeconds) };
   });
   const { bundles, beside } = written;
   return { request: view.request, signers: signersOf(group, view), files, bundles, written: [...bundles, ...beside] };
@@ -174,12 +179,11 @@ export async function finishSigning(
 
 /** A manifest that we made is written with its signatures; a file that was there already stays as it is. */
 async function writeDocument(
-  connection: Connection,
+  issued: readonly Issued[],
   document: WholeDocument & { readonly path: string; readonly channel: string },
   finished: readonly FinishedFile[],
   nowUnixSeconds: number,
 ): Promise<string[]> {
-  const issued = await readIssued(connection);
   // The wait may have taken days: what vouched for the channel's key then may have ended.
   const formats = finished.map(({ format }) => format);
   assertCertified(issued, formats, document.channel, nowUnixSeconds);

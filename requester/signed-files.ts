@@ -66,9 +66,9 @@ export async function writingSigned<T>({ digest }: Pick<Request, 'digest'>, writ
   try {
     return await write();
   } catch (error) {
-    const isUncertified = error instanceof RequesterError && error.code === 'no-certificate';
-    if (!(error instanceof HomeError) && !isUncertified) throw error;
-    const code = isUncertified ? 'no-certificate' : 'not-written';
+    const known = error instanceof RequesterError && ['no-certificate', 'revoked'].includes(error.code);
+    if (!(error instanceof HomeError) && !known) throw error;
+    const code = known ? error.code : 'not-written';
     throw new RequesterError(code, `round ${digest} is signed, and ${error.message}`, { cause: error });
   }
 }

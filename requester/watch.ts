@@ -1,14 +1,16 @@
 /** Waits for the end of a round, believing only what is signed. */
-import { randomBytes } from 'node:crypto';
-import { createNobleGroup } from '../protocol/frost/group-noble.ts';
+import { portableArithmetic } from '../client/group.ts';
+import type { WatchOptions } from '../client/live.ts';
+import { channelOf } from '../protocol/files/charter.ts';
 import { longestTimerMs } from '../protocol/limits.ts';
+import { expiresAtUnixSeconds } from '../protocol/request/rights.ts';
 import { submissionId, type Request } from '../protocol/request/request.ts';
 import type { RoundBody } from '../protocol/wire/frames.ts';
 import type { Connection } from './connection.ts';
 import { RequesterError } from './errors.ts';
 import { clockGraceSeconds } from './limits.ts';
-import { assertGoesOn, expiryText, judgeFaults, openRound, type RoundView } from './round-view.ts';
-import { roundBodyOf } from './rounds.ts';
+import { assertGoesOn, expiryText, judgeFaults, RoundReader, type RoundSharing, type RoundView } from './round-view.ts';
+import { asNotFound, roundBodyOf } from './rounds.ts';
 
 /** How long to wait, and who is told meanwhile. */
 export interface WaitOptions {
@@ -24,8 +26,8 @@ export interface WaitOptions {
 }
 
 /**
- * Waits until the round of `request` is signed. Throws `RequesterError`: `refused`, `faulted`, `expired`, `cancelled`, `unproved`, or
- * `pending` at the deadline or when the signal fires; and `ClientError` for what no retry can mend.
+ * Waits until the round of `request`, which is our own, is signed. Throws `RequesterError`: `refused`, `faulted`, `expired`, `cancelled`,
+ * `unproved`, `not-found`, or `pending` at the deadline or when the signal fires; and `ClientError` for what no retry can mend.
  */
 export async function waitForRound(
   connection: Connection,
@@ -33,26 +35,37 @@ export async function waitForRound(
   request: Request,
   options: WaitOptions,
 ): Promise<RoundView> {
-  const first = checkRound(connection, digest, request, await roundBodyOf(connection, digest));
-  if (first.outcome !== 'pending') {
-    options.onView?.(first);
-    return await judged(connection, first, options.nowUnixSeconds());
-  }
-  const deadline = deadlineOf(first, options);
-  using timer = signalAt(deadline, options.nowUnixSeconds);
-  const signal = options.signal === undefined ? timer.signal : AbortSignal.any([timer.signal, options.signal]);
-  let last = first;
-  for await (const body of connection.client.watchRound(digest, { signal, onRetry: options.onRetry })) {
-    const view = checkRound(connection, digest, request, body);
-    last = view;
-    options.onView?.(view);
-    const { outcome } = await judged(connection, view, options.nowUnixSeconds());
-    if (outcome === 'signed') return view;
+  const { signal, onRetry, onView, nowUnixSeconds } = options;
+  const reader = new RoundReader(connection.group, request);
+  using deadline = new Deadline(deadlineOf(expiryOf(connection, request), options), nowUnixSeconds);
+  const ends = signal === undefined ? deadline.signal : AbortSignal.any([deadline.signal, signal]);
+  let last: RoundView | undefined;
+  for await (const body of statesOf(connection, digest, { signal: ends, onRetry })) {
+    last = checkRound(reader, digest, request, body);
+    onView?.(last);
+    const { outcome } = await judged(connection, last, nowUnixSeconds());
+    if (outcome === 'signed') return last;
+    // A round that we joined began earlier.
+    deadline.bringForward(deadlineOf(last.expiresAtUnixSeconds, options));
   }
   // Past its expiry no member signs it any more, whatever the coordinator does.
-  if (options.signal?.aborted !== true && deadline >= first.expiresAtUnixSeconds)
-    throw new RequesterError('expired', expiryText(last));
-  throw new RequesterError('pending', `the request is still pending: ${missingText(last)}`);
+  const expiresAt = last?.expiresAtUnixSeconds ?? expiryOf(connection, request);
+  if (signal?.aborted !== true && deadline.unixSeconds >= expiresAt)
+    throw new RequesterError('expired', last === undefined ? 'the request expired unseen' : expiryText(last));
+  const missing = last === undefined ? 'the coordinator could not be asked' : missingText(last);
+  throw new RequesterError('pending', `the request is still pending: ${missing}`);
+}
+
+async function* statesOf(
+  { client }: Connection,
+  digest: string,
+  options: WatchOptions,
+): AsyncGenerator<RoundBody, void, undefined> {
+  try {
+    yield* client.watchRound(digest, options);
+  } catch (error) {
+    throw asNotFound(digest, error);
+  }
 }
 
 /** How the round of `request` is now. Throws what `waitForRound` does for one that is over and not signed. */
@@ -62,7 +75,8 @@ export async function lookAtRound(
   request: Request,
   nowUnixSeconds: number,
 ): Promise<RoundView> {
-  const view = checkRound(connection, digest, request, await roundBodyOf(connection, digest));
+  const reader = new RoundReader(connection.group, request);
+  const view = checkRound(reader, digest, request, await roundBodyOf(connection, digest));
   return await judged(connection, view, nowUnixSeconds);
 }
 
@@ -75,36 +89,73 @@ async function judged(connection: Connection, view: RoundView, nowUnixSeconds: n
 export function missingText({ sharings }: RoundView): string {
   const missing = sharings.filter((sharing) => sharing.missing > 0);
   if (missing.length === 0) return 'enough members have approved, and are not all connected';
-  return missing
-    .map((sharing) => `${sharing.of} lacks ${sharing.missing} of ${sharing.threshold} approvals`)
-    .join(', ');
+  return missing.map(lackOf).join('; ');
+}
+
+function lackOf({ missing, members }: RoundSharing): string {
+  const open = members.filter(
+    ({ standing, keptOut, out }) => standing === 'undecided' && !keptOut && out === undefined,
+  );
+  const names = open.map(({ member, connected }) => (connected ? member.name : `${member.name} (offline)`));
+  const what = missing === 1 ? '1 approval is missing' : `${missing} approvals are missing`;
+  return open.length < missing ? `${what}, and too few are left to give them` : `${what}, of ${names.join(', ')}`;
 }
 
 /** The coordinator may show us no other round than that of our very submission, made by us earlier at most. */
-function checkRound({ group }: Connection, digest: string, request: Request, body: RoundBody): RoundView {
+function checkRound(reader: RoundReader, digest: string, request: Request, body: RoundBody): RoundView {
   if (body.digest !== digest) throw new RequesterError('bad-result', 'the coordinator answers for another round');
-  const view = openRound(group, body);
+  const view = reader.open(body);
   if (submissionId(view.request) !== submissionId(request))
     throw new RequesterError('bad-result', `round ${digest} asks for something else than we do`);
   return view;
 }
 
-function deadlineOf(view: RoundView, { untilUnixSeconds }: WaitOptions): number {
-  const last = view.expiresAtUnixSeconds + clockGraceSeconds;
+function expiryOf({ group: { epoch } }: Connection, request: Request): number {
+  return expiresAtUnixSeconds(request, channelOf(epoch.charter, request.payload.channel));
+}
+
+function deadlineOf(expiryUnixSeconds: number, { untilUnixSeconds }: WaitOptions): number {
+  const last = expiryUnixSeconds + clockGraceSeconds;
   return untilUnixSeconds === undefined ? last : Math.min(untilUnixSeconds, last);
 }
 
-/** Fires at that time, however far away. */
-function signalAt(unixSeconds: number, nowUnixSeconds: () => number): Disposable & { readonly signal: AbortSignal } {
-  const controller = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const wait = (): void => {
-    const leftMs = (unixSeconds - nowUnixSeconds()) * 1000;
-    if (leftMs <= 0) controller.abort();
-    else timer = setTimeout(wait, Math.min(leftMs, longestTimerMs));
-  };
-  wait();
-  return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) };
+/** Fires at a time, however far away, or at an earlier one once that is known. */
+class Deadline implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #nowUnixSeconds: () => number;
+  #unixSeconds: number;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(unixSeconds: number, nowUnixSeconds: () => number) {
+    this.#unixSeconds = unixSeconds;
+    this.#nowUnixSeconds = nowUnixSeconds;
+    this.#wait();
+  }
+
+  get unixSeconds(): number {
+    return this.#unixSeconds;
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  bringForward(unixSeconds: number): void {
+    if (unixSeconds >= this.#unixSeconds) return;
+    this.#unixSeconds = unixSeconds;
+    this.#wait();
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+  }
+
+  #wait(): void {
+    clearTimeout(this.#timer);
+    const leftMs = (this.#unixSeconds - this.#nowUnixSeconds()) * 1000;
+    if (leftMs <= 0) this.#controller.abort();
+    else this.#timer = setTimeout(() => this.#wait(), Math.min(leftMs, longestTimerMs));
+  }
 }
 
 /** Only a round that is said to have ended by faults needs them proved. */
@@ -112,6 +163,5 @@ async function provedFaults({ client, group }: Connection, view: RoundView): Pro
   if (view.outcome !== 'faulted') return new Set();
   const files: Uint8Array[] = [];
   for (const hash of view.body.evidence) files.push(await client.evidence(view.request.digest, hash));
-  const arithmetic = createNobleGroup({ randomBytes: (count) => new Uint8Array(randomBytes(count)) });
-  return judgeFaults(arithmetic, group, view, files);
+  return judgeFaults(portableArithmetic(), group, view, files);
 }

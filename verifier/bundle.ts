@@ -1,7 +1,7 @@
 /** The file beside the artifact, NAME.frostmark: the signed statement and, off production, the delegation, as one line of canonical JSON. */
 import { decodeEnvelope, type Envelope } from './dsse.ts';
 import { VerifyError, within } from './errors.ts';
-import { decodeCanonicalJson, encodeCanonicalJson, readFields } from './json.ts';
+import { decodeJsonLines, encodeCanonicalJson, readFields } from './json.ts';
 import { maxBundleBytes, maxDelegationBytes, maxDepth, maxPayloadBytes } from './limits.ts';
 
 /** How the file's name ends. */
@@ -29,11 +29,7 @@ export function encodeBundle({ statement, delegation }: Bundle): Uint8Array {
 /** Inverse of `encodeBundle`. Throws `bad-bundle`, `bad-envelope`, `bad-base64`, `bad-json` or `too-large`. */
 export function decodeBundle(bytes: Uint8Array): Bundle {
   return within('bundle', () => {
-    if (bytes.length > maxBundleBytes)
-      throw new VerifyError('too-large', `${bytes.length} bytes, at most ${maxBundleBytes} are allowed`);
-    if (bytes.at(-1) !== newline)
-      throw new VerifyError('bad-bundle', 'it does not end with a newline: is it complete?');
-    const value = decodeCanonicalJson(bytes.subarray(0, -1), { maxBytes: maxBundleBytes, maxDepth });
+    const [value] = decodeJsonLines(bytes, { maxBytes: maxBundleBytes, maxDepth, maxLines: 1 }, 'bad-bundle');
     const fields = readFields(value, ['mediaType', 'statement', 'delegation'], 'bad-bundle', 'it');
     if (fields.mediaType !== mediaType) throw new VerifyError('bad-bundle', `mediaType is not ${mediaType}`);
     return {

@@ -4,11 +4,16 @@ import * as util from 'node:util';
 
 import { encodeBase64Url } from './base64.ts';
 import { VerifyError, type VerifyErrorCode, type VerifyExitCode } from './errors.ts';
+import { openEndorsement } from './endorsement.ts';
+import { formatGroupKey } from './group-key.ts';
+import { maxEndorsementFileBytes } from './limits.ts';
+import { readSmallFile } from './open-file.ts';
 import { readKeyArgument, type PinnedKey } from './key-file.ts';
 import { isName, productionChannel } from './names.ts';
 import { printable, printableJson } from './printable.ts';
+import type { StatusInForce } from './status.ts';
 import { parseTime } from './time.ts';
-import { verifyFile, type VerifiedFile } from './verify-file.ts';
+import { verifyFile, type FileQuestion, type VerifiedFile } from './verify-file.ts';
 import { version } from './version.ts';
 
 /** Where a command writes and what it knows of the world. */
@@ -28,6 +33,10 @@ const options = {
   'min-release': { type: 'string' },
   'any-name': { type: 'boolean' },
   at: { type: 'string' },
+  status: { type: 'string' },
+  'min-status': { type: 'string' },
+  'status-max-age': { type: 'string' },
+  endorsement: { type: 'boolean' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },
@@ -47,6 +56,11 @@ function verifyHelp(program: string): string {
   --min-release R    the oldest release to accept, such as 1.4.2
   --any-name         accept the file under another name than the signed one
   --at TIME          judge a delegation at this time (default: now), such as 2026-11-22T08:00:00Z
+  --status F         refuse what the group revoked by this file, GROUP.status; without it
+                     nothing is known of revocations
+  --min-status N     refuse a status below this number
+  --status-max-age D refuse a status older than this, such as 7d or 12h
+  --endorsement      FILE says which key comes after this one: check and print it, follow nothing
   --json             one line of JSON on stdout, also when it fails
   --help, --version
 
@@ -81,6 +95,7 @@ async function run(argv: readonly string[], io: VerifyIo): Promise<0> {
   if (!isName(channel)) throw new VerifyError('usage', `${channel} is no name of a channel`);
   const at = values.at === undefined ? io.nowUnixSeconds() : parseAt(values.at);
   const pinned = await readKeyArgument(values.key);
+  if (values.endorsement === true) return say(io, await endorsementText(path, pinned, values.json === true));
   const verified = await verifyFile({
     path,
     bundlePath: values.bundle,
@@ -91,10 +106,22 @@ async function run(argv: readonly string[], io: VerifyIo): Promise<0> {
     anyName: values['any-name'],
     product: values.product,
     minRelease: values['min-release'],
+    status: parseStatus(values, io),
   }).catch((error: unknown) => {
     throw naming(path, error);
   });
   return say(io, values.json === true ? `${printableJson(toJson(verified, pinned))}\n` : describe(verified, pinned));
+}
+
+async function endorsementText(path: string, { name, key }: PinnedKey, isJson: boolean): Promise<string> {
+  const file = await readSmallFile(path, maxEndorsementFileBytes, 'bad-endorsement');
+  const { group, successor, at } = openEndorsement(file, key);
+  const line = formatGroupKey(successor);
+  if (isJson)
+    return `${printableJson({ verified: true, endorsement: { group: formatGroupKey(group), successor: line, at } })}\n`;
+  return `ENDORSED ${line}
+  by ${name ?? group.name} at ${at}; both keys signed this. Nothing is pinned by it: to follow, pin that line yourself.
+`;
 }
 
 function parse(argv: readonly string[]) {
@@ -115,12 +142,31 @@ function parseAt(text: string): number {
   return unixSeconds;
 }
 
+type StatusValues = Readonly<Partial<Record<'status' | 'min-status' | 'status-max-age', string | undefined>>>;
+
+function parseStatus(values: StatusValues, { nowUnixSeconds }: VerifyIo): FileQuestion['status'] {
+  const { status: path, 'min-status': least, 'status-max-age': age } = values;
+  if (path === undefined && (least ?? age) === undefined) return undefined;
+  if (path === undefined) throw new VerifyError('usage', 'no --status was given: it takes GROUP.status');
+  const [, count = '', unit = ''] = /^([1-9]\d{0,5})([smhd])$/.exec(age ?? '1s') ?? [];
+  if (unit === '') throw new VerifyError('usage', `--status-max-age ${age ?? ''} is no time such as 7d or 12h`);
+  if (!/^[1-9]\d{0,14}$/.test(least ?? '1'))
+    throw new VerifyError('usage', `--min-status ${least ?? ''} is no number from 1 on`);
+  const seconds = Number(count) * { s: 1, m: 60, h: 3600, d: 86_400 }[unit as 's' | 'm' | 'h' | 'd'];
+  return {
+    path,
+    minNumber: Number(least ?? 1),
+    maxAgeSeconds: age === undefined ? undefined : seconds,
+    nowUnixSeconds: nowUnixSeconds(),
+  };
+}
+
 function say(io: VerifyIo, text: string): 0 {
   io.stdout(text);
   return 0;
 }
 
-function describe({ file, statement, delegation, subject }: VerifiedFile, { name, key }: PinnedKey): string {
+function describe({ file, statement, delegation, status, subject }: VerifiedFile, { name, key }: PinnedKey): string {
   const { product, release, source, createdAt } = statement;
   const rows: readonly (readonly [string, string | null])[] = [
     ['group', name ?? encodeBase64Url(key)],
@@ -132,12 +178,21 @@ function describe({ file, statement, delegation, subject }: VerifiedFile, { name
     ['commit', source === null ? null : source.commit],
     ['requested', createdAt],
     ['sha256', file.sha256],
+    ['status', status === null ? null : statusText(status)],
   ];
   const lines = rows.flatMap(([label, text]) => (text === null ? [] : [`  ${label.padEnd(9)}  ${printable(text)}\n`]));
   return `VERIFIED ${printable(file.path)}\n${lines.join('')}`;
 }
 
-function toJson({ file, bundlePath, statement, delegation, subject }: VerifiedFile, { name, key }: PinnedKey): unknown {
+function statusText({ number, at, ofThisNumber }: StatusInForce): string {
+  const others = ofThisNumber === 1 ? '' : `; ${ofThisNumber} different ones have this number: ask the group why`;
+  return `number ${number} of ${at} revokes nothing of it${others}`;
+}
+
+function toJson(
+  { file, bundlePath, statement, delegation, status, subject }: VerifiedFile,
+  { name, key }: PinnedKey,
+): unknown {
   const { channel, product, release, requestDigest, source, createdAt, subjects } = statement;
   return {
     verified: true,
@@ -154,6 +209,10 @@ function toJson({ file, bundlePath, statement, delegation, subject }: VerifiedFi
       delegation === null
         ? null
         : { channelKey: encodeBase64Url(delegation.channelKey), from: delegation.from, until: delegation.until },
+    revocation:
+      status === null
+        ? { checked: false }
+        : { checked: true, number: status.number, at: status.at, ofThisNumber: status.ofThisNumber },
     subject,
     subjects,
   };
@@ -187,6 +246,14 @@ function adviceFor(code: VerifyErrorCode, program: string): string {
     case 'bad-delegation':
     case 'too-large':
       return 'Do not use the file. Fetch it and its bundle again; if this stays, tell whoever published them.';
+    case 'bad-endorsement':
+      return 'Pin no key because of it. Ask the group for its endorsement again.';
+    case 'bad-status':
+      return 'Get GROUP.status again, from where the group publishes it; one of a newer version wants a newer program.';
+    case 'stale-status':
+      return 'Get the newest GROUP.status, if the clock of this machine is right. Somebody may be keeping it from you.';
+    case 'revoked':
+      return 'Do not use the file: the group itself says so. Get a newer one.';
     case 'bad-signature':
       return 'Do not use the file. Either it was not signed by this group, or its bundle was changed.';
     case 'wrong-group':

@@ -1,11 +1,13 @@
 /** A delegation: a statement under the group public key that a channel key may sign for its channel from one time until another. */
-import { decodeBase64Url, encodeBase64Url } from './base64.ts';
-import { isPublicKey, publicKeyBytes } from './ed25519.ts';
+import { encodeBase64Url } from './base64.ts';
+import { isPublicKey } from './ed25519.ts';
 import { VerifyError, within } from './errors.ts';
-import { decodeCanonicalJson, encodeCanonicalJson, readFields, readString } from './json.ts';
+import { decodeCanonicalJson, encodeCanonicalJson, readFields, readKey, readString } from './json.ts';
 import { maxDelegationBytes, maxDepth } from './limits.ts';
 import { isName, productionChannel } from './names.ts';
-import { parseTime } from './time.ts';
+import { isTime, parseTime } from './time.ts';
+
+const code = 'bad-delegation';
 
 /** DSSE payload type of a delegation. */
 export const delegationPayloadType = 'application/vnd.frostmark.delegation.v1+json';
@@ -42,16 +44,14 @@ export function decodeDelegation(payload: Uint8Array): Delegation {
   return within('delegation', () => {
     const value = decodeCanonicalJson(payload, { maxBytes: maxDelegationBytes, maxDepth });
     const names = ['groupKey', 'channel', 'channelKey', 'from', 'until'] as const;
-    const fields = readFields(value, names, 'bad-delegation', 'delegation');
+    const fields = readFields(value, names, code, 'delegation');
     const { from, until } = decodeWindow(fields.from, fields.until);
-    const channel = readString(fields.channel, isName, 'bad-delegation', 'channel');
-    if (channel === productionChannel) throw new VerifyError('bad-delegation', 'production is never delegated');
-    const groupKey = decodeKey(fields.groupKey, 'groupKey');
-    const channelKey = decodeKey(fields.channelKey, 'channelKey');
-    if (!isPublicKey(channelKey))
-      throw new VerifyError('bad-delegation', 'channelKey is no Ed25519 key that may be trusted');
-    if (fields.groupKey === fields.channelKey)
-      throw new VerifyError('bad-delegation', 'the group key is delegated to itself');
+    const channel = readString(fields.channel, isName, code, 'channel');
+    if (channel === productionChannel) throw new VerifyError(code, 'production is never delegated');
+    const groupKey = readKey(fields.groupKey, code, 'groupKey');
+    const channelKey = readKey(fields.channelKey, code, 'channelKey');
+    if (!isPublicKey(channelKey)) throw new VerifyError(code, 'channelKey is no Ed25519 key that may be trusted');
+    if (fields.groupKey === fields.channelKey) throw new VerifyError(code, 'the group key is delegated to itself');
     return { groupKey, channel, channelKey, from, until };
   });
 }
@@ -63,19 +63,12 @@ export function positionInWindow(delegation: Delegation, atUnixSeconds: number):
 }
 
 function decodeWindow(from: unknown, until: unknown): Pick<Delegation, 'from' | 'until'> {
-  const isTime = (text: string): boolean => parseTime(text) !== undefined;
   const window = {
-    from: readString(from, isTime, 'bad-delegation', 'from'),
-    until: readString(until, isTime, 'bad-delegation', 'until'),
+    from: readString(from, isTime, code, 'from'),
+    until: readString(until, isTime, code, 'until'),
   };
-  if (timeOf(window.from) >= timeOf(window.until)) throw new VerifyError('bad-delegation', 'it ends before it begins');
+  if (timeOf(window.from) >= timeOf(window.until)) throw new VerifyError(code, 'it ends before it begins');
   return window;
-}
-
-function decodeKey(value: unknown, what: string): Uint8Array {
-  const key = decodeBase64Url(readString(value, (it) => it.length === 43, 'bad-delegation', what));
-  if (key.length !== publicKeyBytes) throw new VerifyError('bad-delegation', `${what} is not ${publicKeyBytes} bytes`);
-  return key;
 }
 
 function timeOf(text: string): number {

@@ -5,6 +5,8 @@ import { VerifyError } from './errors.ts';
 import { readFields, readString } from './json.ts';
 import { maxKeyIdChars, maxPayloadBytes, maxPayloadTypeChars } from './limits.ts';
 
+const code = 'bad-envelope';
+
 /** The envelope as it is in JSON: payload and signature in strict base64. */
 export interface Envelope {
   readonly payload: string;
@@ -37,28 +39,26 @@ export function preAuthEncoding(payloadType: string, payload: Uint8Array): Uint8
  * Throws `bad-envelope`, `bad-base64` or, past `maxBytes` of payload, `too-large`. Verifies nothing.
  */
 export function decodeEnvelope(value: unknown, maxBytes: number = maxPayloadBytes): DecodedEnvelope {
-  const fields = readFields(value, ['payload', 'payloadType', 'signatures'], 'bad-envelope', 'envelope');
+  const fields = readFields(value, ['payload', 'payloadType', 'signatures'], code, 'envelope');
   if (!Array.isArray(fields.signatures) || fields.signatures.length !== 1) {
-    throw new VerifyError('bad-envelope', 'envelope has not exactly one signature');
+    throw new VerifyError(code, 'envelope has not exactly one signature');
   }
-  const { keyid, sig } = readFields(fields.signatures[0], ['keyid', 'sig'], 'bad-envelope', 'signature');
-  const payload = decodeBase64(readString(fields.payload, isAnyText, 'bad-envelope', 'payload'));
+  const { keyid, sig } = readFields(fields.signatures[0], ['keyid', 'sig'], code, 'signature');
+  const payload = decodeBase64(readString(fields.payload, isAnyText, code, 'payload'));
   if (payload.length > maxBytes) throw new VerifyError('too-large', `payload longer than ${maxBytes} bytes`);
-  const signature = decodeBase64(readString(sig, isAnyText, 'bad-envelope', 'signature'));
-  if (signature.length !== signatureBytes)
-    throw new VerifyError('bad-envelope', `signature is not ${signatureBytes} bytes`);
+  const signature = decodeBase64(readString(sig, isAnyText, code, 'signature'));
+  if (signature.length !== signatureBytes) throw new VerifyError(code, `signature is not ${signatureBytes} bytes`);
   return {
-    payloadType: readString(fields.payloadType, isPayloadType, 'bad-envelope', 'payload type'),
+    payloadType: readString(fields.payloadType, isPayloadType, code, 'payload type'),
     payload,
-    keyid: readString(keyid, (it) => it.length <= maxKeyIdChars, 'bad-envelope', 'key id'),
+    keyid: readString(keyid, (it) => it.length <= maxKeyIdChars, code, 'key id'),
     signature,
   };
 }
 
 /** Inverse of `decodeEnvelope`. Throws `bad-envelope` for a signature of another length than 64 bytes. */
 export function encodeEnvelope({ payloadType, payload, keyid, signature }: DecodedEnvelope): Envelope {
-  if (signature.length !== signatureBytes)
-    throw new VerifyError('bad-envelope', `signature is not ${signatureBytes} bytes`);
+  if (signature.length !== signatureBytes) throw new VerifyError(code, `signature is not ${signatureBytes} bytes`);
   return { payload: encodeBase64(payload), payloadType, signatures: [{ keyid, sig: encodeBase64(signature) }] };
 }
 

@@ -11,7 +11,7 @@ import { createPublicKey, verify, type KeyObject } from 'node:crypto';
 import { encodeBase64Url } from './base64.ts';
 
 /** Length of a public key in bytes. */
-export const publicKeyBytes = 32;
+const publicKeyBytes = 32;
 
 /** Length of a signature in bytes: R, then S. */
 export const signatureBytes = 64;

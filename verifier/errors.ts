@@ -11,6 +11,10 @@ export type VerifyErrorCode =
   | 'bad-statement'
   | 'bad-delegation'
   | 'bad-signature'
+  | 'bad-status'
+  | 'bad-endorsement'
+  | 'stale-status'
+  | 'revoked'
   | 'wrong-group'
   | 'wrong-channel'
   | 'wrong-digest'
@@ -29,6 +33,16 @@ export type VerifyErrorCode =
 /** 1: it could not be judged; 2: it was asked wrongly; 3: it is not valid. */
 export type VerifyExitCode = 1 | 2 | 3;
 
+// Whatever is not here was judged, and is not valid: 3.
+const exitCodes: Readonly<Partial<Record<VerifyErrorCode, VerifyExitCode>>> = {
+  'missing-file': 1,
+  unreadable: 1,
+  'changed-file': 1,
+  internal: 1,
+  usage: 2,
+  'bad-key': 2,
+};
+
 /** A refusal. The message is lower case and says what was found and, where a person can act, what to do. */
 export class VerifyError extends Error {
   override readonly name = 'VerifyError';
@@ -38,47 +52,17 @@ export class VerifyError extends Error {
   constructor(code: VerifyErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
-    this.exitCode = exitCodeOf(code);
+    this.exitCode = exitCodes[code] ?? 3;
   }
 }
 
-function exitCodeOf(code: VerifyErrorCode): VerifyExitCode {
-  switch (code) {
-    case 'missing-file':
-    case 'unreadable':
-    case 'changed-file':
-    case 'internal':
-      return 1;
-    case 'usage':
-    case 'bad-key':
-      return 2;
-    case 'bad-base64':
-    case 'bad-json':
-    case 'bad-envelope':
-    case 'bad-payload-type':
-    case 'bad-bundle':
-    case 'bad-statement':
-    case 'bad-delegation':
-    case 'bad-signature':
-    case 'wrong-group':
-    case 'wrong-channel':
-    case 'wrong-digest':
-    case 'wrong-name':
-    case 'wrong-product':
-    case 'old-release':
-    case 'delegation-expired':
-    case 'delegation-not-yet-valid':
-    case 'too-large':
-      return 3;
-  }
-}
-
-/** Runs `read` and names the place in whatever it refuses; code and exit code stay. */
-export function within<T>(place: string, read: () => T): T {
+/** Runs `read` and names the place in whatever it refuses; code and exit code stay unless another code is given. */
+export function within<T>(place: string, read: () => T, code?: VerifyErrorCode): T {
   try {
     return read();
   } catch (error) {
-    if (error instanceof VerifyError) throw new VerifyError(error.code, `${place}: ${error.message}`, { cause: error });
+    if (error instanceof VerifyError)
+      throw new VerifyError(code ?? error.code, `${place}: ${error.message}`, { cause: error });
     throw error;
   }
 }

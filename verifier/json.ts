@@ -3,6 +3,7 @@
  *
  * Refused are duplicate keys, spaces, other spellings of a number or string, lone surrogates, and a byte order mark. The order of keys is kept.
  */
+import { decodeBase64Url } from './base64.ts';
 import { VerifyError, type VerifyErrorCode } from './errors.ts';
 import { maxJsonValues } from './limits.ts';
 import { isWellFormed } from './well-formed.ts';
@@ -25,6 +26,7 @@ interface JsonSize {
 }
 
 const maxEncodedDepth = 64;
+const newline = 0x0a;
 
 /**
  * The bytes that `decodeCanonicalJson` accepts for a value made of plain objects, arrays, well-formed strings, finite numbers, booleans and null.
@@ -55,6 +57,28 @@ export function decodeCanonicalJson(bytes: Uint8Array, bounds: JsonBounds): unkn
 }
 
 /**
+ * The values of a file that has one on each line, each as `decodeCanonicalJson` reads it; `maxBytes` is of the whole file. Throws `code` for a
+ * file of more lines, or that does not end with a newline, and what `decodeCanonicalJson` does.
+ */
+export function decodeJsonLines(
+  bytes: Uint8Array,
+  bounds: JsonBounds & { readonly maxLines: number },
+  code: VerifyErrorCode,
+): unknown[] {
+  const { maxBytes, maxLines } = bounds;
+  if (bytes.length > maxBytes) throw new VerifyError('too-large', `it has over ${maxBytes} bytes`);
+  if (bytes.at(-1) !== newline) throw new VerifyError(code, 'it does not end with a newline: is it complete?');
+  const values: unknown[] = [];
+  for (let from = 0; from < bytes.length;) {
+    if (values.length === maxLines) throw new VerifyError(code, `it has over ${maxLines} lines`);
+    const end = bytes.indexOf(newline, from);
+    values.push(decodeCanonicalJson(bytes.subarray(from, end), bounds));
+    from = end + 1;
+  }
+  return values;
+}
+
+/**
  * Reads an object that has exactly these fields, in any order, and throws `code` for anything else.
  * `what` names the object in the message.
  */
@@ -78,6 +102,11 @@ export function readFields<Name extends string>(
 export function readString(value: unknown, is: (text: string) => boolean, code: VerifyErrorCode, what: string): string {
   if (typeof value !== 'string' || !is(value)) throw new VerifyError(code, `${what} is malformed`);
   return value;
+}
+
+/** 32 bytes in base64url: 43 characters are never more or less. Refuses with `code`, or `bad-base64`; whether it is a key is not judged. */
+export function readKey(value: unknown, code: VerifyErrorCode, what: string): Uint8Array {
+  return decodeBase64Url(readString(value, (it) => it.length === 43, code, what));
 }
 
 // JSON.parse takes any depth, and what walks its result afterwards does not; and it makes 4 million empty lists of 11 MiB.

@@ -27,6 +27,27 @@ export const maxBundleBytes = 2 * 1024 * 1024;
 /** Bytes of a delegation's payload; it has six short fields. */
 export const maxDelegationBytes = 4096;
 
+/** Revocations in one status: a channel or a product each, for all time. */
+export const maxRevocations = 256;
+
+/** Bytes of a status's payload: 256 revocations with their reasons take about 64 KiB. */
+export const maxStatusBytes = 256 * 1024;
+
+/** Documents in one status file: one, and what was signed beside it under the same number. */
+export const maxStatuses = 16;
+
+/** Bytes of a status file: two of the longest statuses in base64, and room. */
+export const maxStatusFileBytes = 1024 * 1024;
+
+/** Seconds by which a status may be dated ahead of this machine's clock: what a group's own members allow. */
+export const maxStatusAheadSeconds = 300;
+
+/** Bytes of an endorsement's payload: two names, two keys, a user id. */
+export const maxEndorsementBytes = 4096;
+
+/** Bytes of an endorsement file: two envelopes of such a payload in base64. */
+export const maxEndorsementFileBytes = 16 * 1024;
+
 /** Bytes of a file that holds one public key. */
 export const maxKeyFileBytes = 4096;
 

@@ -38,6 +38,39 @@ export async function readSmallFile(path: string, maxBytes: number, tooLarge: Ve
   });
 }
 
+/**
+ * The file from its start to its end, a chunk at a time, through this one descriptor: while whoever asks works on one, the next is read. A chunk is
+ * good until the next is asked for. Throws what `readingFrom` does.
+ */
+export async function* readAhead(
+  handle: FileHandle,
+  path: string,
+  chunkBytes: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let [chunk, other] = [new Uint8Array(chunkBytes), new Uint8Array(chunkBytes)];
+  let position = 0;
+  const read = (into: Uint8Array): Promise<{ readonly bytesRead: number }> => {
+    const reading = readingFrom(path, () => handle.read(into, 0, chunkBytes, position));
+    // Awaited below; until then a failure is nobody's surprise.
+    reading.catch(() => undefined);
+    return reading;
+  };
+  let reading = read(chunk);
+  try {
+    for (;;) {
+      const { bytesRead } = await reading;
+      if (bytesRead === 0) return;
+      position += bytesRead;
+      reading = read(other);
+      yield chunk.subarray(0, bytesRead);
+      [chunk, other] = [other, chunk];
+    }
+  } finally {
+    // Nothing is read into a descriptor's place once it is closed.
+    await reading.catch(() => undefined);
+  }
+}
+
 /** Runs one operation on a file and says of which file it failed. */
 export async function readingFrom<T>(path: string, operation: () => Promise<T>): Promise<T> {
   try {

@@ -2,13 +2,14 @@
  * What the native format signs about a release: an in-toto Statement v1 in canonical JSON
  * (github.com/in-toto/attestation, spec/v1/statement.md).
  */
-import { decodeBase64Url, encodeBase64Url } from './base64.ts';
-import { publicKeyBytes } from './ed25519.ts';
+import { encodeBase64Url } from './base64.ts';
 import { VerifyError, within } from './errors.ts';
-import { decodeCanonicalJson, encodeCanonicalJson, readFields, readString } from './json.ts';
+import { decodeCanonicalJson, encodeCanonicalJson, readFields, readKey, readString } from './json.ts';
 import { maxDepth, maxPayloadBytes, maxSourceBytes, maxSubjects, maxTextBytes } from './limits.ts';
 import { isCommit, isName, isSha256, isSubjectName, isText } from './names.ts';
 import { isTime } from './time.ts';
+
+const code = 'bad-statement';
 
 /** DSSE payload type of a statement. */
 export const statementPayloadType = 'application/vnd.in-toto+json';
@@ -75,65 +76,58 @@ export function encodeStatement(statement: Statement): Uint8Array {
 export function decodeStatement(payload: Uint8Array): Statement {
   return within('statement', () => {
     const value = decodeCanonicalJson(payload, { maxBytes: maxPayloadBytes, maxDepth });
-    const fields = readFields(value, ['_type', 'subject', 'predicateType', 'predicate'], 'bad-statement', 'statement');
-    if (fields._type !== statementType) throw new VerifyError('bad-statement', `_type is not ${statementType}`);
-    if (fields.predicateType !== predicateType)
-      throw new VerifyError('bad-statement', `predicateType is not ${predicateType}`);
+    const fields = readFields(value, ['_type', 'subject', 'predicateType', 'predicate'], code, 'statement');
+    if (fields._type !== statementType) throw new VerifyError(code, `_type is not ${statementType}`);
+    if (fields.predicateType !== predicateType) throw new VerifyError(code, `predicateType is not ${predicateType}`);
     return { subjects: decodeSubjects(fields.subject), ...decodePredicate(fields.predicate) };
   });
 }
 
 function decodeSubjects(value: unknown): readonly Subject[] {
   if (!Array.isArray(value) || value.length === 0 || value.length > maxSubjects) {
-    throw new VerifyError('bad-statement', `subject is not a list of 1 to ${maxSubjects}`);
+    throw new VerifyError(code, `subject is not a list of 1 to ${maxSubjects}`);
   }
   const subjects = value.map(decodeSubject);
   if (new Set(subjects.map(({ name }) => name)).size !== subjects.length) {
-    throw new VerifyError('bad-statement', 'two subjects have one name');
+    throw new VerifyError(code, 'two subjects have one name');
   }
   return subjects;
 }
 
 function decodeSubject(value: unknown): Subject {
-  const { name, digest } = readFields(value, ['name', 'digest'], 'bad-statement', 'subject');
-  const { sha256 } = readFields(digest, ['sha256'], 'bad-statement', 'digest');
+  const { name, digest } = readFields(value, ['name', 'digest'], code, 'subject');
+  const { sha256 } = readFields(digest, ['sha256'], code, 'digest');
   return {
-    name: readString(name, isSubjectName, 'bad-statement', 'name of a subject'),
-    sha256: readString(sha256, isSha256, 'bad-statement', 'SHA-256 of a subject'),
+    name: readString(name, isSubjectName, code, 'name of a subject'),
+    sha256: readString(sha256, isSha256, code, 'SHA-256 of a subject'),
   };
 }
 
 function decodePredicate(value: unknown): Omit<Statement, 'subjects'> {
   const names = ['groupKey', 'channel', 'product', 'release', 'requestDigest', 'source', 'createdAt'] as const;
-  const fields = readFields(value, names, 'bad-statement', 'predicate');
+  const fields = readFields(value, names, code, 'predicate');
   return {
-    groupKey: decodeGroupKey(fields.groupKey),
-    channel: readString(fields.channel, isName, 'bad-statement', 'channel'),
+    // Compared with the key that was pinned, and never used.
+    groupKey: readKey(fields.groupKey, code, 'groupKey'),
+    channel: readString(fields.channel, isName, code, 'channel'),
     product: readTextOrNull(fields.product, maxTextBytes, 'product'),
     release: readTextOrNull(fields.release, maxTextBytes, 'release'),
-    requestDigest: readString(fields.requestDigest, isSha256, 'bad-statement', 'requestDigest'),
+    requestDigest: readString(fields.requestDigest, isSha256, code, 'requestDigest'),
     source: decodeSource(fields.source),
-    createdAt: readString(fields.createdAt, isTime, 'bad-statement', 'createdAt'),
+    createdAt: readString(fields.createdAt, isTime, code, 'createdAt'),
   };
 }
 
-// Only the length is checked: a verifier compares the key with the one it pinned and never uses it.
-function decodeGroupKey(value: unknown): Uint8Array {
-  const key = decodeBase64Url(readString(value, (it) => it.length === 43, 'bad-statement', 'groupKey'));
-  if (key.length !== publicKeyBytes) throw new VerifyError('bad-statement', `groupKey is not ${publicKeyBytes} bytes`);
-  return key;
-}
-
 function readTextOrNull(value: unknown, maxBytes: number, what: string): string | null {
-  return value === null ? null : readString(value, (it) => isText(it, maxBytes), 'bad-statement', what);
+  return value === null ? null : readString(value, (it) => isText(it, maxBytes), code, what);
 }
 
 function decodeSource(value: unknown): Source | null {
   if (value === null) return null;
-  const fields = readFields(value, ['repo', 'ref', 'commit'], 'bad-statement', 'source');
+  const fields = readFields(value, ['repo', 'ref', 'commit'], code, 'source');
   return {
     repo: readTextOrNull(fields.repo, maxSourceBytes, 'repo'),
     ref: readTextOrNull(fields.ref, maxSourceBytes, 'ref'),
-    commit: readString(fields.commit, isCommit, 'bad-statement', 'commit'),
+    commit: readString(fields.commit, isCommit, code, 'commit'),
   };
 }

@@ -6,17 +6,24 @@ import { basename } from 'node:path';
 
 import { bundleSuffix } from './bundle.ts';
 import { VerifyError } from './errors.ts';
-import { hashChunkBytes, maxBundleBytes } from './limits.ts';
-import { readingFrom, readSmallFile, withFile } from './open-file.ts';
+import { hashChunkBytes, maxBundleBytes, maxStatusFileBytes } from './limits.ts';
+import { readAhead, readingFrom, readSmallFile, withFile } from './open-file.ts';
+import type { StatusQuestion } from './status.ts';
 import { verifyBundle, verifyRelease, type ReleaseQuestion, type VerifiedRelease } from './verify.ts';
 
 /** What is asked of a file. */
-export interface FileQuestion extends Omit<ReleaseQuestion, 'bundle' | 'sha256' | 'name'> {
+export interface FileQuestion extends Omit<ReleaseQuestion, 'bundle' | 'sha256' | 'name' | 'status'> {
   readonly path: string;
   /** Where the bundle is; beside the file, with `.frostmark` appended, unless said. */
   readonly bundlePath?: string | undefined;
+  readonly status?: StatusFileQuestion | undefined;
   /** Told after every chunk how many bytes are hashed. */
   readonly onProgress?: ((hashedBytes: number, totalBytes: number) => void) | undefined;
+}
+
+/** What is asked of a status file, and where it is. */
+export interface StatusFileQuestion extends Omit<StatusQuestion, 'file'> {
+  readonly path: string;
 }
 
 /** The bytes that were hashed. */
@@ -44,11 +51,17 @@ export async function verifyFile(question: FileQuestion): Promise<VerifiedFile> 
   const { path, bundlePath = path + bundleSuffix } = question;
   return await withFile(path, async (handle) => {
     const bundle = await readSmallFile(bundlePath, maxBundleBytes, 'too-large');
+    const asked = { ...question, bundle, status: await readStatusFile(question.status) };
     // What is wrong with the bundle itself is said before gigabytes are hashed.
-    verifyBundle({ ...question, bundle });
+    verifyBundle(asked);
     const file = { path, name: basename(path), ...(await hashWhole(handle, question)) };
-    return { ...verifyRelease({ ...question, bundle, sha256: file.sha256, name: file.name }), file, bundlePath };
+    return { ...verifyRelease({ ...asked, sha256: file.sha256, name: file.name }), file, bundlePath };
   });
+}
+
+async function readStatusFile(question: StatusFileQuestion | undefined): Promise<StatusQuestion | undefined> {
+  if (question === undefined) return undefined;
+  return { ...question, file: await readSmallFile(question.path, maxStatusFileBytes, 'bad-status') };
 }
 
 /** Hashes the descriptor to its end, and refuses if the path leads elsewhere afterwards or the file was written to. */
@@ -58,13 +71,10 @@ async function hashWhole(
 ): Promise<Pick<HashedFile, 'size' | 'sha256'>> {
   const before = await readingFrom(path, () => handle.stat({ bigint: true }));
   const hash = createHash('sha256');
-  const chunk = new Uint8Array(hashChunkBytes);
   let size = 0;
-  for (;;) {
-    const { bytesRead } = await readingFrom(path, () => handle.read(chunk, 0, chunk.length, size));
-    if (bytesRead === 0) break;
-    hash.update(chunk.subarray(0, bytesRead));
-    size += bytesRead;
+  for await (const bytes of readAhead(handle, path, hashChunkBytes)) {
+    hash.update(bytes);
+    size += bytes.length;
     onProgress?.(size, Number(before.size));
   }
   // Who installs by path afterwards should get what was hashed.

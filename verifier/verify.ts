@@ -6,6 +6,7 @@ import { VerifyError, within } from './errors.ts';
 import { productionChannel } from './names.ts';
 import { compareSemVer, parseSemVer } from './semver.ts';
 import { decodeStatement, statementPayloadType, type Statement, type Subject } from './statement.ts';
+import { assertNotRevoked, readStatus, type StatusInForce, type StatusQuestion } from './status.ts';
 import { formatTime } from './time.ts';
 
 /** What is asked of a bundle. */
@@ -19,6 +20,8 @@ export interface BundleQuestion {
   readonly channel: string;
   /** When a delegation must hold; a number is in seconds since 1970. */
   readonly at: Date | number;
+  /** What the group says has ended; without it nothing is known of revocations. */
+  readonly status?: StatusQuestion | undefined;
 }
 
 /** What is asked of a release: a bundle, and the file it is to be about. */
@@ -39,6 +42,8 @@ export interface VerifiedBundle {
   readonly statement: Statement;
   /** `null` on production. */
   readonly delegation: Delegation | null;
+  /** `null` when revocations were not looked at. */
+  readonly status: StatusInForce | null;
 }
 
 /** A release that verified, and the subject that the file is. */
@@ -47,7 +52,7 @@ export interface VerifiedRelease extends VerifiedBundle {
 }
 
 /**
- * Verifies what a bundle says by itself: signatures, group, channel, and the delegation at the time asked for.
+ * Verifies what a bundle says by itself: signatures, group, channel, the delegation at the time asked for, and that none of it was revoked.
  * Throws `VerifyError`.
  */
 export function verifyBundle(question: BundleQuestion): VerifiedBundle {
@@ -56,7 +61,9 @@ export function verifyBundle(question: BundleQuestion): VerifiedBundle {
   const statement = openStatement(bundle, delegation, question);
   assertChannel(statement, delegation, question.channel);
   if (delegation !== null) assertCurrent(delegation, question.at);
-  return { statement, delegation };
+  const status = question.status === undefined ? null : readStatus(question.status, question.groupKey);
+  assertNotRevoked(statement, delegation, status?.revoked ?? []);
+  return { statement, delegation, status };
 }
 
 /** Verifies a bundle, and that it is about this file, product and release. Throws `VerifyError`. */

@@ -201,7 +201,7 @@ export const commandTable: readonly CommandEntry[] = [
   },
   {
     path: ['group', 'renew'],
-    summary: 'have a new delegation of a channel signed',
+    summary: 'have a new delegation of a channel, or a new status, signed',
     exits: askingExits,
     load: async () => (await import('./group/renew.ts')).command,
   },
@@ -212,8 +212,20 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./group/certify.ts')).command,
   },
   {
+    path: ['group', 'consent'],
+    summary: 'agree, as the new group, to come after another',
+    exits: askingExits,
+    load: async () => (await import('./group/consent.ts')).command,
+  },
+  {
+    path: ['group', 'endorse'],
+    summary: 'say, once and for ever, which group comes after this one',
+    exits: askingExits,
+    load: async () => (await import('./group/endorse.ts')).command,
+  },
+  {
     path: ['group', 'revoke'],
-    summary: "revoke a channel's OpenPGP subkey",
+    summary: "end a channel's key, or old releases, for every verifier",
     exits: askingExits,
     load: async () => (await import('./group/revoke.ts')).command,
   },

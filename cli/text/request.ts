@@ -3,11 +3,13 @@ import { printable } from '../../verifier/printable.ts';
 import { parseTime } from '../../verifier/time.ts';
 import { decodeCard } from '../../protocol/files/card.ts';
 import { formatTimestamp } from '../../protocol/wire/time.ts';
+import type { Status as GroupStatus } from '../../verifier/status.ts';
 import type { QuorumView, RequestSummary, RequestView } from '../../participant/request-view.ts';
 import type { Status } from '../../participant/control.ts';
 import { originText } from './import.ts';
 import { approvalsText, documentRows, requestRows, shortId, whatText, lackText } from './round.ts';
 import { Page, pageWidth, table, whenText } from './page.ts';
+import { statusTexts } from './status.ts';
 
 /** One line a request. */
 export function requestsTable(requests: readonly RequestSummary[], nowUnixSeconds: number, width = pageWidth): string {
@@ -74,6 +76,8 @@ function signsTexts({ signs, kind, formats }: Pick<RequestView, 'signs' | 'kind'
     if (!text.startsWith('{')) return text.split('\n');
     return [
       ...(kind === 'delegation' ? [delegationText(text)] : []),
+      ...(kind === 'consent' || kind === 'endorsement' ? endorsementTexts(kind, text) : []),
+      ...(kind === 'status' ? statusTexts(JSON.parse(text) as GroupStatus) : []),
       `a ${kind}, as above; word for word with --bytes`,
     ];
   });
@@ -82,6 +86,17 @@ function signsTexts({ signs, kind, formats }: Pick<RequestView, 'signs' | 'kind'
 function delegationText(signs: string): string {
   const { channel, channelKey, from, until } = JSON.parse(signs) as Readonly<Record<string, string>>;
   return `the key ${channelKey ?? ''} may sign for ${channel ?? ''} from ${from ?? ''} until ${until ?? ''}`;
+}
+
+/** What this key says about another, and that nobody follows it by that alone. */
+function endorsementTexts(kind: 'consent' | 'endorsement', signs: string): string[] {
+  const { group, successor } = JSON.parse(signs) as Readonly<Record<string, string>>;
+  const said = `${successor ?? ''} comes after ${group ?? ''}`;
+  if (kind === 'consent') return [`this group agrees that ${said};`, 'it counts when that group has endorsed it, too'];
+  return [
+    `this group says, once and for ever, that ${said};`,
+    'the new group agreed. Whoever pinned this key can read it, and pins the new one or does not: no verifier follows it by itself',
+  ];
 }
 
 /** Word for word what the signatures cover, one text after the other; what cannot be seen is escaped. */

@@ -7,12 +7,13 @@ import { fail } from './endings.ts';
 import type { BoxToOpen, CeremonyState, CeremonyStep, StepContext } from './events.ts';
 import { complete } from './inbox.ts';
 import type { CeremonyMessageOf } from './messages.ts';
-import { transcriptOf } from './summed.ts';
 import type { Transcript } from './transcript.ts';
 import { present } from '../wire/present.ts';
 
 interface Dealt {
   readonly ceremony: string;
+  /** The transcript, without its messages. */
+  readonly draft: Transcript;
   readonly dealings: ReadonlyMap<string, readonly PublicDealing[]>;
 }
 
@@ -33,9 +34,7 @@ export function checkBoxes(context: StepContext, state: CeremonyState, phase: De
     const reason = `${wrong.from.name} sent boxes for other members than those it deals to`;
     return fail(context, state, { code: 'bad-ceremony-message', leave: 'fault', reason });
   }
-  const transcript = transcriptOf(context.arithmetic, cast, { ...phase, messages });
-  if (typeof transcript === 'string')
-    return fail(context, state, { code: 'bad-ceremony-message', leave: 'suspicion', reason: transcript });
+  const transcript = { ...phase.draft, messages };
   return {
     state: { ...state, phase: { kind: 'storing', ceremony, transcript } },
     effects: [{ kind: 'open-and-store', ceremony, transcript, boxes: boxesFor(context, phase, boxes) }],

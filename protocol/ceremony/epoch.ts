@@ -70,11 +70,22 @@ export class Epoch {
   }
 }
 
+/** Certificates that were opened, with what came of it: a daemon's start opens its own twice. */
+const openedEpochs = new WeakMap<Certificate, Epoch>();
+
 /**
  * Checks a certificate against its charter: every member signed this very transcript and proved every share it holds.
  * Throws `ProtocolError('bad-certificate')`.
  */
 export function openEpoch(arithmetic: Group, charter: Charter, certificate: Certificate): Epoch {
+  const known = openedEpochs.get(certificate);
+  if (known?.charter.hash === charter.hash) return known;
+  const epoch = checkedEpoch(arithmetic, charter, certificate);
+  openedEpochs.set(certificate, epoch);
+  return epoch;
+}
+
+function checkedEpoch(arithmetic: Group, charter: Charter, certificate: Certificate): Epoch {
   const { transcript, signatures } = certificate;
   if (transcript.charter !== charter.hash)
     throw new ProtocolError('bad-certificate', 'the certificate is of another charter');
@@ -90,7 +101,7 @@ export function openEpoch(arithmetic: Group, charter: Charter, certificate: Cert
   if (transcript.origin === 'reshared' ? transcript.messages.length < charter.members.length : !isEverybody)
     throw new ProtocolError('bad-certificate', 'a certificate needs the words of every member');
   const channels = refuseAs('bad-certificate', 'certificate', () => channelKeysOf(arithmetic, charter, transcript));
-  const ground = { arithmetic, charter, transcript, channels };
+  const ground = { arithmetic, charter, hash: certificate.transcriptHash, channels };
   for (const [index, member] of charter.members.entries()) {
     const opened = refuseAs('bad-certificate', `signature of ${member.name}`, () =>
       openMessage(transcriptMessage, signatures[index], (key) => key === member.key),

@@ -57,11 +57,14 @@ export type CeremonyPhase =
       readonly kind: 'sealing';
       readonly ceremony: string;
       readonly dealings: ReadonlyMap<string, readonly PublicDealing[]>;
+      /** Without its messages, of which the boxes are still to come. */
+      readonly draft: Transcript;
     }
   | {
       readonly kind: 'boxes';
       readonly ceremony: string;
       readonly dealings: ReadonlyMap<string, readonly PublicDealing[]>;
+      readonly draft: Transcript;
     }
   /** The vault opens boxes, checks and stores the share, and proves it. */
   | { readonly kind: 'storing'; readonly ceremony: string; readonly transcript: Transcript }

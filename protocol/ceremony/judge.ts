@@ -111,14 +111,14 @@ function deedOf(message: CeremonyMessage): string | undefined {
 interface Ground {
   /** The ceremony that the view's opening, such as one hello of each member, began under this charter. */
   readonly begun: FoundedView['begun'];
-  /** The view's transcript, which whoever signed it said to be of this charter, and its keys. */
-  readonly signed: { readonly transcript: Transcript; readonly channels: ReadonlyMap<string, ChannelKey> } | undefined;
+  /** The hash of the view's transcript, which whoever signed it said to be of this charter, and its keys. */
+  readonly signed: { readonly hash: string; readonly channels: ReadonlyMap<string, ChannelKey> } | undefined;
 }
 
 function groundOf(arithmetic: Group, charter: Charter, { view: { transcript }, begun }: FoundedView): Ground {
   if (transcript?.charter !== charter.hash) return { begun, signed: undefined };
   const channels = refused(() => channelKeysOf(arithmetic, charter, transcript));
-  return { begun, signed: typeof channels === 'string' ? undefined : { transcript, channels } };
+  return { begun, signed: typeof channels === 'string' ? undefined : { hash: transcriptHash(transcript), channels } };
 }
 
 function begunBy(charter: Charter, messages: readonly CeremonyMessage[]): Ground['begun'] {
@@ -173,7 +173,7 @@ function wrongProof(
 ): string | undefined {
   // Who only deals signs no transcript.
   if (memberByKey(charter, from.key) === undefined) return undefined;
-  if (signed === undefined || transcriptHash(signed.transcript) !== payload.transcript) return undefined;
+  if (signed?.hash !== payload.transcript) return undefined;
   const problem = refused(() => verifyShareProofs({ arithmetic, charter, ...signed }, from, payload.proofs));
   return typeof problem === 'string' ? `signed a transcript with a wrong proof: ${problem}` : undefined;
 }

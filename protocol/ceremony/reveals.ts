@@ -41,10 +41,10 @@ export function checkReveals(context: StepContext, state: CeremonyState, ceremon
     if (typeof verified === 'string') return failAt(context, state, `${reveal.from.name}: ${verified}`);
     dealings.set(reveal.from.key, verified);
   }
-  const transcript = transcriptOf(context.arithmetic, cast, { ceremony, dealings, messages: [] });
-  if (typeof transcript === 'string') return failAt(context, state, transcript);
+  const draft = transcriptOf(context.arithmetic, cast, { ceremony, dealings, messages: [] });
+  if (typeof draft === 'string') return failAt(context, state, draft);
   return {
-    state: { ...state, phase: { kind: 'sealing', ceremony, dealings } },
+    state: { ...state, phase: { kind: 'sealing', ceremony, dealings, draft } },
     effects: [{ kind: 'seal', ceremony, receivers: receiversAmong(context, reveals) }],
   };
 }

@@ -48,7 +48,7 @@ export function certify(
   if (signatures === undefined) return undefined;
   const channels = channelKeysOf(arithmetic, charter, transcript);
   for (const { from, payload } of signatures) {
-    const problem = verifyShareProofs({ arithmetic, charter, transcript, channels }, from, payload.proofs);
+    const problem = verifyShareProofs({ arithmetic, charter, hash: own, channels }, from, payload.proofs);
     if (problem !== undefined)
       return fail(context, state, {
         code: 'bad-ceremony-message',

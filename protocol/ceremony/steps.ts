@@ -52,7 +52,7 @@ export function answered(context: StepContext, state: CeremonyState, event: Cere
     case 'sealed':
       if (phase.kind !== 'sealing' || phase.ceremony !== event.ceremony) return { state, effects: [] };
       return {
-        state: { ...state, phase: { kind: 'boxes', ceremony: event.ceremony, dealings: phase.dealings } },
+        state: { ...state, phase: { ...phase, kind: 'boxes' } },
         effects: [
           { kind: 'send', message: { kind: 'boxes', payload: { ceremony: event.ceremony, boxes: event.boxes } } },
         ],

@@ -127,8 +127,32 @@ export function transcriptHash(transcript: Transcript): string {
   return sha256Hex(encodeCanonicalJson(transcript));
 }
 
+/** What follows from a transcript's commitments, worked out once for as long as somebody holds them: a ceremony and a start need it several times. */
+const workedOut = new WeakMap<
+  Transcript['channels'],
+  { readonly charter: string; readonly channels: ReadonlyMap<string, ChannelKey> }
+>();
+
 /** Keys and public shares of every channel. Throws `ProtocolError('bad-certificate')` or `FrostError('identity')`. */
-export function channelKeysOf(arithmetic: Group, charter: Charter, transcript: Transcript): Map<string, ChannelKey> {
+export function channelKeysOf(
+  arithmetic: Group,
+  charter: Charter,
+  transcript: Transcript,
+): ReadonlyMap<string, ChannelKey> {
+  const known = workedOut.get(transcript.channels);
+  const channels = known?.charter === charter.hash ? known.channels : workOutKeys(arithmetic, charter, transcript);
+  // Who opens a certificate without the import file still sees which key it must come to.
+  if (transcript.origin === 'imported' && transcript.import.groupKey !== channels.get(production)?.key)
+    throw new ProtocolError('bad-certificate', 'the sharings of production do not sum to the imported key');
+  workedOut.set(transcript.channels, { charter: charter.hash, channels });
+  return channels;
+}
+
+function workOutKeys(
+  arithmetic: Group,
+  charter: Charter,
+  transcript: Pick<Transcript, 'channels'>,
+): Map<string, ChannelKey> {
   const channels = new Map<string, ChannelKey>();
   const taken = new Set(charter.members.map((member) => member.key));
   for (const [index, { name, sharings }] of charter.channels.entries()) {
@@ -141,9 +165,6 @@ export function channelKeysOf(arithmetic: Group, charter: Charter, transcript: T
     const key = encodeBase64Url(point.bytes);
     // One key with two meanings would let the weaker quorum sign for the stronger (T38).
     if (taken.has(key)) throw new ProtocolError('bad-certificate', `the key of ${name} is also somebody else's`);
-    // Who opens a certificate without the import file still sees which key it must come to.
-    if (name === production && transcript.origin === 'imported' && transcript.import.groupKey !== key)
-      throw new ProtocolError('bad-certificate', 'the sharings of production do not sum to the imported key');
     taken.add(key);
     channels.set(name, {
       channel: name,
@@ -182,20 +203,20 @@ function publicSharesOf(
 export interface ProofGround {
   readonly arithmetic: Group;
   readonly charter: Charter;
-  readonly transcript: Transcript;
+  /** Of the transcript, hex. */
+  readonly hash: string;
   /** Those of this transcript, as `channelKeysOf` gives them. */
   readonly channels: ReadonlyMap<string, ChannelKey>;
 }
 
 /** Checks that a member proved every share it holds; a text that says what is wrong if not. */
 export function verifyShareProofs(
-  { arithmetic, charter, transcript, channels }: ProofGround,
+  { arithmetic, charter, hash, channels }: ProofGround,
   member: Member,
   proofs: CeremonyPayload<'transcript'>['proofs'],
 ): string | undefined {
   const places = sharingsHeldBy(charter, member);
   if (proofs.length !== places.length) return `it proved ${proofs.length} shares instead of ${places.length}`;
-  const hash = transcriptHash(transcript);
   for (const [index, place] of places.entries()) {
     const proof = proofs[index];
     const share = channels.get(place.channel)?.publicShares.get(member.identifier);

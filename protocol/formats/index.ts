@@ -6,6 +6,7 @@ import { releaseDocument } from './release-document.ts';
 import { ProtocolError } from '../errors.ts';
 import { assertDocument, type RequestKind } from '../request/request.ts';
 import { delegation } from './delegation.ts';
+import { consent, endorsement, minisignEndorsement, openpgpEndorsement, sshEndorsement } from './endorsement.ts';
 import type { Format, FormatInput, Prepared } from './format.ts';
 import { genesis } from './genesis.ts';
 import { minisign } from './minisign.ts';
@@ -16,6 +17,7 @@ import { requesters } from './requesters.ts';
 import { ssh } from './ssh.ts';
 import { succession } from './succession.ts';
 import { sshCertificate } from './ssh-certificate.ts';
+import { sshRevocation, status, statusOpenpgpRevocation } from './status.ts';
 import { at, present } from '../wire/present.ts';
 
 const formats: readonly Format[] = [
@@ -33,6 +35,14 @@ const formats: readonly Format[] = [
   sshCertificate,
   minisign,
   succession,
+  status,
+  statusOpenpgpRevocation,
+  sshRevocation,
+  consent,
+  endorsement,
+  openpgpEndorsement,
+  sshEndorsement,
+  minisignEndorsement,
 ];
 
 /** Names of the formats a request of this kind may ask for. */

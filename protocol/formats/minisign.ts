@@ -9,7 +9,8 @@ import { encodeBase64 } from '../../verifier/base64.ts';
 import { utf8ToBytes } from '../wire/bytes.ts';
 import { namelessDocument } from './release-document.ts';
 import { ProtocolError } from '../errors.ts';
-import { defineFormat, type FormatInput } from './format.ts';
+import type { RequestKind } from '../request/request.ts';
+import { defineFormat, type Format, type FormatInput } from './format.ts';
 import { present } from '../wire/present.ts';
 
 const untrustedComment = 'signature by a frostmark quorum';
@@ -57,30 +58,41 @@ type MinisignState = {
   readonly signature: Uint8Array;
 };
 
-/** The format of the same name, and the one with a second stage: the trusted comment is signed together with the first signature (T37). */
-export const minisign = defineFormat<MinisignState>({
-  name: 'minisign',
-  kind: 'release',
-  prepare: (input) => {
-    const { kind, bytes } = namelessDocument(input, 'minisign');
-    const key = input.epoch.channel(input.request.payload.channel).point.bytes;
-    const state = { key, comment: trustedComment(input, kind), signature: new Uint8Array() };
-    return { message: blake2b(bytes, { dkLen: 64 }), state };
-  },
-  // Whether `signature` is one is not judged here: nobody signs this before `areFirstSignatures` says so (T37).
-  follow: (state, signature) => ({
-    message: concatBytes(signature, utf8ToBytes(state.comment)),
-    state: { ...state, signature },
-  }),
-  shows: ({ comment }) => `trusted comment: ${comment}`,
-  finish: ({ key, comment, signature }, globalSignature) => {
-    const lines = [
-      `untrusted comment: ${untrustedComment}`,
-      encodeBase64(concatBytes(prehashed, minisignKeyId(key), signature)),
-      `trusted comment: ${comment}`,
-      encodeBase64(globalSignature),
-      '',
-    ];
-    return utf8ToBytes(lines.join('\n'));
-  },
-});
+/** What is signed, and the kind of document that the comment says it is. */
+interface Signed {
+  readonly kind: string;
+  readonly bytes: Uint8Array;
+}
+
+/** A format with a second stage: the trusted comment is signed together with the first signature (T37). */
+export function minisignFormat(name: string, of: RequestKind, signedOf: (input: FormatInput) => Signed): Format {
+  return defineFormat<MinisignState>({
+    name,
+    kind: of,
+    prepare: (input) => {
+      const { kind, bytes } = signedOf(input);
+      const key = input.epoch.channel(input.request.payload.channel).point.bytes;
+      const state = { key, comment: trustedComment(input, kind), signature: new Uint8Array() };
+      return { message: blake2b(bytes, { dkLen: 64 }), state };
+    },
+    // Whether `signature` is one is not judged here: nobody signs this before `areFirstSignatures` says so (T37).
+    follow: (state, signature) => ({
+      message: concatBytes(signature, utf8ToBytes(state.comment)),
+      state: { ...state, signature },
+    }),
+    shows: ({ comment }) => `trusted comment: ${comment}`,
+    finish: ({ key, comment, signature }, globalSignature) => {
+      const lines = [
+        `untrusted comment: ${untrustedComment}`,
+        encodeBase64(concatBytes(prehashed, minisignKeyId(key), signature)),
+        `trusted comment: ${comment}`,
+        encodeBase64(globalSignature),
+        '',
+      ];
+      return utf8ToBytes(lines.join('\n'));
+    },
+  });
+}
+
+/** The format of the same name, over a release's document. */
+export const minisign = minisignFormat('minisign', 'release', (input) => namelessDocument(input, 'minisign'));

@@ -15,9 +15,9 @@ import { formatFingerprint, openpgpGroup, openpgpKeyOf, type OpenpgpGroup } from
 import type { OpenpgpKey } from '../openpgp/key.ts';
 import { encodePacket, packetTags } from '../openpgp/packet.ts';
 import { finishSignature, type UnfinishedSignature } from '../openpgp/signature.ts';
-import type { Request } from '../request/request.ts';
+import type { Request, RequestKind } from '../request/request.ts';
 import { formatTimestamp, parseTimestamp } from '../wire/time.ts';
-import { defineFormat } from './format.ts';
+import { defineFormat, type Format, type FormatInput } from './format.ts';
 import { signedAt } from './openpgp.ts';
 import { present } from '../wire/present.ts';
 
@@ -79,22 +79,30 @@ export const openpgpSubkey = defineFormat<SubkeyState>({
   finish: ({ unfinished, subkey }, signature) => subkeyPart(subkey, finishSignature(unfinished, signature)),
 });
 
-/** When finished it is subkey and revocation, binary; a piece for `assembleOpenpgpCertificate`. */
-export const openpgpRevocation = defineFormat<SubkeyState>({
-  name: 'openpgp-revocation',
-  kind: 'openpgp-revocation',
-  prepare: ({ epoch, request }) => {
-    const group = openpgpGroup(epoch);
-    const channel = certifiedChannel(epoch, request);
-    const subkey = openpgpKeyOf(epoch, channel);
-    const createdUnixSeconds = signedAt(request, group.createdUnixSeconds);
-    const unfinished = prepareSubkeyRevocation(group, { subkey, channel, createdUnixSeconds });
-    const shown = `OpenPGP: ${described(subkey, channel)} is revoked for good, with all that it ever signed`;
-    return { message: unfinished.digest, state: { unfinished, subkey, shown } };
-  },
-  shows: ({ shown }) => shown,
-  finish: ({ unfinished, subkey }, signature) => subkeyPart(subkey, finishSignature(unfinished, signature)),
-});
+/** Takes a channel's subkey back. When finished it is subkey and revocation, binary; a piece for `assembleOpenpgpCertificate`. */
+export function revocationFormat(kind: RequestKind, channelOfRequest: (input: FormatInput) => string): Format {
+  return defineFormat<SubkeyState>({
+    name: 'openpgp-revocation',
+    kind,
+    prepare: (input) => {
+      const { epoch, request } = input;
+      const group = openpgpGroup(epoch);
+      const channel = channelOfRequest(input);
+      const subkey = openpgpKeyOf(epoch, channel);
+      const createdUnixSeconds = signedAt(request, group.createdUnixSeconds);
+      const unfinished = prepareSubkeyRevocation(group, { subkey, channel, createdUnixSeconds });
+      const shown = `OpenPGP: ${described(subkey, channel)} is revoked for good, with all that it ever signed`;
+      return { message: unfinished.digest, state: { unfinished, subkey, shown } };
+    },
+    shows: ({ shown }) => shown,
+    finish: ({ unfinished, subkey }, signature) => subkeyPart(subkey, finishSignature(unfinished, signature)),
+  });
+}
+
+/** The revocation alone, without a status. */
+export const openpgpRevocation = revocationFormat('openpgp-revocation', ({ epoch, request }) =>
+  certifiedChannel(epoch, request),
+);
 
 function described(subkey: OpenpgpKey, channel: string): string {
   return `the subkey ${formatFingerprint(subkey)} of ${channel}`;

@@ -5,8 +5,8 @@ import type { Identifier } from './sharing.ts';
 import type { Attempt } from './sign.ts';
 
 /**
- * R || Σ z_i, 64 bytes (RFC 8032, Section 5.1.6). The caller has verified every share, and verifies the result before
- * anybody sees it. Throws `missing-share` unless there is exactly one share of every signer.
+ * R || Σ z_i, 64 bytes (RFC 8032, Section 5.1.6). The caller verifies the result before anybody sees it, and the shares one by one where it does not
+ * verify, as Section 5.3 has it. Throws `missing-share` unless there is exactly one share of every signer.
  */
 export function aggregate(attempt: Attempt, shares: ReadonlyMap<Identifier, Scalar>): Uint8Array {
   if (shares.size !== attempt.signers.length) {

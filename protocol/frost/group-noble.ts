@@ -30,20 +30,19 @@ class NobleGroup implements SecretGroup {
   readonly name = 'noble';
   readonly identity: Point;
   readonly generator: Point;
-  readonly #points = new WeakMap<Point, CurvePoint>();
   #secrets = new WeakMap<Secret, bigint>();
   readonly #randomBytes: RandomBytes;
   #ended = false;
 
   constructor(randomBytes: RandomBytes) {
     this.#randomBytes = randomBytes;
-    this.identity = this.#point(ed25519.Point.ZERO);
-    this.generator = this.#point(ed25519.Point.BASE);
+    this.identity = pointOf(ed25519.Point.ZERO);
+    this.generator = pointOf(ed25519.Point.BASE);
   }
 
   decodePoint(bytes: Uint8Array): Point | undefined {
     const point = decodeStrictly(bytes);
-    return point && this.#point(point);
+    return point && pointOf(point);
   }
 
   multiplyEncoded(bytes: Uint8Array, scalar: Scalar): Point | undefined {
@@ -52,11 +51,15 @@ class NobleGroup implements SecretGroup {
   }
 
   add(p: Point, q: Point): Point {
-    return this.#point(this.#curvePoint(p).add(this.#curvePoint(q)));
+    return pointOf(this.#curvePoint(p).add(this.#curvePoint(q)));
   }
 
   multiply(point: Point, scalar: Scalar): Point {
-    return this.#point(this.#curvePoint(point).multiplyUnsafe(reduceScalar(scalar)));
+    return pointOf(this.#curvePoint(point).multiplyUnsafe(reduceScalar(scalar)));
+  }
+
+  evaluate(points: readonly Point[], x: Scalar): Point {
+    return evaluateByAdditions(points, x);
   }
 
   multiplyBase(scalar: Scalar): Point {
@@ -84,7 +87,7 @@ class NobleGroup implements SecretGroup {
 
   publicPoint(secret: Secret): Point {
     const value = this.#value(secret);
-    return value === 0n ? this.identity : this.#point(ed25519.Point.BASE.multiply(value));
+    return value === 0n ? this.identity : pointOf(ed25519.Point.BASE.multiply(value));
   }
 
   evaluatePolynomial(coefficients: readonly Secret[], x: Scalar): Secret {
@@ -160,22 +163,42 @@ class NobleGroup implements SecretGroup {
     return value;
   }
 
-  #point(curvePoint: CurvePoint): Point {
-    const point: Point = { bytes: curvePoint.toBytes() };
-    this.#points.set(point, curvePoint);
-    return point;
-  }
-
   /** Points of another group come by their bytes. */
   #curvePoint(point: Point): CurvePoint {
-    const known = this.#points.get(point);
-    if (known !== undefined) return known;
-    if (Buffer.from(point.bytes).equals(this.identity.bytes)) return ed25519.Point.ZERO;
-    const decoded = decodeStrictly(point.bytes);
-    if (decoded === undefined) throw new FrostError('foreign-point', 'a point was used that no decoder has passed');
-    this.#points.set(point, decoded);
-    return decoded;
+    return curvePointOf(point, decodeStrictly);
   }
+}
+
+/** Points as the library computes with them, each encoded or decoded once. */
+const curvePoints = new WeakMap<Point, CurvePoint>();
+
+function pointOf(curvePoint: CurvePoint): Point {
+  const point: Point = { bytes: curvePoint.toBytes() };
+  curvePoints.set(point, curvePoint);
+  return point;
+}
+
+function curvePointOf(point: Point, decode: (bytes: Uint8Array) => CurvePoint | undefined): CurvePoint {
+  const known = curvePoints.get(point);
+  if (known !== undefined) return known;
+  const { ZERO } = ed25519.Point;
+  const decoded = Buffer.from(point.bytes).equals(ZERO.toBytes()) ? ZERO : decode(point.bytes);
+  if (decoded === undefined) throw new FrostError('foreign-point', 'a point was used that no decoder has passed');
+  curvePoints.set(point, decoded);
+  return decoded;
+}
+
+/**
+ * Σ x^k·P_k by Horner's rule in coordinates that need no encoding in between; any group's points will do. That they are in the prime-order subgroup
+ * was checked where they were decoded, and is not checked again.
+ */
+export function evaluateByAdditions(points: readonly Point[], x: Scalar): Point {
+  const k = reduceScalar(x);
+  const sum = points.reduceRight(
+    (total, point) => total.multiplyUnsafe(k).add(curvePointOf(point, decodeOnCurve)),
+    ed25519.Point.ZERO,
+  );
+  return pointOf(sum);
 }
 
 /** Whether 32 bytes are the one encoding of a point of the prime-order subgroup that is not its identity. */
@@ -185,9 +208,13 @@ export function isPrimeOrderPoint(bytes: Uint8Array): boolean {
 
 /** RFC 8032's decoding without ZIP 215's leniency, then the prime-order subgroup without its identity (RFC 9591, Section 6.1). */
 function decodeStrictly(bytes: Uint8Array): CurvePoint | undefined {
+  const point = decodeOnCurve(bytes);
+  return point === undefined || point.is0() || !point.isTorsionFree() ? undefined : point;
+}
+
+function decodeOnCurve(bytes: Uint8Array): CurvePoint | undefined {
   try {
-    const point = ed25519.Point.fromBytes(bytes, false);
-    return point.is0() || !point.isTorsionFree() ? undefined : point;
+    return ed25519.Point.fromBytes(bytes, false);
   } catch {
     return undefined;
   }

@@ -11,6 +11,7 @@ import {
   type Secret,
   type SecretGroup,
 } from './group.ts';
+import { evaluateByAdditions } from './group-noble.ts';
 import { loadLibsodium, type Libsodium } from './libsodium.ts';
 import { defaultArenaSlots, maxBoxPlaintextBytes } from './limits.ts';
 import { encodeScalar, littleEndianInteger, reduceScalar, type Scalar } from './scalar.ts';
@@ -88,6 +89,10 @@ class SodiumGroup implements SealingGroup {
     const product = this.multiplyEncoded(point.bytes, scalar);
     if (product === undefined) throw foreignPoint();
     return product;
+  }
+
+  evaluate(points: readonly Point[], x: Scalar): Point {
+    return evaluateByAdditions(points, x);
   }
 
   multiplyBase(scalar: Scalar): Point {

@@ -52,6 +52,8 @@ export interface Group {
   add(a: Point, b: Point): Point;
   /** k·P; 0·P and k·O are the identity. Scalars are taken modulo L. */
   multiply(point: Point, scalar: Scalar): Point;
+  /** Σ x^k·P_k (RFC 9591, Appendix C.2), by additions: for x as small as an identifier that takes a tenth of multiplications, which are as long for any x. */
+  evaluate(points: readonly Point[], x: Scalar): Point;
   /** k·B. */
   multiplyBase(scalar: Scalar): Point;
 }

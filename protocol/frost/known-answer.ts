@@ -1,11 +1,11 @@
 /** RFC 9591's own example, run through both groups before a participant trusts this machine with a share (Appendix E.1, FROST(Ed25519, SHA-512)). */
 import { aggregate } from './aggregate.ts';
 import { FrostError } from './errors.ts';
-import type { RandomBytes, Secret, SecretGroup } from './group.ts';
+import type { Point, RandomBytes, Secret, SecretGroup } from './group.ts';
 import { createNobleGroup } from './group-noble.ts';
 import { createSodiumGroup } from './group-sodium.ts';
 import { encodeScalar, type Scalar } from './scalar.ts';
-import { toIdentifier, type Identifier } from './sharing.ts';
+import { samePoint, toIdentifier, type Identifier } from './sharing.ts';
 import { commit, encodeShare, prepareAttempt, signShare, verifyShare, type Attempt, type Nonces } from './sign.ts';
 
 const message = Buffer.from('test');
@@ -68,6 +68,7 @@ function assertExample(group: SecretGroup): void {
   if (key === undefined || group.decodePoint(bytesOf(mixedOrderPoint)) !== undefined)
     throw wrong(group, 'point decoding');
   const held = signers.map((signer) => ({ signer, share: loadShare(group, signer.share) }));
+  assertOnPolynomial(group, key, held);
   const committed = held.map(({ signer, share }) => ({ signer, share, nonces: commitAsPrinted(group, signer, share) }));
   const attempt = prepareAttempt(group, {
     key,
@@ -81,6 +82,19 @@ function assertExample(group: SecretGroup): void {
     shares.set(signer.identifier, signAsPrinted(group, attempt, signer, nonces, share));
   }
   assertHex(group, 'signature', aggregate(attempt, shares), signature);
+}
+
+/** The key, and the slope from it to the first public share, are the line on which the last one lies. */
+function assertOnPolynomial(
+  group: SecretGroup,
+  key: Point,
+  held: readonly { readonly signer: ExampleSigner; readonly share: Secret }[],
+): void {
+  const [first, last] = held;
+  if (first === undefined || last === undefined) throw wrong(group, 'share');
+  const slope = group.add(group.publicPoint(first.share), group.multiply(key, -1n));
+  const value = group.evaluate([key, slope], BigInt(last.signer.identifier));
+  if (!samePoint(value, group.publicPoint(last.share))) throw wrong(group, 'value of a polynomial');
 }
 
 function loadShare(group: SecretGroup, hex: string): Secret {

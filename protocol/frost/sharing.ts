@@ -1,8 +1,9 @@
 /** Who holds a quorum key and how many must sign: t-of-n sharings whose sum is the key, and interpolation within each (RFC 9591, Section 4.2). */
+import { createHash } from 'node:crypto';
 import { FrostError } from './errors.ts';
 import type { Group, Point } from './group.ts';
 import { maxIdentifier } from './limits.ts';
-import { invertScalar, reduceScalar, type Scalar } from './scalar.ts';
+import { encodeScalar, invertScalar, littleEndianInteger, reduceScalar, type Scalar } from './scalar.ts';
 
 /** A member's 1-based place in the charter, 1 to 65,535: its RFC 9591 identifier and its evaluation point in every sharing. */
 export type Identifier = number & { readonly identifier: true };
@@ -94,8 +95,7 @@ export function interpolationCoefficient(chosen: readonly Identifier[], identifi
 
 /** Σ i^k · C_k: what share i of a polynomial must be, times B (RFC 9591, Appendix C.2). It may come out as the identity. */
 export function evaluateCommitments(group: Group, commitments: readonly Point[], identifier: Identifier): Point {
-  const x = BigInt(identifier);
-  return commitments.reduceRight((sum, commitment) => group.add(group.multiply(sum, x), commitment), group.identity);
+  return group.evaluate(commitments, BigInt(identifier));
 }
 
 /**
@@ -124,7 +124,7 @@ function interpolateKey(
 
 /**
  * Whether the public shares are those of `key`: in every sharing all members lie on one polynomial of degree t - 1, and
- * the polynomials' constants sum to the key. Costs t multiplications for every member past the threshold.
+ * the polynomials' constants sum to the key. Costs n + t multiplications for each sharing.
  */
 export function publicSharesMatch(
   group: Group,
@@ -135,14 +135,46 @@ export function publicSharesMatch(
   const parts = sharings.map(({ threshold, members }) =>
     interpolateKey(group, publicShares, members.slice(0, threshold)),
   );
-  const consistent = sharings.every(({ threshold, members }, index) => {
-    const common = members.slice(0, threshold - 1);
-    return members.slice(threshold).every((member) => {
-      const other = interpolateKey(group, publicShares, [...common, member]);
-      return samePoint(other, parts[index] ?? group.identity);
-    });
-  });
+  const consistent = sharings.every((sharing) => lieOnPolynomial(group, sharing, publicShares));
   return consistent && samePoint(sumPoints(group, parts), key);
+}
+
+/**
+ * Whether the public shares of one sharing lie on a polynomial of degree t - 1: those that do, and of all others one in L, are orthogonal to a random
+ * word of the dual code, v_i·f(i) with v_i = Π 1/(i - j) and f of degree n - t - 1 (Cascudo and David, "SCRAPE", 2017, Lemma 1). f is hashed from
+ * the shares, so that nobody could choose them by it.
+ */
+function lieOnPolynomial(
+  group: Group,
+  { threshold, members }: Sharing,
+  publicShares: ReadonlyMap<Identifier, Point>,
+): boolean {
+  const shares = members.map((member) => publicShareOf(publicShares, member));
+  const f = hashedScalars(shares, members.length - threshold);
+  const terms = members.map((member) => {
+    const x = BigInt(member);
+    const value = f.reduceRight((sum, coefficient) => reduceScalar(sum * x + coefficient), 0n);
+    return group.multiply(publicShareOf(publicShares, member), value * dualCoefficient(members, member));
+  });
+  return samePoint(sumPoints(group, terms), group.identity);
+}
+
+/** Π 1/(i - j) over the other members. */
+function dualCoefficient(members: readonly Identifier[], member: Identifier): Scalar {
+  const others = members.filter((other) => other !== member);
+  return invertScalar(others.reduce((product, other) => reduceScalar(product * BigInt(member - other)), 1n));
+}
+
+function hashedScalars(points: readonly Point[], count: number): Scalar[] {
+  const seed = createHash('sha512').update('frostmark dual code v1');
+  for (const { bytes } of points) seed.update(bytes);
+  return Array.from({ length: count }, (_, index) => {
+    const digest = seed
+      .copy()
+      .update(encodeScalar(BigInt(index)))
+      .digest();
+    return reduceScalar(littleEndianInteger(digest));
+  });
 }
 
 /** The entry of one member. Throws `invalid-identifier` if there is none. */

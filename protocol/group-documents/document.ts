@@ -8,7 +8,13 @@ import { decodeCanonicalJson, encodeCanonicalJson } from '../../verifier/json.ts
 import type { Epoch } from '../ceremony/epoch.ts';
 import { ProtocolError } from '../errors.ts';
 import { memberByKey, production, type Charter, type Member } from '../files/charter.ts';
-import { finishRequest, isSignedRequest, prepareRequest, type PreparedRequest } from '../formats/index.ts';
+import {
+  finishRequest,
+  isSignedRequest,
+  prepareRequest,
+  type FinishedFile,
+  type PreparedRequest,
+} from '../formats/index.ts';
 import { isQualified } from '../frost/sharing.ts';
 import { maxGroupDocumentBytes, maxJsonDepth } from '../limits.ts';
 import { openRequest, type Request } from '../request/request.ts';
@@ -16,7 +22,7 @@ import { assertDecisionOn, openDecision, type Decision } from '../signing/decisi
 import { hexToBytes, sha256Hex } from '../wire/bytes.ts';
 import { refuseAs, type Envelope } from '../wire/envelope.ts';
 import { documentBody, type DocumentBody } from '../wire/frames.ts';
-import { at, present } from '../wire/present.ts';
+import { at } from '../wire/present.ts';
 import { assertSchema } from '../wire/schema.ts';
 import { placeOf, type NamedDocument } from './kinds.ts';
 
@@ -27,6 +33,8 @@ export interface GroupDocument extends NamedDocument {
   readonly epoch: Epoch;
   /** As its format finishes it. */
   readonly file: Uint8Array;
+  /** The same, and what was signed beside it for stock tools, in the request's order of formats. */
+  readonly files: readonly FinishedFile[];
   /** Who approved it: a quorum, or more. */
   readonly approvedBy: readonly Member[];
   /** What is kept and sent, in our own spelling. */
@@ -63,12 +71,13 @@ export function openGroupDocument(epochs: readonly Epoch[], body: DocumentBody):
   if (!isSignedRequest(prepared, epoch.channel(production).point.bytes, signatures))
     throw new ProtocolError('bad-signature', `the ${named.kind} is not signed by the group key`);
   const decisions = body.decisions.map((envelope) => openDecision(envelope, epoch.charter));
-  const [file] = finishRequest(prepared, signatures);
+  const files = finishRequest(prepared, signatures);
   return {
     ...named,
     request,
     epoch,
-    file: present(file, 'the file').bytes,
+    file: at(files, 0).bytes,
+    files,
     approvedBy: approversOf(decisions, request, epoch),
     body: {
       request: request.envelope,

@@ -7,6 +7,7 @@ import type { FormatInput } from '../formats/format.ts';
 import type { RequestKind } from '../request/request.ts';
 import { requestersOf } from '../request/rights.ts';
 import { decodeSuccession } from '../succession/document.ts';
+import { statusOf } from '../request/status.ts';
 import { refuseAs } from '../wire/envelope.ts';
 import { present } from '../wire/present.ts';
 
@@ -101,6 +102,23 @@ const kinds: Readonly<Partial<Record<RequestKind, DocumentKind>>> = {
     takesBack: false,
     scopeOf: ofGroup,
     numberOf: ({ documents }) => decodeSuccession(documentIn(documents)).payload.number,
+  },
+  endorsement: {
+    title: 'endorsement',
+    keeps: 'all',
+    takesBack: false,
+    scopeOf: ofGroup,
+    // A group endorses one key, for ever.
+    numberOf: () => 1,
+  },
+  status: {
+    title: 'status',
+    // Each says all that those before it said.
+    keeps: 'newest',
+    takesBack: true,
+    scopeOf: ofGroup,
+    numberOf: ({ epoch, request, documents }) =>
+      statusOf(epoch, documentIn(documents), request.payload.createdAt).status.number,
   },
 };
 

@@ -56,6 +56,38 @@ export function primaryCertificate({ primary, userId }: OpenpgpGroup, certificat
   );
 }
 
+/** One group's word on the key and user id of the one that comes after it. */
+export function prepareEndorsement(
+  { primary }: OpenpgpGroup,
+  next: OpenpgpGroup,
+  createdUnixSeconds: number,
+): UnfinishedSignature {
+  return prepareSignature(
+    { type: signatureTypes.endorsement, issuer: primary, createdUnixSeconds, subpackets: [] },
+    hashedKey(next.primary.body),
+    hashedUserId(next.userId),
+  );
+}
+
+/** The endorsed primary key and user id with the signature on them: a piece for `endorsedCertificate`. */
+export function endorsedPart(next: OpenpgpGroup, signature: Uint8Array): Uint8Array {
+  return primaryCertificate(next, signature);
+}
+
+/**
+ * The new group's own certificate with the old one's signature after its own. Throws `ProtocolError('bad-document')` for a certificate of another
+ * key or user id.
+ */
+export function endorsedCertificate(certificate: Uint8Array, part: Uint8Array): Uint8Array {
+  const [key, userId, endorsement] = partsOf(part, packetTags.publicKey, packetTags.userId, packetTags.signature);
+  const [ownKey, ownUserId, own, ...others] = decodePackets(certificate);
+  if (ownKey === undefined || ownUserId === undefined || own === undefined) throw badPart('this is no certificate');
+  if (!equalBytes(ownKey.body, key.body) || !equalBytes(ownUserId.body, userId.body))
+    throw badPart('this is the certificate of another key, or another user id');
+  const packets = [ownKey, ownUserId, own, endorsement, ...others];
+  return concatBytes(...packets.map(({ tag, body }) => encodePacket(tag, body)));
+}
+
 /** A subkey's own word that it belongs to the primary key: without it anybody could adopt it (RFC 9580, Section 5.2.1.9). */
 export function prepareBackSignature(
   { primary, createdUnixSeconds }: OpenpgpGroup,

@@ -23,12 +23,16 @@ export function openpgpGroup(epoch: Epoch): OpenpgpGroup {
       'unknown-format',
       `the group ${group} has no OpenPGP key: its charter lacks a line such as openpgp: { userId: "Acme <release@acme.example>", created: 2026-11-22T08:00:00Z }`,
     );
-  const createdUnixSeconds = parseTimestamp(openpgp.created, 'bad-charter', 'openpgp.created');
-  return {
-    userId: utf8ToBytes(openpgp.userId),
-    createdUnixSeconds,
-    primary: openpgpKey(epoch.channel(production).point.bytes, createdUnixSeconds),
-  };
+  return openpgpGroupOf(epoch.channel(production).point.bytes, openpgp);
+}
+
+/** A group by its key (32 bytes) and what its charter says. */
+export function openpgpGroupOf(
+  key: Uint8Array,
+  { userId, created }: { readonly userId: string; readonly created: string },
+): OpenpgpGroup {
+  const createdUnixSeconds = parseTimestamp(created, 'bad-charter', 'openpgp.created');
+  return { userId: utf8ToBytes(userId), createdUnixSeconds, primary: openpgpKey(key, createdUnixSeconds) };
 }
 
 /** The key that signs on this channel: production's primary key, or the channel's subkey. Throws `ProtocolError('unknown-channel')`. */

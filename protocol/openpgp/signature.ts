@@ -11,6 +11,8 @@ import { encodeLength } from './packet.ts';
 export const signatureTypes = {
   binary: 0x00,
   text: 0x01,
+  /** Of another's key, without saying how well it was looked at. */
+  endorsement: 0x10,
   certification: 0x13,
   subkeyBinding: 0x18,
   primaryKeyBinding: 0x19,

@@ -35,17 +35,22 @@ export const requestKinds = [
   'openpgp-revocation',
   'ssh-certificate',
   'succession',
+  'status',
+  'consent',
+  'endorsement',
 ] as const;
 /** One of them. */
 export type RequestKind = (typeof requestKinds)[number];
 
-/** Certificates for stock tools: made once by a round each, kept by the coordinator for whoever exports them. */
+/** Certificates for stock tools, and what has ended: made once by a round each, kept by the coordinator for whoever exports them. */
 export const certificateKinds = [
   'openpgp-certificate',
   'openpgp-back-signature',
   'openpgp-subkey',
   'openpgp-revocation',
   'ssh-certificate',
+  'status',
+  'endorsement',
 ] as const satisfies readonly RequestKind[];
 /** One of them. */
 export type CertificateKind = (typeof certificateKinds)[number];
@@ -86,6 +91,9 @@ const kindRules: Readonly<Record<Exclude<RequestKind, 'release'>, KindRule>> = {
   },
   'openpgp-revocation': { numbered: 'request', documents: [], certifies: 'a channel', isOnProduction: true },
   'ssh-certificate': { numbered: 'request', documents: [], certifies: 'a channel until', isOnProduction: true },
+  consent: { numbered: 'none', documents: ['consent'], certifies: 'nothing', isOnProduction: true },
+  endorsement: { numbered: 'document', documents: ['endorsement'], certifies: 'nothing', isOnProduction: true },
+  status: { numbered: 'document', documents: ['status'], certifies: 'nothing', isOnProduction: true },
   // The new charter travels with it: approvers read the difference.
   succession: {
     numbered: 'document',

@@ -109,6 +109,9 @@ export function isFoundingDocument(request: Request, { epoch, delegations }: Gro
     case 'openpgp-revocation':
     case 'ssh-certificate':
     case 'succession':
+    case 'status':
+    case 'consent':
+    case 'endorsement':
       return false;
   }
 }

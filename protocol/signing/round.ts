@@ -29,7 +29,7 @@ import { prepareAttempt, verifyShare, type Attempt } from '../frost/sign.ts';
 import { maxLosses } from '../limits.ts';
 import type { Outcome } from '../wire/frames.ts';
 import { sessionInput, stageSubject } from './stage.ts';
-import { at } from '../wire/present.ts';
+import { at, present } from '../wire/present.ts';
 
 /** What a round is about; the same at every step. */
 export interface RoundContext {
@@ -80,9 +80,18 @@ export interface RoundAttempt {
   readonly commitments: readonly SignedCommitment[];
   /** One prepared FROST session for each message. */
   readonly sessions: readonly Attempt[];
-  /** Verified shares by identifier, one for each message. */
-  readonly shares: ReadonlyMap<Identifier, readonly Scalar[]>;
+  /** Who answered with shares, in the order of arrival. */
+  readonly shares: ReadonlyMap<Identifier, AttemptShare>;
   readonly phase: 'open' | 'stalled' | 'closed' | 'complete';
+}
+
+/** The shares of one signer of an attempt. */
+export interface AttemptShare {
+  readonly share: SignedShare;
+  /** One for each message. */
+  readonly scalars: readonly Scalar[];
+  /** Whether they were verified one by one: only where adding up does not show at once that all are right. */
+  readonly isChecked: boolean;
 }
 
 /** Everything that one round remembers between two events. */
@@ -104,6 +113,8 @@ export type RoundEvent =
   | { readonly kind: 'answer'; readonly answer: SignedAnswer }
   /** The attempt made no progress for a while: spare members may be used. Never excludes anybody. */
   | { readonly kind: 'stalled'; readonly attempt: string }
+  /** The next share did not come soon: those that are here are verified one by one. */
+  | { readonly kind: 'check' }
   | { readonly kind: 'expired' }
   | { readonly kind: 'cancelled' }
   /** The group lives in a later epoch. */
@@ -128,6 +139,8 @@ export type RoundEffect =
   | { readonly kind: 'send-package'; readonly to: Identifier; readonly attempt: RoundAttempt }
   /** Ask for a `stalled` event later. */
   | { readonly kind: 'watch'; readonly attempt: string }
+  /** Ask for a `check` event soon. */
+  | { readonly kind: 'check-soon' }
   | { readonly kind: 'fault'; readonly fault: Fault }
   /** Verified by the release verifier's own rule; stored, then published. */
   | { readonly kind: 'signed'; readonly signatures: readonly Uint8Array[]; readonly signers: readonly Identifier[] }
@@ -166,9 +179,31 @@ export function startRound(context: RoundContext): RoundState {
 /** Moves one round by one event. A repeat changes nothing, and nothing moves a round that is over. Throws nothing that a peer could cause. */
 export function stepRound(context: RoundContext, state: RoundState, event: RoundEvent): RoundStep {
   if (state.outcome !== 'pending') return { state, effects: [] };
-  const step = apply(context, state, event);
+  const checked = mayEndAttempts(event) ? checkShares(state) : { state, effects: [] };
+  const applied = apply(context, checked.state, event);
+  const step = { state: applied.state, effects: [...checked.effects, ...applied.effects] };
   if (step.state.outcome !== 'pending') return step;
   return conclude(context, openAttempts(context, step));
+}
+
+/** Before anything that may end an attempt or the round, shares that nobody verified yet are: a wrong one is named all the same (T9). */
+function mayEndAttempts(event: RoundEvent): boolean {
+  switch (event.kind) {
+    case 'connected':
+    case 'commitment':
+    case 'share':
+      return false;
+    case 'decision':
+      return event.decision.payload.decision === 'refuse';
+    case 'disconnected':
+    case 'answer':
+    case 'stalled':
+    case 'check':
+    case 'expired':
+    case 'cancelled':
+    case 'superseded':
+      return true;
+  }
 }
 
 function apply(context: RoundContext, state: RoundState, event: RoundEvent): RoundStep {
@@ -187,6 +222,8 @@ function apply(context: RoundContext, state: RoundState, event: RoundEvent): Rou
       return takeAnswer(state, event.answer);
     case 'stalled':
       return { state: setPhase(state, event.attempt, 'stalled'), effects: [] };
+    case 'check':
+      return { state, effects: [] };
     case 'expired':
       return { state: { ...state, outcome: 'expired' }, effects: [{ kind: 'ended', outcome: 'expired' }] };
     case 'cancelled':
@@ -258,63 +295,86 @@ export function isCommitmentOf({ subject, prepared }: RoundContext, payload: Com
   return isCommitmentFor(payload, { ...subject, stage: 2, messages });
 }
 
-/** Verified as it comes. A wrong share closes its attempt and puts its sender out of the round, with proof (T9). */
+/**
+ * Added up when all are here, which verifies them all at once; verified by itself where that fails, where the next one does not come soon, and where
+ * its attempt is not under way any more. A wrong share closes its attempt and puts its sender out of the round, with proof (T9).
+ */
 function takeShare(context: RoundContext, state: RoundState, share: SignedShare): RoundStep {
   const { identifier } = share.member;
   const attempt = state.attempts.get(share.payload.attempt);
   if (attempt === undefined || state.members.get(identifier)?.owes !== attempt.id) return { state, effects: [] };
-  const shares = verifiedShares(attempt, identifier, share);
-  if (shares === undefined) {
-    const out = setPhase(
-      update(state, identifier, { owes: undefined, unused: none, out: 'fault' }),
-      attempt.id,
-      'closed',
-    );
-    return {
-      state: out,
-      effects: [
-        {
-          kind: 'fault',
-          fault: {
-            kind: 'wrong-share',
-            member: identifier,
-            share,
-            earlier: attempt.earlier,
-            commitments: attempt.commitments,
-          },
-        },
-      ],
-    };
-  }
-  const answered: RoundAttempt = { ...attempt, shares: new Map(attempt.shares).set(identifier, shares) };
-  const next = {
-    ...update(state, identifier, { owes: undefined }),
-    attempts: new Map(state.attempts).set(attempt.id, answered),
-  };
-  const finished = attempt.phase !== 'closed' && answered.shares.size === answered.commitments.length;
-  return finished ? complete(context, next, answered) : { state: next, effects: [] };
+  const freed = update(state, identifier, { owes: undefined });
+  const scalars = scalarsOf(attempt, share);
+  if (scalars === undefined) return nameWrongShare(freed, attempt, share);
+  const shares = new Map(attempt.shares).set(identifier, { share, scalars, isChecked: false });
+  const answered: RoundAttempt = { ...attempt, shares };
+  const next = { ...freed, attempts: new Map(state.attempts).set(attempt.id, answered) };
+  if (attempt.phase === 'open' && shares.size === attempt.commitments.length) return complete(context, next, answered);
+  if (attempt.phase === 'open') return { state: next, effects: [{ kind: 'check-soon' }] };
+  const checked = checkShares(next);
+  const now = present(checked.state.attempts.get(attempt.id), 'the attempt');
+  const isDone = now.phase === 'stalled' && shares.size === attempt.commitments.length;
+  return isDone ? complete(context, checked.state, now) : checked;
 }
 
-function verifiedShares(attempt: RoundAttempt, identifier: Identifier, share: SignedShare): Scalar[] | undefined {
-  if (share.payload.shares.length !== attempt.sessions.length) return undefined;
-  const scalars = share.payload.shares.map((text) => decodeScalar(hexToBytes(text)));
-  const right = attempt.sessions.every((session, index) => {
-    const scalar = scalars[index];
-    return scalar !== undefined && verifyShare(session, identifier, scalar);
-  });
-  return right ? (scalars as Scalar[]) : undefined;
+/** One canonical scalar for each message, or `undefined`: no honest member sends anything else. */
+function scalarsOf({ sessions }: RoundAttempt, { payload }: SignedShare): Scalar[] | undefined {
+  if (payload.shares.length !== sessions.length) return undefined;
+  const scalars = payload.shares.flatMap((text) => decodeScalar(hexToBytes(text)) ?? []);
+  return scalars.length === sessions.length ? scalars : undefined;
+}
+
+/** Verifies every share that was not, and names whoever sent a wrong one. */
+function checkShares(state: RoundState): RoundStep {
+  let next = state;
+  const effects: RoundEffect[] = [];
+  for (const attempt of state.attempts.values()) {
+    for (const [identifier, answer] of attempt.shares) {
+      if (answer.isChecked) continue;
+      const isRight = isRightShare(attempt, identifier, answer);
+      const step = isRight
+        ? { state: withShare(next, attempt.id, identifier, { ...answer, isChecked: true }), effects: [] }
+        : nameWrongShare(next, attempt, answer.share);
+      next = step.state;
+      effects.push(...step.effects);
+    }
+  }
+  return { state: next, effects };
+}
+
+function isRightShare({ sessions }: RoundAttempt, identifier: Identifier, { scalars }: AttemptShare): boolean {
+  return sessions.every((session, index) => verifyShare(session, identifier, at(scalars, index)));
+}
+
+/** The attempt cannot finish, and its sender is out of the round. It is dropped from the attempt, so that it is named once. */
+function nameWrongShare(state: RoundState, { id, earlier, commitments }: RoundAttempt, share: SignedShare): RoundStep {
+  const member = share.member.identifier;
+  const out = setPhase(update(state, member, { unused: none, out: 'fault' }), id, 'closed');
+  const fault: Fault = { kind: 'wrong-share', member, share, earlier, commitments };
+  return { state: withShare(out, id, member, undefined), effects: [{ kind: 'fault', fault }] };
+}
+
+function withShare(state: RoundState, id: string, member: Identifier, share: AttemptShare | undefined): RoundState {
+  const attempt = present(state.attempts.get(id), 'the attempt');
+  const shares = new Map(attempt.shares);
+  if (share === undefined) shares.delete(member);
+  else shares.set(member, share);
+  return { ...state, attempts: new Map(state.attempts).set(id, { ...attempt, shares }) };
 }
 
 function complete(context: RoundContext, state: RoundState, attempt: RoundAttempt): RoundStep {
   const signatures = attempt.sessions.map((session, index) =>
-    aggregate(session, new Map([...attempt.shares].map(([identifier, shares]) => [identifier, at(shares, index)]))),
+    aggregate(session, new Map([...attempt.shares].map(([who, { scalars }]) => [who, at(scalars, index)]))),
   );
   const key = decodeBase64Url(context.channel.key);
   const valid = signatures.every((signature, index) =>
     verifySignature(key, at(state.stage.messages, index), signature),
   );
-  // Every share was verified, so this cannot happen; what cannot be verified is never published all the same (T12).
-  if (!valid) return { state: setPhase(state, attempt.id, 'closed'), effects: [] };
+  // What cannot be verified is never published (T12); whose fault it is shows when the shares are verified one by one.
+  if (!valid) {
+    const { state: checked, effects } = checkShares(state);
+    return { state: setPhase(checked, attempt.id, 'closed'), effects };
+  }
   const complete = setPhase(state, attempt.id, 'complete');
   if (attempt.stage === 1 && context.prepared.followers > 0)
     return { state: nextStage(context, complete, signatures), effects: [] };

@@ -1,6 +1,8 @@
 /** What an installer's tool will judge is judged before anybody is asked: names of releases, dates, certificates that ended or were taken back. */
+import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { verify } from '../../cli/verify.ts';
+import { openRequest } from '../../protocol/request/request.ts';
 import { assertCertified } from '../../requester/issued.ts';
 import { assertComparable } from '../../requester/release-name.ts';
 import { AskerWorld, type Ran } from '../harness/asker.ts';
@@ -116,17 +118,40 @@ describe('the date of a signature', () => {
   });
 });
 
-describe('a subkey that was revoked', () => {
+describe('a release that ended while it waited (T46)', () => {
+  it('is not written, though members signed it', async () => {
+    world.decide = ({ payload: { kind } }) => (kind === 'release' ? 'ask' : 'approve');
+    const signing = sign('production', '--product', 'late', '--release', '1.0.0');
+    const isLate = ({ request }: { readonly request: unknown }): boolean =>
+      openRequest(request).payload.product === 'late';
+    await Promise.all(world.members.map((member) => member.next('request', isLate)));
+    const [digest = ''] = await world.rounds();
+    const ended = ['--product', 'late', '--below', '2.0.0', '--out', world.folder];
+    expect((await world.frostmark('group', 'revoke', ...ended)).code).toBe(0);
+    for (const member of world.members) member.decide(digest, 'approve');
+    const { code, stderr } = await signing;
+    expect([code, stderr]).toEqual([
+      3,
+      expect.stringMatching(/is signed, and every late below 2\.0\.0 was revoked at/) as string,
+    ]);
+    expect(existsSync(`${path}.frostmark`)).toBe(false);
+    world.decide = () => 'approve';
+  });
+});
+
+describe('a channel that was revoked (T46)', () => {
   it('signs nothing any more, and is not bound anew', async () => {
     expect((await sign('development', ...openpgp)).code).toBe(0);
-    expect((await world.frostmark('group', 'revoke', '--channel', 'development')).code).toBe(0);
-    const revoked =
-      /the OpenPGP subkey of development was revoked for good: \w+ asked for it on .*Z, and the group signed it \(OpenPGP revocation 1 of development, request [0-9a-f]{12}\): no tool takes/;
+    const out = ['--out', world.folder];
+    expect((await world.frostmark('group', 'revoke', '--channel', 'development', ...out)).code).toBe(0);
+    const revoked = /the key of channel development was revoked at .*Z; no verifier that knows it would take this/;
+    const unbound =
+      /the key of development was revoked for good: \w+ asked for it on .*Z, and the group signed it \(status 2, request [0-9a-f]{12}\): no tool takes/;
     path = world.write('revoked/SHA256SUMS', `${'cd'.repeat(32)}  b.tgz\n`);
-    await refused(() => sign('development', ...openpgp), 1, revoked);
-    await refused(() => sign('development', ...openpgp, '--dry-run'), 1, revoked);
-    await refused(() => world.frostmark('group', 'certify', 'openpgp', '--channel', 'development'), 1, revoked);
-    expect((await sign('development')).code).toBe(0);
+    await refused(() => sign('development', ...openpgp), 3, revoked);
+    await refused(() => sign('development', ...openpgp, '--dry-run'), 3, revoked);
+    await refused(() => sign('development'), 3, revoked);
+    await refused(() => world.frostmark('group', 'certify', 'openpgp', '--channel', 'development'), 3, unbound);
     expect((await sign('production', ...openpgp)).code).toBe(0);
   });
 
@@ -136,13 +161,18 @@ describe('a subkey that was revoked', () => {
     expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
     expect(stdout).toMatch(/^DOCUMENT +NUMBER +ENDS +NEWEST HELD BY$/m);
     expect(stdout).toMatch(/^OpenPGP subkey of development +1 +in \d+ days +nobody says so$/m);
-    expect(stdout).toMatch(/^OpenPGP revocation of development +1 +- +nobody says so$/m);
-    expect(stdout).toMatch(/^Revoked\n +the OpenPGP subkey of development was revoked for good: dev asked$/m);
+    expect(stdout).toMatch(/^status +2 +- +nobody says so$/m);
+    expect(
+      stdout.match(/^ +(every late below 2\.0\.0|the key of development) was revoked for good: dev asked/gm),
+    ).toHaveLength(2);
     const shown = JSON.parse((await world.frostmark('group', 'show', '--json')).stdout) as {
       fingerprints: { channel: string; ssh: string; openpgp: string; minisign: string }[];
       revoked: object[];
     };
-    expect(shown.revoked).toMatchObject([{ kind: 'openpgp-revocation', channel: 'development', number: 1 }]);
+    expect(shown.revoked).toMatchObject([
+      { kind: 'status', number: 1 },
+      { kind: 'status', number: 2 },
+    ]);
     const { ssh, minisign } = shown.fingerprints[0]!;
     // Each as its own tool prints it.
     const keyFile = world.write('key.pub', (await world.frostmark('group', 'export', '--format', 'ssh-key')).stdout);

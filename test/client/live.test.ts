@@ -21,10 +21,10 @@ async function eventsOf(...chunks: string[]): Promise<StreamEvent[]> {
 
 describe('server-sent events', () => {
   test('come whole, however the bytes are cut', async () => {
-    const text = 'id: r.1\ndata: {"a":"ü"}\n\n: a comment\n\nid: r.2\ndata: {}\n\n';
+    const text = 'id: r.1\ndata: {"a":"ü"}\n\n: a comment\n\nevent: change\nid: r.2\ndata: {}\n\n';
     const expected = [
-      { id: 'r.1', data: '{"a":"ü"}' },
-      { id: 'r.2', data: '{}' },
+      { name: undefined, id: 'r.1', data: '{"a":"ü"}' },
+      { name: 'change', id: 'r.2', data: '{}' },
     ];
     expect(await eventsOf(text)).toEqual(expected);
     const bytes = [...Buffer.from(text)].map((byte) => Buffer.of(byte));
@@ -100,7 +100,38 @@ async function scripted(
 
 const event = (id: string, body: RoundBody): string => `id: ${id}\ndata: ${JSON.stringify(body)}\n\n`;
 
+const change = (id: string, of: Partial<RoundBody>): string =>
+  `event: change\nid: ${id}\ndata: ${JSON.stringify(of)}\n\n`;
+
 describe('a live stream', () => {
+  test('is a round and then what is new in it, also after the line broke', async () => {
+    const { http } = await scripted([
+      (response) => {
+        response.write(event('r.1', bodyOf('pending')) + change('r.2', { connected: [1] }), () => response.destroy());
+      },
+      (response) => response.end(change('r.3', { ready: [1] }) + change('r.4', { outcome: 'signed' })),
+    ]);
+    const bodies: RoundBody[] = [];
+    for await (const body of watch(() => http.stream({ method: 'GET', path: '/' }, {}))) bodies.push(body);
+    expect(bodies).toEqual([
+      bodyOf('pending'),
+      bodyOf('pending', [1]),
+      { ...bodyOf('pending', [1]), ready: [1] },
+      { ...bodyOf('signed', [1]), ready: [1] },
+    ]);
+  });
+
+  test('is refused when it begins with a change, or with one that no round can have', async () => {
+    const other = { digest: '11'.repeat(32) };
+    for (const events of [change('r.1', {}), event('r.1', bodyOf('pending')) + change('r.2', other)]) {
+      const { http } = await scripted([(response) => response.end(events)]);
+      const all = async (): Promise<void> => {
+        for await (const body of watch(() => http.stream({ method: 'GET', path: '/' }, {}))) expect(body).toBeDefined();
+      };
+      expect(await clientCodeOf(all())).toBe('bad-response');
+    }
+  });
+
   test('resumes after the last event after the line broke, was refused for a while, and fell silent in the middle', async () => {
     const { http, seen } = await scripted([
       (response) => {

@@ -45,6 +45,8 @@ describe('somebody outside the group reads and writes nothing of it (T25)', () =
 
   const calls: readonly (readonly [string, (client: CoordinatorClient) => Promise<unknown>])[] = [
     ['GET group', (client) => client.group(ours.epoch.groupKey)],
+    ['GET issued', (client) => client.issued(ours.epoch.groupKey)],
+    ['GET index of documents', (client) => client.documentIndex(ours.epoch.groupKey)],
     ['GET rounds', (client) => client.rounds(ours.epoch.groupKey)],
     ['GET round', (client) => client.round(digest)],
     [

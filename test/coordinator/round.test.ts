@@ -1,18 +1,21 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { charterFile, Groups, type KnownGroup } from '../../coordinator/groups.ts';
 import { Ledger } from '../../coordinator/ledger.ts';
-import { defaultLimits } from '../../coordinator/limits.ts';
+import { defaultLimits, type Limits } from '../../coordinator/limits.ts';
+import type { Round } from '../../coordinator/round.ts';
 import { Rounds } from '../../coordinator/rounds.ts';
 import type { StoreRecord } from '../../coordinator/records.ts';
-import type { GroupLog } from '../../coordinator/group-log.ts';
+import { GroupLog } from '../../coordinator/group-log.ts';
 import { createStore, openStore, type Store } from '../../coordinator/store.ts';
 import type { Group, Point } from '../../protocol/frost/group.ts';
+import { openShare, shareMessage, type SignedShare } from '../../protocol/signing/attempt.ts';
+import { sealMessage } from '../../protocol/wire/envelope.ts';
 import type { CoordinatorFrame } from '../../protocol/wire/frames.ts';
 import { dealtGroup, releaseOf, type DealtGroup } from '../harness/coordinator-group.ts';
-import { signingOf } from '../harness/coordinator-signers.ts';
+import { signingOf, type Signing } from '../harness/coordinator-signers.ts';
 
 const group = await dealtGroup({ tiers: ['admin', 'admin', 'admin'], production: '{ any: 2 }' });
 
@@ -60,6 +63,13 @@ class SpoiledGroup implements Group {
     return this.#real.multiply(this.#realOf(point), scalar);
   }
 
+  evaluate(points: readonly Point[], x: bigint): Point {
+    return this.#real.evaluate(
+      points.map((point) => this.#realOf(point)),
+      x,
+    );
+  }
+
   multiplyBase(scalar: bigint): Point {
     return this.#real.multiplyBase(scalar);
   }
@@ -88,7 +98,7 @@ function logOf(store: Store): GroupLog {
 }
 
 /** Rounds on a real store, without sockets. */
-async function benchOf(of: DealtGroup, arithmetic: Group): Promise<Bench> {
+async function benchOf(of: DealtGroup, arithmetic: Group, limits: Limits = defaultLimits): Promise<Bench> {
   const folder = await mkdtemp(join(tmpdir(), 'frostmark-round-'));
   const paths = { database: join(folder, 'store'), anchor: join(folder, 'store-head') };
   await createStore(paths);
@@ -118,7 +128,7 @@ async function benchOf(of: DealtGroup, arithmetic: Group): Promise<Bench> {
     groups,
     ledger: new Ledger(defaultLimits.storedBytesPerDay),
     arithmetic,
-    limits: defaultLimits,
+    limits,
     nowMs: Date.now,
     log,
     audienceOf: () => audience,
@@ -132,8 +142,8 @@ async function benchOf(of: DealtGroup, arithmetic: Group): Promise<Bench> {
   return { known: groups.ofCharter(charter.hash)!, rounds, store, frames, storedAtSend };
 }
 
-/** Two members approve and sign; `beforeShares` is called when the attempt is open. */
-async function signedBy(bench: Bench, beforeShares: () => void): Promise<string> {
+/** An attempt of two members that approved, whose shares are still to come. */
+async function openAttempt(bench: Bench): Promise<{ readonly round: Round; readonly signing: Signing }> {
   const envelope = releaseOf(group, group.requester);
   const { digest } = await bench.rounds.submit(group.requester.key, bench.known, { request: envelope });
   const round = bench.rounds.pendingRound(group.epoch.charter.hash, digest)!;
@@ -142,10 +152,16 @@ async function signedBy(bench: Bench, beforeShares: () => void): Promise<string>
   for (const commitment of signing.commitments) round.commit(commitment);
   await round.settled();
   expect(bench.frames.filter(({ type }) => type === 'package')).toHaveLength(2);
+  return { round, signing };
+}
+
+/** Two members approve and sign; `beforeShares` is called when the attempt is open. */
+async function signedBy(bench: Bench, beforeShares: () => void): Promise<string> {
+  const { round, signing } = await openAttempt(bench);
   beforeShares();
   for (const share of signing.shares()) round.share(share);
   await round.settled();
-  return digest;
+  return round.digest;
 }
 
 test('decisions and the result are on the medium before anybody is told (T28)', async () => {
@@ -160,6 +176,66 @@ test('decisions and the result are on the medium before anybody is told (T28)', 
   expect(bench.frames.filter(({ type }) => type === 'closed')).toHaveLength(3);
 });
 
+test('a package leaves before its decisions are stored, nobody sees them until they are, and they are stored with the result (T28)', async () => {
+  const bench = await benchOf(group, group.sodium, { ...defaultLimits, decisionsWaitMs: 1_000_000 });
+  const envelope = releaseOf(group, group.requester);
+  const { digest } = await bench.rounds.submit(group.requester.key, bench.known, { request: envelope });
+  const round = bench.rounds.pendingRound(group.epoch.charter.hash, digest)!;
+  const { size } = logOf(bench.store).head;
+  const signing = signingOf(group, envelope, [1, 2]);
+  for (const decision of signing.decisions) round.decide(decision);
+  for (const commitment of signing.commitments) round.commit(commitment);
+  await vi.waitUntil(() => bench.frames.filter(({ type }) => type === 'package').length === 2);
+  expect(logOf(bench.store).head.size).toBe(size);
+  expect(bench.frames.map(({ type }) => type)).not.toContain('decision');
+  expect(round.body()).toMatchObject({ decisions: [], ready: [], attempts: [] });
+
+  const append = vi.spyOn(GroupLog.prototype, 'append');
+  onTestFinished(() => {
+    append.mockRestore();
+  });
+  for (const share of signing.shares()) round.share(share);
+  await vi.waitUntil(() => round.outcome === 'signed');
+  expect(append).toHaveBeenCalledTimes(1);
+  const types = (await recordsOf(bench.store)).map(({ type }) => type);
+  expect(types.slice(-3)).toEqual(['decision', 'decision', 'closed']);
+  expect(round.body()).toMatchObject({ outcome: 'signed', attempts: [{ answered: [1, 2] }] });
+});
+
+test('decisions that nothing comes after are stored soon, and shown then', async () => {
+  const bench = await benchOf(group, group.sodium, { ...defaultLimits, decisionsWaitMs: 1 });
+  const envelope = releaseOf(group, group.requester);
+  const { digest } = await bench.rounds.submit(group.requester.key, bench.known, { request: envelope });
+  const round = bench.rounds.pendingRound(group.epoch.charter.hash, digest)!;
+  const shown = new Promise<void>((resolve) => {
+    round.subscribe(() => {
+      if (round.body().decisions.length === 1) resolve();
+    });
+  });
+  round.decide(signingOf(group, envelope, [1, 2]).decisions[0]!);
+  await shown;
+  expect((await recordsOf(bench.store)).at(-1)).toMatchObject({ type: 'decision' });
+});
+
+test('a coordinator that dies after a package, before its decisions are stored, has published nothing and asks again (T28)', async () => {
+  const bench = await benchOf(group, group.sodium, { ...defaultLimits, decisionsWaitMs: 1_000_000 });
+  const envelope = releaseOf(group, group.requester);
+  const { digest } = await bench.rounds.submit(group.requester.key, bench.known, { request: envelope });
+  const round = bench.rounds.pendingRound(group.epoch.charter.hash, digest)!;
+  const signing = signingOf(group, envelope, [1, 2]);
+  const dies = vi.spyOn(GroupLog.prototype, 'append').mockRejectedValue(new Error('it is gone'));
+  for (const decision of signing.decisions) round.decide(decision);
+  for (const commitment of signing.commitments) round.commit(commitment);
+  await vi.waitUntil(() => bench.frames.filter(({ type }) => type === 'package').length === 2);
+  for (const share of signing.shares()) round.share(share);
+  await vi.waitUntil(() => dies.mock.calls.length > 0);
+  await round.settled();
+  dies.mockRestore();
+  expect(bench.frames.map(({ type }) => type)).not.toContain('closed');
+  expect((await recordsOf(bench.store)).map(({ type }) => type)).not.toContain('decision');
+  expect(round.body()).toMatchObject({ outcome: 'pending', decisions: [], signatures: [] });
+});
+
 test('an aggregate that does not verify is neither stored nor published (T12)', async () => {
   const spoiled = new SpoiledGroup(group.sodium);
   const bench = await benchOf(group, spoiled);
@@ -171,3 +247,44 @@ test('an aggregate that does not verify is neither stored nor published (T12)', 
   const stored = await recordsOf(bench.store);
   expect(stored.map(({ type }) => type)).not.toContain('closed');
 });
+
+test('right shares are added up and none is verified by itself; after a wrong one each is, and it is named (T9)', async () => {
+  // Only the check of one share multiplies the base point.
+  const bases = vi.spyOn(group.sodium, 'multiplyBase');
+  onTestFinished(() => {
+    bases.mockRestore();
+  });
+  const bench = await benchOf(group, group.sodium);
+  await signedBy(bench, () => bases.mockClear());
+  expect(bases).toHaveBeenCalledTimes(0);
+
+  const other = await benchOf(group, group.sodium);
+  const { round, signing } = await openAttempt(other);
+  const [right, wrong] = signing.shares();
+  bases.mockClear();
+  round.share(right!);
+  round.share(spoiledShare(wrong!));
+  await round.settled();
+  expect(bases).toHaveBeenCalledTimes(2);
+  expect(round.body()).toMatchObject({ outcome: 'pending', out: [{ member: 2, reason: 'fault' }] });
+});
+
+test('a wrong share beside a silent signer is named soon, though the attempt does not stall (T9)', async () => {
+  const limits = { ...defaultLimits, checkAfterMs: 1, stallAfterMs: 1_000_000 };
+  const { round, signing } = await openAttempt(await benchOf(group, group.sodium, limits));
+  const named = new Promise<void>((resolve) => {
+    round.subscribe(() => {
+      if (round.body().out.length > 0) resolve();
+    });
+  });
+  round.share(spoiledShare(signing.shares()[0]!));
+  await named;
+  expect(round.body()).toMatchObject({ out: [{ member: 1, reason: 'fault' }], attempts: [{ answered: [] }] });
+});
+
+/** Signed by its member all the same. */
+function spoiledShare(share: SignedShare): SignedShare {
+  const shares = share.payload.shares.map((text) => text.replace(/^../, (byte) => (byte === '00' ? '01' : '00')));
+  const envelope = sealMessage(shareMessage, { ...share.payload, shares }, group.people[share.member.identifier - 1]!);
+  return openShare(envelope, group.epoch.charter);
+}

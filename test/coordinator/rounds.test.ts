@@ -15,6 +15,8 @@ import type { MemberFrame, RoundBody } from '../../protocol/wire/frames.ts';
 import { cancelMessage, openRequest } from '../../protocol/request/request.ts';
 import { formatTimestamp } from '../../protocol/wire/time.ts';
 import { openGroup } from '../../client/group.ts';
+import { Http } from '../../client/http.ts';
+import { readEvents } from '../../client/live.ts';
 import { publicGroup } from '../harness/ceremony-network.ts';
 import {
   dealtGroup,
@@ -49,6 +51,18 @@ async function knowing(
 
 function cancelOf(digest: string, asker: Person) {
   return sealMessage(cancelMessage, { groupKey: group.epoch.groupKey, requestDigest: digest }, asker);
+}
+
+/** The events of a round's stream as they come over the line. */
+async function openStream(
+  world: CoordinatorWorld,
+  digest: string,
+  query: string,
+): Promise<ReturnType<typeof readEvents>> {
+  const { token } = await world.requester(group).login();
+  const http = new Http(world.base);
+  world.onDispose(() => http.close());
+  return readEvents(await http.stream({ method: 'GET', path: `/v1/rounds/${digest}/events${query}`, token }, {}));
 }
 
 /** The last state that a stream shows. */
@@ -133,6 +147,46 @@ describe('a round', () => {
     ]);
     expect(seen.at(-1)!.attempts).toMatchObject([{ signers: [1, 2], answered: [1, 2], open: false }]);
     expect(await lastOf(requester.watchRound(digest))).toMatchObject({ outcome: 'signed' });
+  });
+
+  test('is shown whole first, then what is new, a pending state not right after another, and the last one at once', async () => {
+    // So long that only the first pending state and the last one can come.
+    await using world = await knowing(group, { limits: { streamPauseMs: 60_000 } });
+    const members = await world.members(group);
+    const { digest } = await world.requester(group).submit(releaseOf(group, group.requester));
+    const events = await openStream(world, digest, '?changes=1');
+    const { value: first } = await events.next();
+    for (const member of members.slice(0, 2)) {
+      await member.next('request');
+      member.decide(digest, 'approve');
+    }
+    const { value: last } = await events.next();
+    expect(first).toMatchObject({ name: undefined });
+    expect(JSON.parse(first!.data)).toMatchObject({ digest, outcome: 'pending', decisions: [] });
+    expect(last).toMatchObject({ name: 'change' });
+    const change = JSON.parse(last!.data) as Partial<RoundBody>;
+    expect(change).toMatchObject({ outcome: 'signed', signers: [1, 2] });
+    expect(change.decisions).toHaveLength(2);
+    expect(Object.keys(change)).not.toContain('request');
+    expect((await events.next()).done).toBe(true);
+  });
+
+  test('is shown whole every time to whoever did not ask for changes', async () => {
+    await using world = await knowing();
+    const [first, second] = await world.members(group);
+    const { digest } = await world.requester(group).submit(releaseOf(group, group.requester));
+    const shown: RoundBody[] = [];
+    for await (const event of await openStream(world, digest, '')) {
+      expect(event.name).toBeUndefined();
+      shown.push(JSON.parse(event.data) as RoundBody);
+      const member = shown.length === 1 ? first! : second!;
+      if (shown.length === 1 || shown.at(-1)!.decisions.length === 1) {
+        await member.next('request');
+        member.decide(digest, 'approve');
+      }
+    }
+    expect(shown.every((body) => body.request.payload === shown[0]!.request.payload)).toBe(true);
+    expect(shown.at(-1)!.outcome).toBe('signed');
   });
 
   test('ends refused when verified refusals leave no quorum (T34)', async () => {

@@ -55,9 +55,19 @@ import { decodeDelegation } from '../../verifier/delegation.ts';
 import { decodeEnvelope } from '../../verifier/dsse.ts';
 import { parseGroupKey } from '../../verifier/group-key.ts';
 import { decodeCanonicalJson, encodeCanonicalJson } from '../../verifier/json.ts';
-import { maxBundleBytes, maxDelegationBytes, maxKeyFileBytes, maxPayloadBytes } from '../../verifier/limits.ts';
+import { decodeEndorsement } from '../../verifier/endorsement.ts';
+import {
+  maxBundleBytes,
+  maxDelegationBytes,
+  maxEndorsementBytes,
+  maxKeyFileBytes,
+  maxPayloadBytes,
+  maxStatusBytes,
+  maxStatusFileBytes,
+} from '../../verifier/limits.ts';
 import { printable } from '../../verifier/printable.ts';
 import { decodeStatement } from '../../verifier/statement.ts';
+import { decodeStatus, openStatusFile } from '../../verifier/status.ts';
 import { person, writeCharter } from '../harness/people.ts';
 import { goldenFile } from '../protocol/golden.ts';
 import { utf8 } from '../protocol/support.ts';
@@ -436,6 +446,35 @@ const decoders: Readonly<Record<string, Decoder>> = {
     inputs: [...anything, ...json],
     run: (bytes) => decodeCoordinatorFrame(bytes, maxFrameBytes(128)),
   },
+  'a status': {
+    covers: ['decodeStatus'],
+    maxBytes: maxStatusBytes,
+    inputs: [
+      ...anything,
+      ...json,
+      [
+        'revocations below long versions',
+        around(
+          `{"groupKey":"${'A'.repeat(43)}","number":1,"at":"2026-11-22T08:00:00Z","revoked":[`,
+          `{"product":"a","below":"1.0.0-${'1'.repeat(240)}","at":"2026-11-22T08:00:00Z","reason":null},`,
+          ']}',
+        ),
+      ],
+    ],
+    run: decodeStatus,
+  },
+  'a status file': {
+    covers: ['openStatusFile', 'readStatus', 'decodeJsonLines'],
+    maxBytes: maxStatusFileBytes,
+    inputs: [...anything, ['empty lines', repeated('\n')], ['many lines', repeated('0\n')]],
+    run: (bytes) => openStatusFile(bytes, new Uint8Array(32)),
+  },
+  'an endorsement': {
+    covers: ['decodeEndorsement', 'openEndorsement', 'openConsent'],
+    maxBytes: maxEndorsementBytes,
+    inputs: [...anything, ...json],
+    run: decodeEndorsement,
+  },
   'a bundle': { covers: ['decodeBundle'], maxBytes: maxBundleBytes, inputs: [...anything, ...json], run: decodeBundle },
   'a statement': {
     covers: ['decodeStatement'],
@@ -573,6 +612,7 @@ const elsewhere: Readonly<Record<string, string>> = {
       'parseDuration',
       'parseSemVer',
       'decodeKey',
+      'readKey',
     ].map((name) => [name, 'takes one field, whose length its schema bounds']),
   ),
   ...Object.fromEntries(
@@ -609,6 +649,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     [
       'openpgpGroup',
+      'openpgpGroupOf',
       'openpgpKeyOf',
       'openpgpKey',
       'openpgpCertificateOf',
@@ -620,6 +661,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     [
       'openFile',
+      'readAhead',
       'readSmallFile',
       'readingFrom',
       'readKeyArgument',

@@ -234,7 +234,7 @@ export const successionGuards = [
   {
     row: 'T47',
     what: 'nor a certificate of one (trap 16)',
-    in: 'openEpoch',
+    in: 'checkedEpoch',
     from: "if ((transcript.origin === 'reshared') !== (charter.continues !== undefined))",
     to: "if (transcript.origin === 'reshared' && charter.continues === undefined)",
     test: chain,

@@ -11,7 +11,8 @@ import {
 } from '../../protocol/ceremony/messages.ts';
 import { type Certificate } from '../../protocol/ceremony/certificate.ts';
 import { openEpoch, type Epoch } from '../../protocol/ceremony/epoch.ts';
-import { transcriptHash } from '../../protocol/ceremony/transcript.ts';
+import { channelKeysOf, transcriptHash } from '../../protocol/ceremony/transcript.ts';
+import { samePoint } from '../../protocol/frost/sharing.ts';
 import type { Charter, Member } from '../../protocol/files/charter.ts';
 import {
   boxHeader,
@@ -446,22 +447,26 @@ export class CeremonyNetwork {
         [dealShare(this.sodium, dealing, member.member.identifier)],
       ]),
     );
+    const checks: (() => string | undefined)[] = [];
     for (const { from, box, dealings } of effect.boxes) {
       const places = commonSharings(this.charter, member.member, from, this.origin(member));
       const opened = this.sodium.open(secrets.boxKey, box, boxHeader(ceremony, from, member.member), places.length);
       if (opened === undefined) return { kind: 'box-refused', ceremony, from: from.key };
       for (const [index, place] of places.entries()) {
-        const right = verifyDealtShare(
-          this.sodium,
-          opened[index]!,
-          member.member.identifier,
-          dealings[index]!.commitments,
+        const [share, { commitments }] = [opened[index]!, dealings[index]!];
+        checks.push(() =>
+          verifyDealtShare(this.sodium, share, member.member.identifier, commitments) ? undefined : from.key,
         );
-        if (!right) return { kind: 'box-refused', ceremony, from: from.key };
         dealt.get(place.channel)!.push(opened[index]!);
       }
     }
     const shares = new Map([...dealt].map(([channel, parts]) => [channel, finalShare(this.sodium, parts)]));
+    const keys = channelKeysOf(this.sodium, this.charter, transcript);
+    const isRight = [...shares].every(([channel, share]) =>
+      samePoint(this.sodium.publicPoint(share), keys.get(channel)!.publicShares.get(member.member.identifier)!),
+    );
+    const liar = isRight ? undefined : checks.map((check) => check()).find((from) => from !== undefined);
+    if (liar !== undefined) return { kind: 'box-refused', ceremony, from: liar };
     const imported = this.importedBy(member)?.share;
     if (imported !== undefined) shares.set('production', imported);
     member.shares.set(ceremony, shares);

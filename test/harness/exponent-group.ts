@@ -70,6 +70,10 @@ export class ExponentGroup implements SealingGroup {
     return this.#point(reduceScalar(this.logarithmOf(point) * scalar));
   }
 
+  evaluate(points: readonly Point[], x: Scalar): Point {
+    return this.#point(points.reduceRight((sum, point) => (sum * x + this.logarithmOf(point)) % groupOrder, 0n));
+  }
+
   multiplyBase(scalar: Scalar): Point {
     return this.#point(reduceScalar(scalar));
   }

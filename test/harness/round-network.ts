@@ -165,6 +165,10 @@ export class RoundNetwork {
   readonly faults: RoundFaults;
   round: RoundState;
   readonly watched: string[] = [];
+  /** Whether the machine asked for its shares to be checked soon. */
+  checkWanted = false;
+  /** The timers that fired so far, in order. */
+  readonly fired: ('check' | 'stalled')[] = [];
   readonly verdicts: Verdict[] = [];
   readonly ended: string[] = [];
   signatures: readonly Uint8Array[] | undefined;
@@ -277,9 +281,16 @@ export class RoundNetwork {
         ...(signer.outbox.length > 0 ? [{ signer, up: true }] : []),
         ...(signer.inbox.length > 0 && !signer.down ? [{ signer, up: false }] : []),
       ]);
+      if (this.checkWanted && (links.length === 0 || this.random.oneIn(8))) {
+        this.checkWanted = false;
+        this.fired.push('check');
+        this.feedRound({ kind: 'check' });
+        continue;
+      }
       if (links.length === 0) {
         const stalled = this.watched.shift();
         if (stalled === undefined) return;
+        this.fired.push('stalled');
         this.feedRound({ kind: 'stalled', attempt: stalled });
         continue;
       }
@@ -366,6 +377,9 @@ export class RoundNetwork {
         return;
       case 'watch':
         this.watched.push(effect.attempt);
+        return;
+      case 'check-soon':
+        this.checkWanted = true;
         return;
       case 'fault': {
         const { fault } = effect;

@@ -40,10 +40,7 @@ const environment = {
   GIT_CONFIG_NOSYSTEM: '1',
   GPG_TTY: at('terminal'),
 };
-const account = (name: string): Account => new Account(at(name), { ...environment, ...policyFor(name) });
-/** Who has no share of development is asked nothing about it, and its policy says nothing of it. */
-const policyFor = (name: string): { readonly FROSTMARK_POLICY?: string } =>
-  name.startsWith('hw-') ? {} : { FROSTMARK_POLICY: at('policy-of-production.yaml') };
+const account = (name: string): Account => new Account(at(name), environment);
 
 /** People decide about acme; all that the pages on stock tools ask for is approved. */
 const policy = `rules:
@@ -53,7 +50,7 @@ const policy = `rules:
       channel: [production, development]
       document: [manifest, git-tag, git-commit, apt-release, debian-control, rpm-header, text]
     action: approve
-  - match: { kind: [openpgp-certificate, openpgp-subkey, ssh-certificate], channel: production }
+  - match: { kind: [openpgp-certificate, openpgp-subkey, ssh-certificate, status, consent, endorsement], channel: production }
     action: approve
   - match: { kind: openpgp-back-signature, channel: development }
     action: approve
@@ -84,10 +81,6 @@ beforeAll(() => {
   }
   writeFileSync(at('passphrase'), 'correct horse battery staple\n', { mode: 0o600 });
   writeFileSync(at('policy.yaml'), policy);
-  writeFileSync(
-    at('policy-of-production.yaml'),
-    policy.replace(/ {2}- match: \{ kind: openpgp-back-signature[^]*$/, ''),
-  );
   writeFileSync(at('terminal'), '');
   for (const name of people) members.set(name, account(name));
   [coordinator, dave, target] = [account('coordinator'), account('dave'), account('target')];
@@ -251,14 +244,6 @@ const runs: Readonly<Record<string, (text: string) => void | Promise<void>>> = {
     writeFileSync(dave.path('acme-1.4.2.tgz'), 'another\n');
     expect(() => dave.type(text)).toThrow('exit code 1');
   },
-  "docs/stock-tools.md § When a channel's key is lost #1": (text) => {
-    for (const name of ['SHA256SUMS', 'SHA256SUMS.sig']) cpSync(dave.path('dist', name), dave.path(name));
-    dave.type('git init -q .');
-    const [exported = '', verify = '', config = ''] = commandsOf(text);
-    dave.type(exported);
-    expect(() => dave.type(verify)).toThrow('exit code 255');
-    dave.type(filled(config, ['/path/', dave.path('/')]));
-  },
   'docs/git-rpm-apt.md § Sign with the tools you have #1': (text) => {
     dave.type(
       'mkdir -p ~/.ssh dists/stable repository && cd dists/stable && : > Packages && apt-ftparchive release . > ../Release && mv ../Release .',
@@ -303,11 +288,72 @@ gpg --import release.asc && echo "%_dbpath $HOME/rpmdb" > ~/.rpmmacros`,
     target.type(text, 'repository');
   },
   'docs/git-rpm-apt.md § What is not signed as it is #1': (text) => {
-    dave.type('rm SHA256SUMS* && sha512sum acme-1.4.2.tgz > SHA512SUMS');
+    dave.type('sha512sum acme-1.4.2.tgz > SHA512SUMS');
     dave.type(text.replace('frostmark sign', 'frostmark sign --no-source'));
     dave.type(
       'gpgv --keyring ./release.pgp SHA256SUMS.asc SHA256SUMS && sha256sum -c SHA256SUMS && sha512sum -c SHA512SUMS',
     );
+  },
+  'docs/revocation.md § When a key is lost #1': (text) => {
+    dave.type('mkdir dev && echo dev > dev/tool.txt');
+    const ofDevelopment = '--channel development --manifest dev/SHA256SUMS --format ssh --no-source';
+    dave.type(`frostmark sign dev/tool.txt ${ofDevelopment}`);
+    cpSync(dave.path('dev'), target.path('dev'), { recursive: true });
+    expect(dave.type(`${commandsOf(text)[0]!} --dry-run`).stdout).toContain('because: a build server was stolen');
+    dave.type(text);
+    publish('GROUP.status', 'release+dev.pgp', 'revoked_keys', 'revoked_keys.sig', 'dist/tool.tgz.frostmark');
+    expect(target.type('gpg --show-keys --with-colons release+dev.pgp').stdout).toMatch(/^sub:r:/m);
+  },
+  'docs/revocation.md § frostmark verify #1': (text) => {
+    cpSync(join(root, 'dist/frostmark-verify.mjs'), target.path('frostmark-verify.mjs'));
+    expect(target.type(text).stdout.match(/revokes nothing of it/g)).toHaveLength(3);
+    const commands = commandsOf(text);
+    expect(() => target.type(commands[1]!.replace('--min-status 1', '--min-status 3'))).toThrow('exit code 3');
+    expect(target.type('frostmark verify tool.tgz --key GROUP.pub --json').stdout).toContain(
+      '"revocation":{"checked":false}',
+    );
+  },
+  'docs/revocation.md § ssh-keygen and git #1': (text) => {
+    const [check = '', config = '', verify = ''] = commandsOf(text);
+    target.type(check);
+    const ofDevelopment = verify.replaceAll('SHA256SUMS', 'dev/SHA256SUMS');
+    target.type(filled(ofDevelopment, [' -r revoked_keys', '']));
+    expect(() => target.type(ofDevelopment)).toThrow('exit code 255');
+    target.type('git init -q .');
+    target.type(filled(config, ['/path/', target.path('/')]));
+  },
+  'docs/revocation.md § Ending a key as planned #1': async (text) => {
+    const founders = [
+      { name: 'next-1', tier: 'admin' },
+      { name: 'next-2', tier: 'hardware' },
+    ].map((member) => ({ ...member, who: account(member.name) }));
+    const lines = founders.map(({ name, tier, who }) => {
+      const [card = ''] = /frostmark-member:\S+/.exec(who.type(`frostmark participant init --name ${name}`).stdout)!;
+      return `  - { name: ${name}, tier: ${tier}, card: '${card}' }\n`;
+    });
+    const charter = readFileSync(dave.path('charter.yaml'), 'utf8')
+      .replace(/members:\n( {2}- .*\n)+/, `members:\n${lines.join('')}`)
+      .replace('any: 3', 'any: 2');
+    writeFileSync(coordinator.path('next.yaml'), charter);
+    coordinator.type('frostmark coordinator admit next.yaml');
+    const keys = await Promise.all(
+      founders.map(async ({ who }) => {
+        writeFileSync(who.path('charter.yaml'), charter);
+        cpSync(members.get('alice')!.path('requesters.yaml'), who.path('requesters.yaml'));
+        const join = 'frostmark participant join charter.yaml --requesters requesters.yaml';
+        const one = start(who, `${join} --coordinator '${url}'\nfrostmark participant serve`);
+        await one.find('that it serves', (line) => (line.startsWith('ready') ? line : undefined));
+        return await one.find('the key', (line) => /^frostmark-group:\S+$/.exec(line)?.[0]);
+      }),
+    );
+    writeFileSync(dave.path('NEW.pub'), `${keys[0]!}\n`);
+    cpSync(dave.path('GROUP.pub'), dave.path('OLD.pub'));
+    dave.type(`NEW_COORDINATOR='${url}'\n${text}`);
+    publish('GROUP.endorsement', 'next-ssh.pub', 'next-ssh.pub.sig', 'OLD.pub');
+    publish('next-minisign.pub', 'next-minisign.pub.minisig');
+  },
+  'docs/revocation.md § Ending a key as planned #2': (text) => {
+    expect(target.type(text).stdout).toContain(`ENDORSED ${readFileSync(dave.path('NEW.pub'), 'utf8')}`);
   },
   'docs/import.md § Before #1': (text) => {
     const charter = readFileSync(dave.path('charter.yaml'), 'utf8').replace(/^openpgp: .*\n/m, text);

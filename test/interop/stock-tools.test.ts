@@ -30,7 +30,7 @@ const policy = `rules:
       document: [manifest, git-tag, git-commit, apt-release, debian-control, rpm-header, text]
     action: approve
   - match:
-      kind: [openpgp-certificate, openpgp-back-signature, openpgp-subkey, openpgp-revocation, ssh-certificate]
+      kind: [openpgp-certificate, openpgp-back-signature, openpgp-subkey, ssh-certificate, status]
       channel: [production, development]
     action: approve
   - action: ask
@@ -224,7 +224,9 @@ describe('certificates', { timeout: 120_000 }, () => {
   it.each([
     [['--format', 'native', '--channel', 'development'], 'native is the key of the group'],
     [['--format', 'pem', '--channel', 'development'], 'pem is the key of the group'],
-    [['--format', 'ssh-revocation'], 'no channel was named'],
+    [['--format', 'ssh-revocation'], "no channel's key has ended"],
+    [['--format', 'status'], 'the group has signed no status yet'],
+    [['--format', 'status', '--channel', 'development'], 'a status is of the group'],
     [['--format', 'ssh', '--channel', 'nightly'], 'has no channel "nightly"'],
     [['--format', 'ssh-key', '--channel', 'nightly'], 'has no channel "nightly"'],
     [['--format', 'ssh-revocation', '--channel', 'nightly'], 'has no channel "nightly"'],
@@ -749,9 +751,105 @@ describe('frostmark sign --kind refuses', { timeout: 60_000 }, () => {
   });
 });
 
-describe.skipIf(!hasTool('gpgv'))('frostmark group revoke', { timeout: 60_000 }, () => {
+describe('frostmark group revoke (T46)', { timeout: 120_000 }, () => {
+  const revoke = ['group', 'revoke', '--channel', 'development', '--reason', 'a laptop was stolen'];
+  const verify = async (channel: Channel, status: string, expected: number): Promise<Finished> =>
+    await company.run(
+      ['verify', `${channel}/tool.bin`, '--key', 'GROUP.pub', '--channel', channel, '--status', status],
+      expected,
+    );
+  /** After the events. */
+  const resultOf = ({ stdout }: Finished): unknown => JSON.parse(stdout.trimEnd().split('\n').at(-1)!);
+  const files = ['GROUP.status', 'revoked_keys', 'revoked_keys.sig'];
+
+  it.each([
+    [['--channel', 'production'], 'production signs under the key of the group itself'],
+    [['--channel', 'development', '--product', 'acme'], 'either a channel, or the releases of a product'],
+    [['--product', 'acme'], 'either a channel, or the releases of a product'],
+    [[], 'either a channel, or the releases of a product'],
+    [['--channel', 'nightly'], 'has no channel "nightly"'],
+  ])('%j is refused', async (args, message) => {
+    expect((await dave(['group', 'revoke', ...args], 2)).stderr).toContain(message);
+  });
+
+  it('says in words what would end, and asks nothing with --dry-run', async () => {
+    const before = await rounds();
+    const { stdout } = await dave([...revoke, '--dry-run']);
+    expect(stdout).toMatch(/^status 1 ends, for good:\n- the key of development \(.*because: a laptop was stolen/s);
+    expect(stdout).toContain('as status, openpgp-revocation, ssh-revocation');
+    expect([await rounds(), files.filter((name) => existsSync(at(name)))]).toEqual([before, []]);
+  });
+
+  it('writes in one round what every verifier takes', async () => {
+    const before = await rounds();
+    const said = resultOf(await dave([...revoke, '--json'])) as { written: string[]; number: number };
+    expect(said).toMatchObject({ written: files, number: 1, signed: true });
+    expect((await rounds()).length).toBe(before.length + 1);
+    const refused = await verify('development', 'GROUP.status', 3);
+    expect(refused.stderr).toMatch(/the key of channel development was revoked at .*: a laptop was stolen \(revoked\)/);
+    expect((await verify('production', 'GROUP.status', 0)).stdout).toContain('number 1 of ');
+    const oneFile = run(
+      process.execPath,
+      [
+        join(frontEnd('gpg'), '..', '..', 'frostmark-verify.mjs'),
+        ...['development/tool.bin', '--key', 'GROUP.pub', '--channel', 'development', '--status', 'GROUP.status'],
+      ],
+      { cwd: company.plan.folder },
+    );
+    expect([oneFile.status, oneFile.stderr]).toEqual([3, expect.stringContaining('(revoked)')]);
+  });
+
+  it.skipIf(!hasTool('ssh-keygen'))('gives a list that ssh-keygen takes, and checks by production’s signature', () => {
+    const ssh = (principal: Channel, file: string, ...more: string[]): Ran =>
+      tool(
+        'ssh-keygen',
+        ['-Y', 'verify', '-f', 'allowed_signers', '-I', principal, '-n', 'file', '-s', `${file}.sig`, ...more],
+        { input: readFileSync(at(file)) },
+      );
+    ok(ssh('production', 'revoked_keys'));
+    expect(ssh('development', 'revoked_keys').status).toBe(255);
+    ok(ssh('production', 'production/SHA256SUMS', '-r', 'revoked_keys'));
+    ok(ssh('development', 'development/SHA256SUMS'));
+    expect(ssh('development', 'development/SHA256SUMS', '-r', 'revoked_keys').status).toBe(255);
+  });
+
+  it('is found by the same command again, which writes the same files and asks nothing', async () => {
+    const before = [await rounds(), ...files.map((name) => readFileSync(at(name), 'utf8'))];
+    const { stderr } = await dave(revoke);
+    expect(stderr).toContain('it has ended already');
+    expect([await rounds(), ...files.map((name) => readFileSync(at(name), 'utf8'))]).toEqual(before);
+    const exported = await dave(['group', 'export', '--format', 'status']);
+    expect(exported.stdout).toBe(before[1]);
+    expect((await dave(['group', 'export', '--format', 'ssh-revocation'])).stdout).toBe(before[2]);
+  });
+
+  it('ends what dave can sign on that channel, before anybody is asked', async () => {
+    company.write('tool.sh', 'echo\n');
+    const before = await rounds();
+    const { stderr } = await dave(['sign', 'tool.sh', '--channel', 'development', '--no-source'], 3);
+    expect(stderr).toContain('the key of channel development was revoked at ');
+    expect((await dave(['group', 'certify', 'openpgp', '--channel', 'development'], 3)).stderr).toContain('for good');
+    expect(await rounds()).toEqual(before);
+  });
+
+  it('ends old releases of a product, and each new status says all that was said before', async () => {
+    await dave(['group', 'revoke', '--product', 'acme', '--below', '1.4.2']);
+    await dave(['group', 'renew', '--status']);
+    const exported = resultOf(await dave(['group', 'renew', '--status', '--json'])) as {
+      number: number;
+      revoked: object[];
+    };
+    expect(exported).toMatchObject({ number: 4, revoked: [{ channel: 'development' }, { product: 'acme' }] });
+    expect((await verify('production', 'GROUP.status', 0)).stdout).toContain('number 4 of ');
+    await verify('development', 'GROUP.status', 3);
+    company.write('old.tgz', 'old');
+    const old = ['sign', 'old.tgz', '--channel', 'production', '--no-source', '--product', 'acme', '--release'];
+    expect((await dave([...old, '1.4.1'], 3)).stderr).toContain('every acme below 1.4.2 was revoked at ');
+  });
+});
+
+describe.skipIf(!hasTool('gpgv'))('the certificate after frostmark group revoke', { timeout: 60_000 }, () => {
   it('makes gpgv say REVKEYSIG, though it ends in 0, and leaves production as it was', async () => {
-    await dave(['group', 'revoke', '--channel', 'development']);
     await dave(['group', 'export', '--format', 'openpgp', '--channel', 'development', '--out', 'revoked.pgp']);
     const gpgv = (channel: Channel): Ran =>
       tool('gpgv', [

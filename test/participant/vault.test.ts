@@ -6,6 +6,8 @@ import { toIdentifier } from '../../protocol/frost/sharing.ts';
 import { decodeShare, encodeShare, prepareAttempt, verifyShare, type Attempt } from '../../protocol/frost/sign.ts';
 import { groupOrder, encodeScalar } from '../../protocol/frost/scalar.ts';
 import type { CommitmentPayload } from '../../protocol/signing/attempt.ts';
+import { foundingCast } from '../../protocol/ceremony/cast.ts';
+import { transcriptOf } from '../../protocol/ceremony/summed.ts';
 import type { Transcript } from '../../protocol/ceremony/transcript.ts';
 import { sodiumMemoryOf } from './memory.ts';
 import type { OpenedShares } from '../../home/keystore.ts';
@@ -243,26 +245,40 @@ describe('the ceremony', () => {
       })[0]!;
     const points = (reveal: typeof mine.reveal) =>
       reveal.dealings[0]!.commitments.map((point) => first.arithmetic.decodePoint(hexToBytes(point))!);
-    const right = {
+    const place = { channel: 'production', sharing: 0 };
+    const dealingOf = ({ reveal }: typeof mine) => [{ ...place, commitments: points(reveal) }];
+    const hash = '22'.repeat(32);
+    const cast = foundingCast({ charter, requesters: hash, origin: 'generated', imported: undefined });
+    const transcript = transcriptOf(first.arithmetic, cast, {
+      ceremony,
+      dealings: new Map([
+        [one!.key, dealingOf(mine)],
+        [two!.key, dealingOf(theirs)],
+      ]),
+      messages: [1, 2].map(() => ({ hello: hash, commit: hash, reveal: hash, boxes: hash })),
+    }) as Transcript;
+    const boxFrom = (vault: Vault, to: typeof one) => ({
       from: two!,
-      box: Buffer.from(sealFor(second, one, mine.reveal.encryptionKey).box, 'base64'),
-      dealings: [{ channel: 'production', sharing: 0, commitments: points(theirs.reveal) }],
-    };
-    const misaddressed = { ...right, box: Buffer.from(sealFor(second, two, mine.reveal.encryptionKey).box, 'base64') };
+      box: Uint8Array.from(Buffer.from(sealFor(vault, to, mine.reveal.encryptionKey).box, 'base64')),
+      dealings: dealingOf(theirs),
+    });
+    const open = (...boxes: ReturnType<typeof boxFrom>[]) => first.openBoxes({ ceremony, transcript, boxes });
+    const right = boxFrom(second, one);
     const changed = { ...right, box: right.box.map((byte, index) => (index === 60 ? byte ^ 1 : byte)) };
-    const unfit = { ...right, dealings: [{ channel: 'production', sharing: 0, commitments: points(mine.reveal) }] };
-    for (const box of [misaddressed, changed, unfit, { ...right, from: one! }])
-      expect(first.openBoxes(ceremony, [box])).toEqual({ from: box.from.key });
-    expect(() => first.openBoxes(ceremony, [])).toThrow(expect.objectContaining({ code: 'contradiction' }));
-    expect(first.openBoxes(ceremony, [right])).toBeUndefined();
+    const liar = await Vault.open(charter, two!);
+    liar.deal(ceremony);
+    for (const box of [boxFrom(second, two), changed, boxFrom(liar, one), { ...right, from: one! }])
+      expect(open(box)).toEqual({ from: box.from.key });
+    expect(() => open()).toThrow(expect.objectContaining({ code: 'contradiction' }));
+    expect(open(right)).toBeUndefined();
+    expect(first.proveShares(transcript)).toHaveLength(1);
     const secretKeys = 'an encryption key of small order';
     expect(() => sealFor(first, two, '00'.repeat(32)), secretKeys).toThrow(
       expect.objectContaining({ code: 'bad-ceremony-message' }),
     );
     first.wipeCeremony();
-    expect(() => first.openBoxes(ceremony, [right])).toThrow(expect.objectContaining({ code: 'contradiction' }));
-    first.end();
-    second.end();
+    expect(() => open(right)).toThrow(expect.objectContaining({ code: 'contradiction' }));
+    for (const vault of [first, second, liar]) vault.end();
   });
 
   it('does not prove shares for a transcript that they are not of', async () => {

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { assertArtifacts, hashArtifacts, toArtifact, type HashProgress } from '../../requester/artifacts.ts';
-import { hashChunkBytes } from '../../requester/limits.ts';
+import { assertArtifacts, hashArtifacts, sha256Of, toArtifact, type HashProgress } from '../../requester/artifacts.ts';
+import { hashChunkBytes, maxChunksUnderWay, minThreadBytes } from '../../requester/limits.ts';
+import { ThreadHash } from '../../requester/thread-hash.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -68,6 +69,39 @@ describe('hashing artifacts', () => {
     let most = 0;
     await hashArtifacts([path], () => (most = Math.max(most, process.memoryUsage().arrayBuffers - before)));
     expect(most).toBeLessThan(32 * 1024 * 1024);
+  });
+
+  it('makes both hashes of a large file side by side, of the same bytes', async () => {
+    const path = join(folder, 'large.bin');
+    const [first, last] = [randomBytes(hashChunkBytes + 5), randomBytes(7)];
+    const handle = await open(path, 'w');
+    await handle.write(first, 0, first.length, 0);
+    await handle.write(last, 0, last.length, minThreadBytes);
+    await handle.close();
+    const [artifact] = await hashArtifacts([path]);
+    const hole = new Uint8Array(minThreadBytes - first.length);
+    const whole = (algorithm: string): string =>
+      createHash(algorithm).update(first).update(hole).update(last).digest('hex');
+    expect(artifact).toMatchObject({
+      size: minThreadBytes + last.length,
+      sha256: whole('sha256'),
+      sha512: whole('sha512'),
+    });
+    expect(await sha256Of(path)).toBe(artifact!.sha256);
+  });
+
+  it('hashes in a thread what it was given, whatever becomes of those bytes afterwards', async () => {
+    await using hash = new ThreadHash();
+    const expected = createHash('sha512');
+    const bytes = new Uint8Array(1000);
+    for (let turn = 0; turn < 5 * maxChunksUnderWay; turn += 1) {
+      bytes.fill(turn);
+      expected.update(bytes);
+      const isTaken = hash.update(bytes);
+      bytes.fill(0xff);
+      await isTaken;
+    }
+    expect(await hash.digest()).toBe(expected.digest('hex'));
   });
 
   it('refuses no file at all', async () => {

@@ -56,7 +56,7 @@ export async function startLyingCoordinator(): Promise<LyingCoordinator> {
       send(sealMessage(challengeMessage, challenge, identity));
     } else if (call.startsWith('POST /v1/login')) send({ token: '22'.repeat(32), expiresAt });
     else if (call === 'POST /v1/rounds' || call.includes('/documents/')) send(answers.submitted);
-    else if (call.endsWith('/events')) stream(response);
+    else if (/\/events\b/.test(call)) stream(response);
     else if (call.includes('/evidence/')) send(answers.evidence.get(call.split('/').at(-1) ?? '') ?? new Uint8Array());
     else if (call.endsWith('/issued')) send({ issued: answers.issued });
     else if (call.startsWith('GET /v1/rounds?')) send({ rounds: answers.rounds });

@@ -3,19 +3,22 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { CoordinatorClient, type RoundsWanted } from '../../client/client.ts';
 import { parseCoordinatorUrl } from '../../client/url.ts';
+import { Epoch } from '../../protocol/ceremony/epoch.ts';
 import { commitmentMessage } from '../../protocol/signing/attempt.ts';
 import { sha256Hex } from '../../protocol/wire/bytes.ts';
-import { keyId, sealMessage } from '../../protocol/wire/envelope.ts';
+import { keyId, sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
 import { badCommitmentEvidence, encodeEvidence } from '../../protocol/evidence.ts';
 import { prepareRequest } from '../../protocol/formats/index.ts';
 import type { RoundBody } from '../../protocol/wire/frames.ts';
 import type { Connection } from '../../requester/connection.ts';
 import { askForDelegation, askForRelease, type Submission } from '../../requester/request.ts';
-import type { RoundView } from '../../requester/round-view.ts';
+import { RoundReader, type RoundView } from '../../requester/round-view.ts';
 import { findRound, listRounds, type FoundRounds } from '../../requester/rounds.ts';
 
 import { submit } from '../../requester/submit.ts';
 import { waitForRound, type WaitOptions } from '../../requester/watch.ts';
+import { countVerifications } from '../harness/counting.ts';
+import { writeCharter } from '../harness/people.ts';
 import { startLyingCoordinator, type LyingCoordinator } from './lying-coordinator.ts';
 import { decide, hex, knownWorld, quorumSign, roundBody, type KnownWorld } from './support.ts';
 
@@ -55,7 +58,7 @@ afterEach(async () => {
   await coordinator[Symbol.asyncDispose]();
 });
 
-function ask(release = '1.0.0', createdAt = nowUnixSeconds): Submission {
+function ask(release = '1.0.0', createdAt = nowUnixSeconds, of: KnownWorld = world): Submission {
   const files = [{ path: '/tmp/a', name: 'app.tgz', size: 3, sha256: 'aa'.repeat(32), sha512: 'bb'.repeat(64) }];
   const wish = {
     channel: 'production',
@@ -66,7 +69,7 @@ function ask(release = '1.0.0', createdAt = nowUnixSeconds): Submission {
     source: null,
     note: undefined,
   };
-  return askForRelease(world.group, wish, world.dave, createdAt);
+  return askForRelease(of.group, wish, of.dave, createdAt);
 }
 
 function wait({ request }: Submission, options: Partial<WaitOptions> = {}): Promise<RoundView> {
@@ -244,6 +247,62 @@ describe('waiting', () => {
       onRetry: () => broken++,
     });
     expect([view.outcome, broken]).toEqual(['signed', 2]);
+  });
+});
+
+describe('what a client verifies of a round', () => {
+  it.each([
+    { threshold: 2, members: 3 },
+    { threshold: 14, members: 20 },
+  ])('is each decision once, at $threshold of $members, however often it is shown (T34)', async (size) => {
+    const tiers = Array.from({ length: size.members }, () => 'admin');
+    const { charter, people } = writeCharter({ tiers, production: `{ any: ${size.threshold} }` });
+    const { certificate } = world.group.epoch;
+    const channels = new Map([['production', world.group.epoch.channel('production')]]);
+    // Decisions need a charter and people, and no ceremony of twenty.
+    const group = { ...world.group, epoch: new Epoch(charter, certificate, channels) };
+    const of = { ...world, group, live: { ...world.live, people } };
+    const submission = ask('1.0.0', nowUnixSeconds, of);
+    const approvals = Array.from({ length: size.threshold }, (_, index) =>
+      decide(of, submission.request, index + 1, 'approve'),
+    );
+    const states = approvals.map((_, index) =>
+      roundBody(submission.request, { decisions: approvals.slice(0, index + 1) }),
+    );
+    coordinator.answers.rounds = [roundBody(submission.request), ...states, { ...states.at(-1)!, outcome: 'signed' }];
+    let last: RoundView | undefined;
+    const verified = await countVerifications(async () => {
+      last = await waitForRound({ ...connection, group }, submission.request.digest, submission.request, {
+        nowUnixSeconds: clock,
+      });
+    });
+    expect(last?.sharings[0]?.approvals).toBe(size.threshold);
+    // The challenge of the login is the one besides.
+    expect(verified).toBe(size.threshold + 1);
+    expect(coordinator.calls.map(({ call }) => call.split(' ')[0])).toEqual(['POST', 'POST', 'GET']);
+  });
+
+  it('is an envelope again when a byte of it is another: nothing is believed for what it resembles (T34)', () => {
+    const submission = ask();
+    const approval = decide(world, submission.request, 1, 'approve');
+    const refusal = decide(world, submission.request, 1, 'refuse', { serial: 2 });
+    const forged = { ...approval, payload: refusal.payload };
+    const keyid = keyId(world.live.people[1]!.publicKey);
+    const renamed: Envelope = { ...approval, signatures: [{ ...approval.signatures[0], keyid }] };
+    const reader = new RoundReader(world.group, submission.request);
+    const seen = [[approval], [forged], [approval, forged], [renamed]].map((decisions) => {
+      const { sharings, unverified } = reader.open(roundBody(submission.request, { decisions }));
+      return [sharings[0]!.approvals, unverified];
+    });
+    expect(seen).toEqual([
+      [1, 0],
+      [0, 1],
+      [1, 1],
+      [0, 1],
+    ]);
+    reader.open(roundBody(submission.request, { decisions: [approval] }));
+    const other = ask('2.0.0');
+    expect(reader.open(roundBody(other.request, { decisions: [approval] })).unverified).toBe(1);
   });
 });
 

@@ -1,5 +1,5 @@
 /** Key generation with everybody honest but the network, then with liars, crashes and restarts. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { encodeBase64 } from '../../verifier/base64.ts';
 import { openCeremonyMessage, ceremonyMessageType, type CeremonyKind } from '../../protocol/ceremony/messages.ts';
 import { decodeCertificate } from '../../protocol/ceremony/certificate.ts';
@@ -58,6 +58,22 @@ function failures(run: CeremonyNetwork): string[] {
 }
 
 describe('a ceremony over an in-memory relay', () => {
+  it('costs each member two multiplications for every other, and one evaluation, whatever the threshold', async () => {
+    const members = 6;
+    for (const threshold of [2, 5]) {
+      const run = await network({ tiers: Array<string>(members).fill('a'), production: `{ any: ${threshold} }` }, 5);
+      const [multiply, evaluate] = [vi.spyOn(run.sodium, 'multiply'), vi.spyOn(run.sodium, 'evaluate')];
+      run.run();
+      expectOneKey(run);
+      // Everybody's proof of what it dealt, and everybody's proof of its share.
+      expect(multiply).toHaveBeenCalledTimes(members * 2 * members);
+      // Everybody's public share.
+      expect(evaluate).toHaveBeenCalledTimes(members * members);
+      multiply.mockRestore();
+      evaluate.mockRestore();
+    }
+  });
+
   it.each([
     ['flat', flat],
     ['tiered', tiered],

@@ -1,6 +1,8 @@
 /** Signing rounds with everybody honest but the network, then with silent, wrong, abandoning and restarting members. */
 import { createPublicKey, verify } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { decisionMessage, openDecision, type Decision, type DecisionPayload } from '../../protocol/signing/decision.ts';
+import { sealMessage } from '../../protocol/wire/envelope.ts';
 import { maxLosses } from '../../protocol/limits.ts';
 import {
   liveGroup,
@@ -130,6 +132,54 @@ describe('a round over an in-memory relay', () => {
         );
     }
   });
+
+  it('names a wrong share beside a silent signer without waiting for the attempt to stall (T9)', () => {
+    let firedBefore: readonly string[] | undefined;
+    const network = start(
+      flat,
+      27,
+      {
+        lie: (kind, payload, from) => {
+          if (kind !== 'share' || from.identifier > 2) return payload;
+          return from.identifier === 1 ? { ...payload, shares: ['05'.padEnd(64, '0')] } : undefined;
+        },
+        tick: (net) => {
+          if (net.verdicts.length > 0) firedBefore ??= [...net.fired];
+        },
+      },
+      'production',
+      [1, 2, 3],
+    );
+    network.settle();
+    expect(network.verdicts.map(({ culprit }) => Number(culprit.identifier))).toEqual([1]);
+    expect(firedBefore).toEqual(['check']);
+  });
+
+  it.each(['cancelled', 'expired', 'disconnected', 'refused'] as const)(
+    'names a wrong share that nobody had checked when the round is %s (T9)',
+    (end) => {
+      const wrong: RoundFaults = {
+        lie: (kind, payload, from) => {
+          if (kind !== 'share') return payload;
+          return from.identifier === 1 ? { ...payload, shares: ['05'.padEnd(64, '0')] } : undefined;
+        },
+        tick: (net) => {
+          // Nobody comes to check it in time.
+          net.checkWanted = false;
+          if (net.verdicts.length > 0 || ![...net.round.attempts.values()].some(({ shares }) => shares.size > 0))
+            return;
+          const { identifier: member } = net.signer(2);
+          if (end === 'refused')
+            for (const who of [3, 4, 5]) net.feedRound({ kind: 'decision', decision: refusalBy(net, who) });
+          else net.feedRound(end === 'disconnected' ? { kind: end, member } : { kind: end });
+        },
+      };
+      const network = start(flat, 28, wrong, 'production', [1, 2, 3]);
+      network.settle();
+      expect(network.verdicts.map(({ culprit }) => Number(culprit.identifier))).toEqual([1]);
+      expect(network.fired).not.toContain('check');
+    },
+  );
 
   it('names the sender of a commitment that is no point, and goes on without it (T4, T8)', () => {
     const points = [{ hiding: '01'.padEnd(64, '0'), binding: '02'.padEnd(64, '0') }];
@@ -313,3 +363,18 @@ describe('a round over an in-memory relay', () => {
     expect(() => late.decide(1, 'withdraw')).toThrow('can no longer be withdrawn');
   });
 });
+
+/** A member that decides anew, whatever it gave before. */
+function refusalBy({ group, request }: RoundNetwork, who: number): Decision {
+  const { epoch, people } = group;
+  const payload: DecisionPayload = {
+    groupKey: epoch.groupKey,
+    epoch: epoch.hash,
+    requestDigest: request.digest,
+    decision: 'refuse',
+    serial: 9,
+    reason: null,
+    decidedAt: '2026-11-22T08:01:00Z',
+  };
+  return openDecision(sealMessage(decisionMessage, payload, people[who - 1]!), epoch.charter);
+}

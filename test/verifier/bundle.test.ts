@@ -145,7 +145,7 @@ describe('a bundle', () => {
   const text = Buffer.from(developmentBundle()).toString();
   it.each<[string, string, string]>([
     ['no newline', text.slice(0, -1), 'bad-bundle'],
-    ['two newlines', `${text}\n`, 'bad-json'],
+    ['two newlines', `${text}\n`, 'bad-bundle'],
     ['half of it missing', text.slice(0, text.length / 2), 'bad-bundle'],
     ['nothing in it', '', 'bad-bundle'],
     ['another media type', text.replace('bundle.v1', 'bundle.v2'), 'bad-bundle'],

@@ -8,6 +8,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { encodeBase64Url } from '../../verifier/base64.ts';
 import { runVerify } from '../../verifier/command.ts';
 import { formatGroupKey } from '../../verifier/group-key.ts';
+import type { Revocation } from '../../verifier/status.ts';
 import {
   artifact,
   atUnixSeconds,
@@ -17,7 +18,10 @@ import {
   group,
   productionBundle,
   sha256,
+  signedStatus,
   statement,
+  statusFile,
+  stranger,
   until,
 } from './fixtures.ts';
 
@@ -34,6 +38,15 @@ beforeAll(async () => {
   await writeFile(path, artifact);
   await writeFile(`${path}.frostmark`, productionBundle());
   await writeFile(join(folder, 'development'), developmentBundle());
+  const lost: Revocation = {
+    channel: 'development',
+    key: encodeBase64Url(development.publicKey),
+    at: statement().createdAt,
+    reason: 'stolen \u200b[2J',
+  };
+  await writeFile(join(folder, 'GROUP.status'), statusFile(signedStatus({ number: 2, revoked: [lost] })));
+  await writeFile(join(folder, 'forked'), statusFile(signedStatus(), signedStatus({ revoked: [lost] })));
+  await writeFile(join(folder, 'foreign'), statusFile(signedStatus({ groupKey: stranger.publicKey }, stranger)));
   await writeFile(
     join(folder, 'hostile'),
     productionBundle({ subjects: [{ name: hostileName, sha256: sha256(artifact) }], product: '\u2067evil' }),
@@ -95,6 +108,7 @@ describe('frostmark verify', () => {
       source,
       createdAt,
       delegation: { channelKey: encodeBase64Url(development.publicKey), from, until },
+      revocation: { checked: false },
       subject: subjects[0],
       subjects,
     });
@@ -117,7 +131,55 @@ describe('frostmark verify', () => {
     expect(all.exitCode).toBe(0);
   });
 
+  describe('with --status (T46)', () => {
+    const now = statement().createdAt;
+    const ask = (...argv: string[]) => run(path, '--key', key, '--status', join(folder, 'GROUP.status'), ...argv);
+
+    it('says which status it was, and that nothing of the file was revoked', async () => {
+      const { exitCode, stdout } = await ask('--min-status', '2', '--status-max-age', '7d');
+      expect(exitCode).toBe(0);
+      expect(stdout).toContain(`\n  status     number 2 of ${now} revokes nothing of it\n`);
+      expect(JSON.parse((await ask('--json')).stdout)).toMatchObject({
+        revocation: { checked: true, number: 2, at: now, ofThisNumber: 1 },
+      });
+    });
+
+    it('refuses what was revoked, and says when and why', async () => {
+      const development = ['--channel', 'development', '--bundle', join(folder, 'development')];
+      const asked = await ask(...development);
+      expect(asked).toMatchObject({ exitCode: 3, stdout: '' });
+      expect(asked.stderr).toContain(
+        `the key of channel development was revoked at ${now}: stolen \\u{200b}[2J (revoked)`,
+      );
+      // Whoever looks for nothing is told nothing.
+      expect((await run(path, '--key', key, ...development)).exitCode).toBe(0);
+    });
+
+    it('shows two different statuses of one number', async () => {
+      const { stdout } = await run(path, '--key', key, '--status', join(folder, 'forked'));
+      expect(stdout).toContain('; 2 different ones have this number: ask the group why\n');
+    });
+
+    it('judges age by this machine, not by --at', async () => {
+      const past = await ask('--at', '2020-01-01T00:00:00Z', '--status-max-age', '1h');
+      expect(past.exitCode).toBe(0);
+    });
+  });
+
   it.each([
+    [
+      'a status that is too old',
+      3,
+      'stale-status',
+      () => [path, '--key', key, '--status', join(folder, 'GROUP.status'), '--min-status', '3'],
+    ],
+    ['a status of another group', 3, 'bad-status', () => [path, '--key', key, '--status', join(folder, 'foreign')]],
+    ['a bundle for a status', 3, 'bad-status', () => [path, '--key', key, '--status', `${path}.frostmark`]],
+    ['no status file', 1, 'missing-file', () => [path, '--key', key, '--status', join(folder, 'none')]],
+    ['a least status without a status', 2, 'usage', () => [path, '--key', key, '--min-status', '1']],
+    ['an age without a status', 2, 'usage', () => [path, '--key', key, '--status-max-age', '7d']],
+    ['an age without a unit', 2, 'usage', () => [path, '--key', key, '--status', key, '--status-max-age', '7']],
+    ['a least status that is no number', 2, 'usage', () => [path, '--key', key, '--status', key, '--min-status', '0']],
     ['another channel', 3, 'wrong-channel', () => [path, '--key', key, '--channel', 'development']],
     [
       'a development build as production (T21)',
@@ -181,6 +243,9 @@ describe('frostmark verify', () => {
       '--min-release',
       '--any-name',
       '--at',
+      '--status',
+      '--min-status',
+      '--status-max-age',
       '--json',
     ]) {
       expect(help.stdout).toContain(option);

@@ -9,6 +9,7 @@ import { delegationPayloadType, encodeDelegation, type Delegation } from '../../
 import { encodeEnvelope, preAuthEncoding, type Envelope } from '../../verifier/dsse.ts';
 import { VerifyError, type VerifyErrorCode } from '../../verifier/errors.ts';
 import { encodeStatement, statementPayloadType, type Statement } from '../../verifier/statement.ts';
+import { encodeStatus, statusPayloadType, type Status } from '../../verifier/status.ts';
 import { expect } from 'vitest';
 
 /** A key pair with its 32 public bytes. */
@@ -83,6 +84,19 @@ export function signedStatement(changes: Partial<Statement> = {}, by: KeyPair = 
 
 export function signedDelegation(changes: Partial<Delegation> = {}, by: KeyPair = group): Envelope {
   return signedEnvelope(delegationPayloadType, encodeDelegation(delegation(changes)), by);
+}
+
+export function status(changes: Partial<Status> = {}): Status {
+  return { groupKey: group.publicKey, number: 1, at: '2026-11-22T08:00:00Z', revoked: [], ...changes };
+}
+
+export function signedStatus(changes: Partial<Status> = {}, by: KeyPair = group): Envelope {
+  return signedEnvelope(statusPayloadType, encodeStatus(status(changes)), by);
+}
+
+/** One line each, as GROUP.status holds them. */
+export function statusFile(...envelopes: readonly Envelope[]): Uint8Array {
+  return Buffer.from(envelopes.map((envelope) => `${JSON.stringify(envelope)}\n`).join(''));
 }
 
 export function productionBundle(changes: Partial<Statement> = {}): Uint8Array {

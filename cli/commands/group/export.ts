@@ -8,12 +8,12 @@ import { askingOptions, connectAsAsker, readGroup } from '../../ask-coordinator.
 import { defineCommand, flag, flagOnly, text, type Call } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
 
-const formats = ['native', 'pem', 'ssh-key', 'openpgp', 'ssh', 'ssh-revocation', 'minisign'] as const;
+const formats = ['native', 'pem', 'ssh-key', 'openpgp', 'ssh', 'ssh-revocation', 'minisign', 'status'] as const;
 type Format = (typeof formats)[number];
 
 const options = {
   // Defaults for what is asked for do not say which key this is about, and in which form.
-  format: flagOnly(text('F', 'native (the default), pem, ssh-key, openpgp, ssh, ssh-revocation or minisign')),
+  format: flagOnly(text('F', 'native (the default), pem, ssh-key, openpgp, ssh, ssh-revocation, minisign or status')),
   channel: flagOnly(text('CHANNEL', 'of this channel alone; openpgp: with its subkey, too')),
   out: text('FILE', 'write it there; openpgp is binary unless FILE ends in .asc'),
   force: flag('replace FILE, whatever it is'),
@@ -35,9 +35,10 @@ file for ssh-keygen and git), minisign (a minisign.pub), and what else is of a
 channel: ssh-key and ssh-revocation.
 Production installers get the OpenPGP certificate without --channel: no tool
 accepts a development signature under it.
-ssh-revocation is for the day on which a channel's key is lost: a list that ends
-this key and every certificate for it, for ssh-keygen -Y verify -r and git's
-gpg.ssh.revocationFile. Lists of several channels are put together with cat.`,
+status is GROUP.status: what the group has ended, for frostmark verify --status.
+ssh-revocation is a list that ends a channel's key and every certificate for it,
+for ssh-keygen -Y verify -r and git's gpg.ssh.revocationFile: of this --channel,
+or of all that the status ended. Lists are put together with cat.`,
   example: 'frostmark group export --group GROUP.pub --format openpgp --out release.pgp',
   next: 'gpgv --keyring ./release.pgp SHA256SUMS.asc SHA256SUMS',
   run: async (call) => {
@@ -47,7 +48,7 @@ gpg.ssh.revocationFile. Lists of several channels are put together with cat.`,
     assertOfChannel(format, settings.channel);
     const { text: key, bytes } = await exportAs(call, format);
     if (format === 'ssh-revocation')
-      output.talk(`whoever takes this list refuses every SSH signature of ${settings.channel ?? ''}, also older ones`);
+      output.talk('whoever takes this list refuses every SSH signature by these keys, also older ones');
     if (settings.out === undefined) {
       output.result(key.trimEnd(), { format, key });
       return;
@@ -75,8 +76,8 @@ function isFormat(text: string): text is Format {
 
 /** These are the group's own key, and no installer's tool wants another channel's in their form. Throws `CommandError('usage')`. */
 function assertOfChannel(format: Format, channel: string | undefined): void {
-  if (format === 'ssh-revocation' && channel === undefined)
-    throw new CommandError('usage', 'no channel was named whose key is lost', 'For example: --channel development');
+  if (format === 'status' && channel !== undefined)
+    throw new CommandError('usage', 'a status is of the group, and not of a channel', 'Leave --channel out.');
   if ((format !== 'native' && format !== 'pem') || channel === undefined || channel === production) return;
   throw new CommandError(
     'usage',
@@ -98,8 +99,11 @@ async function exportAs(call: ExportCall, format: Format): Promise<Exported> {
     case 'pem':
       return textual(pemText(await readGroup(call.settings.group)));
     case 'ssh-key':
-    case 'ssh-revocation':
       return await sshKeyLine(call);
+    case 'ssh-revocation':
+      return call.settings.channel === undefined ? await endedKeys(call) : await sshKeyLine(call);
+    case 'status':
+      return await statusFile(call);
     case 'openpgp':
       return await openpgpCertificate(call);
     case 'ssh': {
@@ -129,6 +133,39 @@ async function sshKeyLine(call: ExportCall): Promise<Exported> {
   using connection = await connectAsAsker(call);
   const { epoch } = connection.group;
   return textual(sshPublicKey(epoch.channel(channel).point.bytes, `${epoch.charter.group} ${channel}`));
+}
+
+/** Throws `CommandError('usage')` while there is no status. */
+async function statusFile(call: ExportCall): Promise<Exported> {
+  const { readIssued } = await import('../../../requester/issued.ts');
+  const { signedStatuses, statusFileOf } = await import('../../../requester/status.ts');
+  using connection = await connectAsAsker(call);
+  const bytes = statusFileOf(signedStatuses(connection.group, await readIssued(connection)));
+  if (bytes.length === 0)
+    throw new CommandError(
+      'usage',
+      'the group has signed no status yet',
+      'The first is made by: frostmark group renew --status',
+    );
+  return textual(new TextDecoder().decode(bytes));
+}
+
+/** The keys that the status ended. */
+async function endedKeys(call: ExportCall): Promise<Exported> {
+  const { readIssued } = await import('../../../requester/issued.ts');
+  const { revocationsOf, signedStatuses } = await import('../../../requester/status.ts');
+  const { revokedChannels } = await import('../../../protocol/request/status.ts');
+  const { revokedKeys } = await import('../../../protocol/ssh/revoked-keys.ts');
+  using connection = await connectAsAsker(call);
+  const { group } = connection;
+  const ended = revokedChannels(revocationsOf(signedStatuses(group, await readIssued(connection))));
+  if (ended.length === 0)
+    throw new CommandError(
+      'usage',
+      "no channel's key has ended by the group's status",
+      'Say whose key is lost, such as --channel development; frostmark group revoke ends it for every verifier.',
+    );
+  return textual(revokedKeys(group.epoch.charter.group, ended));
 }
 
 function textual(text: string): Exported {

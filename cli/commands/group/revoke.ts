@@ -1,48 +1,62 @@
 /** `frostmark group revoke` */
+import type { RevocationWish } from '../../../protocol/request/status.ts';
 import { productionChannel as production } from '../../../verifier/names.ts';
 import { askingOptions } from '../../ask-coordinator.ts';
-import { defineCommand, flagOnly, text } from '../../command.ts';
+import { defineCommand, flag, flagOnly, text, type Call } from '../../command.ts';
 import { CommandError } from '../../errors.ts';
-import { connectToAsk, submitAndCheck, waitingOptions } from '../../waiting.ts';
+import { askAndWrite, statusOptions } from '../../status-round.ts';
+import { waitingOptions } from '../../waiting.ts';
 
-/** One round of production over a subkey revocation. JSON: `{ id, channel, signed }`. Throws what `submitAndWait` does. */
+const options = {
+  // A default for what is asked for does not say what ends.
+  channel: flagOnly(text('CHANNEL', 'the channel whose key ends, with all that it ever signed')),
+  product: flagOnly(text('P', 'the product whose releases end')),
+  below: flagOnly(text('R', 'with --product: every release older than this ends, such as 1.4.2')),
+  reason: flagOnly(text('TEXT', 'why; it is signed, and installers read it')),
+  ...statusOptions,
+  ...askingOptions,
+  ...waitingOptions,
+  'dry-run': flagOnly(flag('show what would end and who could approve; ask nothing')),
+} as const;
+
+/**
+ * One round of production over the status and what stock tools need of it. JSON: what `askAndWrite` gives. Throws what `askAndWrite` does, and
+ * `CommandError('usage')`.
+ */
 export const command = defineCommand({
   home: 'asker',
   arguments: [],
-  options: {
-    // A default for what is asked for does not say whose key this is about.
-    channel: flagOnly(text('CHANNEL', 'the channel whose OpenPGP subkey is revoked')),
-    ...askingOptions,
-    ...waitingOptions,
-  },
-  about: `Has a channel's OpenPGP subkey revoked by the production quorum, as compromised:
-everything that it ever signed stops being valid, and no new binding mends that.
-The exported certificate then carries the revocation; installers need the new
-file. OpenSSH has no such statement: stop renewing the channel's certificate,
-or distribute a revocation list (ssh-keygen -k).`,
-  example: 'frostmark group revoke --channel development --group GROUP.pub',
-  next: 'frostmark group export --format openpgp --channel development',
-  run: async (call) => {
-    const { settings, output, world } = call;
-    const { channel } = settings;
-    if (channel === undefined)
-      throw new CommandError('usage', 'no --channel was given', 'For example: --channel development');
-    if (channel === production)
-      throw new CommandError(
-        'usage',
-        'production signs under the key of the group itself, and not under a subkey that could be revoked',
-        'That key ends when nobody pins it any more.',
-      );
-    const { requestDate } = await import('../../../requester/dating.ts');
-    const { askForCertificate } = await import('../../../requester/request.ts');
-    const { numberOfNext } = await import('../../../requester/documents.ts');
-    using connection = await connectToAsk(call);
-    const number = await numberOfNext(connection, { kind: 'openpgp-revocation', scope: channel });
-    const wish = { kind: 'openpgp-revocation', number, channel, until: null, note: settings.note } as const;
-    const date = requestDate(connection, world.nowUnixSeconds());
-    const submission = askForCertificate(connection.group, wish, connection.identity, date);
-    const { digest, isSigned } = await submitAndCheck(call, connection, submission);
-    const said = isSigned ? `the OpenPGP subkey of ${channel} is revoked` : `asked to revoke ${channel}`;
-    output.result(said, { id: digest, channel, signed: isSigned });
-  },
+  options,
+  about: `Ends a channel's key, or the releases of a product that are older than R, for good.
+One approval of the production quorum signs all of it: the status, GROUP.status,
+which frostmark verify --status reads; for a channel also the revocation of its
+OpenPGP subkey, which frostmark group export then puts into the certificate, and
+revoked_keys, a list for ssh-keygen -Y verify -r and git, with its signature.
+Installers have to get these files: no tool asks for news by itself. Each status
+says all that those before it said, and nothing takes a revocation back. The same
+command again writes the files again. Only frostmark verify knows releases.`,
+  example: `frostmark group revoke --channel development --reason "a laptop was stolen" --group GROUP.pub
+frostmark group revoke --product acme --below 1.4.2 --dry-run --group GROUP.pub`,
+  next: `Publish GROUP.status beside the releases, and the newer certificate:
+frostmark group export --format openpgp --channel development`,
+  run: async (call) => askAndWrite(call, wishOf(call.settings), call.settings['dry-run'] === true),
 });
+
+/** Throws `CommandError('usage')`. */
+function wishOf(settings: Call<typeof options>['settings']): RevocationWish {
+  const { channel, product, below } = settings;
+  const reason = settings.reason ?? null;
+  if (channel === production)
+    throw new CommandError(
+      'usage',
+      'production signs under the key of the group itself: whoever holds it could as well sign that it is good',
+      'That key ends when nobody pins it any more. Releases end with --product P --below R.',
+    );
+  if (channel !== undefined && product === undefined && below === undefined) return { channel, reason };
+  if (channel === undefined && product !== undefined && below !== undefined) return { product, below, reason };
+  throw new CommandError(
+    'usage',
+    'what ends is either a channel, or the releases of a product below one',
+    'For example: --channel development, or --product acme --below 1.4.2',
+  );
+}

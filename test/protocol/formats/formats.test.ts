@@ -80,6 +80,9 @@ describe('the list of formats', () => {
       'openpgp-revocation': ['openpgp-revocation'],
       'ssh-certificate': ['ssh-certificate'],
       succession: ['succession'],
+      status: ['openpgp-revocation', 'ssh-revocation', 'status'],
+      consent: ['consent'],
+      endorsement: ['endorsement', 'minisign-endorsement', 'openpgp-endorsement', 'ssh-endorsement'],
     });
     expect(formatNames('raw' as RequestKind)).toEqual([]);
   });

@@ -1,10 +1,11 @@
 /** Sharings: who qualifies, and interpolation within each of them. */
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { groupOrder, invertScalar, reduceScalar } from '../../../protocol/frost/scalar.ts';
 import {
   assertSharings,
   decodeIdentifier,
+  evaluateCommitments,
   interpolationCoefficient,
   isMinimalQualifiedSet,
   isQualified,
@@ -142,6 +143,32 @@ describe.each(groups)('public shares on $name', ({ group }) => {
       expect(publicSharesMatch(group, tiers, changed, key.key), `member ${member}`).toBe(false);
     }
     expect(publicSharesMatch(group, tiers, key.publicShares, group.generator)).toBe(false);
+  });
+
+  test('are what adding up and what multiplying makes of the commitments', () => {
+    const commitments = [5n, 7n, 11n].map((scalar) => group.multiplyBase(scalar));
+    for (const x of [1, 2, 77, 255, 65_535]) {
+      const horner = commitments.reduceRight(
+        (sum, commitment) => group.add(group.multiply(sum, BigInt(x)), commitment),
+        group.identity,
+      );
+      expect(evaluateCommitments(group, commitments, toIdentifier(x)).bytes).toEqual(horner.bytes);
+    }
+    expect(evaluateCommitments(group, [], toIdentifier(3)).bytes).toEqual(group.identity.bytes);
+    const foreign = { bytes: new Uint8Array(32).fill(0xff) };
+    expect(() => evaluateCommitments(group, [foreign], toIdentifier(3))).toThrow(code('foreign-point'));
+  });
+
+  test('of many, cost one multiplication for each member and one more for each of the threshold', () => {
+    const many = makeKey(group, [
+      { threshold: 9, members: identifiers(...Array.from({ length: 13 }, (_, i) => i + 1)) },
+    ]);
+    const multiply = vi.spyOn(group, 'multiply');
+    onTestFinished(() => {
+      multiply.mockRestore();
+    });
+    expect(publicSharesMatch(group, many.sharings, many.publicShares, many.key)).toBe(true);
+    expect(multiply).toHaveBeenCalledTimes(13 + 9);
   });
 
   test('are refused when one is missing (T19)', () => {

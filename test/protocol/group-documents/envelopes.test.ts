@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { openGroup } from '../../../client/group.ts';
+import { arithmeticFor, GroupReader, openGroup, type OpenedGroup } from '../../../client/group.ts';
+import { manyMembers } from '../../../client/limits.ts';
 import {
   currentDelegation,
   newestDelegations,
@@ -10,6 +11,7 @@ import { genesisMessage, genesisOf } from '../../../protocol/ceremony/founding.t
 import { encodeCanonicalJson } from '../../../verifier/json.ts';
 import type { GroupBody } from '../../../protocol/wire/frames.ts';
 import type { Group } from '../../../protocol/frost/group.ts';
+import { countVerifications } from '../../harness/counting.ts';
 import { publicGroup } from '../../harness/ceremony-network.ts';
 import { dealtGroup, delegationEnvelope, requestersDocument, underKey } from '../../harness/coordinator-group.ts';
 
@@ -98,12 +100,34 @@ test('no point of a certificate is looked at before every member vouched for it 
     multiplyEncoded: (bytes, scalar) => publicGroup.multiplyEncoded(bytes, scalar),
     add: (a, b) => publicGroup.add(a, b),
     multiply: (point, scalar) => publicGroup.multiply(point, scalar),
+    evaluate: (points, x) => publicGroup.evaluate(points, x),
     multiplyBase: (scalar) => publicGroup.multiplyBase(scalar),
   };
   expect(() => openGroup({ ...body, certificate }, key, counting)).toThrow(/certificate of another epoch/);
   expect(decoded).toBe(0);
   openGroup(body, key, counting);
   expect(decoded).toBeGreaterThan(0);
+});
+
+test('a client opens what is the same to the byte once, and anything else anew (T34)', async () => {
+  const reader = new GroupReader(key);
+  const opened: OpenedGroup[] = [];
+  const open = () => countVerifications(async () => opened.push(await reader.open(body)));
+  const [first, second] = [await open(), await open()];
+  // Genesis, requesters and delegations; before them each member's signature and its word that it stored the certificate.
+  expect(second).toBe(2 + body.delegations.length);
+  expect(first).toBe(second + 2 * body.stored.length);
+  expect(opened[1]!.epoch).toBe(opened[0]!.epoch);
+  const [spoiled] = body.stored;
+  const stored = [{ ...spoiled!, payload: body.stored[1]!.payload, signatures: body.stored[1]!.signatures }];
+  await expect(reader.open({ ...body, stored })).rejects.toMatchObject({ code: 'bad-group' });
+  await expect(reader.open({ ...body, genesis: body.requesters })).rejects.toMatchObject({ code: 'bad-group' });
+  expect((await reader.open(body)).epoch.hash).toBe(epoch.hash);
+});
+
+test('a client starts libsodium for a large group only', async () => {
+  expect((await arithmeticFor(manyMembers - 1)).name).toBe('noble');
+  expect((await arithmeticFor(manyMembers)).name).toBe('sodium');
 });
 
 test('of several delegations the one counts that holds now, and of those the one that does so the longest', () => {
