@@ -171,6 +171,7 @@ const askingAgain =
   'The same command with --again asks anew, in a new round (FROSTMARK_AGAIN=1 where there are no flags).';
 
 const requesterEntries: Readonly<Record<RequesterErrorCode, Entry>> = {
+  superseded: [1, 'The same command asks anew, in the epoch that the group lives in now.'],
   'bad-artifact': [2],
   'output-is-input': [2, 'Nothing was asked and nothing was written.'],
   'output-exists': [2, 'Nothing was asked and nothing was written. Move it away, or say --force to replace it.'],

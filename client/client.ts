@@ -4,16 +4,20 @@ import type { Envelope, Identity } from '../protocol/wire/envelope.ts';
 import { maxDocumentBytes } from '../protocol/limits.ts';
 import { maxBlobBytes } from '../protocol/record/limits.ts';
 import {
+  chainBody,
   consistencyBody,
   entryBody,
   groupBody,
   groupKeysBody,
   documentIndexBody,
+  erasedBody,
   issuedBody,
   roundBody,
   submittedBody,
+  type ChainBody,
   type DocumentBody,
   type DocumentIndexBody,
+  type ErasedBody,
   type GroupBody,
   type IssuedBody,
   type RoundBody,
@@ -24,6 +28,8 @@ import { decodeBase64 } from '../verifier/base64.ts';
 import { ClientError } from './errors.ts';
 import { Http, type Call, type HttpOptions } from './http.ts';
 import {
+  maxChainBytes,
+  maxErasedBytes,
   maxEvidenceBytes,
   maxGroupBytes,
   maxIndexBytes,
@@ -114,6 +120,23 @@ export class CoordinatorClient {
   /** A member's group for a coordinator that knows less (`wanted`). */
   async putGroup(charterHash: string, body: GroupBody): Promise<void> {
     await this.#json(doneBody, { method: 'PUT', path: `/v1/charters/${charterHash}/group`, body });
+  }
+
+  /** A part of the chain of a group (base64url key) from its `first` link on: believed only through `openChain`. */
+  chain(groupKey: string, first = 0): Promise<ChainBody> {
+    const path = `/v1/groups/${groupKey}/chain?first=${first}`;
+    return this.#json(chainBody, { method: 'GET', path, maxBytes: maxChainBytes });
+  }
+
+  /** What members said of old shares that they erased; whoever uses one verifies it. */
+  async erased(groupKey: string): Promise<ErasedBody['erased']> {
+    const path = `/v1/groups/${groupKey}/erased`;
+    return (await this.#json(erasedBody, { method: 'GET', path, maxBytes: maxErasedBytes })).erased;
+  }
+
+  /** `erased` is a signed `erasedMessage` of a member of an epoch that is over. */
+  async putErased(groupKey: string, erased: Envelope): Promise<void> {
+    await this.#json(doneBody, { method: 'PUT', path: `/v1/groups/${groupKey}/erased`, body: { erased } });
   }
 
   /** Signed certificates for stock tools (base64url key of the group); whoever uses one verifies it. */

@@ -43,6 +43,12 @@ export const maxRoundsBytes = 16 * 1024 * 1024;
 /** Bytes of a group's body: charter, certificate and documents in base64, and 128 signed "stored" messages. */
 export const maxGroupBytes = 2 * (maxCharterBytes + maxCertificateBytes + maxRequestersBytes) + 512 * 1024;
 
+/** Bytes of a part of a chain: the coordinator stops at 4 MiB, and one link is no longer than its certificate, charter and requesters document allow. */
+export const maxChainBytes = 2 * maxGroupBytes;
+
+/** Bytes of all words on erased shares: 2048 of about 700 bytes. */
+export const maxErasedBytes = 4 * 1024 * 1024;
+
 /** Bytes of an evidence file: request, documents in base64, certificate and commitments. */
 export const maxEvidenceBytes = 24 * 1024 * 1024;
 

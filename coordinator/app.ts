@@ -21,6 +21,7 @@ import { CoordinatorError, problemOf } from './errors.ts';
 import { Gate } from './gate.ts';
 import type { Groups } from './groups.ts';
 import type { Issued } from './issued.ts';
+import type { Ledger } from './ledger.ts';
 import { costs, maxBucketKeys, maxDumpedBytes, maxLoginBodyBytes, maxRefusalWaitMs, type Limits } from './limits.ts';
 import { listenFailure } from './listen.ts';
 import type { Log } from './log.ts';
@@ -38,6 +39,7 @@ export interface AppOptions {
   readonly groups: Groups;
   readonly rounds: Rounds;
   readonly issued: Issued;
+  readonly ledger: Ledger;
   readonly logins: Logins;
   readonly members: Members;
   readonly record: ServedRecord;
@@ -260,12 +262,14 @@ export class App {
   }
 
   #accept(caller: Extract<Caller, { role: 'member' }>, request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const { limits, nowMs, log, members } = this.#options;
+    const { groups, limits, nowMs, log, members } = this.#options;
     const { charter, member, key, expiresAtMs } = caller;
     const bucket = this.#frames.of(key);
-    this.#upgrader.upgrade(request, socket, head, charter.members.length, (webSocket) => {
+    const size = groups.lineageOf(charter.hash).sizeBeside(charter);
+    this.#upgrader.upgrade(request, socket, head, size, (webSocket) => {
       const flooded = (): void => this.#gate.chargeMore(key, costs.flood);
-      members.join(new Connection(webSocket, { charter, member, expiresAtMs, bucket, flooded, limits, nowMs, log }));
+      const bounds = { size, bucket, flooded, limits };
+      members.join(new Connection(webSocket, { charter, member, expiresAtMs, ...bounds, nowMs, log }));
     });
   }
 

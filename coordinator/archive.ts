@@ -55,12 +55,12 @@ export class Archive {
     const first = certificates.find(({ kind }) => kind === 'openpgp-certificate');
     const newest = certificates.slice(1 - maxIssued).filter((filed) => filed !== first);
     const issued: IssuedBody['issued'] = [];
-    for (const filed of first === undefined ? newest : [first, ...newest]) issued.push(await this.#document(filed));
+    for (const filed of first === undefined ? newest : [first, ...newest]) issued.push(await this.document(filed));
     return { issued };
   }
 
-  /** With the approvals as they were stored: one that was taken back after its share was given is still what the signature rests on. */
-  async #document(filed: Filed): Promise<DocumentBody> {
+  /** A signed round whole, with the approvals as they were stored: one that was taken back after its share was given is still what the signature rests on. */
+  async document(filed: Filed): Promise<DocumentBody> {
     const records = await filed.log.recordsOf(filed.digest);
     const { request, signatures } = bodyFromRecords(records, filed.charter) ?? noRecords(filed.digest);
     const documents: string[] = [];

@@ -30,6 +30,12 @@ export class Ceremonies {
    * Throws `ProtocolError`, `not-allowed` for somebody else's message, `too-many` past the bounds.
    */
   async receive(charter: Charter, sender: Member, envelope: Envelope): Promise<CeremonyMessage | undefined> {
+    // Another key under it would be taken for the one that it goes on with.
+    if (charter.continues !== undefined)
+      throw new ProtocolError(
+        'bad-charter',
+        'this charter continues a group: no ceremony makes a key for it, only a succession hands one on',
+      );
     const message = openCeremonyMessage(envelope, charter);
     if (message.from.key !== sender.key)
       throw new ProtocolError('not-allowed', `${sender.name} sent a message of ${message.from.name}`);

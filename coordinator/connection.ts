@@ -46,6 +46,8 @@ export interface ConnectionHandlers {
 export interface ConnectionOptions {
   readonly charter: Charter;
   readonly member: Member;
+  /** Members of the largest charter that the group has or is going to have: frames are as large as theirs. */
+  readonly size: number;
   readonly expiresAtMs: number;
   /** Of the member's frames, whichever connection they come by. */
   readonly bucket: Bucket;
@@ -64,6 +66,8 @@ export class Connection {
   readonly member: Member;
   /** `new` until it said what it holds, then `catching-up`, then asked by rounds, then told who is present. */
   stage: 'new' | 'catching-up' | 'greeting' | 'greeted' = 'new';
+  /** Successions whose messages this member asked for, by the hashes of their documents: only such that a quorum signed. */
+  readonly successions = new Set<string>();
   readonly #socket: WebSocket;
   readonly #options: ConnectionOptions;
   readonly #bucket: Bucket;
@@ -86,14 +90,14 @@ export class Connection {
   #rested: NodeJS.Timeout | undefined;
 
   constructor(socket: WebSocket, options: ConnectionOptions) {
-    const { charter, member } = options;
+    const { charter, member, size } = options;
     this.charter = charter;
     this.member = member;
     this.#socket = socket;
     this.#options = options;
     this.#bucket = options.bucket;
-    this.#maxFrameBytes = maxFrameBytes(charter.members.length);
-    this.#maxBufferedBytes = maxBufferedBytes(charter.members.length);
+    this.#maxFrameBytes = maxFrameBytes(size);
+    this.#maxBufferedBytes = maxBufferedBytes(size);
   }
 
   start(handlers: ConnectionHandlers): void {

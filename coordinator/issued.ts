@@ -9,10 +9,11 @@ import { refOf } from '../protocol/record/leaf.ts';
 import type { RequestKind } from '../protocol/request/request.ts';
 import { decodeBase64 } from '../verifier/base64.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
+import { present } from '../protocol/wire/present.ts';
 import type { DocumentBody, DocumentIndexBody, IssuedBody } from '../protocol/wire/frames.ts';
-import { Archive, type Filed } from './archive.ts';
+import { Archive, noRound, type Filed } from './archive.ts';
 import type { GroupLog } from './group-log.ts';
-import { isGroupDocument, type Groups, type KnownGroup } from './groups.ts';
+import { isGroupDocument, type Added, type Groups, type KnownGroup } from './groups.ts';
 import type { Ledger } from './ledger.ts';
 import { roundOverheadBytes } from './limits.ts';
 import type { Log } from './log.ts';
@@ -51,6 +52,13 @@ export class Issued {
     return this.#archive.issued(await this.#filed(charter));
   }
 
+  /** One signed round of a log, whole. Throws `CoordinatorError` (`not-found`, `store-damaged`, `archived`). */
+  async stored(log: GroupLog, digest: string): Promise<DocumentBody> {
+    const entry = await log.round(digest);
+    if (entry === undefined) throw noRound(digest);
+    return this.#archive.document({ digest, log, charter: await this.#options.groups.charter(entry.charter) });
+  }
+
   /** Which are here, and who holds what. */
   async index({ epoch: { charter } }: KnownGroup): Promise<DocumentIndexBody> {
     // First: what somebody holds was brought before it was said.
@@ -68,7 +76,10 @@ export class Issued {
     for (const kind of keptKinds) {
       for (const digest of (await log?.signedOf(kind)) ?? []) {
         const entry = await log?.round(digest);
-        if (log !== undefined && entry !== undefined) found.push({ digest, charter, log, kind, index: entry.index });
+        if (log === undefined || entry === undefined) continue;
+        // Of the epoch that made it.
+        const of = entry.charter === charter.hash ? charter : await this.#options.groups.charter(entry.charter);
+        found.push({ digest, charter: of, log, kind, index: entry.index });
       }
     }
     return found.sort((a, b) => a.index - b.index);
@@ -90,8 +101,16 @@ export class Issued {
    * Takes back a document that was lost, from whoever has it: nobody is believed but the group's key and a quorum's word. It becomes a round of the
    * record like any other; stored before it answers. A repeat is a no-op. Throws `ProtocolError` and `CoordinatorError('too-many')`.
    */
-  async bring(by: string, group: KnownGroup, body: DocumentBody): Promise<void> {
-    const document = openGroupDocument([group.epoch], body);
+  async bring(by: string, charter: Charter, body: DocumentBody): Promise<void> {
+    const { all } = this.#options.groups.lineageOf(charter.hash);
+    const document = openGroupDocument(
+      all.map(({ epoch }) => epoch),
+      body,
+    );
+    const group = present(
+      all.find(({ epoch }) => epoch === document.epoch),
+      'the epoch of a document',
+    );
     const { digest } = document.request;
     const running = this.#bringing.get(digest);
     if (running !== undefined) return running;
@@ -114,11 +133,11 @@ export class Issued {
       throw new ProtocolError('conflict', `the record says that round ${digest} ended as ${known.outcome}`);
     const bytes = JSON.stringify(document.body).length;
     this.#options.ledger.charge(by, bytes + roundOverheadBytes);
-    const delegation = this.#added(group, document);
-    const records = [...recordsOf(charter, document, known !== undefined), ...delegation.records];
-    const store = (): Promise<number> => log.append(records, document.body.documents.map(decodeBase64));
-    await this.#store(log, document, store);
-    delegation.apply();
+    const added = this.#added(group, document);
+    const records = [...recordsOf(charter, document, known !== undefined), ...added.records];
+    const files = [...document.body.documents.map(decodeBase64), ...added.blobs];
+    await this.#store(log, document, () => log.append(records, files));
+    added.apply();
     this.#options.log('info', 'document-brought', { group: charter.group, round: digest });
     this.#options.onDocument(group);
   }
@@ -134,8 +153,9 @@ export class Issued {
     else await pending.conclude(closedOf(request.digest, body, approvedBy), store);
   }
 
-  #added(group: KnownGroup, { kind, file }: GroupDocument): ReturnType<Groups['added']> {
-    if (!isGroupDocument(kind)) return { records: [], apply: () => false };
+  #added(group: KnownGroup, { kind, file, body }: GroupDocument): Added {
+    if (kind === 'succession') return this.#options.groups.decided(group, body);
+    if (!isGroupDocument(kind)) return { records: [], blobs: [], apply: () => false };
     return this.#options.groups.added(group, kind, JSON.parse(new TextDecoder().decode(file)) as Envelope);
   }
 }

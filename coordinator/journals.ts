@@ -1,5 +1,5 @@
 /** The newest journal head of every member: one that goes back is a restored or copied home, and refused aloud (T3). */
-import type { Charter, Member } from '../protocol/files/charter.ts';
+import type { Member } from '../protocol/files/charter.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { JournalHead } from '../protocol/wire/frames.ts';
 import { maxIncarnations, maxRecentHeads, overtakenMs } from './limits.ts';
@@ -11,13 +11,22 @@ interface Known {
   recent: readonly { readonly journal: JournalHead; readonly replacedAtMs: number }[];
 }
 
+/** A head that a member offers. */
+export interface OfferedHead {
+  /** Hash of the charter that founded the member's group. */
+  readonly root: string;
+  readonly member: Member;
+  readonly journal: JournalHead;
+  readonly isConnected: boolean;
+}
+
 /** What a head means: nothing new, the journal went on, or a restore began a new one. */
 export type Move = 'same' | 'moved' | 'restored';
 
 /** The newest head of every member and incarnation, in memory; whoever asks remembers and stores what moved. */
 export class Journals {
   readonly #nowMs: () => number;
-  /** By charter hash and identity key. */
+  /** By the group's founding charter and identity key: a home is one through all epochs. */
   readonly #known = new Map<string, Known>();
 
   constructor(nowMs: () => number) {
@@ -28,8 +37,8 @@ export class Journals {
    * Compares a member's head with what is known; one that moved is then remembered, by whoever asked. With `isConnected`, a login that a frame of the
    * same daemon overtook on another connection is none the worse. Throws `ProtocolError('rolled-back')`.
    */
-  judge(charter: Charter, member: Member, journal: JournalHead, isConnected: boolean): Move {
-    const known = this.#knownOf(charter.hash, member.key);
+  judge({ root, member, journal, isConnected }: OfferedHead): Move {
+    const known = this.#knownOf(root, member.key);
     const newest = [...known.incarnations.values()].at(-1);
     const same = known.incarnations.get(journal.incarnation);
     if (same === undefined) return newest === undefined ? 'moved' : 'restored';
@@ -43,12 +52,12 @@ export class Journals {
   }
 
   /** Takes in a head of a member, by its identity key. */
-  remember(charterHash: string, member: string, journal: JournalHead): void {
-    this.#remember(this.#knownOf(charterHash, member), journal);
+  remember(root: string, member: string, journal: JournalHead): void {
+    this.#remember(this.#knownOf(root, member), journal);
   }
 
-  #knownOf(charterHash: string, member: string): Known {
-    const key = `${charterHash} ${member}`;
+  #knownOf(root: string, member: string): Known {
+    const key = `${root} ${member}`;
     const known = this.#known.get(key) ?? { incarnations: new Map<string, JournalHead>(), recent: [] };
     this.#known.set(key, known);
     return known;

@@ -149,6 +149,10 @@ export function maxGroupBodyBytes(charterBytes: number, members: number, sharing
 }
 /** Bytes of one document of a group that a member brings back: it is kept as it came. */
 export const maxGroupDocumentBodyBytes = maxGroupDocumentBytes;
+/** Bytes of links in one answer: a client asks for the rest. */
+export const maxChainBytes = 4 * 1024 * 1024;
+/** Bytes of a member's word that its share is overwritten. */
+export const maxErasedBodyBytes = 4 * 1024;
 /** Bytes of a cancellation. */
 export const maxCancelBodyBytes = 8 * 1024;
 /** Levels of any JSON body; a certificate in a group is base64. */
@@ -183,7 +187,9 @@ export const maxQueuedEvents = 4096;
 export const maxVersions = 2;
 /** Ceremonies of one member whose messages are kept: each restart of anybody's join begins a new one. */
 export const maxCeremoniesPerMember = 16;
-/** Ceremony messages that one member may have stored for one charter. */
+/** Begins of one heir that are kept, the last: the highest counter wins. */
+export const maxBeginsPerMember = 16;
+/** Ceremony messages that one member may have stored for one charter, and for each succession. */
 export const maxCeremonyMessagesPerMember = 2048;
 /** Decisions of one member in one round that are stored. */
 export const maxDecisionsPerMember = 64;

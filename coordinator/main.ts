@@ -30,6 +30,7 @@ import { Scrub } from './scrub.ts';
 import { ServedRecord } from './served-record.ts';
 import { statusOf } from './status.ts';
 import { openStore, type Store, type StoreOptions } from './store.ts';
+import { Successions } from './successions.ts';
 import { needsTakeOver, takeOver } from './take-over.ts';
 
 /** How to run a coordinator. */
@@ -165,6 +166,7 @@ interface Parts {
   readonly groups: Groups;
   readonly rounds: Rounds;
   readonly issued: Issued;
+  readonly ledger: Ledger;
   readonly members: Members;
   readonly presence: Presence;
 }
@@ -186,8 +188,9 @@ async function openParts(home: Home, identity: Identity, world: World, lifetime:
   });
   lifetime.add(() => store.close());
   groups.use(store);
-  const presence = new Presence();
+  const presence = new Presence((charterHash) => groups.rootOf(charterHash));
   const ceremonies = new Ceremonies(async (charter, record) => (await store.of(charter)).append([record]));
+  const successions = new Successions(async (charter, record) => (await store.of(charter)).append([record]), nowMs);
   const journals = new Journals(nowMs);
   const ledger = new Ledger(limits.storedBytesPerDay);
   const rounds: Rounds = new Rounds({
@@ -198,7 +201,7 @@ async function openParts(home: Home, identity: Identity, world: World, lifetime:
     limits,
     nowMs,
     log,
-    audienceOf: (charterHash) => presence.audienceOf(charterHash),
+    audienceOf: (charter) => presence.audienceOf(charter),
     onDocument: (group) => members.documentsChanged(group),
   });
   lifetime.add(() => rounds.stop());
@@ -213,12 +216,13 @@ async function openParts(home: Home, identity: Identity, world: World, lifetime:
       rounds.judgeAskers(group);
     },
   });
-  const members = new Members({ store, groups, ledger, ceremonies, journals, rounds, issued, presence, log });
-  await restoreAll({ store, groups, ceremonies, journals, rounds, log });
+  const kept = { store, groups, ceremonies, successions, journals, rounds, issued, log };
+  const members = new Members({ ...kept, ledger, presence });
+  await restoreAll(kept);
   const scrub = new Scrub(store, log);
   lifetime.add(() => scrub.stop());
   scrub.start();
-  return { store, scrub, groups, rounds, issued, members, presence };
+  return { store, scrub, groups, rounds, issued, ledger, members, presence };
 }
 
 /** Opens the store; one of the old form is taken over first. */

@@ -9,7 +9,7 @@ type LogRecordOf<T extends LogRecord['type']> = Extract<LogRecord, { type: T }>;
 /** What is stored, told apart by `type`: the records of a log (PROTOCOL.md, section 13.5) with their messages opened. */
 export type StoreRecord =
   | Exclude<LogRecord, { type: Keeping }>
-  | { readonly type: 'ceremony'; readonly charter: string; readonly message: Envelope }
+  | (Omit<LogRecordOf<'ceremony'>, 'message'> & { readonly message: Envelope })
   | (Omit<LogRecordOf<'group'>, 'stored'> & { readonly stored: readonly Envelope[] })
   | (Omit<LogRecordOf<'group-document'>, 'envelope'> & { readonly envelope: Envelope })
   | { readonly type: 'round'; readonly digest: string; readonly charter: string; readonly request: Envelope }
@@ -21,8 +21,6 @@ export type RecordOf<T extends StoreRecord['type']> = Extract<StoreRecord, { typ
 export type RoundRecord = Extract<StoreRecord, { digest: string }>;
 /** How a round ended. */
 export type ClosedRecord = RecordOf<'closed'>;
-/** What is said of a group itself, and read at each start. */
-export type GroupRecord = RecordOf<'ceremony' | 'group' | 'group-document'>;
 
 /** A record as its leaf has it, and the bytes that have to be stored with it. */
 export interface LeafRecord {

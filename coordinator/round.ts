@@ -1,4 +1,6 @@
 /** One round at work: feeds the pure machine one event at a time and performs its effects in order; what must be stored is stored before anyone sees it. */
+import { encodeBase64 } from '../verifier/base64.ts';
+import { approvalsOf } from '../protocol/group-documents/document.ts';
 import { assertDecisionOn, type Decision } from '../protocol/signing/decision.ts';
 import { firstSubject } from '../protocol/signing/stage.ts';
 import { badCommitmentEvidence, encodeEvidence, wrongShareEvidence, type Evidence } from '../protocol/evidence.ts';
@@ -28,14 +30,14 @@ import {
   type RoundEvent,
   type RoundState,
 } from '../protocol/signing/round.ts';
-import type { CoordinatorFrame, Outcome, RoundBody } from '../protocol/wire/frames.ts';
+import type { CoordinatorFrame, DocumentBody, Outcome, RoundBody } from '../protocol/wire/frames.ts';
 import { refOf } from '../protocol/record/leaf.ts';
 import type { Request } from '../protocol/request/request.ts';
 import { assertNewerRequesters, expiresAtUnixSeconds, keptOut } from '../protocol/request/rights.ts';
 import { Uploads } from './uploads.ts';
 import type { ClosedRecord, StoreRecord } from './records.ts';
 import { CoordinatorError, isFatal } from './errors.ts';
-import { isGroupDocument, standingOf, type Groups, type KnownGroup } from './groups.ts';
+import { isGroupDocument, standingOf, type Added, type Groups, type KnownGroup } from './groups.ts';
 import { envelopeOverheadBytes, maxDecisionsPerMember, maxQueuedEvents, maxShownAttempts } from './limits.ts';
 import type { Log } from './log.ts';
 import { closedFrame, packageFrame, roundBodyOf, shownAttempt, type PackageFrame } from './round-body.ts';
@@ -91,6 +93,8 @@ export class Round {
   readonly documents: Uploads;
   readonly #options: RoundOptions;
   readonly #decisions = new Map<number, Decision>();
+  /** The last approval of each, whatever it said since: a result is made before the decisions of its batch are shown. */
+  readonly #approvals = new Map<number, Decision>();
   readonly #decisionsStored = new Map<number, number>();
   readonly #evidence: { readonly sha256: string }[] = [];
   readonly #packages = new Map<string, PackageFrame>();
@@ -146,6 +150,7 @@ export class Round {
     if (record.type !== 'decision') return;
     const decision = open(record.decision);
     this.#noteDecision(decision);
+    this.#noteApproval(decision);
     this.#countDecision(decision.member.identifier);
   }
 
@@ -181,9 +186,12 @@ export class Round {
     return prepareRequest({ epoch: this.group.epoch, request: this.request, documents });
   }
 
-  /** A requesters document that is not newer would only be thrown away when it is signed. */
+  /** A requesters document that is not newer would only be thrown away when it is signed; so would a succession of a number that is used up. */
   #assertNewer([document]: readonly Uint8Array[]): void {
-    if (this.request.payload.kind !== 'requesters' || document === undefined) return;
+    const { kind } = this.request.payload;
+    if (kind === 'succession' && document !== undefined)
+      this.#options.groups.assertNextSuccession(this.group, document, Math.floor(this.#options.nowMs() / 1000));
+    if (kind !== 'requesters' || document === undefined) return;
     assertNewerRequesters(document, this.group.epoch, this.group.documents.requesters?.version ?? 0);
   }
 
@@ -266,6 +274,12 @@ export class Round {
   /** Ends the round; a repeat is a no-op. Resolves once that is stored. */
   async cancel(): Promise<void> {
     this.#enqueueOwn({ kind: 'cancelled' });
+    await this.settled();
+  }
+
+  /** Ends the round because the group lives in a later epoch; a repeat is a no-op. Resolves once that is stored. */
+  async supersede(): Promise<void> {
+    this.#enqueueOwn({ kind: 'superseded' });
     await this.settled();
   }
 
@@ -378,7 +392,7 @@ export class Round {
         const step = stepRound(this.#contextOf(prepared, subject), state, event);
         this.#open.state = step.state;
         effects.push(...step.effects);
-      } else if (event.kind === 'expired' || event.kind === 'cancelled') {
+      } else if (event.kind === 'expired' || event.kind === 'cancelled' || event.kind === 'superseded') {
         effects.push({ kind: 'ended', outcome: event.kind });
       }
     }
@@ -392,7 +406,10 @@ export class Round {
   async #perform(effects: readonly RoundEffect[]): Promise<void> {
     const [atOnce, decisions, others] = sorted(effects);
     atOnce.forEach((effect) => this.#show(effect));
-    for (const { decision } of decisions) this.#countDecision(decision.member.identifier);
+    for (const { decision } of decisions) {
+      this.#countDecision(decision.member.identifier);
+      this.#noteApproval(decision);
+    }
     this.#waiting.push(...decisions);
     if (others.length === 0 && !this.#isDue && this.#waiting.length > 0) this.#storeSoon();
     else await this.#store([...this.#takeWaiting(), ...others]);
@@ -478,7 +495,7 @@ export class Round {
     const document = this.#documentOf(signatures);
     return {
       records: [closed, ...(document?.records ?? [])],
-      blobs: [],
+      blobs: document?.blobs ?? [],
       apply: () => {
         // The first complete result stands for ever.
         this.#closed ??= closed;
@@ -487,12 +504,23 @@ export class Round {
     };
   }
 
-  #documentOf(signatures: readonly Uint8Array[]): ReturnType<Groups['added']> | undefined {
+  #documentOf(signatures: readonly Uint8Array[]): Added | undefined {
     const { kind } = this.request.payload;
+    if (kind === 'succession') return this.#options.groups.decided(this.group, this.#bodyOf(signatures));
     if (this.#open === undefined || !isGroupDocument(kind)) return undefined;
     const [file] = finishRequest(this.#open.prepared, signatures);
     if (file === undefined) return undefined;
     return this.#options.groups.added(this.group, kind, JSON.parse(Buffer.from(file.bytes).toString()) as Envelope);
+  }
+
+  /** With every approval that there was: one that was taken back after its share was given is still what the signature rests on. */
+  #bodyOf(signatures: readonly Uint8Array[]): DocumentBody {
+    return {
+      request: this.request.envelope,
+      documents: (this.documents.all ?? []).map(encodeBase64),
+      decisions: approvalsOf(this.#approvals.values()).map(({ envelope }) => envelope),
+      signatures: signatures.map(bytesToHex),
+    };
   }
 
   #evidenceOf(fault: Fault): Evidence {
@@ -603,6 +631,10 @@ export class Round {
 
   #noteDecision(decision: Decision): void {
     this.#decisions.set(decision.member.identifier, decision);
+  }
+
+  #noteApproval(decision: Decision): void {
+    if (decision.payload.decision === 'approve') this.#approvals.set(decision.member.identifier, decision);
   }
 
   #countDecision(identifier: number): void {

@@ -16,7 +16,8 @@ import { Archive, noRound, type Filed } from './archive.ts';
 import type { Passing, RoundEntry, RoundsAsked } from './database.ts';
 import { CoordinatorError } from './errors.ts';
 import type { GroupLog } from './group-log.ts';
-import { isLive, standingOf, type Groups, type KnownGroup } from './groups.ts';
+import { standingOf, type Groups, type KnownGroup } from './groups.ts';
+import { isLive } from './lineage.ts';
 import type { Ledger } from './ledger.ts';
 import { maxListedBytes, roundOverheadBytes, type Limits } from './limits.ts';
 import type { Log } from './log.ts';
@@ -36,7 +37,7 @@ export interface RoundsOptions {
   readonly nowMs: () => number;
   readonly log: Log;
   /** The members of one charter. */
-  readonly audienceOf: (charterHash: string) => Audience;
+  readonly audienceOf: (charter: Charter) => Audience;
   /** Another document under a group's key is held now. */
   readonly onDocument: (group: KnownGroup) => void;
 }
@@ -90,7 +91,7 @@ export class Rounds {
     const request = openRequest(envelope);
     if (request.asker !== asker)
       throw new ProtocolError('not-allowed', 'the request is signed by somebody else than who sends it');
-    assertForGroup(request, group);
+    this.#assertForGroup(request, group);
     askerOf(request, standingOf(group));
     const over = await this.#overOf(request, group);
     const pending = this.#bySubmission.get(submissionId(request)) ?? this.#pending.get(request.digest);
@@ -118,6 +119,27 @@ export class Rounds {
   #isStillGood({ channel }: RoundEntry, { documents }: KnownGroup): boolean {
     const nowUnixSeconds = this.#nowUnixSeconds();
     return channel === production || currentDelegation(documents.delegations, channel, nowUnixSeconds) !== undefined;
+  }
+
+  #assertForGroup(request: Request, group: KnownGroup): void {
+    const { groups } = this.#options;
+    const { epoch } = group;
+    const { channel, formats, kind } = request.payload;
+    assertOfEpoch(request.payload, epoch, 'the request');
+    const { live, candidates } = groups.lineageOf(epoch.charter.hash);
+    if (group !== live && !candidates.includes(group))
+      throw new ProtocolError(
+        'wrong-epoch',
+        `the request is of epoch ${epoch.hash}, which is over: the group lives in ${live?.epoch.hash ?? 'none'}; fetch the group again`,
+      );
+    if (!isLive(group) && kind !== 'genesis')
+      throw new ProtocolError(
+        'not-allowed',
+        'the key is not live before its genesis is signed, and only that can be asked for',
+      );
+    if (!isLive(group)) groups.assertMayLive(group, this.#nowUnixSeconds());
+    channelOf(epoch.charter, channel);
+    formats.forEach((name) => formatOf(name, kind));
   }
 
   #openRound(request: Request, group: KnownGroup): Pending {
@@ -195,7 +217,7 @@ export class Rounds {
       group,
       groups,
       append: (records, blobs) => this.#append(group, records, blobs),
-      audience: audienceOf(group.epoch.charter.hash),
+      audience: audienceOf(group.epoch.charter),
       arithmetic,
       stallAfterMs: limits.stallAfterMs,
       checkAfterMs: limits.checkAfterMs,
@@ -241,13 +263,38 @@ export class Rounds {
 
   /** Ends the rounds of those who may no longer ask for them (T33). */
   judgeAskers(group: KnownGroup): void {
-    const { charter } = group.epoch;
-    const isOther = (of: KnownGroup): boolean => of !== group && of.epoch.charter.hash === charter.hash;
-    // Once a key lives, nothing is signed under the candidates beside it.
-    const pending = [...this.#pending.values()];
-    if (isLive(group)) for (const entry of pending) if (isOther(entry.group)) void entry.round.cancel();
-    for (const { round } of pending.filter((entry) => entry.group === group)) {
+    this.endOthers(group);
+    for (const { round } of [...this.#pending.values()].filter((entry) => entry.group === group)) {
       if (askerOrUndefined(round.request, standingOf(group)) === undefined) void round.cancel();
+    }
+  }
+
+  /**
+   * Once a key lives, nothing is signed under the candidates beside it, and nothing more under the epoch that it came after; nor is a succession whose
+   * number a signed one used up.
+   */
+  endOthers({ epoch }: KnownGroup): void {
+    const lineage = this.#options.groups.lineageOf(epoch.charter.hash);
+    const { live, candidates } = lineage;
+    if (live === undefined) return;
+    for (const { group, round } of this.#pendingBy(epoch.charter.hash)) {
+      const isOver = group !== live && !candidates.includes(group);
+      if (isOver && isLive(group)) void round.supersede();
+      else if (isOver || this.#isUsedUp(round, group)) void round.cancel();
+    }
+  }
+
+  #isUsedUp({ documents, request }: Round, group: KnownGroup): boolean {
+    const { groups } = this.#options;
+    const [document] = documents.all ?? [];
+    try {
+      if (request.payload.kind === 'genesis') groups.assertMayLive(group, this.#nowUnixSeconds());
+      if (request.payload.kind === 'succession' && document !== undefined)
+        groups.assertNextSuccession(group, document, this.#nowUnixSeconds());
+      return false;
+    } catch (error) {
+      if (error instanceof ProtocolError) return true;
+      throw error;
     }
   }
 
@@ -382,12 +429,20 @@ export class Rounds {
   }
 
   #pendingBy(charterHash: string): Pending[] {
-    return [...this.#pending.values()].filter(({ group }) => group.epoch.charter.hash === charterHash);
+    const isOfGroup = this.#isOfGroup(charterHash);
+    return [...this.#pending.values()].filter(({ group }) => isOfGroup(group));
   }
 
   #pendingOf(charterHash: string, digest: string): Pending | undefined {
     const entry = this.#pending.get(digest);
-    return entry?.group.epoch.charter.hash === charterHash ? entry : undefined;
+    return entry !== undefined && this.#isOfGroup(charterHash)(entry.group) ? entry : undefined;
+  }
+
+  /** Whether it is of the same group, of whichever epoch. */
+  #isOfGroup(charterHash: string): (group: KnownGroup) => boolean {
+    const { groups } = this.#options;
+    const root = groups.rootOf(charterHash);
+    return ({ epoch }) => groups.rootOf(epoch.charter.hash) === root;
   }
 
   /** What the index of a charter's own log knows of a round: outsiders and members of other groups learn nothing, not even that there is one (T25). */
@@ -409,11 +464,15 @@ export class Rounds {
   }
 
   /** Takes back a pending round as the store has it: its decisions hold, its attempts are void. */
-  async restore(group: KnownGroup, log: GroupLog, { digest }: RoundEntry): Promise<void> {
+  async restore(log: GroupLog, { digest, charter }: RoundEntry): Promise<void> {
     const [first, ...others] = await log.recordsOf(digest);
     if (first?.type !== 'round')
       throw new CoordinatorError('store-damaged', `the request of round ${digest} is not there`);
-    const entry = this.#enter(openRequest(first.request), group, Promise.resolve());
+    const request = openRequest(first.request);
+    const group = this.#options.groups.ofEpoch(charter, request.payload.epoch);
+    // Of a charter that is admitted no more.
+    if (group === undefined) return;
+    const entry = this.#enter(request, group, Promise.resolve());
     for (const record of others) {
       if (record.type === 'round-document')
         entry.round.documents.add(record.document.sha256, await log.blob(record.document.sha256));
@@ -445,17 +504,4 @@ function bytesOf({ envelope, payload }: Request): number {
 
 function overRefusal(): never {
   throw new ProtocolError('conflict', 'the round is over');
-}
-
-function assertForGroup(request: Request, group: KnownGroup): void {
-  const { epoch } = group;
-  const { channel, formats, kind } = request.payload;
-  assertOfEpoch(request.payload, epoch, 'the request');
-  if (!isLive(group) && kind !== 'genesis')
-    throw new ProtocolError(
-      'not-allowed',
-      'the key is not live before its genesis is signed, and only that can be asked for',
-    );
-  channelOf(epoch.charter, channel);
-  formats.forEach((name) => formatOf(name, kind));
 }

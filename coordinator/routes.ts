@@ -2,23 +2,38 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify';
 import { maxGroupBytes } from '../client/limits.ts';
 import { ProtocolError } from '../protocol/errors.ts';
-import type { Charter } from '../protocol/files/charter.ts';
+import { encodeLink } from '../protocol/chain.ts';
+import { decodeCharter, type Charter } from '../protocol/files/charter.ts';
+import { maxListed, maxListedErased } from '../protocol/limits.ts';
 import { isTreeSize } from '../protocol/record/tree.ts';
 import { openRequest } from '../protocol/request/request.ts';
-import type { Envelope } from '../protocol/wire/envelope.ts';
-import { cancelBody, documentBody, groupBody, submitBody } from '../protocol/wire/frames.ts';
+import { refuseAs, type Envelope } from '../protocol/wire/envelope.ts';
+import { decodeBase64 } from '../verifier/base64.ts';
+import {
+  cancelBody,
+  documentBody,
+  erasingBody,
+  groupBody,
+  submitBody,
+  type ChainLinkBody,
+} from '../protocol/wire/frames.ts';
 import { assertSchema, type Static, type TSchema } from '../protocol/wire/schema.ts';
 import { CoordinatorError } from './errors.ts';
-import { bodyOf, type Groups, type KnownGroup } from './groups.ts';
+import { bodyOf, linkOf, type Groups, type KnownGroup } from './groups.ts';
+import type { Ledger } from './ledger.ts';
+import type { Lineage } from './lineage.ts';
 import type { Gate } from './gate.ts';
 import type { Issued } from './issued.ts';
 import {
   costs,
   maxCancelBodyBytes,
+  maxChainBytes,
   maxDocumentBodyBytes,
+  maxErasedBodyBytes,
   maxGroupBodyBytes,
   maxGroupDocumentBodyBytes,
   maxSubmitBodyBytes,
+  roundOverheadBytes,
 } from './limits.ts';
 import type { Caller } from './login.ts';
 import type { Members } from './members.ts';
@@ -32,6 +47,7 @@ export interface RoutesOptions {
   readonly groups: Groups;
   readonly rounds: Rounds;
   readonly issued: Issued;
+  readonly ledger: Ledger;
   readonly members: Members;
   readonly record: ServedRecord;
   readonly streams: Streams;
@@ -48,6 +64,8 @@ interface Rule {
   readonly maxBytes?: (caller: Caller) => number;
   /** Whether this caller may do this at all. Throws `CoordinatorError` or `ProtocolError`. */
   readonly judge?: (caller: Caller, request: FastifyRequest) => void | Promise<void>;
+  /** Who besides the people of the epoch that lives: heirs of a succession that is decided, and then former members, too. */
+  readonly also?: 'heirs' | 'former';
 }
 
 /** Adds every route that needs a token to a scope of the server that has looked at the token before it reads a body. */
@@ -60,6 +78,7 @@ export class Routes {
 
   add(scope: FastifyInstance): void {
     this.#addGroups(scope);
+    this.#addChain(scope);
     this.#addDocuments(scope);
     this.#addRounds(scope);
     this.#addFiles(scope);
@@ -85,34 +104,107 @@ export class Routes {
 
     const asking: Rule = {
       cost: costs.call,
-      judge: (caller, request) => assertBrings(caller, paramOf(request, 'charterHash')),
+      also: 'heirs',
+      judge: (caller, request) => this.#assertBrings(caller, paramOf(request, 'charterHash')),
     };
     scope.get('/v1/charters/:charterHash/groups', this.#rule(asking), (request) => ({
-      groupKeys: groups.candidatesOf(this.#callerOf(request).charter.hash).map(({ epoch }) => epoch.groupKey),
+      groupKeys: [
+        ...new Set(groups.candidatesOf(this.#callerOf(request).charter.hash).map(({ epoch }) => epoch.groupKey)),
+      ],
     }));
 
     const bringing: Rule = {
       cost: costs.group,
-      maxBytes: ({ charter }) => maxGroupBodyBytes(charter.bytes.length, charter.members.length, sharingsOf(charter)),
-      judge: (caller, request) => assertBrings(caller, paramOf(request, 'charterHash')),
+      also: 'former',
+      maxBytes: ({ charter }) => maxBroughtBytes(charter, groups.lineageOf(charter.hash)),
+      judge: (caller, request) => this.#assertBrings(caller, paramOf(request, 'charterHash')),
     };
     scope.put('/v1/charters/:charterHash/group', this.#rule(bringing), async (request) => {
-      await this.#learnGroup(this.#callerOf(request), bodyAs(groupBody, request));
+      const body = bodyAs(groupBody, request);
+      await this.#learnGroup(await this.#charterToBring(request, body), body);
       return { done: true };
     });
+  }
+
+  /** The epochs of a group's key: all its people may see them, those who were members once as well. */
+  #addChain(scope: FastifyInstance): void {
+    const { groups, ledger } = this.#options;
+
+    scope.get('/v1/groups/:groupKey/chain', this.#rule({ cost: costs.group, also: 'former' }), (request) => {
+      const { chain, others } = this.#lineageOf(request);
+      const first = queryOf(request, 'first') === '' ? 0 : numberOf('first', queryOf(request, 'first'));
+      const links = fittingLinks(chain.slice(first));
+      this.#options.gate.chargeMore(this.#callerOf(request).key, links.length * costs.group);
+      return { length: chain.length, links, others: others.map(({ epoch }) => epoch.hash) };
+    });
+
+    scope.get('/v1/groups/:groupKey/erased', this.#rule({ cost: costs.group, also: 'former' }), (request) => ({
+      erased: [...this.#lineageOf(request).erased.values()].slice(-maxListedErased),
+    }));
+
+    const erasing: Rule = {
+      cost: costs.submit,
+      also: 'former',
+      maxBytes: () => maxErasedBodyBytes,
+      judge: ({ role }) => {
+        if (role !== 'member') throw new ProtocolError('not-allowed', 'only members erase shares');
+      },
+    };
+    scope.put('/v1/groups/:groupKey/erased', this.#rule(erasing), async (request) => {
+      const { root } = this.#lineageOf(request);
+      const { key, charter } = this.#callerOf(request);
+      const { erased } = bodyAs(erasingBody, request);
+      if (groups.rootOf(charter.hash) !== root) throw noGroup();
+      await groups.bringErased(charter, erased, () => ledger.charge(key, erased.payload.length + roundOverheadBytes));
+      return { done: true };
+    });
+  }
+
+  /** Of the caller's own group. Throws `CoordinatorError('not-found')` (T25). */
+  #lineageOf(request: FastifyRequest): Lineage {
+    const { groups } = this.#options;
+    const lineage = groups.lineageOf(this.#charterOf(request));
+    const groupKey = paramOf(request, 'groupKey');
+    if (lineage.chain.every(({ epoch }) => epoch.groupKey !== groupKey)) throw noGroup();
+    return lineage;
+  }
+
+  /** Only what belongs to the caller's own group; before that is known here, what its charter says that it goes on with. */
+  async #charterToBring(request: FastifyRequest, body: Static<typeof groupBody>): Promise<Charter> {
+    const { groups } = this.#options;
+    const { charter } = this.#callerOf(request);
+    const hash = paramOf(request, 'charterHash');
+    if (hash === charter.hash) return charter;
+    if (groups.rootOf(hash) === groups.rootOf(charter.hash)) return groups.charter(hash);
+    const offered = decodeCharter(refuseAs('bad-charter', 'charter', () => decodeBase64(body.charter)));
+    const { groupLine } = groups.epochIn(body);
+    if (offered.hash !== hash || offered.continues !== undefined || charter.continues !== groupLine)
+      throw new ProtocolError('not-allowed', 'members bring their own group');
+    groups.learn(offered);
+    return offered;
+  }
+
+  #assertBrings({ role, charter }: Caller, charterHash: string): void {
+    const isOwn = this.#options.groups.rootOf(charterHash) === this.#options.groups.rootOf(charter.hash);
+    // What came before a charter that continues a group is judged with its body.
+    if (role === 'member' && (isOwn || charter.continues !== undefined)) return;
+    throw new ProtocolError('not-allowed', 'members bring their own group');
   }
 
   /** What members bring back. */
   #addDocuments(scope: FastifyInstance): void {
     const bringing: Rule = {
       cost: costs.groupDocument,
+      also: 'heirs',
       maxBytes: () => maxGroupDocumentBodyBytes,
-      judge: (caller, request) => assertBrings(caller, paramOf(request, 'charterHash')),
+      judge: (caller, request) => this.#assertBrings(caller, paramOf(request, 'charterHash')),
     };
     scope.put('/v1/charters/:charterHash/documents', this.#rule(bringing), async (request) => {
       const caller = this.#callerOf(request);
       const body = bodyAs(documentBody, request);
-      await this.#options.issued.bring(caller.key, this.#groupOf(caller, body.request), body);
+      const charter = await this.#options.groups.charter(paramOf(request, 'charterHash'));
+      this.#groupOf({ ...caller, charter }, body.request);
+      await this.#options.issued.bring(caller.key, charter, body);
       return { done: true };
     });
   }
@@ -138,6 +230,7 @@ export class Routes {
 
     const submitting: Rule = {
       cost: costs.submit,
+      also: 'heirs',
       maxBytes: () => maxSubmitBodyBytes,
       judge: (caller, request) => rounds.assertRoom(caller.key, this.#groupOf(caller), bodyBytesOf(request)),
     };
@@ -147,12 +240,14 @@ export class Routes {
       return rounds.submit(caller.key, this.#groupOf(caller, body.request), body);
     });
 
-    scope.get('/v1/rounds/:digest', this.#rule({ cost: costs.listedRound }), (request) =>
+    const looking = this.#rule({ cost: costs.listedRound, also: 'heirs' });
+    scope.get('/v1/rounds/:digest', looking, (request) =>
       rounds.body(this.#charterOf(request), paramOf(request, 'digest')),
     );
 
     const cancelling: Rule = {
       cost: costs.submit,
+      also: 'heirs',
       maxBytes: () => maxCancelBodyBytes,
       judge: ({ key, charter }, request) => rounds.assertAsker(key, charter.hash, paramOf(request, 'digest')),
     };
@@ -161,9 +256,7 @@ export class Routes {
       return rounds.cancel(key, charter.hash, paramOf(request, 'digest'), bodyAs(cancelBody, request).cancel);
     });
 
-    scope.get('/v1/rounds/:digest/events', this.#rule({ cost: costs.listedRound }), (request, reply) =>
-      this.#follow(request, reply),
-    );
+    scope.get('/v1/rounds/:digest/events', looking, (request, reply) => this.#follow(request, reply));
   }
 
   /** Documents and evidence. */
@@ -173,6 +266,7 @@ export class Routes {
 
     const uploading: Rule = {
       cost: costs.submit,
+      also: 'heirs',
       maxBytes: () => maxDocumentBodyBytes,
       judge: ({ key, charter }, request) => rounds.assertUpload(key, charter.hash, this.#fileOf(request)),
     };
@@ -185,7 +279,7 @@ export class Routes {
       return { digest: file.digest, joined: true, missing };
     });
 
-    scope.get(path, this.#rule({ cost: costs.listedRound }), async (request, reply) => {
+    scope.get(path, this.#rule({ cost: costs.listedRound, also: 'heirs' }), async (request, reply) => {
       const { digest, sha256 } = this.#fileOf(request);
       const bytes = await rounds.document(this.#charterOf(request), digest, sha256);
       return this.#sendFile(request, reply.type('application/octet-stream'), bytes);
@@ -235,9 +329,10 @@ export class Routes {
   }
 
   /** Judges by the head of a request who may, how much, and at whose cost; only then is a body read. */
-  #rule({ cost, maxBytes, judge }: Rule): RouteShorthandOptions {
+  #rule({ cost, maxBytes, judge, also }: Rule): RouteShorthandOptions {
     const { gate } = this.#options;
     const assertMay = async (caller: Caller, request: FastifyRequest, bytes: number): Promise<void> => {
+      this.#assertStanding(caller, also);
       if (bytes > (maxBytes?.(caller) ?? 0))
         throw new CoordinatorError('too-large', 'the body is longer than this route takes from you');
       await judge?.(caller, request);
@@ -259,6 +354,20 @@ export class Routes {
       bodyLimit: maxGroupBytes,
       onRequest: (request, reply) => admit(request, reply),
     };
+  }
+
+  /** Who was a member once, or will be, is served no more of the group than it needs (T25). */
+  #assertStanding({ role, key, charter }: Caller, also: Rule['also']): void {
+    // A requester is judged by the newest document with each call.
+    if (role === 'requester' || also === 'former') return;
+    const standing = this.#options.groups.lineageOf(charter.hash).standingOf(key, charter);
+    if (standing === 'current' || (standing === 'heir' && also === 'heirs')) return;
+    throw new ProtocolError(
+      'not-a-member',
+      standing === 'heir'
+        ? `this identity is no member of ${charter.group} before the succession is carried out`
+        : `this identity is no member of ${charter.group} any more`,
+    );
   }
 
   #fileOf(request: FastifyRequest): { readonly digest: string; readonly sha256: string; readonly size: number } {
@@ -294,13 +403,15 @@ export class Routes {
 
   /** The group that was asked for, if it is the caller's own; any other is as good as unknown (T25). */
   #ownGroup(request: FastifyRequest, group: KnownGroup | undefined): KnownGroup {
-    if (group?.epoch.charter.hash === this.#charterOf(request)) return group;
-    throw new CoordinatorError('not-found', 'there is no such group here');
+    const { groups } = this.#options;
+    const root = groups.rootOf(this.#charterOf(request));
+    if (group !== undefined && groups.rootOf(group.epoch.charter.hash) === root) return group;
+    throw noGroup();
   }
 
-  async #learnGroup(caller: Caller, body: Static<typeof groupBody>): Promise<void> {
+  async #learnGroup(charter: Charter, body: Static<typeof groupBody>): Promise<void> {
     const { groups, members, rounds } = this.#options;
-    const group = await groups.put(caller.charter, body);
+    const group = await groups.put(charter, body);
     if (group === undefined) return;
     members.documentsChanged(group);
     rounds.judgeAskers(group);
@@ -322,6 +433,23 @@ export class Routes {
         changes: queryOf(request, 'changes') === '1',
       });
   }
+}
+
+function noGroup(): CoordinatorError {
+  return new CoordinatorError('not-found', 'there is no such group here');
+}
+
+/** As many links, from the first on, as one answer has room for, and one at least. */
+function fittingLinks(chain: readonly KnownGroup[]): ChainLinkBody[] {
+  const links: ChainLinkBody[] = [];
+  let bytes = 0;
+  for (const known of chain.slice(0, maxListed)) {
+    const link = encodeLink(linkOf(known));
+    bytes += JSON.stringify(link).length;
+    if (links.length > 0 && bytes > maxChainBytes) break;
+    links.push(link);
+  }
+  return links;
 }
 
 /** A part of the path; empty where the route has none of that name. */
@@ -359,9 +487,10 @@ function bodyBytesOf({ headers }: FastifyRequest): number {
   return Number(headers['content-length'] ?? 0);
 }
 
-function assertBrings(caller: Caller, charterHash: string): void {
-  if (caller.role !== 'member' || caller.charter.hash !== charterHash)
-    throw new ProtocolError('not-allowed', 'only a member of the charter brings its group');
+/** Who goes on with a group may bring a larger charter than the own one, before or after it. */
+function maxBroughtBytes(charter: Charter, { successions }: Lineage): number {
+  if (charter.continues !== undefined || successions.size > 0) return maxGroupBytes;
+  return maxGroupBodyBytes(charter.bytes.length, charter.members.length, sharingsOf(charter));
 }
 
 function sharingsOf({ channels }: Charter): number {

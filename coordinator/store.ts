@@ -169,6 +169,11 @@ export class Store implements AsyncDisposable {
     return this.#logs.get(charterHash);
   }
 
+  /** From here on a log is that of one more charter, whose record is in it. */
+  extend(charterHash: string, log: GroupLog): void {
+    this.#logs.set(charterHash, log);
+  }
+
   /** The log of a charter, born if it has none yet: it begins with its own name and the charter's file. Throws what `GroupLog.append` throws. */
   async of(charter: Charter, from?: Beginning): Promise<GroupLog> {
     const known = this.#logs.get(charter.hash);

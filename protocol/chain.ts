@@ -3,22 +3,24 @@
  * second on the succession with identity-signed approvals of a qualified set of the charter before. What only the group key signed is not enough:
  * those who were a quorum once can still make such signatures.
  */
+import { decodeBase64, encodeBase64 } from '../verifier/base64.ts';
 import { equalBytes, sha256Hex } from './wire/bytes.ts';
 import { successionMessage, openSuccession, type SuccessionPlan } from './succession/document.ts';
 import { problemOfBegin, problemOfEpoch, speakersOf, type SuccessionGround } from './succession/cast.ts';
 import type { Successor } from './succession/retire.ts';
-import type { Certificate } from './ceremony/certificate.ts';
+import { decodeCertificate, type Certificate } from './ceremony/certificate.ts';
 import { assertAllStored, openEpoch, type Epoch } from './ceremony/epoch.ts';
 import { genesisHash, genesisMessage, genesisOf } from './ceremony/founding.ts';
-import { ProtocolError } from './errors.ts';
-import { production, type Charter } from './files/charter.ts';
+import { ProtocolError, type ProtocolErrorCode } from './errors.ts';
+import { decodeCharter, production, type Charter } from './files/charter.ts';
 import type { Group } from './frost/group.ts';
 import { isQualified } from './frost/sharing.ts';
 import { maxEpochsAhead, maxRequestersBytes } from './limits.ts';
 import { openRequest, type Request } from './request/request.ts';
 import { assertOfEpoch } from './request/rights.ts';
 import { assertDecisionOn, isNewerDecision, openDecision, type Decision } from './signing/decision.ts';
-import { openSignedBy, type Envelope } from './wire/envelope.ts';
+import { openSignedBy, refuseAs, type Envelope } from './wire/envelope.ts';
+import type { ChainLinkBody } from './wire/frames.ts';
 import { at } from './wire/present.ts';
 
 /** A succession that was decided, as it is kept and shown. */
@@ -30,6 +32,40 @@ export interface SignedSuccession {
   readonly requesters: Uint8Array;
   /** Members' decisions on the request. */
   readonly decisions: readonly Envelope[];
+}
+
+/** A link as it travels. Throws `ProtocolError` (`bad-charter`, `bad-certificate`, `bad-requesters`). */
+export function decodeLink({ charter, certificate, stored, genesis, succession }: ChainLinkBody): ChainLink {
+  const decoded = (code: ProtocolErrorCode, what: string, base64: string): Uint8Array =>
+    refuseAs(code, what, () => decodeBase64(base64));
+  return {
+    charter: decodeCharter(decoded('bad-charter', 'charter', charter)),
+    certificate: decodeCertificate(decoded('bad-certificate', 'certificate', certificate)),
+    stored,
+    genesis,
+    succession:
+      succession === null
+        ? undefined
+        : { ...succession, requesters: decoded('bad-requesters', 'requesters document', succession.requesters) },
+  };
+}
+
+/** Inverse of `decodeLink`. */
+export function encodeLink({ charter, certificate, stored, genesis, succession }: ChainLink): ChainLinkBody {
+  return {
+    charter: encodeBase64(charter.bytes),
+    certificate: encodeBase64(certificate.bytes),
+    stored: [...stored],
+    genesis,
+    succession:
+      succession === undefined
+        ? null
+        : {
+            ...succession,
+            requesters: encodeBase64(succession.requesters),
+            decisions: [...succession.decisions],
+          },
+  };
 }
 
 /** One epoch with all that proves it. */
@@ -128,7 +164,14 @@ function assertGenesisOf(epoch: Epoch, envelope: Envelope): void {
 
 /** Opens the link that follows on an epoch. Throws as `openChain` does. */
 export function openSuccessor(arithmetic: Group, from: Epoch, link: ChainLink): Successor {
-  const { charter, certificate, stored, genesis } = link;
+  const successor = openCandidate(arithmetic, from, link);
+  assertGenesisOf(successor.epoch, link.genesis);
+  return successor;
+}
+
+/** The same for what every heir stored and no genesis was signed for yet: a candidate. */
+export function openCandidate(arithmetic: Group, from: Epoch, link: Omit<ChainLink, 'genesis'>): Successor {
+  const { charter, certificate, stored } = link;
   const { succession } = openDecided(from, link);
   const ground: SuccessionGround = { from, charter, succession };
   const epoch = openEpoch(arithmetic, charter, certificate);
@@ -136,12 +179,14 @@ export function openSuccessor(arithmetic: Group, from: Epoch, link: ChainLink): 
   const problem = problemOfEpoch(ground, epoch);
   if (problem !== undefined) throw new ProtocolError('bad-certificate', `the epoch after ${from.hash}: ${problem}`);
   assertAllStored(epoch, stored);
-  assertGenesisOf(epoch, genesis);
   return { ground, epoch, genesis: genesisHash(epoch) };
 }
 
 /** The succession, which the old group key signed and a qualified set of the old charter's identities approved. */
-function openDecided(from: Epoch, { charter, succession }: Pick<ChainLink, 'charter' | 'succession'>): SuccessionPlan {
+function openDecided(
+  from: Epoch,
+  { charter, succession }: Pick<ChainLink, 'charter' | 'succession'>,
+): SuccessionPlan {
   if (succession === undefined)
     throw new ProtocolError('bad-document', `nothing shows who decided to go on from the epoch ${from.hash}`);
   const document = openSignedBy(from.channel(production).point.bytes, succession.document, {

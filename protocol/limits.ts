@@ -79,8 +79,11 @@ export const maxHoldings = 256;
 export const maxIndexed = 2048;
 /** The highest number of a document of a group, and of an epoch: nobody asks for so many. */
 export const maxDocumentNumber = 1_000_000;
-/** Bytes of one document of a group as it is kept and brought back: request and document in base64, and a decision of each of 128 signers. */
-export const maxGroupDocumentBytes = 512 * 1024;
+/**
+ * Bytes of one document of a group as it is kept and brought back: request and documents in base64, and a decision of each of 128 signers. A
+ * succession travels with the largest charter and requesters document.
+ */
+export const maxGroupDocumentBytes = 1280 * 1024;
 /** Bytes of a signed request's payload: 200 artifacts and the text fields. */
 export const maxRequestBytes = 128 * 1024;
 
@@ -120,6 +123,8 @@ export const maxGoodKeys = 4096;
 export const maxListed = 2 * maxMembers;
 /** Envelopes in one list of a frame or body: several of every member. */
 export const maxListedEnvelopes = 1024;
+/** Members' words on old shares in one answer: those of 16 epochs of 128 members. */
+export const maxListedErased = 16 * maxMembers;
 /** Attempts in a round's body: several times as many as a coordinator shows. */
 export const maxListedAttempts = 2048;
 /** Delegations in a frame or body: of every channel the newest few. */

@@ -50,7 +50,8 @@ export type RequesterErrorCode =
   | 'refused'
   | 'expired'
   | 'faulted'
-  | 'cancelled';
+  | 'cancelled'
+  | 'superseded';
 
 /** A refusal by `requester/`. The message is lower case and says what was found. */
 export class RequesterError extends Error {

@@ -237,6 +237,11 @@ export function assertGoesOn(view: RoundView, proved: ReadonlySet<string>, nowUn
       throw new RequesterError('expired', expiryText(view));
     case 'cancelled':
       throw new RequesterError('cancelled', 'the request was cancelled by whoever asked');
+    case 'superseded':
+      throw new RequesterError(
+        'superseded',
+        'the group lives in a new epoch, under a new charter: ask once more (the key, and all that it signed, stay)',
+      );
   }
 }
 

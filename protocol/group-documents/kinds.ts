@@ -6,6 +6,7 @@ import { decodeDelegation } from '../../verifier/delegation.ts';
 import type { FormatInput } from '../formats/format.ts';
 import type { RequestKind } from '../request/request.ts';
 import { requestersOf } from '../request/rights.ts';
+import { decodeSuccession } from '../succession/document.ts';
 import { statusOf } from '../request/status.ts';
 import { refuseAs } from '../wire/envelope.ts';
 import { present } from '../wire/present.ts';
@@ -32,6 +33,8 @@ interface DocumentKind {
   readonly keeps: 'all' | 'newest';
   /** Whether it only takes something back: two of them together take back what either does. */
   readonly takesBack: boolean;
+  /** Whether numbers may be left out: a succession that was not carried out in time used its number up, and no epoch has it. */
+  readonly passesOver?: true;
   /** The channel it is about. */
   scopeOf(input: FormatInput): string | null;
   numberOf(input: FormatInput): number;
@@ -48,6 +51,7 @@ const kinds: Readonly<Partial<Record<RequestKind, DocumentKind>>> = {
     keeps: 'all',
     takesBack: false,
     scopeOf: ofGroup,
+    passesOver: true,
     numberOf: ({ epoch }) => epoch.number + 1,
   },
   requesters: {
@@ -93,6 +97,15 @@ const kinds: Readonly<Partial<Record<RequestKind, DocumentKind>>> = {
     takesBack: false,
     scopeOf: ofChannel,
     numberOf: byRequest,
+  },
+  succession: {
+    title: 'succession',
+    // Each proves the epoch that came of it.
+    keeps: 'all',
+    takesBack: false,
+    scopeOf: ofGroup,
+    passesOver: true,
+    numberOf: ({ documents }) => decodeSuccession(documentIn(documents)).payload.number,
   },
   endorsement: {
     title: 'endorsement',
@@ -142,6 +155,11 @@ export function placeOf(input: FormatInput): Place | undefined {
 /** Whether documents of this kind only take something back. */
 export function takesBack(kind: RequestKind): boolean {
   return kinds[kind]?.takesBack ?? false;
+}
+
+/** Whether a document of this kind may pass over numbers. */
+export function passesOver(kind: RequestKind): boolean {
+  return ruleOf(kind).passesOver ?? false;
 }
 
 /** Whether older documents of this kind stay of use. */

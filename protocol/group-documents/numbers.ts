@@ -1,7 +1,7 @@
 /** Which number comes next: what was seen signed, what was approved, and what may therefore be approved now. */
 import { maxClockSkewSeconds } from '../limits.ts';
 import { formatTimestamp } from '../wire/time.ts';
-import { countOf, kindText, placeText, type NamedDocument, type Place } from './kinds.ts';
+import { countOf, kindText, passesOver, placeText, type NamedDocument, type Place } from './kinds.ts';
 
 /** An approval of a document that is not known to be signed. */
 export interface ApprovedDocument extends NamedDocument {
@@ -50,7 +50,7 @@ export function objectionTo(next: NamedDocument, { highest, approved }: CountSta
   if (next.number === 0)
     return `the request does not say which ${what} it asks for; whoever asked needs a newer frostmark, and the next is number ${seen + 1}`;
   if (next.number <= seen) return `${placeText(next)} is signed already: the next is number ${seen + 1}, ask for that`;
-  if (next.number > seen + 1)
+  if (next.number > seen + 1 && !passesOver(next.kind))
     return `${placeText(next)} would come after number ${seen}, the newest that was seen here; if there are some in between, whoever has them brings them when it connects, else ask for number ${seen + 1}`;
   if (approved === undefined || approved.number !== next.number || approved.hash === next.hash) return undefined;
   return `this member approved another ${placeText(next)} (request ${approved.request.slice(0, 12)}), which may still be signed: refuse that one first, or wait until ${formatTimestamp(deadAt(approved))}`;

@@ -61,7 +61,13 @@ export type LogRecord =
   | { readonly type: 'arrived'; readonly in: string }
   /** A charter whose ceremony belongs to this log: the founding one, then one for each signed succession. */
   | { readonly type: 'charter'; readonly charter: string; readonly file: BlobRef }
-  | { readonly type: 'ceremony'; readonly charter: string; readonly message: Kept<Envelope> }
+  /** `succession` names the document, hex, of one that hands a key on; it is left out for a ceremony that makes one. */
+  | {
+      readonly type: 'ceremony';
+      readonly charter: string;
+      readonly succession?: string;
+      readonly message: Kept<Envelope>;
+    }
   | {
       readonly type: 'group';
       readonly charter: string;
@@ -119,7 +125,7 @@ const fields: Readonly<Record<RecordType, Readonly<Record<string, TSchema>>>> = 
   moved: { to: Name },
   arrived: { in: Name },
   charter: { charter: Hash, file: Blob },
-  ceremony: { charter: Hash, message: KeptEnvelope },
+  ceremony: { charter: Hash, succession: Type.Optional(Hash), message: KeptEnvelope },
   group: {
     charter: Hash,
     certificate: Blob,

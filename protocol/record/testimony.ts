@@ -6,17 +6,18 @@ import { decodeCertificate } from '../ceremony/certificate.ts';
 import { assertAllStored, openEpoch, type Epoch } from '../ceremony/epoch.ts';
 import { ProtocolError } from '../errors.ts';
 import { judgeEvidence } from '../evidence.ts';
-import { decodeCharter, type Charter, type Member } from '../files/charter.ts';
-import { emptyRequesters } from '../files/requesters.ts';
+import { decodeCharter, memberByKey, type Charter, type Member } from '../files/charter.ts';
+import { emptyRequesters, type Requesters } from '../files/requesters.ts';
 import { isSignedRequest, prepareRequest } from '../formats/index.ts';
 import type { Group } from '../frost/group.ts';
 import { isQualified, type Identifier } from '../frost/sharing.ts';
 import { openGroupDocuments } from '../group-documents/envelopes.ts';
 import { openRequest, type Request } from '../request/request.ts';
-import { askerOrUndefined, assertOfEpoch, type Asker, type GroupStanding } from '../request/rights.ts';
+import { askerOrUndefined, assertOfEpoch, requestersOf, type Asker, type GroupStanding } from '../request/rights.ts';
 import { assertDecisionOn, isNewerDecision, openDecision, type Decision } from '../signing/decision.ts';
 import { hexToBytes } from '../wire/bytes.ts';
-import type { Envelope } from '../wire/envelope.ts';
+import { erasedMessage } from '../succession/messages.ts';
+import { openMessage, type Envelope } from '../wire/envelope.ts';
 import type { AuditedRecord } from './audit.ts';
 import { openBlob, openKept, type BlobRef, type LogRecord } from './leaf.ts';
 import { maxAuditedEpochs, maxPendingInAudit } from './limits.ts';
@@ -56,6 +57,8 @@ export class Testimony {
   /** By certificate hash. */
   readonly #standings = new Map<string, GroupStanding>();
   readonly #pending = new Map<string, PendingRound>();
+  /** By the hashes of their documents: successions that were signed, with their requesters unless the operator archived them. */
+  readonly #successions = new Map<string, Uint8Array | undefined>();
   /** Epochs of the rounds that are over, for decisions that came late. */
   readonly #over = new Map<string, Epoch>();
 
@@ -127,7 +130,18 @@ export class Testimony {
     // A repeat is a no-op: what the group has signed since stays in force.
     if (this.#standings.has(certificate.transcriptHash)) return;
     const epoch = openEpoch(this.#group, charter, certificate);
-    this.#standings.set(epoch.hash, { epoch, requesters: emptyRequesters(charter), delegations: [] });
+    this.#standings.set(epoch.hash, { epoch, requesters: this.#firstRequesters(epoch), delegations: [] });
+  }
+
+  /** Those in force before the first document under this epoch: what the succession that led to it brought along. */
+  #firstRequesters(epoch: Epoch): Requesters {
+    const { transcript } = epoch.certificate;
+    if (transcript.origin !== 'reshared') return emptyRequesters(epoch.charter);
+    known(this.#standings.get(transcript.from.epoch), 'the epoch that it comes after');
+    if (!this.#successions.has(transcript.from.succession))
+      throw new ProtocolError('bad-record', 'the succession that it comes of is not in the log before it');
+    const bytes = this.#successions.get(transcript.from.succession);
+    return bytes === undefined ? emptyRequesters(epoch.charter) : requestersOf(epoch, bytes);
   }
 
   /** The key that signed says which epoch it is of: one charter may have had several ceremonies. */
@@ -199,6 +213,9 @@ export class Testimony {
     const signatures = record.outcome === 'signed' ? judgeSignatures(round, record, blobs) : 'none';
     this.#pending.delete(record.digest);
     this.#over.set(record.digest, epoch);
+    const [succession, , requesters] = request.payload.documents;
+    if (request.payload.kind === 'succession' && signatures !== 'none' && succession && requesters)
+      this.#successions.set(succession.sha256, blobIfThere(requesters, blobs));
     return { request, asker, decisions: [...decisions.values()], outcome: record.outcome, signers, signatures };
   }
 
@@ -224,9 +241,19 @@ function withDocument(standing: GroupStanding, kind: string, envelope: Envelope)
       const opened = openGroupDocuments(epoch, { ...nothing, delegations: [envelope] });
       return { ...standing, delegations: newestOf([...standing.delegations, ...opened.delegations]) };
     }
+    case 'erased':
+      assertErasedIn(epoch, envelope);
+      return standing;
     default:
       throw new ProtocolError('bad-record', `a document of kind ${kind} is not known; a newer frostmark may know it`);
   }
+}
+
+/** A word that no key signed: whose genesis it was erased for, `openErased` says. */
+function assertErasedIn(epoch: Epoch, envelope: Envelope): void {
+  const { payload } = openMessage(erasedMessage, envelope, (key) => memberByKey(epoch.charter, key) !== undefined);
+  if (payload.epoch !== epoch.hash)
+    throw new ProtocolError('wrong-epoch', 'whoever erased a share says it of another key epoch');
 }
 
 /** One of each channel: a quarter brings another, and a log lives for years. */

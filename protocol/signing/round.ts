@@ -116,7 +116,9 @@ export type RoundEvent =
   /** The next share did not come soon: those that are here are verified one by one. */
   | { readonly kind: 'check' }
   | { readonly kind: 'expired' }
-  | { readonly kind: 'cancelled' };
+  | { readonly kind: 'cancelled' }
+  /** The group lives in a later epoch. */
+  | { readonly kind: 'superseded' };
 
 /** Proof against one member, complete with what the round does not know by itself added by the caller. */
 export type Fault =
@@ -199,6 +201,7 @@ function mayEndAttempts(event: RoundEvent): boolean {
     case 'check':
     case 'expired':
     case 'cancelled':
+    case 'superseded':
       return true;
   }
 }
@@ -224,7 +227,8 @@ function apply(context: RoundContext, state: RoundState, event: RoundEvent): Rou
     case 'expired':
       return { state: { ...state, outcome: 'expired' }, effects: [{ kind: 'ended', outcome: 'expired' }] };
     case 'cancelled':
-      return { state: { ...state, outcome: 'cancelled' }, effects: [{ kind: 'ended', outcome: 'cancelled' }] };
+    case 'superseded':
+      return { state: { ...state, outcome: event.kind }, effects: [{ kind: 'ended', outcome: event.kind }] };
   }
 }
 

@@ -10,6 +10,7 @@ import {
   maxListedAttempts,
   maxListedDelegations,
   maxListedEnvelopes,
+  maxListedErased,
   maxMessages,
   maxProofHashes,
   maxUrlCharacters,
@@ -57,6 +58,8 @@ export const memberFrames = [
   Strict({ type: Type.Literal('ceremony'), message: EnvelopeSchema }),
   /** What the member knows of its group, sent first on every connect: a coordinator that lost its store answers `wanted`. */
   Strict({ type: Type.Literal('holding'), epoch: Nullable(Hash), requesters: Type.Integer({ minimum: 0 }) }),
+  /** A message of a succession, by the hash of its document; without one the member asks for all that was said in it, and for what is said from then on. */
+  Strict({ type: Type.Literal('succession'), succession: Hash, message: Nullable(EnvelopeSchema) }),
   /** Which documents of the group the member holds, signed, for whoever asks the coordinator. */
   Strict({ type: Type.Literal('holdings'), holdings: EnvelopeSchema }),
   /** The head of the member's journal as it moves on (T3). */
@@ -68,7 +71,7 @@ export const memberFrame = Type.Union([...memberFrames]);
 export type MemberFrame = Static<typeof memberFrame>;
 
 /** The state of a round, as the coordinator says it; who approved or refused is believed only from the decisions. */
-export const outcomes = ['pending', 'signed', 'refused', 'faulted', 'expired', 'cancelled'] as const;
+export const outcomes = ['pending', 'signed', 'refused', 'faulted', 'expired', 'cancelled', 'superseded'] as const;
 /** One of them; `pending` until the round is over, and never another after that. */
 export type Outcome = (typeof outcomes)[number];
 const OutcomeSchema = Type.Unsafe<Outcome>(Type.Union(outcomes.map((outcome) => Type.Literal(outcome))));
@@ -95,6 +98,8 @@ export const coordinatorFrames = [
     signers: Type.Array(IdentifierNumber, { maxItems: maxListed }),
   }),
   Strict({ type: Type.Literal('ceremony'), message: EnvelopeSchema }),
+  /** A message of a succession, to whoever asked for it. */
+  Strict({ type: Type.Literal('succession'), succession: Hash, message: EnvelopeSchema }),
   /** Who is connected, after all that was pending was sent; and again whenever it changes. */
   Strict({ type: Type.Literal('present'), members: Type.Array(IdentifierNumber, { maxItems: maxListed }) }),
   /** The newest documents under the group key; sent on connect and on change to every member. Believed only after verification. */
@@ -245,6 +250,48 @@ export type GroupBody = Static<typeof groupBody>;
 
 /** The keys of one charter that a coordinator knows of: the live one, or before there is one every candidate. */
 export const groupKeysBody = Strict({ groupKeys: Type.Array(Key, { maxItems: maxCandidates }) });
+
+/** What led to an epoch: the decided succession with its decisions. */
+const signedSuccessionBody = Strict({
+  request: EnvelopeSchema,
+  /** Under the group's key. */
+  document: EnvelopeSchema,
+  /** Base64 of the payload of the requesters document that it names. */
+  requesters: Type.String(),
+  decisions: Type.Array(EnvelopeSchema, { maxItems: maxListed }),
+});
+/** One epoch of a chain with all that proves it. */
+export const chainLinkBody = Strict({
+  /** Base64 of the charter file. */
+  charter: Type.String(),
+  /** Base64 of the certificate. */
+  certificate: Type.String(),
+  stored: Envelopes,
+  genesis: EnvelopeSchema,
+  /** `null` for the epoch whose ceremony made the key. */
+  succession: Nullable(signedSuccessionBody),
+});
+/** One link as it travels; believed only after `openChain`. */
+export type ChainLinkBody = Static<typeof chainLinkBody>;
+
+/** A part of a group's chain, in order. */
+export const chainBody = Strict({
+  /** How many links the whole chain has. */
+  length: Type.Integer({ minimum: 0 }),
+  /** As many as fit, at least one, from the one that was asked for. */
+  links: Type.Array(chainLinkBody, { maxItems: maxListed }),
+  /** Names of epochs, transcript hashes, that were also signed to follow on one of the chain's: evidence of a fork. */
+  others: Type.Array(Hash, { maxItems: maxCandidates }),
+});
+/** A part of a chain as it is served. */
+export type ChainBody = Static<typeof chainBody>;
+
+/** Members' words that their old shares are overwritten. */
+export const erasedBody = Strict({ erased: Type.Array(EnvelopeSchema, { maxItems: maxListedErased }) });
+/** What a member brings of them: one. */
+export const erasingBody = Strict({ erased: EnvelopeSchema });
+/** All of them as they are served. */
+export type ErasedBody = Static<typeof erasedBody>;
 
 /** A document of a group as it is kept and brought back: the round that made it. */
 export const documentBody = Strict({

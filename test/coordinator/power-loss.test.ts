@@ -6,7 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Ceremonies } from '../../coordinator/ceremonies.ts';
 import { charterFile, Groups, type KnownGroup } from '../../coordinator/groups.ts';
 import { Journals } from '../../coordinator/journals.ts';
+import { Issued } from '../../coordinator/issued.ts';
 import { Ledger } from '../../coordinator/ledger.ts';
+import { Successions } from '../../coordinator/successions.ts';
 import { defaultLimits } from '../../coordinator/limits.ts';
 import { restoreAll } from '../../coordinator/restore.ts';
 import { beginLevelDatabase, openLevelDatabase } from '../../coordinator/level-database.ts';
@@ -87,10 +89,11 @@ async function start({ disk, database }: Machine): Promise<Running> {
     isConnected: () => true,
     connected: () => [1, 2, 3],
   };
+  const ledger = new Ledger(defaultLimits.storedBytesPerDay);
   const rounds = new Rounds({
     store,
     groups,
-    ledger: new Ledger(defaultLimits.storedBytesPerDay),
+    ledger,
     arithmetic: group.sodium,
     limits: defaultLimits,
     nowMs: Date.now,
@@ -99,7 +102,10 @@ async function start({ disk, database }: Machine): Promise<Running> {
     onDocument: () => undefined,
   });
   const ceremonies = new Ceremonies(async (charter, record) => (await store.of(charter)).append([record]));
-  await restoreAll({ store, groups, ceremonies, journals: new Journals(Date.now), rounds, log });
+  const successions = new Successions(async (charter, record) => (await store.of(charter)).append([record]), Date.now);
+  const issued = new Issued({ store, groups, rounds, ledger, log, onDocument: () => undefined });
+  const journals = new Journals(Date.now);
+  await restoreAll({ store, groups, ceremonies, successions, journals, rounds, issued, log });
   return { store, groups, ceremonies, rounds, frames };
 }
 

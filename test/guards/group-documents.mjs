@@ -19,7 +19,7 @@ export const groupDocumentGuards = [
     row: 'T46',
     what: 'a number is not passed over',
     in: 'objectionTo',
-    from: 'if (next.number > seen + 1)',
+    from: 'if (next.number > seen + 1 && !passesOver(next.kind))',
     to: 'if (next.number > Infinity)',
     test: numberedTest,
     name: 'approves the next number',

@@ -47,6 +47,8 @@ export interface MemberOptions {
   /** Changes or drops (`undefined`) a frame before it is sent. */
   readonly send?: (frame: MemberFrame) => MemberFrame | undefined;
   readonly holding?: { readonly epoch: string | null; readonly requesters: number };
+  /** Another epoch of the group, in which this person holds a share, too. */
+  readonly next?: LiveGroup;
 }
 
 type FrameOf<T extends CoordinatorFrame['type']> = Extract<CoordinatorFrame, { type: T }>;
@@ -199,7 +201,8 @@ export class TestMember {
   }
 
   async #handle(frame: CoordinatorFrame): Promise<void> {
-    if (frame.type === 'documents') this.documents = openGroupDocuments(this.#group.epoch, frame);
+    if (frame.type === 'documents' && frame.epoch === this.#group.epoch.hash)
+      this.documents = openGroupDocuments(this.#group.epoch, frame);
     if (frame.type === 'request') await this.#ask(openRequest(frame.request));
     if (frame.type === 'package') {
       const signing = this.#signings.get(frame.requestDigest);
@@ -224,13 +227,13 @@ export class TestMember {
     const documents: Uint8Array[] = [];
     for (const { sha256 } of request.payload.documents)
       documents.push(await this.client.document(request.digest, sha256));
-    const { epoch, sodium } = this.#group;
+    const { epoch, sodium } = this.#groupOf(request.payload.epoch);
     const prepared = prepareRequest({ epoch, request, documents });
     const channel = epoch.channel(request.payload.channel);
     const context: SignerContext = {
       arithmetic: sodium,
       epoch,
-      self: this.member,
+      self: memberByKey(epoch.charter, this.person.key)!,
       channel: channel.channel,
       subject: {
         epoch: epoch.hash,
@@ -256,6 +259,11 @@ export class TestMember {
     if (decision !== 'ask') this.decide(request.digest, decision, reason);
   }
 
+  #groupOf(epoch: string): LiveGroup {
+    const { next } = this.#options;
+    return next?.epoch.hash === epoch ? next : this.#group;
+  }
+
   #feed(signing: Signing, event: SignerEvent): void {
     const queue: SignerEvent[] = [event];
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
@@ -269,8 +277,9 @@ export class TestMember {
   }
 
   #perform(signing: Signing, effect: SignerEffect): SignerEvent | undefined {
-    const { sodium, shares } = this.#group;
-    const share = shares.get(signing.context.channel)!.get(this.member.identifier)!;
+    const { sodium, shares } = this.#groupOf(signing.context.epoch.hash);
+    const { identifier } = signing.context.self;
+    const share = shares.get(signing.context.channel)!.get(identifier)!;
     switch (effect.kind) {
       case 'make-nonces': {
         const made = effect.wanted.map(({ stage, slot, pairs: count }) => {
@@ -291,7 +300,7 @@ export class TestMember {
       case 'sign': {
         const pairs = signing.taken.get(effect.slot)!;
         const scalars = effect.sessions.map((session, index) =>
-          signShare(sodium, session, this.member.identifier, pairs[index]!, share),
+          signShare(sodium, session, identifier, pairs[index]!, share),
         );
         return { kind: 'signed', stage: effect.stage, attempt: effect.attempt, shares: scalars };
       }

@@ -17,6 +17,7 @@ import {
   type SuccessionPayload,
   type SuccessionPlan,
 } from '../../protocol/succession/document.ts';
+import type { SuccessionMessage } from '../../protocol/succession/messages.ts';
 import type { Successor } from '../../protocol/succession/retire.ts';
 import { sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
 import { CeremonyNetwork, publicGroup, sharedSodium } from './ceremony-network.ts';
@@ -144,7 +145,7 @@ export async function succeeded(
   from: LivedEpoch,
   { plan, signed }: Decided,
   people: readonly Person[],
-): Promise<LivedEpoch & { readonly successor: Successor }> {
+): Promise<LivedEpoch & { readonly successor: Successor; readonly said: readonly SuccessionMessage[] }> {
   const arithmetic = await sharedSodium();
   const { charter, succession } = plan;
   const ground = { from: from.epoch, charter, succession };
@@ -160,5 +161,5 @@ export async function succeeded(
   const genesis = signedByGroup(arithmetic, { epoch, shares }, genesisMessage.payloadType, genesisOf(epoch));
   const link: ChainLink = { charter, certificate: certificate!, stored, genesis, succession: signed };
   const successor = openSuccessor(publicGroup, from.epoch, link);
-  return { epoch: successor.epoch, shares, link, successor };
+  return { epoch: successor.epoch, shares, link, successor, said: run.log };
 }

@@ -10,6 +10,7 @@ import { startCoordinator } from '../../coordinator/main.ts';
 import { DocumentSync } from '../../participant/document-sync.ts';
 import { holdingsMessage, openHoldings } from '../../protocol/group-documents/holdings.ts';
 import { placeText } from '../../protocol/group-documents/kinds.ts';
+import { maxGroupDocumentBytes } from '../../protocol/limits.ts';
 import type { RequestPayload } from '../../protocol/request/request.ts';
 import { sealMessage, type Envelope } from '../../protocol/wire/envelope.ts';
 import type { DocumentBody } from '../../protocol/wire/frames.ts';
@@ -140,7 +141,7 @@ describe('a coordinator with its identity and charters alone', () => {
       [documentBodyOf(other.live, sshRequest(other, 1)), 'wrong-group'],
       [{ ...body, signatures: ['00'.repeat(64)] }, 'bad-signature'],
       [{ ...body, decisions: body.decisions.slice(0, 1) }, 'not-allowed'],
-      [{ ...body, documents: ['A'.repeat(600 * 1024)] }, 'too-large'],
+      [{ ...body, documents: ['A'.repeat(maxGroupDocumentBytes)] }, 'too-large'],
     ];
     for (const [bad, code] of refused)
       await expect(member.putGroupDocument(group.charter.hash, bad)).rejects.toMatchObject({ refusal: { code } });

@@ -38,7 +38,8 @@ describe('a ceremony over real sockets', () => {
       }
       split += 1;
       const { ceremony, boxes } = message.payload;
-      tellAll.call(this, hash, frame, 2);
+      const [, second] = group.charter.members;
+      tellAll.call(this, hash, frame, second!.key);
       const other = sealMessage(boxesMessage, { boxes, ceremony }, identity);
       this.of(hash)
         .find(({ member }) => Number(member.identifier) === 2)

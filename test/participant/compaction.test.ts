@@ -126,7 +126,7 @@ describe('a compacted journal', () => {
     const journals = new Journals(() => 0);
     const login = ({ head }: Journal): unknown => {
       const offered = { incarnation: '11'.repeat(16), length: head.length, head: head.hash };
-      const move = journals.judge(charter, member, offered, false);
+      const move = journals.judge({ root: charter.hash, member, journal: offered, isConnected: false });
       if (move !== 'same') journals.remember(charter.hash, member.key, offered);
       return move;
     };

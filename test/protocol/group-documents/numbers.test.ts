@@ -56,6 +56,7 @@ describe('a number', () => {
     ],
     ['an older one', document(1), document(2), /is signed already: the next is number 3/],
     ['one that passes over others', document(4), document(2), /would come after number 2, the newest/],
+    ['a genesis after successions that came to nothing', document(4, { kind: 'genesis' }), document(2), undefined],
     ['one without a number', document(0), document(2), /does not say which delegation of development/],
   ])('may be approved or not: %s', (_, next, highest, objection) => {
     const found = objectionTo(next, { highest, approved: undefined });
