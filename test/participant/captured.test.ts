@@ -40,7 +40,7 @@ class Witness {
       this.counts.set(kind, count);
       let copy = new Uint8Array();
       // A handle is a handle: this copies before it first waits.
-      void arithmetic.exportSecret(secret as Secret, (bytes) => {
+      void arithmetic.exportSecret(secret, (bytes) => {
         copy = bytes.slice();
         return Promise.resolve();
       });

@@ -40,7 +40,7 @@ describe('a file of import keys', () => {
     const [first, second] = [freshKey(), freshKey()];
     const file = `# from the chat\r\n\n${lineOf(bob, second)}\r\n  ${lineOf(alice, first)}\n${lineOf(alice, first)}\n`;
     const keys = readImportKeys(utf8(file), 'keys.txt', charter);
-    expect([...keys].sort(([a], [b]) => Number(a - b))).toEqual([
+    expect([...keys].sort(([a], [b]) => a - b)).toEqual([
       [charter.members[0]!.identifier, first],
       [charter.members[1]!.identifier, second],
     ]);
