@@ -18,7 +18,7 @@ import { decodeSuccession, openSuccession, successionMessage } from '../protocol
 import { hexToBytes } from '../protocol/wire/bytes.ts';
 import { at, present } from '../protocol/wire/present.ts';
 import { encodeEnvelope } from '../verifier/dsse.ts';
-import { Lineage, type Decided } from './lineage.ts';
+import { Lineage, type Decided, type KnownGroup } from './lineage.ts';
 import { refOf } from '../protocol/record/leaf.ts';
 import { refuseAs, respelled, type Envelope } from '../protocol/wire/envelope.ts';
 import { genesisHash } from '../protocol/ceremony/founding.ts';
@@ -36,17 +36,6 @@ import { maxDelegationsPerChannel } from './limits.ts';
 import type { Log } from './log.ts';
 import type { RecordOf, StoreRecord } from './records.ts';
 import type { Store } from './store.ts';
-
-/** A key of a charter that every member stored: a candidate, and an epoch of the group once its genesis verifies (T35). */
-export interface KnownGroup {
-  readonly epoch: Epoch;
-  /** The succession that led here; `undefined` for a ceremony that made a key. */
-  readonly decided: Decided | undefined;
-  /** "Certificate stored" of every member. */
-  readonly stored: readonly Envelope[];
-  /** The newest that were verified. */
-  documents: GroupDocuments;
-}
 
 const documentKinds = ['genesis', 'requesters', 'delegation'] as const satisfies readonly RequestKind[];
 

@@ -2,6 +2,8 @@
  * The epochs of one group's key: those whose genesis verified, of which the last in the chain lives, and the candidates that may come after it
  * (PROTOCOL.md, section 5).
  */
+import type { Epoch } from '../protocol/ceremony/epoch.ts';
+import type { GroupDocuments } from '../protocol/group-documents/envelopes.ts';
 import type { Charter } from '../protocol/files/charter.ts';
 import { memberByKey } from '../protocol/files/charter.ts';
 import { ProtocolError } from '../protocol/errors.ts';
@@ -9,7 +11,17 @@ import { maxCandidates } from '../protocol/limits.ts';
 import type { Envelope } from '../protocol/wire/envelope.ts';
 import type { SignedSuccession } from '../protocol/chain.ts';
 import type { SuccessionPlan } from '../protocol/succession/document.ts';
-import type { KnownGroup } from './groups.ts';
+
+/** A key of a charter that every member stored: a candidate, and an epoch of the group once its genesis verifies (T35). */
+export interface KnownGroup {
+  readonly epoch: Epoch;
+  /** The succession that led here; `undefined` for a ceremony that made a key. */
+  readonly decided: Decided | undefined;
+  /** "Certificate stored" of every member. */
+  readonly stored: readonly Envelope[];
+  /** The newest that were verified. */
+  documents: GroupDocuments;
+}
 
 /** A succession that a quorum signed. */
 export interface Decided {

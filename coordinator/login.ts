@@ -11,8 +11,8 @@ import { ProtocolError } from '../protocol/errors.ts';
 import { challengeMessage, loginMessage, protocolVersion, type JournalHead } from '../protocol/wire/frames.ts';
 import { formatTimestamp } from '../protocol/wire/time.ts';
 import { CoordinatorError } from './errors.ts';
-import { standingOf, type Groups, type KnownGroup } from './groups.ts';
-import { isLive } from './lineage.ts';
+import { standingOf, type Groups } from './groups.ts';
+import { isLive, type KnownGroup } from './lineage.ts';
 import { maxSpentPerIdentity, type Limits } from './limits.ts';
 
 /** Whoever calls with a token. */

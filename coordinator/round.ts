@@ -37,7 +37,8 @@ import { assertNewerRequesters, expiresAtUnixSeconds, keptOut } from '../protoco
 import { Uploads } from './uploads.ts';
 import type { ClosedRecord, StoreRecord } from './records.ts';
 import { CoordinatorError, isFatal } from './errors.ts';
-import { isGroupDocument, standingOf, type Added, type Groups, type KnownGroup } from './groups.ts';
+import { isGroupDocument, standingOf, type Added, type Groups } from './groups.ts';
+import type { KnownGroup } from './lineage.ts';
 import { envelopeOverheadBytes, maxDecisionsPerMember, maxQueuedEvents, maxShownAttempts } from './limits.ts';
 import type { Log } from './log.ts';
 import { closedFrame, packageFrame, roundBodyOf, shownAttempt, type PackageFrame } from './round-body.ts';

@@ -19,9 +19,9 @@ import {
 } from '../protocol/wire/frames.ts';
 import { assertSchema, type Static, type TSchema } from '../protocol/wire/schema.ts';
 import { CoordinatorError } from './errors.ts';
-import { bodyOf, linkOf, type Groups, type KnownGroup } from './groups.ts';
+import { bodyOf, linkOf, type Groups } from './groups.ts';
 import type { Ledger } from './ledger.ts';
-import type { Lineage } from './lineage.ts';
+import type { KnownGroup, Lineage } from './lineage.ts';
 import type { Gate } from './gate.ts';
 import type { Issued } from './issued.ts';
 import {

@@ -1,7 +1,6 @@
 /** The epochs of one key, by what is known of them alone: which lives, which may come next, and who is who. */
 import { describe, expect, test } from 'vitest';
-import type { KnownGroup } from '../../coordinator/groups.ts';
-import { Lineage, type Decided } from '../../coordinator/lineage.ts';
+import { Lineage, type Decided, type KnownGroup } from '../../coordinator/lineage.ts';
 import { maxCandidates } from '../../protocol/limits.ts';
 import { person, writeCharter } from '../harness/people.ts';
 

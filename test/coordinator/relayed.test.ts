@@ -1,8 +1,7 @@
 /** What the relay of a succession keeps of each speaker (T41, T43). */
 import { expect, test } from 'vitest';
 import { maxBeginsPerMember, maxCeremoniesPerMember } from '../../coordinator/limits.ts';
-import type { KnownGroup } from '../../coordinator/groups.ts';
-import type { Decided } from '../../coordinator/lineage.ts';
+import type { Decided, KnownGroup } from '../../coordinator/lineage.ts';
 import type { StoreRecord } from '../../coordinator/records.ts';
 import { Successions } from '../../coordinator/successions.ts';
 import { storedMessage } from '../../protocol/ceremony/messages.ts';

@@ -644,6 +644,8 @@ const elsewhere: Readonly<Record<string, string>> = {
       'openEpoch',
       'openGroupEpoch',
       'openChain',
+      'openCandidate',
+      'decodeLink',
       'openSuccessor',
       'openSuccession',
       'judgeMessages',
