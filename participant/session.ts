@@ -464,6 +464,9 @@ export class Session {
         return;
       case 'error':
         this.#options.log('warn', 'refused-by-coordinator', { code: frame.code, message: frame.message });
+        return;
+      case 'succession':
+      // This version takes part in none, and asked for none.
     }
   }
 
