@@ -183,10 +183,7 @@ export function openCandidate(arithmetic: Group, from: Epoch, link: Omit<ChainLi
 }
 
 /** The succession, which the old group key signed and a qualified set of the old charter's identities approved. */
-function openDecided(
-  from: Epoch,
-  { charter, succession }: Pick<ChainLink, 'charter' | 'succession'>,
-): SuccessionPlan {
+function openDecided(from: Epoch, { charter, succession }: Pick<ChainLink, 'charter' | 'succession'>): SuccessionPlan {
   if (succession === undefined)
     throw new ProtocolError('bad-document', `nothing shows who decided to go on from the epoch ${from.hash}`);
   const document = openSignedBy(from.channel(production).point.bytes, succession.document, {
