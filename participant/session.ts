@@ -483,12 +483,23 @@ export class Session {
     this.#chore('sync-documents', async () => {
       this.#syncs = false;
       if (this.#live === undefined || !this.#connection.isConnected) return;
-      const { sync, documents, rounds } = this.#live;
-      const before = documents.issued.all;
-      this.#suspect((await sync.run()).withheld);
-      if (documents.issued.all !== before) rounds.reconsider();
-      this.#send({ type: 'holdings', holdings: sync.holdings() });
+      try {
+        await this.#syncNow(this.#live);
+      } catch (error) {
+        // Nothing else may come for a long time that would have it tried again.
+        this.#later(() => {
+          this.#syncDocuments();
+        });
+        throw error;
+      }
     });
+  }
+
+  async #syncNow({ sync, documents, rounds }: Live): Promise<void> {
+    const before = documents.issued.all;
+    this.#suspect((await sync.run()).withheld);
+    if (documents.issued.all !== before) rounds.reconsider();
+    this.#send({ type: 'holdings', holdings: sync.holdings() });
   }
 
   /** What is withheld is looked for once more before it is said: it may be on its way. What was said in this run is not said again. */

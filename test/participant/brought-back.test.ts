@@ -69,7 +69,8 @@ describe('a coordinator with its identity and charters alone', () => {
     expect(refused).toBe(0);
     const { holdings } = await client.documentIndex(group.groupKey);
     const held = holdings.map((envelope) => openHoldings(envelope, epoch.charter, group.groupKey));
-    const isAll = held.filter((one) => one.documents.some(({ kind }) => kind === 'openpgp-revocation'));
+    const kinds = ['openpgp-revocation', 'ssh-certificate', 'delegation'];
+    const isAll = held.filter((one) => kinds.every((kind) => one.documents.some((document) => document.kind === kind)));
     return { documents: documents.map(placeText).sort(), holders: isAll.map(({ member }) => member.name).sort() };
   }
 
@@ -83,6 +84,10 @@ describe('a coordinator with its identity and charters alone', () => {
   it('comes up from them, and has every document again when one member comes', async () => {
     const names = group.members.map(({ name }) => name);
     await until(async () => ((await shown()).holders.length === 3 ? true : undefined), 'everybody holds all of it');
+    const filesOf = async ({ home }: TestMember): Promise<number> =>
+      (await readdir(home)).filter((name) => /^document-[0-9a-f]{64}\.json$/.test(name)).length;
+    for (const member of group.members)
+      await until(async () => ((await filesOf(member)) === 4 ? true : undefined), `${member.name} has a file of each`);
     expect(await shown()).toEqual({ documents: everything, holders: names });
     for (const member of group.members) await group.stop(member);
     await loseCoordinator(group);
