@@ -1,7 +1,9 @@
 /** The real embedded database in a folder. A power loss cuts its files back to what they were when a write was synced last. */
 import { Level } from 'level';
 import { cp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import type { StorePaths } from '../../coordinator/database.ts';
 import { beginLevelDatabase, openLevelDatabase } from '../../coordinator/level-database.ts';
@@ -9,8 +11,9 @@ import { openLevel, type KeyValues } from '../../coordinator/level.ts';
 import { openStoreOn } from '../../coordinator/store.ts';
 import { SimulatedDisk } from '../home/simulated-disk.ts';
 import { keysIn, keysOfEntry } from './level-layout.ts';
-import { emptyAnchor, storeFolder, storeOptions } from './record-store.ts';
-import type { FileFault, LostEntry, StoreImplementation, StoreMachine, WriteFault } from './store-machine.ts';
+import { present } from '../../protocol/wire/present.ts';
+import { charter, emptyAnchor, storeFolder, storeOptions } from './record-store.ts';
+import type { Examined, FileFault, LostEntry, StoreImplementation, StoreMachine, WriteFault } from './store-machine.ts';
 
 type Aftermath = Parameters<StoreMachine['after']>[0];
 
@@ -130,7 +133,12 @@ async function deleteAll(machine: StoreMachine, ending: string): Promise<void> {
 }
 
 const files: readonly FileFault[] = [
-  { what: 'a table flipped', places: 12, apply: damage('.ldb', flipped), outcomes: ['refused', 'found', 'harmless'] },
+  {
+    what: 'a table flipped',
+    places: 12,
+    apply: damage('.ldb', flipped),
+    outcomes: ['refused', 'found', 'ended', 'harmless'],
+  },
   { what: 'a table cut', places: 4, apply: damage('.ldb', cut), outcomes: ['refused', 'found'] },
   { what: 'its log flipped', places: 6, apply: damage('.log', flipped), outcomes: ['refused', 'found', 'harmless'] },
   { what: 'its log emptied', places: 1, apply: damage('.log', (bytes) => bytes.subarray(0, 0)), outcomes: ['refused'] },
@@ -141,6 +149,40 @@ const files: readonly FileFault[] = [
     outcomes: ['refused'],
   })),
 ];
+
+const examiner = fileURLToPath(new URL('../coordinator/programs/examine-store.js', import.meta.url));
+
+/** One process for as many as it lives through; the next one begins with the store after that. */
+async function examine(damaged: readonly StoreMachine[]): Promise<readonly Examined[]> {
+  const folders = await Promise.all(damaged.map(folderOf));
+  const examined: Examined[] = [];
+  while (examined.length < folders.length) {
+    const args = [examiner, storeOptions().coordinator, charter.hash, ...folders.slice(examined.length)];
+    const { stdout, status, signal, stderr } = spawnSync(process.execPath, args, {
+      encoding: 'utf8',
+      maxBuffer: 256 * 1024 * 1024,
+    });
+    examined.push(
+      ...stdout
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as Examined),
+    );
+    if (status === 0) continue;
+    // Level's own words, and nothing else, may end it.
+    expect({ signal, stderr }).toEqual({ signal: 'SIGABRT', stderr: expect.stringContaining('leveldb') as string });
+    examined.push({ kind: 'ended' });
+  }
+  return examined;
+}
+
+/** With the anchor as a real file beside the database. */
+async function folderOf(machine: StoreMachine): Promise<string> {
+  const { database, anchor } = ownOf(machine).paths;
+  const folder = dirname(database);
+  await writeFile(join(folder, 'record-anchor'), present(machine.disk.contents(anchor), 'the anchor'));
+  return folder;
+}
 
 /** The embedded database as it is installed. */
 export const levelStore: StoreImplementation = {
@@ -156,4 +198,5 @@ export const levelStore: StoreImplementation = {
   },
   aftermaths: ['kill', 'nothing', 'half'],
   files,
+  examine,
 };

@@ -54,4 +54,5 @@ export const simulatedStore: StoreImplementation = {
   begin: async (lost = []) => new SimulatedMachine(await newMachine(lost)),
   aftermaths,
   files: [],
+  examine: () => Promise.resolve([]),
 };

@@ -47,12 +47,24 @@ export interface FileFault {
   /** Does it, and answers how often it can be done in another place. */
   readonly places: number;
   readonly apply: (machine: StoreMachine, place: number) => Promise<void>;
-  /** What may come of it; `harmless` is not `damaged`, `refused` is at the start, `found` by a read or a check. */
+  /** What may come of it. */
   readonly outcomes: readonly FaultOutcome[];
 }
 
-/** What came of damage. */
-export type FaultOutcome = 'refused' | 'found' | 'harmless';
+/** What came of damage: `refused` at the start, `found` by a read or a check, `ended` with the process, by the database itself. */
+export type FaultOutcome = 'refused' | 'found' | 'ended' | 'harmless';
+
+/** What a start on a damaged database, a read of all and a check came to, in a process of its own. */
+export type Examined =
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+  | {
+      readonly kind: 'opened';
+      /** As JSON has them, or why one is not shown. */
+      readonly records: readonly ({ readonly record: unknown } | { readonly refused: string })[];
+      readonly problems: readonly string[];
+    }
+  /** The database ended the process, and nothing was shown. */
+  | { readonly kind: 'ended' };
 
 /** A database that the suite judges. */
 export interface StoreImplementation {
@@ -63,4 +75,6 @@ export interface StoreImplementation {
   readonly aftermaths: readonly Aftermath[];
   /** Of one that has files; none of one that has not. */
   readonly files: readonly FileFault[];
+  /** Looks at these machines, whose stores are closed and damaged, from outside. */
+  examine(damaged: readonly StoreMachine[]): Promise<readonly Examined[]>;
 }
