@@ -57,7 +57,7 @@ export class DocumentSync {
   /** The frame that says what this member holds. */
   holdings(): Envelope {
     const { epoch, identity, documents } = this.#options;
-    const held = documents.highest.slice(0, maxHoldings);
+    const held = documents.newestHere.slice(0, maxHoldings);
     const payload = {
       groupKey: epoch.groupKey,
       documents: held.map(({ kind, scope, number, hash }) => ({ kind, scope, number, hash })),

@@ -6,6 +6,7 @@ import { ProtocolError } from '../protocol/errors.ts';
 import type { Requesters } from '../protocol/files/requesters.ts';
 import { hashOfEnvelope } from '../protocol/group-documents/document.ts';
 import { countOf, type NamedDocument, type Place } from '../protocol/group-documents/kinds.ts';
+import { highestOf } from '../protocol/group-documents/numbers.ts';
 import { ParticipantError } from './errors.ts';
 import { IssuedDocuments, type IssuedStore } from './issued-documents.ts';
 import type { HeldDocuments, MemberHome } from './member-home.ts';
@@ -74,8 +75,17 @@ export class HeldGroupDocuments {
     return this.highest.find((one) => countOf(one) === countOf(count));
   }
 
-  /** The newest of every count. */
+  /** The newest of every count that was ever seen here. */
   get highest(): readonly NamedDocument[] {
+    return [...this.#founding, ...this.issued.highest.values()];
+  }
+
+  /** The newest of every count that is here, whole: what others can have of this member. */
+  get newestHere(): readonly NamedDocument[] {
+    return [...this.#founding, ...highestOf<NamedDocument>(this.issued.all).values()];
+  }
+
+  get #founding(): readonly NamedDocument[] {
     const { genesis, requesters } = this.#held;
     const number = this.#epoch.number + 1;
     return [
@@ -90,7 +100,6 @@ export class HeldGroupDocuments {
               hash: hashOfEnvelope(requesters),
             } as const,
           ]),
-      ...this.issued.highest.values(),
     ];
   }
 

@@ -108,6 +108,15 @@ export const groupDocumentGuards = [
   },
   {
     row: 'T46',
+    what: 'a member says that it holds what is here, and not what it saw once',
+    in: 'holdings',
+    from: 'documents.newestHere.slice(0, maxHoldings)',
+    to: 'documents.highest.slice(0, maxHoldings)',
+    test: broughtTest,
+    name: 'another member held a newer one',
+  },
+  {
+    row: 'T46',
     what: 'what another member held is missed',
     in: 'newerHeld',
     from: 'held.number > (known.get(countOf(held))?.number ?? 0)',

@@ -255,6 +255,13 @@ describe('a coordinator that shows less than there is', () => {
     await member.documents.issued.adopt([second]);
     member.dropFiles();
     await member.restart();
+    // What it has not it does not say that it holds.
+    const { documents } = openHoldings(
+      syncOf(world, member, emptyShelf()).holdings(),
+      live.epoch.charter,
+      live.epoch.groupKey,
+    );
+    expect(documents.map(({ kind }) => kind)).not.toContain('ssh-certificate');
     const gone = await syncOf(world, member, { ...emptyShelf(), isDeaf: true }).run();
     expect(gone.withheld).toEqual([
       expect.stringMatching(/^SSH certificate 2 of development was seen here before, and neither this home nor/),
