@@ -6,28 +6,19 @@ import { decodeCanonicalJson, encodeCanonicalJson } from '../verifier/json.ts';
 import type { Epoch } from '../protocol/ceremony/epoch.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import { openGroupDocument, type GroupDocument } from '../protocol/group-documents/document.ts';
-import { placeText, takesBack, type NamedDocument } from '../protocol/group-documents/kinds.ts';
+import { namedDocumentSchema, placeText, takesBack, type NamedDocument } from '../protocol/group-documents/kinds.ts';
 import { highestOf } from '../protocol/group-documents/numbers.ts';
 import { ofUse } from '../protocol/group-documents/retention.ts';
-import { maxDocumentNumber, maxHoldings, maxIssued, maxJsonDepth } from '../protocol/limits.ts';
-import { requestKinds, type RequestKind } from '../protocol/request/request.ts';
+import { maxHoldings, maxIssued, maxJsonDepth } from '../protocol/limits.ts';
 import { refuseAs } from '../protocol/wire/envelope.ts';
 import { documentBody, type DocumentBody } from '../protocol/wire/frames.ts';
-import { assertSchema, Hash, Name, Nullable, Strict, Type, type Static } from '../protocol/wire/schema.ts';
+import { assertSchema, Strict, Type, type Static } from '../protocol/wire/schema.ts';
 import { maxSeenBytes } from './limits.ts';
 
 const schema = Strict({
   version: Type.Literal(1),
   /** The newest of each count. */
-  highest: Type.Array(
-    Strict({
-      kind: Type.Unsafe<RequestKind>(Type.Union(requestKinds.map((kind) => Type.Literal(kind)))),
-      scope: Nullable(Name),
-      number: Type.Integer({ minimum: 0, maximum: maxDocumentNumber }),
-      hash: Hash,
-    }),
-    { maxItems: maxHoldings },
-  ),
+  highest: Type.Array(namedDocumentSchema, { maxItems: maxHoldings }),
   /** Everything that took something back, whole. */
   revocations: Type.Array(documentBody, { maxItems: maxIssued }),
 });

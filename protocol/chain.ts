@@ -4,13 +4,13 @@
  * those who were a quorum once can still make such signatures.
  */
 import { decodeBase64, encodeBase64 } from '../verifier/base64.ts';
-import { equalBytes, sha256Hex } from './wire/bytes.ts';
+import { sha256Hex } from './wire/bytes.ts';
 import { successionMessage, openSuccession, type SuccessionPlan } from './succession/document.ts';
 import { problemOfBegin, problemOfEpoch, speakersOf, type SuccessionGround } from './succession/cast.ts';
 import type { Successor } from './succession/retire.ts';
 import { decodeCertificate, type Certificate } from './ceremony/certificate.ts';
 import { assertAllStored, openEpoch, type Epoch } from './ceremony/epoch.ts';
-import { genesisHash, genesisMessage, genesisOf } from './ceremony/founding.ts';
+import { assertGenesis, genesisHash } from './ceremony/founding.ts';
 import { ProtocolError, type ProtocolErrorCode } from './errors.ts';
 import { decodeCharter, production, type Charter } from './files/charter.ts';
 import type { Group } from './frost/group.ts';
@@ -149,23 +149,14 @@ function openFirst(arithmetic: Group, groupLine: string, link: ChainLink): Epoch
   if (certificate.transcript.origin === 'reshared' || succession !== undefined)
     throw new ProtocolError('bad-certificate', 'the chain does not begin with the ceremony that made the key');
   assertAllStored(epoch, stored);
-  assertGenesisOf(epoch, genesis);
+  assertGenesis(epoch, genesis);
   return epoch;
-}
-
-function assertGenesisOf(epoch: Epoch, envelope: Envelope): void {
-  const payload = openSignedBy(epoch.channel(production).point.bytes, envelope, {
-    payloadType: genesisMessage.payloadType,
-    maxBytes: genesisMessage.maxBytes,
-  });
-  if (!equalBytes(payload, genesisOf(epoch)))
-    throw new ProtocolError('bad-document', 'the genesis document does not follow from the certificate');
 }
 
 /** Opens the link that follows on an epoch. Throws as `openChain` does. */
 export function openSuccessor(arithmetic: Group, from: Epoch, link: ChainLink): Successor {
   const successor = openCandidate(arithmetic, from, link);
-  assertGenesisOf(successor.epoch, link.genesis);
+  assertGenesis(successor.epoch, link.genesis);
   return successor;
 }
 

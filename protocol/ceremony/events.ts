@@ -227,6 +227,26 @@ export function ceremonyOf(state: CeremonyState): string | undefined {
   return 'ceremony' in state.phase ? state.phase.ceremony : undefined;
 }
 
+/** The ceremony that the machine is in, as long as this member has not signed its transcript. */
+export function beforeSignature({ phase }: CeremonyState): string | undefined {
+  switch (phase.kind) {
+    case 'dealing':
+    case 'commit':
+    case 'reveal':
+    case 'sealing':
+    case 'boxes':
+    case 'storing':
+      return phase.ceremony;
+    case 'hello':
+    case 'transcript':
+    case 'certifying':
+    case 'stored':
+    case 'done':
+    case 'failed':
+      return undefined;
+  }
+}
+
 /** The state that remembers one more record, and the effect that puts it on disk. */
 export function record(state: CeremonyState, entry: CeremonyRecord): CeremonyStep {
   return {

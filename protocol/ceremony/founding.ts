@@ -5,8 +5,8 @@ import { encodeCanonicalJson } from '../../verifier/json.ts';
 import { ProtocolError } from '../errors.ts';
 import { channelOf, production } from '../files/charter.ts';
 import { maxChannels, maxEpochNumber } from '../limits.ts';
-import { defineMessage, refuseAs } from '../wire/envelope.ts';
-import { sha256Hex } from '../wire/bytes.ts';
+import { defineMessage, openSignedBy, refuseAs, type Envelope } from '../wire/envelope.ts';
+import { equalBytes, sha256Hex } from '../wire/bytes.ts';
 import { Hash, Key, Name, Strict, Type } from '../wire/schema.ts';
 import { formatTimestamp } from '../wire/time.ts';
 import type { Epoch } from './epoch.ts';
@@ -54,6 +54,13 @@ export function genesisOf(epoch: Epoch): Uint8Array {
     requesters,
     origin: from.key,
   });
+}
+
+/** Throws `ProtocolError` (`bad-document`, `bad-signature`) unless the envelope is the genesis of this epoch under the group's key. */
+export function assertGenesis(epoch: Epoch, envelope: Envelope): void {
+  const payload = openSignedBy(epoch.channel(production).point.bytes, envelope, genesisMessage);
+  if (!equalBytes(payload, genesisOf(epoch)))
+    throw new ProtocolError('bad-document', 'the genesis document does not follow from the certificate');
 }
 
 /**

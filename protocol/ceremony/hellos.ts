@@ -3,6 +3,7 @@ import type { Member } from '../files/charter.ts';
 import { maxCeremoniesOfRun, maxHellosAnew } from '../limits.ts';
 import { fail, isLate, leave, viewOf } from './endings.ts';
 import {
+  beforeSignature,
   stepContextOf,
   type CeremonyContext,
   type CeremonyEffect,
@@ -99,32 +100,12 @@ function answerHello(
   state: CeremonyState,
   { from }: CeremonyMessageOf<'hello'>,
 ): CeremonyStep {
+  const ceremony = beforeSignature(state);
+  if (ceremony !== undefined)
+    return leave(state, { ceremony, code: 'restarted', reason: `${from.name} said hello anew`, suspect: null });
   const { phase } = state;
-  switch (phase.kind) {
-    case 'dealing':
-    case 'commit':
-    case 'reveal':
-    case 'sealing':
-    case 'boxes':
-    case 'storing':
-      return leave(state, {
-        ceremony: phase.ceremony,
-        code: 'restarted',
-        reason: `${from.name} said hello anew`,
-        suspect: null,
-      });
-    case 'done': {
-      const { certificate } = phase;
-      const isOwn = from.key === context.self.key;
-      return { state, effects: isOwn ? [] : [{ kind: 'show', certificate }] };
-    }
-    case 'hello':
-    case 'transcript':
-    case 'certifying':
-    case 'stored':
-    case 'failed':
-      return { state, effects: [] };
-  }
+  const isAsked = phase.kind === 'done' && from.key !== context.self.key;
+  return { state, effects: isAsked ? [{ kind: 'show', certificate: phase.certificate }] : [] };
 }
 
 /** The hellos here that no ceremony of this member can begin with (T18). */

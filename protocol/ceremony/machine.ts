@@ -14,7 +14,7 @@ import {
 import { beginCeremony, idOfHellos, missingHellos, receiveHello, sayHello, strangeHellos } from './hellos.ts';
 import { versionsOf } from './inbox.ts';
 import { forgotten, resume } from './resume.ts';
-import { answered, awaitedIn, nextStep, receiveBound } from './steps.ts';
+import { answered, awaitedIn, nextStep, receiveBound, untilStill } from './steps.ts';
 
 /** One event in, the next state and what to do out. Effects run in order, each finished before the next. */
 export function stepCeremony(context: CeremonyContext, state: CeremonyState, event: CeremonyEvent): CeremonyStep {
@@ -52,16 +52,10 @@ function refuseToBegin(state: CeremonyState): CeremonyStep {
   };
 }
 
-/** Moves on for as long as what is in the inbox allows. */
+/** Moves on for as long as what is in the inbox allows, and says what it waits for then. */
 function advance(context: CeremonyContext, step: CeremonyStep): CeremonyStep {
-  let { state } = step;
-  const effects = [...step.effects];
-  for (;;) {
-    const next = progress(context, state);
-    if (next === undefined) return { state, effects: [...effects, ...waiting(context, state)] };
-    state = next.state;
-    effects.push(...next.effects);
-  }
+  const { state, effects } = untilStill(step, (now) => progress(context, now));
+  return { state, effects: [...effects, ...waiting(context, state)] };
 }
 
 function progress(context: CeremonyContext, state: CeremonyState): CeremonyStep | undefined {

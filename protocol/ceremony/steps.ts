@@ -19,6 +19,26 @@ import { isHolder } from './cast.ts';
 import type { Member } from '../files/charter.ts';
 import { present } from '../wire/present.ts';
 
+/** A machine's state, and the effects on the way to it. */
+interface Step<State, Effect> {
+  readonly state: State;
+  readonly effects: readonly Effect[];
+}
+
+/** Goes from step to step until there is no next one: the last state, and the effects of all in order. */
+export function untilStill<State, Effect>(
+  step: Step<State, Effect>,
+  next: (state: State) => Step<State, Effect> | undefined,
+): Step<State, Effect> {
+  let { state } = step;
+  const effects = [...step.effects];
+  for (let more = next(state); more !== undefined; more = next(state)) {
+    state = more.state;
+    effects.push(...more.effects);
+  }
+  return { state, effects };
+}
+
 /** An answer to an effect. */
 export type CeremonyAnswer = Extract<
   CeremonyEvent,

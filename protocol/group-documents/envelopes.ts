@@ -6,16 +6,13 @@ import {
   positionInWindow,
   type Delegation,
 } from '../../verifier/delegation.ts';
-import { decodeEnvelope, preAuthEncoding } from '../../verifier/dsse.ts';
-import { verifySignature } from '../../verifier/ed25519.ts';
 import { parseTime } from '../../verifier/time.ts';
-import { equalBytes } from '../wire/bytes.ts';
 import { decodeCertificate } from '../ceremony/certificate.ts';
 import { assertAllStored, openEpoch, type Epoch } from '../ceremony/epoch.ts';
 import { decodeCharter, production } from '../files/charter.ts';
-import { refuseAs, type Envelope } from '../wire/envelope.ts';
+import { openSignedBy, refuseAs, type Envelope } from '../wire/envelope.ts';
 import { ProtocolError } from '../errors.ts';
-import { genesisMessage, genesisOf } from '../ceremony/founding.ts';
+import { assertGenesis } from '../ceremony/founding.ts';
 import type { Group } from '../frost/group.ts';
 import { maxRequestersBytes } from '../limits.ts';
 import type { GroupBody } from '../wire/frames.ts';
@@ -66,12 +63,6 @@ export function openGroupDocuments(
   };
 }
 
-function assertGenesis(epoch: Epoch, envelope: Envelope): void {
-  const payload = openGroupEnvelope(epoch, envelope, genesisMessage.payloadType);
-  if (!equalBytes(payload, genesisOf(epoch)))
-    throw new ProtocolError('bad-document', 'the genesis document does not follow from the certificate');
-}
-
 function openRequesters(epoch: Epoch, envelope: Envelope): Requesters {
   return requestersOf(epoch, openGroupEnvelope(epoch, envelope, requestersMessage.payloadType));
 }
@@ -89,13 +80,7 @@ function openDelegation(epoch: Epoch, envelope: Envelope): HeldDelegation {
 
 /** The payload of an envelope that the group's own key signed. Throws `ProtocolError` (`bad-document`, `bad-signature`). */
 function openGroupEnvelope(epoch: Epoch, envelope: Envelope, payloadType: string): Uint8Array {
-  const decoded = refuseAs('bad-document', 'document of the group', () => decodeEnvelope(envelope, maxRequestersBytes));
-  if (decoded.payloadType !== payloadType || decoded.keyid !== '')
-    throw new ProtocolError('bad-document', `the envelope is not a ${payloadType} under the group key`);
-  const key = epoch.channel(production).point.bytes;
-  if (!verifySignature(key, preAuthEncoding(payloadType, decoded.payload), decoded.signature))
-    throw new ProtocolError('bad-signature', `the ${payloadType} is not signed by the group key`);
-  return decoded.payload;
+  return openSignedBy(epoch.channel(production).point.bytes, envelope, { payloadType, maxBytes: maxRequestersBytes });
 }
 
 /** The delegation of a channel that holds at this time and does so the longest; `undefined` if none does. */

@@ -1,25 +1,16 @@
 /** What a member says that it holds: the newest of every count, signed. Whoever is shown less by a coordinator learns of it, and from whom to get it. */
 import { ProtocolError } from '../errors.ts';
 import { memberByKey, type Charter, type Member } from '../files/charter.ts';
-import { maxDocumentNumber, maxHoldings } from '../limits.ts';
-import { requestKinds, type RequestKind } from '../request/request.ts';
+import { maxHoldings } from '../limits.ts';
 import { defineMessage, openMessage, type Envelope } from '../wire/envelope.ts';
-import { Hash, Key, Name, Nullable, Strict, Timestamp, Type } from '../wire/schema.ts';
+import { Key, Strict, Timestamp, Type } from '../wire/schema.ts';
 import { parseTimestamp } from '../wire/time.ts';
 import { present } from '../wire/present.ts';
-import { countOf, type NamedDocument } from './kinds.ts';
+import { countOf, namedDocumentSchema, type NamedDocument } from './kinds.ts';
 
 const schema = Strict({
   groupKey: Key,
-  documents: Type.Array(
-    Strict({
-      kind: Type.Unsafe<RequestKind>(Type.Union(requestKinds.map((kind) => Type.Literal(kind)))),
-      scope: Nullable(Name),
-      number: Type.Integer({ minimum: 0, maximum: maxDocumentNumber }),
-      hash: Hash,
-    }),
-    { maxItems: maxHoldings },
-  ),
+  documents: Type.Array(namedDocumentSchema, { maxItems: maxHoldings }),
   at: Timestamp,
 });
 

@@ -4,12 +4,14 @@
  */
 import { decodeDelegation } from '../../verifier/delegation.ts';
 import type { FormatInput } from '../formats/format.ts';
-import type { RequestKind } from '../request/request.ts';
+import { maxDocumentNumber } from '../limits.ts';
+import { requestKinds, type RequestKind } from '../request/request.ts';
 import { requestersOf } from '../request/rights.ts';
 import { decodeSuccession } from '../succession/document.ts';
 import { statusOf } from '../request/status.ts';
 import { refuseAs } from '../wire/envelope.ts';
 import { present } from '../wire/present.ts';
+import { Hash, Name, Nullable, Strict, Type } from '../wire/schema.ts';
 
 /** Which document one is: the `number`-th of its kind, and of its channel where a kind has one for each. */
 export interface Place {
@@ -19,6 +21,14 @@ export interface Place {
   /** From 1 on; 0 for what was signed before documents had numbers. */
   readonly number: number;
 }
+
+/** The shape of a `NamedDocument` in what is signed and kept. */
+export const namedDocumentSchema = Strict({
+  kind: Type.Unsafe<RequestKind>(Type.Union(requestKinds.map((kind) => Type.Literal(kind)))),
+  scope: Nullable(Name),
+  number: Type.Integer({ minimum: 0, maximum: maxDocumentNumber }),
+  hash: Hash,
+});
 
 /** A document by its place and by what is signed: SHA-256 of the first message, hex. */
 export interface NamedDocument extends Place {

@@ -5,12 +5,20 @@
  */
 import { isHolder } from '../ceremony/cast.ts';
 import { leave, shortened } from '../ceremony/endings.ts';
-import { ceremonyOf, record, type CeremonyState } from '../ceremony/events.ts';
+import { beforeSignature, ceremonyOf, record, type CeremonyState } from '../ceremony/events.ts';
 import { versionsOf } from '../ceremony/inbox.ts';
 import { departure, mayGive } from '../ceremony/memory.ts';
 import { leaveSeen } from '../ceremony/partings.ts';
 import { resume } from '../ceremony/resume.ts';
-import { answered, awaitedIn, join, nextStep, receiveBound, type CeremonyAnswer } from '../ceremony/steps.ts';
+import {
+  answered,
+  awaitedIn,
+  join,
+  nextStep,
+  receiveBound,
+  untilStill,
+  type CeremonyAnswer,
+} from '../ceremony/steps.ts';
 import { ProtocolError } from '../errors.ts';
 import { memberByKey, type Member } from '../files/charter.ts';
 import { maxCeremoniesOfRun } from '../limits.ts';
@@ -201,26 +209,6 @@ function isNeeded(context: SuccessionContext, state: SuccessionState, speaker: M
   return isHolder(cast, speaker) || versionsOf(state.ceremony.inbox, 'boxes', ceremony, speaker).length === 0;
 }
 
-/** The ceremony that the machine is in, as long as this member has not signed its transcript. */
-function beforeSignature({ phase }: CeremonyState): string | undefined {
-  switch (phase.kind) {
-    case 'dealing':
-    case 'commit':
-    case 'reveal':
-    case 'sealing':
-    case 'boxes':
-    case 'storing':
-      return phase.ceremony;
-    case 'hello':
-    case 'transcript':
-    case 'certifying':
-    case 'stored':
-    case 'done':
-    case 'failed':
-      return undefined;
-  }
-}
-
 /** Leaves the running ceremony for the next one: nothing is wrong with anybody. */
 function leaveFor(
   context: SuccessionContext,
@@ -299,16 +287,10 @@ function stop(context: SuccessionContext, state: SuccessionState, error: Protoco
   return andThen(gone, (next) => failed(next, error));
 }
 
-/** Moves on for as long as what is here allows. */
+/** Moves on for as long as what is here allows, and says what it waits for then. */
 function advance(context: SuccessionContext, step: SuccessionStep): SuccessionStep {
-  let { state } = step;
-  const effects = [...step.effects];
-  for (;;) {
-    const next = progress(context, state);
-    if (next === undefined) return { state, effects: [...effects, ...waiting(context, state)] };
-    state = next.state;
-    effects.push(...next.effects);
-  }
+  const { state, effects } = untilStill(step, (now) => progress(context, now));
+  return { state, effects: [...effects, ...waiting(context, state)] };
 }
 
 function progress(context: SuccessionContext, state: SuccessionState): SuccessionStep | undefined {

@@ -693,7 +693,7 @@ export const coordinatorGuards = [
   {
     row: 'T34',
     what: 'documents are under the group key',
-    in: 'openGroupEnvelope',
+    in: 'openSignedBy',
     from: 'if (!verifySignature(key, preAuthEncoding(payloadType, decoded.payload), decoded.signature))',
     to: 'if (key.length === 0)',
     test: 'test/protocol/group-documents/envelopes.test.ts',
